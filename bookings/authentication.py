@@ -1,0 +1,119 @@
+"""Who calls: the token in the x-access-token header (contract, section 3; RFC 8725).
+
+HS256 and nothing else; the keys are those of BOOKJOB_JWT_KEYS. ServiceMobility documents no claims but `exp` and
+`iat`, so no other is asked for, and no user is looked up.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import jwt
+from django.conf import settings
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError
+
+ISSUER = "bookjob"
+# ServiceMobility's tokens are a few hundred characters long; nobody has to decode a megabyte to be refused.
+MAX_TOKEN_LENGTH = 8192
+MAX_NAME_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whoever holds a valid token; `name` is empty where the token names nobody."""
+
+    name: str
+    is_authenticated: bool = True
+
+
+class AccessTokenAuthentication(BaseAuthentication):
+    """Refuses by default: a request without a valid token is nobody's."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, dict[str, Any]]:
+        claims = read_token(
+            request.headers.get("x-access-token", ""),
+            request.META.get("REMOTE_ADDR", ""),
+        )
+        return Caller(_name_in(claims)), claims
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'JWT realm="api"'
+
+
+def issue_token(username: str, *, minutes: int | None = None, **claims: Any) -> str:
+    """A token signed with the first key, good for `minutes` (BOOKJOB_TOKEN_MINUTES)."""
+    kid, secret = next(iter(settings.BOOKJOB_JWT_KEYS.items()))
+    now = timezone.now()
+    expires = now + timedelta(minutes=minutes if minutes is not None else settings.BOOKJOB_TOKEN_MINUTES)
+    payload = {"iat": now, "exp": expires, "sub": username, "iss": ISSUER, **claims}
+    return jwt.encode(payload, secret, algorithm="HS256", headers={"kid": kid})
+
+
+def read_token(token: str, address: str) -> dict[str, Any]:
+    """The claims of a valid token that came from `address`. Raises AuthenticationFailed for any other."""
+    try:
+        if not token or len(token) > MAX_TOKEN_LENGTH:
+            raise AuthenticationFailed
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") != "HS256" or "crit" in header:
+            raise AuthenticationFailed
+        if settings.BOOKJOB_TRUST_UPSTREAM and _is_trusted(address):
+            claims = jwt.decode(
+                token,
+                options={
+                    "verify_signature": False,
+                    "verify_exp": True,
+                    "verify_nbf": True,
+                    "verify_iat": True,
+                    "require": ["exp"],
+                },
+                leeway=settings.BOOKJOB_TOKEN_LEEWAY_SECONDS,
+            )
+        else:
+            claims = _verified(token, header.get("kid"))
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+        # PyJWT lets claims of absurd types and sizes through to Python's own errors.
+        raise AuthenticationFailed from None
+    if not isinstance(claims.get("exp"), int | float):
+        raise AuthenticationFailed
+    return claims
+
+
+def _verified(token: str, kid: Any) -> dict[str, Any]:
+    """ServiceMobility's tokens name no key and are tried with each; a token that names one must name one of ours."""
+    keys = settings.BOOKJOB_JWT_KEYS
+    if kid is not None:
+        keys = {kid: keys[kid]} if isinstance(kid, str) and kid in keys else {}
+    for secret in keys.values():
+        try:
+            backend = TokenBackend(
+                "HS256",
+                signing_key=secret,
+                leeway=settings.BOOKJOB_TOKEN_LEEWAY_SECONDS,
+            )
+            return backend.decode(token)  # type: ignore[arg-type]
+        except TokenBackendError:
+            continue
+    raise AuthenticationFailed
+
+
+def _is_trusted(address: str) -> bool:
+    try:
+        return any(ipaddress.ip_address(address) in network for network in settings.BOOKJOB_TRUSTED_NETWORKS)
+    except ValueError:
+        return False
+
+
+def _name_in(claims: dict[str, Any]) -> str:
+    for claim in ("sub", "name", "email"):
+        name = claims.get(claim)
+        if isinstance(name, str) and name.strip():
+            # The name is stored with the booking; what no database takes is left out.
+            return name.replace("\0", "").encode(errors="ignore").decode()[:MAX_NAME_LENGTH]
+    return ""

@@ -1,0 +1,102 @@
+"""Slots out of opening hours: pure functions of the clock, without the database.
+
+Hours are the area's wall clock. A slot is tried at every step of `length` on that clock; one whose start does not
+exist because the clocks go forward is left out, one whose start exists twice is made once, and lengths are elapsed
+minutes, so a slot across a change of the clocks ends at another hour than usual.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAY_MINUTES = 24 * 60
+
+
+class Hours(NamedTuple):
+    """Opening hours in minutes from midnight; `until` is after `start` and may lie on the next day."""
+
+    start: int
+    until: int
+
+
+def read_hours(text: str) -> list[Hours]:
+    """`08:00-12:00,13:00-17:00` -> two Hours; `22:00-02:00` goes over midnight. Raises ValueError."""
+    windows = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*", part)
+        if not match:
+            raise ValueError(f"{part.strip()!r} is not like 08:00-12:00.")
+        start, until = (int(match[1]) * 60 + int(match[2])), (int(match[3]) * 60 + int(match[4]))
+        if start >= DAY_MINUTES or until > DAY_MINUTES or int(match[2]) > 59 or int(match[4]) > 59:
+            raise ValueError(f"{part.strip()!r} holds a time that no clock shows.")
+        if start == until:
+            raise ValueError(f"{part.strip()!r} is no time at all.")
+        windows.append(Hours(start, until if until > start else until + DAY_MINUTES))
+    windows.sort()
+    for earlier, later in zip(windows, [*windows[1:], Hours(windows[0].start + DAY_MINUTES, 0)], strict=True):
+        if later.start < earlier.until:
+            raise ValueError(f"{text!r}: the hours overlap.")
+    return windows
+
+
+def read_weekdays(text: str) -> set[int]:
+    """`mon-fri`, `sat`, `mon,wed-fri`, `fri-mon` -> numbers of weekdays, Monday 0. Raises ValueError."""
+    days: set[int] = set()
+    for part in text.lower().split(","):
+        first, _, last = part.strip().partition("-")
+        last = last or first
+        if first not in WEEKDAYS or last not in WEEKDAYS:
+            raise ValueError(f"{part.strip()!r} is not like mon or mon-fri.")
+        begin, span = WEEKDAYS.index(first), (WEEKDAYS.index(last) - WEEKDAYS.index(first)) % 7
+        days.update((begin + step) % 7 for step in range(span + 1))
+    return days
+
+
+def slots_of_day(day: date, hours: list[Hours], length: int, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+    """The slots, (start, end) in UTC, of `length` elapsed minutes that begin on `day` in `zone`."""
+    previous_end = datetime.min.replace(tzinfo=UTC)
+    for window in hours:
+        closing = _closing(day, window.until, zone)
+        for minute in range(window.start, window.until, length):
+            start = _instant(day, minute, zone)
+            if start is None:
+                continue
+            end = start + timedelta(minutes=length)
+            # Around a change of the clocks a slot may reach beyond the hours or into the next step.
+            if end <= closing and start >= previous_end:
+                yield start, end
+                previous_end = end
+
+
+def overlaps(taken: list[tuple[datetime, datetime]], start: datetime, end: datetime) -> bool:
+    """Whether a period meets one of `taken`, which are sorted and do not overlap each other."""
+    index = bisect_left(taken, (end, end))
+    return index > 0 and taken[index - 1][1] > start
+
+
+def _wall(day: date, minute: int) -> datetime:
+    return datetime.combine(day, time()) + timedelta(minutes=minute)
+
+
+def _instant(day: date, minute: int, zone: ZoneInfo) -> datetime | None:
+    """The first moment at which the clock shows this time, in UTC; None if it never does."""
+    wall = _wall(day, minute)
+    instant = wall.replace(tzinfo=zone).astimezone(UTC)
+    return instant if instant.astimezone(zone).replace(tzinfo=None) == wall else None
+
+
+def _closing(day: date, minute: int, zone: ZoneInfo) -> datetime:
+    """The moment at which the hours end: where the clock never shows it, the moment at which it is put forward."""
+    wall = _wall(day, minute)
+    instant = wall.replace(tzinfo=zone).astimezone(UTC)
+    shown = instant.astimezone(zone).replace(tzinfo=None)
+    if shown == wall:
+        return instant
+    # Before the gap the clock ran by the earlier offset: go back until it shows a time again that is not after `wall`.
+    while instant.astimezone(zone).replace(tzinfo=None) > wall:
+        instant -= timedelta(minutes=1)
+    return instant + timedelta(minutes=1)

@@ -1,0 +1,197 @@
+"""ServiceMobility's error body, and the handlers that make every error of the API one (contract, section 2).
+
+`code` is the HTTP status that tells the error apart. With BOOKJOB_DOCUMENTED_STATUSES_ONLY the answer's own status
+is 500 instead (401 stays), the body is the same.
+"""
+
+import logging
+import sys
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django import db
+from django.conf import settings
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from bookings.services import BookingError
+
+logger = logging.getLogger("bookings")
+
+RETRY_AFTER_SECONDS = 5
+
+# What services say, as HTTP says it.
+STATUS_OF = {
+    "order_mismatch": 400,
+    "invalid_request": 400,
+    "slot_not_found": 404,
+    "slot_unavailable": 409,
+    "already_booked": 409,
+    "conflicting_duplicate": 409,
+    "changed_meanwhile": 409,
+    "unavailable": 503,
+}
+
+
+class InvalidRequest(BookingError):
+    """The body cannot be read; `faults` are (JSON Pointer, what is wrong there), all of them."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        first_path, first_message = faults[0]
+        super().__init__(
+            "invalid_request",
+            first_message if len(faults) == 1 else f"{first_message} ({len(faults)} faults in all.)",
+            data_path=first_path,
+            errors=[{"dataPath": path, "message": message} for path, message in faults],
+        )
+
+
+class TooLarge(exceptions.APIException):
+    status_code = 413
+    default_code = "too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request is larger than {limit} bytes. Leave out what the visit does not need.")
+
+
+def pointer(parent: str, step: str | int) -> str:
+    """The JSON Pointer (RFC 6901) of a property or an element of `parent`."""
+    return f"{parent}/{str(step).replace('~', '~0').replace('/', '~1')}"
+
+
+def handler(exception: Exception, context: Mapping[str, Any]) -> Response:
+    """Django REST framework's EXCEPTION_HANDLER."""
+    status, detail, headers = describe(exception)
+    response = Response({"code": status, "detail": detail}, _status(status), headers=headers)
+    response.exception = True
+    return response
+
+
+def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Status, `detail` and headers for any exception. What nobody foresaw is logged with an incident id."""
+    match exception:
+        case BookingError():
+            status, word, message = (
+                STATUS_OF[exception.error],
+                exception.error,
+                exception.message,
+            )
+            retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+            return (
+                status,
+                _detail(word, message, exception.data_path, **exception.params),
+                retry,
+            )
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            headers = {"WWW-Authenticate": getattr(exception, "auth_header", "") or 'JWT realm="api"'}
+            return (
+                401,
+                _detail(
+                    "invalid_logon",
+                    "Your log-on has expired or is not valid. Log on again.",
+                ),
+                headers,
+            )
+        case exceptions.Throttled():
+            wait = max(1, round(getattr(exception, "wait", None) or RETRY_AFTER_SECONDS))
+            message = f"There were too many requests. Try again in {wait} seconds."
+            return (
+                429,
+                _detail("throttled", message, seconds=wait),
+                {"Retry-After": str(wait)},
+            )
+        case exceptions.PermissionDenied() | PermissionDenied():
+            return 403, _detail("forbidden", "Your log-on does not allow this."), {}
+        case exceptions.NotFound() | Http404():
+            return 404, _detail("not_found", "There is nothing at this address."), {}
+        case exceptions.MethodNotAllowed():
+            return (
+                405,
+                _detail("method_not_allowed", "This address does not take that method."),
+                {},
+            )
+        case exceptions.UnsupportedMediaType():
+            message = "The request must be sent as Content-Type: application/json."
+            return 415, _detail("unsupported_media_type", message), {}
+        case TooLarge():
+            return (
+                413,
+                _detail(
+                    "too_large",
+                    str(exception.detail),
+                    limit=settings.BOOKJOB_MAX_BODY_BYTES,
+                ),
+                {},
+            )
+        case RequestDataTooBig():
+            return 413, _detail("too_large", "The request is too large."), {}
+        case SuspiciousOperation() | exceptions.ParseError():
+            return 400, _detail("invalid_request", "The request cannot be read."), {}
+        case db.OperationalError() | db.InterfaceError():
+            logger.error(
+                "The database is away, or a lock was not had in time: %s",
+                _one_line(exception),
+            )
+            message = "The booking system is busy or being restarted. Try again in a moment."
+            return (
+                503,
+                _detail("unavailable", message),
+                {"Retry-After": str(RETRY_AFTER_SECONDS)},
+            )
+        case _:
+            incident = uuid.uuid4().hex[:12]
+            logger.error("Incident %s", incident, exc_info=exception)
+            message = f"Something went wrong here. Try again, and if it stays so, report incident {incident}."
+            return 500, _detail("server_error", message, incident=incident), {}
+
+
+def _detail(word: str, message: str, data_path: str = "", **params: Any) -> dict[str, Any]:
+    return {
+        "message": message,
+        "params": {"error": word, **params},
+        "dataPath": data_path,
+    }
+
+
+def _status(status: int) -> int:
+    return 500 if settings.BOOKJOB_DOCUMENTED_STATUSES_ONLY and status != 401 else status
+
+
+def _one_line(exception: Exception) -> str:
+    return (str(exception).splitlines() or [type(exception).__name__])[0]
+
+
+# Django's own error views: what happens before or beside Django REST framework.
+
+
+def _api_answer(request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    if not request.path_info.startswith("/api/"):
+        return None
+    status, detail, headers = describe(exception)
+    return JsonResponse({"code": status, "detail": detail}, status=_status(status), headers=headers)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _api_answer(request, exception) or defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _api_answer(request, exception) or defaults.permission_denied(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _api_answer(request, exception) or defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    fault = sys.exc_info()[1]
+    exception = fault if isinstance(fault, Exception) else RuntimeError("unknown")
+    return _api_answer(request, exception) or defaults.server_error(request)

@@ -1,0 +1,123 @@
+"""Load what `make run` shows: two service areas with slots for the coming weeks, log-ins, an API user.
+
+Example:
+
+    python manage.py load_demo
+
+Safe to repeat: it adds slots for new days and leaves everything else as it is. The passwords are drawn once and kept
+in var/demo_passwords.json. With --print it ends with the log-ins and with two commands to paste.
+"""
+
+import json
+import secrets
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db.models import Q
+from django.utils import timezone
+
+from bookings import authentication, offers
+from bookings.models import AppointmentSlot, PostcodePrefix, ServiceArea
+
+AREAS = [
+    ("LEEDS", "Leeds", "Europe/London", "GB", ["LS", "WF"]),
+    ("BOSTON", "Boston", "America/New_York", "US", ["021", "022"]),
+]
+DAYS = 42
+PASSWORDS = settings.VAR_DIR / "demo_passwords.json"
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.add_argument("--print", action="store_true", help="print the log-ins and two commands to paste")
+        parser.add_argument("--port", default="8000", help="the port that they name (8000)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        today = timezone.localdate()
+        for code, name, zone, country, prefixes in AREAS:
+            call_command(
+                "seed_slots",
+                f"--area={code}",
+                f"--name={name}",
+                f"--time-zone={zone}",
+                f"--from={today}",
+                f"--days={DAYS}",
+                "--weekdays=mon-sat",
+                "--hours=08:00-12:00,13:00-17:00",
+                "--length=120",
+                "--capacity=4",
+                stdout=self.stdout,
+            )
+            for prefix in prefixes:
+                PostcodePrefix.objects.get_or_create(
+                    prefix=prefix, country=country, defaults={"area": ServiceArea.objects.get(code=code)}
+                )
+        passwords = self.passwords()
+        self.user("dispatcher", passwords, Q(codename__startswith="view_"))
+        self.user(
+            "supervisor",
+            passwords,
+            Q(codename__startswith="view_") | Q(codename__regex="_(servicearea|appointmentslot|postcodeprefix)$"),
+        )
+        self.user("api", passwords, None)
+        if options["print"]:
+            self.print(passwords, f"http://127.0.0.1:{options['port']}")
+
+    def passwords(self) -> dict[str, str]:
+        if PASSWORDS.exists():
+            return dict(json.loads(PASSWORDS.read_text()))
+        passwords = {name: secrets.token_urlsafe(9) for name in ("dispatcher", "supervisor", "api")}
+        PASSWORDS.touch(mode=0o600)
+        PASSWORDS.write_text(json.dumps(passwords))
+        return passwords
+
+    def user(self, name: str, passwords: dict[str, str], permissions: Q | None) -> None:
+        user, is_new = get_user_model().objects.get_or_create(
+            username=name, defaults={"email": f"{name}@example.org", "is_staff": permissions is not None}
+        )
+        if is_new:
+            user.set_password(passwords[name])
+            user.save(update_fields=["password"])
+        if permissions is not None:
+            user.user_permissions.add(*Permission.objects.filter(permissions, content_type__app_label="bookings"))
+
+    def print(self, passwords: dict[str, str], url: str) -> None:
+        token = authentication.issue_token("api")
+        slot = (
+            AppointmentSlot.objects.filter(offers.takeable(timezone.now() + timedelta(minutes=10)), area__code="LEEDS")
+            .order_by("start")
+            .first()
+        )
+        self.stdout.write(f"\nAdmin:       {url}/admin/")
+        for name in ("dispatcher", "supervisor"):
+            self.stdout.write(f"Log-in:      {name}  {passwords[name]}")
+        self.stdout.write(
+            f"API user:    api  {passwords['api']}  (its token below is good for {settings.BOOKJOB_TOKEN_MINUTES} minutes)"
+        )
+        if slot is None:
+            self.stdout.write("No slot is free in LEEDS.")
+            return
+        body = {
+            "Account": {"AccountNum": "C-1"},
+            "Location": {"LocationNum": "L-1", "ServiceAreaID": "LEEDS"},
+            "RequiredParts": [{"ProdNum": "PUMP-17", "Qty": 1}],
+            "TimeConstraints": [{"Period": {"Start": _vendor_time(slot.start), "End": _vendor_time(slot.end)}}],
+        }
+        self.stdout.write("\nBook a follow-up of work order WO-1 (paste it again: the same number comes back):\n")
+        self.stdout.write(
+            f"curl -sS {url}/api/v1/workorders/WO-1/followup -H 'Content-Type: application/json'"
+            f" -H 'x-access-token: {token}' -d '{json.dumps(body)}'\n"
+        )
+
+
+def _vendor_time(instant: Any) -> str:
+    return f"{instant:%Y-%m-%dT%H:%M:%S}.000Z"

@@ -1,0 +1,103 @@
+"""Recount the committed rows and name everything that breaks a promise. Silent, with exit status 0, if all is well.
+
+Example, every hour from cron, which mails what is printed:
+
+    python manage.py verify_bookings
+
+The constraints of the database make these faults impossible; this command proves it, also after a restore or after
+somebody wrote past the service. It reads one state of the database and can run while bookings come in.
+"""
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import connection, transaction
+
+# Each query finds the rows that break a promise; the sentence is filled with what it selects.
+CHECKS = [
+    (
+        "Slot {} has {} active bookings, but counts {} as booked.",
+        """SELECT s.id, COUNT(w.id), s.booked FROM bookings_appointmentslot s
+           LEFT JOIN bookings_workorder w ON w.slot_id = s.id AND w.status = 'booked'
+           GROUP BY s.id, s.booked HAVING COUNT(w.id) <> s.booked""",
+    ),
+    (
+        "Slot {} has {} active bookings, but places for {}.",
+        """SELECT s.id, COUNT(w.id), s.capacity FROM bookings_appointmentslot s
+           JOIN bookings_workorder w ON w.slot_id = s.id AND w.status = 'booked'
+           GROUP BY s.id, s.capacity HAVING COUNT(w.id) > s.capacity""",
+    ),
+    (
+        "Slot {} ends before it starts.",
+        'SELECT id FROM bookings_appointmentslot WHERE "end" <= start',
+    ),
+    (
+        "Work order {} has no slot.",
+        """SELECT w.order_num FROM bookings_workorder w
+           LEFT JOIN bookings_appointmentslot s ON s.id = w.slot_id WHERE s.id IS NULL""",
+    ),
+    (
+        "The number {} is held by {} work orders.",
+        "SELECT order_num, COUNT(*) FROM bookings_workorder GROUP BY order_num HAVING COUNT(*) > 1",
+    ),
+    (
+        "The part order number {} was issued {} times.",
+        """SELECT part_order_num, COUNT(*) FROM bookings_partorder
+           WHERE is_issued_here GROUP BY part_order_num HAVING COUNT(*) > 1""",
+    ),
+    (
+        "Order {} has {} active bookings in slot {}.",
+        """SELECT original_order, COUNT(*), slot_id FROM bookings_workorder WHERE status = 'booked'
+           GROUP BY original_order, slot_id HAVING COUNT(*) > 1""",
+    ),
+    (
+        "{} active bookings hold the claim {!r}.",
+        """SELECT COUNT(*), claim FROM bookings_workorder WHERE status = 'booked'
+           GROUP BY claim HAVING COUNT(*) > 1""",
+    ),
+    (
+        "Work order {} is {}, which does not go with its time of cancelling.",
+        """SELECT order_num, status FROM bookings_workorder
+           WHERE (status = 'cancelled') <> (cancelled_at IS NOT NULL)""",
+    ),
+    (
+        "Part {} of work order {} stands in a part order of another one.",
+        """SELECT p.prod_num, w.order_num FROM bookings_requiredpart p
+           JOIN bookings_partorder o ON o.id = p.part_order_id JOIN bookings_workorder w ON w.id = p.work_order_id
+           WHERE o.work_order_id <> p.work_order_id""",
+    ),
+    (
+        "Part {} of a work order that does not exist ({}).",
+        """SELECT p.prod_num, p.work_order_id FROM bookings_requiredpart p
+           LEFT JOIN bookings_workorder w ON w.id = p.work_order_id WHERE w.id IS NULL""",
+    ),
+    (
+        "Work order {} has no entry in its history that says how it came to be.",
+        """SELECT w.order_num FROM bookings_workorder w WHERE NOT EXISTS
+           (SELECT 1 FROM bookings_historyentry h WHERE h.work_order_id = w.id AND h.event = 'booked')""",
+    ),
+]
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        faults = 0
+        with transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                # One snapshot for all queries; outside of a transaction of somebody else's, that is.
+                if len(connection.atomic_blocks) == 1:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor.execute("SET LOCAL statement_timeout = 0")
+            for sentence, query in CHECKS:
+                cursor.execute(query)
+                for row in cursor.fetchall():
+                    faults += 1
+                    self.stdout.write(sentence.format(*row))
+        if faults:
+            raise SystemExit(1)

@@ -1,0 +1,344 @@
+"""The tables. What must never be true is impossible here: the constraints hold whoever writes.
+
+Nothing in this file changes a booking; that is `services.py`. Instants are UTC; a day or an hour of the clock
+means something only in the zone of a service area.
+"""
+
+import re
+from datetime import datetime
+from typing import Any, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+
+# Identifiers of other systems are free text; an index entry has to stay small.
+ID_LENGTH = 200
+
+
+def check_time_zone(name: str) -> None:
+    """Raises ValidationError unless `name` is an IANA time zone such as Europe/London."""
+    if name not in available_timezones():
+        raise ValidationError(f"{name!r} is not an IANA time zone. Europe/London and America/New_York are.")
+
+
+def plain_postcode(text: str) -> str:
+    """A postcode as it is compared: capital letters and digits only (`ls1 4ap` -> `LS14AP`)."""
+    return re.sub(r"[\W_]", "", text).upper()
+
+
+class ServiceArea(models.Model):
+    """A region that is planned together; its clock is the one that the hours of its slots are read on."""
+
+    code = models.CharField(
+        max_length=ID_LENGTH,
+        unique=True,
+        help_text="What ServiceMobility sends as Location.ServiceAreaID.",
+    )
+    name = models.CharField(max_length=ID_LENGTH)
+    time_zone = models.CharField(
+        max_length=64,
+        validators=[check_time_zone],
+        help_text="IANA name, such as Europe/London.",
+    )
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [models.CheckConstraint(condition=~Q(code=""), name="service_area_has_a_code")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.code})"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    def period_text(self, start: datetime, end: datetime) -> str:
+        """A period as a person in the area says it: `Fri 4 Dec 2026, 13:00-15:00 (Europe/London)`."""
+        first, last = start.astimezone(self.zone), end.astimezone(self.zone)
+        last_text = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%a} {last.day} {last:%b %H:%M}"
+        return f"{first:%a} {first.day} {first:%b %Y, %H:%M}-{last_text} ({self.time_zone})"
+
+
+class PostcodePrefix(models.Model):
+    """The beginning of the postcodes that belong to an area; the longest that fits decides."""
+
+    area = models.ForeignKey(ServiceArea, on_delete=models.CASCADE, related_name="postcode_prefixes")
+    country = models.CharField(
+        max_length=ID_LENGTH,
+        blank=True,
+        help_text="As ServiceMobility sends it, such as GB. Empty: any country.",
+    )
+    prefix = models.CharField(max_length=20, help_text="Spaces and small letters do not matter.")
+
+    class Meta:
+        ordering = ["country", "prefix"]
+        verbose_name_plural = "postcode prefixes"
+        constraints = [
+            models.UniqueConstraint(fields=["prefix", "country"], name="postcode_prefix_belongs_to_one_area"),
+            models.CheckConstraint(condition=~Q(prefix=""), name="postcode_prefix_is_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.country} {self.prefix}".strip()
+
+    def clean(self) -> None:
+        self.country = self.country.strip().upper()
+        self.prefix = plain_postcode(self.prefix)
+        if not self.prefix:
+            raise ValidationError({"prefix": "Give the first letters or digits of the postcodes."})
+
+
+class AppointmentSlot(models.Model):
+    """A period in which an area can take `capacity` visits; `booked` of these places are taken.
+
+    `worker` empty: a pool of people; else one worker's own slot. `order_type` empty: for any order.
+    """
+
+    area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="slots")
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    order_type = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Empty: for orders of any type.")
+    worker = models.CharField(
+        max_length=ID_LENGTH,
+        blank=True,
+        help_text="ServiceMobility's UserName. Empty: a pool.",
+    )
+    capacity = models.PositiveIntegerField(default=1)
+    booked = models.PositiveIntegerField(default=0, editable=False)
+    is_open = models.BooleanField(default=True, help_text="A closed slot is not offered and cannot be booked.")
+
+    refusal: str  # set by offers.with_refusal
+
+    class Meta:
+        ordering = ["start", "area", "worker"]
+        constraints = [
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="slot_ends_after_it_starts"),
+            models.CheckConstraint(
+                condition=Q(booked__gte=0) & Q(booked__lte=F("capacity")),
+                name="slot_booked_within_capacity",
+            ),
+            # Also the index by which a booking finds the slots of its period.
+            models.UniqueConstraint(
+                fields=["area", "start", "end", "order_type", "worker"],
+                name="slot_exists_once_per_worker_and_type",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.area.period_text(self.start, self.end)
+
+
+class WorkOrderQuerySet(models.QuerySet["WorkOrder"]):
+    def active(self) -> Self:
+        """Bookings that hold a place of their slot."""
+        return self.filter(status=WorkOrder.Status.BOOKED)
+
+
+class WorkOrder(models.Model):
+    """A follow-up visit that was booked for an original order.
+
+    status      what may follow
+    booked      booked (moved to another slot), cancelled
+    cancelled   nothing: the same original order may be booked again and gets a new number
+
+    `body` is the Book Job Object letter for letter as it came; the columns hold what staff search by and what the
+    answer is made from. `fingerprint` is equal for two bodies that are equal as JSON.
+    """
+
+    class Status(models.TextChoices):
+        BOOKED = "booked"
+        CANCELLED = "cancelled"
+
+    order_num = models.CharField(max_length=64, unique=True)
+    original_order = models.CharField(max_length=ID_LENGTH)
+    # What no other active booking may hold: the original order, or, where an order may have several follow-ups,
+    # the original order with the period. It makes two for one impossible whatever slots the copies chose.
+    claim = models.CharField(max_length=ID_LENGTH + 100)
+    slot = models.ForeignKey(AppointmentSlot, on_delete=models.PROTECT, related_name="work_orders")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.BOOKED)
+
+    account_num = models.CharField(max_length=ID_LENGTH, blank=True)
+    account_name = models.TextField(blank=True)
+    location_num = models.CharField(max_length=ID_LENGTH, blank=True)
+    location_name = models.TextField(blank=True)
+    address = models.TextField(blank=True)
+    postcode = models.CharField(max_length=ID_LENGTH, blank=True)
+    phone = models.CharField(max_length=ID_LENGTH, blank=True)
+    order_type = models.CharField(max_length=ID_LENGTH, blank=True)
+    worker = models.CharField(
+        max_length=ID_LENGTH,
+        blank=True,
+        help_text="The worker that the technician asked for.",
+    )
+
+    body = models.TextField()
+    fingerprint = models.CharField(max_length=64)
+
+    caller = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Who the token said was calling.")
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+    version = models.PositiveIntegerField(default=1, help_text="Grows with each change: who saw an old one is told so.")
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    reviewed_by = models.CharField(max_length=ID_LENGTH, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    cancelled_by = models.CharField(max_length=ID_LENGTH, blank=True)
+    cancel_reason = models.TextField(blank=True)
+
+    objects = WorkOrderQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            # Also the index by which a booking finds the earlier answer for its order.
+            models.UniqueConstraint(
+                fields=["original_order", "slot"],
+                condition=Q(status="booked"),
+                name="work_order_one_active_per_order_and_slot",
+            ),
+            models.UniqueConstraint(
+                fields=["claim"],
+                condition=Q(status="booked"),
+                name="work_order_one_active_per_claim",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="booked", cancelled_at__isnull=True)
+                | Q(status="cancelled", cancelled_at__isnull=False),
+                name="work_order_cancelled_exactly_with_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(reviewed_at__isnull=True, reviewed_by="")
+                | (Q(reviewed_at__isnull=False) & ~Q(reviewed_by="")),
+                name="work_order_reviewed_by_somebody",
+            ),
+            models.CheckConstraint(condition=~Q(original_order=""), name="work_order_has_an_original_order"),
+        ]
+
+    def __str__(self) -> str:
+        return self.order_num
+
+
+class PartOrder(models.Model):
+    """Parts of a work order that are ordered together; the number is ours unless the parts came with one."""
+
+    work_order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, related_name="part_orders")
+    part_order_num = models.CharField(max_length=ID_LENGTH)
+    is_issued_here = models.BooleanField(default=True)
+    ship_to_location = models.CharField(max_length=ID_LENGTH, blank=True)
+    urgency = models.CharField(max_length=ID_LENGTH, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["part_order_num"],
+                condition=Q(is_issued_here=True),
+                name="part_order_number_issued_once",
+            ),
+            models.UniqueConstraint(
+                fields=["work_order", "part_order_num"],
+                name="part_order_number_once_per_work_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.part_order_num
+
+
+class RequiredPart(models.Model):
+    """A part that the visit needs. A superseded part stands here as its replacements, each naming what it replaces."""
+
+    work_order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, related_name="required_parts")
+    # Empty for a part without a product number, which nobody can order.
+    part_order = models.ForeignKey(
+        PartOrder,
+        on_delete=models.PROTECT,
+        related_name="required_parts",
+        null=True,
+        blank=True,
+    )
+    position = models.PositiveIntegerField(help_text="Place in the list that came, from 0.")
+    prod_num = models.CharField(max_length=ID_LENGTH, blank=True)
+    replaces = models.CharField(
+        max_length=ID_LENGTH,
+        blank=True,
+        help_text="The superseded part's product number.",
+    )
+    description = models.TextField(blank=True)
+    quantity = models.DecimalField(max_digits=15, decimal_places=4)
+    price = models.DecimalField(max_digits=15, decimal_places=4, null=True, blank=True)
+    part_status = models.TextField(blank=True)
+    ship_to_location = models.CharField(max_length=ID_LENGTH, blank=True)
+    urgency = models.CharField(max_length=ID_LENGTH, blank=True)
+    estimated_delivery = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["work_order", "position"],
+                name="required_part_position_once_per_order",
+            ),
+            models.CheckConstraint(condition=Q(quantity__gte=0), name="required_part_quantity_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return self.prod_num or self.description
+
+
+class HistoryEntry(models.Model):
+    """What happened to a work order or a slot: who, when, why, and what was before and after.
+
+    Append-only: a trigger in the database refuses to change or delete an entry.
+    """
+
+    class Event(models.TextChoices):
+        BOOKED = "booked"
+        MOVED = "moved"
+        CANCELLED = "cancelled"
+        REVIEWED = "reviewed"
+        NOTED = "noted"
+
+    work_order = models.ForeignKey(
+        WorkOrder,
+        on_delete=models.PROTECT,
+        related_name="history",
+        null=True,
+        blank=True,
+        editable=False,
+    )
+    slot = models.ForeignKey(
+        AppointmentSlot,
+        on_delete=models.PROTECT,
+        related_name="history",
+        null=True,
+        blank=True,
+        editable=False,
+    )
+    event = models.CharField(max_length=20, choices=Event.choices, editable=False)
+    at = models.DateTimeField(editable=False)
+    by = models.CharField(max_length=ID_LENGTH, blank=True, editable=False)
+    reason = models.TextField(blank=True, editable=False)
+    details = models.JSONField(default=dict, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name_plural = "history entries"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(work_order__isnull=False) | Q(slot__isnull=False),
+                name="history_entry_is_about_something",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.at:%Y-%m-%d %H:%M} UTC"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk is not None and not self._state.adding:
+            raise TypeError("A history entry is never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise TypeError("A history entry is never deleted.")

@@ -1,0 +1,102 @@
+"""Django REST framework's serializers over the objects of `wire.py`: a body in, a response out."""
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from rest_framework import serializers
+
+from bookings import wire
+from bookings.bodies import Body
+from bookings.errors import InvalidRequest, pointer
+from bookings.models import ID_LENGTH
+from bookings.services import Booked
+
+# What Pydantic finds, in words for the person who has to report it.
+PHRASES = {
+    "missing": "is missing",
+    "string_type": "must be a text",
+    "string_too_long": "is longer than {max_length} characters",
+    "too_long": "has more than {max_length} entries",
+    "too_short": "is empty",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "decimal_max_digits": "has more than {max_digits} digits",
+    "decimal_max_places": "has more than {decimal_places} digits after the point",
+    "decimal_whole_digits": "has more than {whole_digits} digits before the point",
+    "greater_than_equal": "must be at least {ge}",
+}
+
+
+class WireSerializer(serializers.BaseSerializer[Any]):
+    """Reads a Body into the Pydantic model named in `model`; raises InvalidRequest with all of its faults."""
+
+    model: type[BaseModel]
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Body):
+            raise InvalidRequest([("", "The request body is empty.")])
+        try:
+            return self.model.model_validate(data.document)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)
+            raise InvalidRequest([_fault(fault, data.document) for fault in found]) from None
+
+
+class BookJobSerializer(WireSerializer):
+    model = wire.BookJob
+
+
+class BookedSerializer(serializers.BaseSerializer[Booked]):
+    """The Book Job Response Object of a booking."""
+
+    def to_representation(self, instance: Booked) -> dict[str, Any]:
+        return wire.BookJobResponse(
+            OrderNum=instance.work_order.order_num,
+            OrderedParts=[
+                wire.OrderedParts(PartOrderNum=number, Parts=parts) for number, parts in instance.ordered_parts
+            ],
+        ).model_dump()
+
+
+def _fault(fault: ErrorDetails, document: Any) -> tuple[str, str]:
+    """(JSON Pointer, sentence). One object that stands where a list is expected has no index in the document."""
+    path, name, node = "", "", document
+    for step in fault["loc"]:
+        if isinstance(step, int) and isinstance(node, dict):
+            continue
+        path = pointer(path, step)
+        name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
+        if isinstance(node, dict):
+            node = node.get(step)
+        elif isinstance(node, list) and isinstance(step, int):
+            node = node[step]
+        else:
+            node = None
+    phrase = PHRASES.get(fault["type"], fault["msg"][0].lower() + fault["msg"][1:])
+    return path, f"{name} {phrase.format(**fault.get('ctx', {}))}."
+
+
+def read_order(order: str, request: Any) -> str:
+    """The work order's number as the path has it. Raises InvalidRequest where it cannot be stored faithfully."""
+    fault = ""
+    try:
+        # Django reads bytes that are no UTF-8 as their percent signs, which are another number.
+        request.META["PATH_INFO"].encode("latin-1").decode()
+    except UnicodeError:
+        fault = "is not UTF-8 text"
+    if "\0" in order:
+        fault = "holds the character NUL"
+    elif len(order) > ID_LENGTH:
+        fault = f"is longer than {ID_LENGTH} characters"
+    if fault:
+        raise InvalidRequest([("", f"The order number in the address {fault}.")])
+    return order

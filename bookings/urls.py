@@ -1,0 +1,23 @@
+"""The API's URLs below /api/v1/."""
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from bookings import views
+
+
+class OrderNumber(StringConverter):
+    """The number of a work order is free text: spaces, slashes, line breaks, anything."""
+
+    regex = r"(?s:.+)"
+
+
+register_converter(OrderNumber, "order")
+
+urlpatterns = [
+    path(
+        "workorders/<order:order>/followup",
+        views.FollowupView.as_view(),
+        name="followup",
+    ),
+]

@@ -1,0 +1,308 @@
+"""ServiceMobility's objects as Pydantic models (contract, sections 4 and 5). Its names stop here.
+
+Liberal where its own documents contradict each other, strict in everything else. What is not named here is kept in
+the stored body. `""` and null mean absent for every optional property.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import (
+    AliasChoices,
+    AliasGenerator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_pascal
+from pydantic_core import PydanticCustomError
+
+from bookings.models import ID_LENGTH
+
+MAX_TEXT = 10_000
+MAX_ITEMS = 1_000
+
+
+def _read_instant(value: Any) -> Any:
+    """An ISO 8601 text with any offset and precision; without an offset it is UTC, as all of the vendor's are."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("instant", "must be a date and time such as 2026-12-04T13:00:00.000Z")
+    try:
+        if len(value) < len("20261204T13"):
+            raise ValueError(value)
+        instant = datetime.fromisoformat(value.strip().upper())
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("instant", "must be a date and time such as 2026-12-04T13:00:00.000Z") from None
+
+
+def _read_day_or_instant(value: Any) -> Any:
+    return _read_instant(f"{value}T00:00" if isinstance(value, str) and len(value) == len("2026-12-04") else value)
+
+
+def _read_code(value: Any) -> Any:
+    """Codes are strings or numbers: `"1001"` and 1001 are the same."""
+    return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+
+
+def _read_number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("decimal_type", "must be a number")
+    return value.strip() if isinstance(value, str) else value
+
+
+def _read_list(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+def _leave_out_what_is_absent(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if item is not None and item != ""}
+    return value
+
+
+Id = Annotated[str, StringConstraints(max_length=ID_LENGTH)]
+Code = Annotated[
+    str,
+    BeforeValidator(_read_code, json_schema_input_type=str | int),
+    Field(max_length=ID_LENGTH),
+]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+Flag = Annotated[bool, Field(strict=True)]
+Instant = Annotated[datetime, BeforeValidator(_read_instant, json_schema_input_type=datetime)]
+DayOrInstant = Annotated[datetime, BeforeValidator(_read_day_or_instant, json_schema_input_type=datetime)]
+# What the columns hold exactly: eleven digits before the point, four behind it.
+Number = Annotated[Decimal, BeforeValidator(_read_number), Field(max_digits=15, decimal_places=4)]
+Quantity = Annotated[Number, Field(ge=0)]
+FlexAttributes = Annotated[
+    dict[
+        str,
+        Annotated[dict[str, list[Text]], BeforeValidator(_leave_out_what_is_absent)],
+    ],
+    BeforeValidator(_leave_out_what_is_absent),
+]
+Degrees = Annotated[float, BeforeValidator(_read_number), Field(allow_inf_nan=False)]
+
+
+class WireModel(BaseModel):
+    """An object of ServiceMobility's: `account_num` here is `AccountNum` there, unless an alias says otherwise."""
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(validation_alias=to_pascal, serialization_alias=to_pascal),
+        extra="ignore",
+        frozen=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_is_there(cls, data: Any) -> Any:
+        return _leave_out_what_is_absent(data)
+
+
+class Phone(WireModel):
+    phone_num: Id = ""
+    phone_type: Code = ""
+
+
+class Contact(WireModel):
+    email: Text = ""
+    first_name: Text = ""
+    last_name: Text = ""
+    is_primary: Flag = False
+    phones: Annotated[list[Phone], Field(max_length=MAX_ITEMS)] = []
+
+
+class Address(WireModel):
+    addr_line1: Text = Field("", validation_alias=AliasChoices("AddrLine1", "AddressLine1"))
+    addr_line2: Text = Field("", validation_alias=AliasChoices("AddrLine2", "AddressLine2"))
+    addr_line3: Text = Field("", validation_alias=AliasChoices("AddrLine3", "AddressLine3"))
+    addr_line4: Text = Field("", validation_alias=AliasChoices("AddrLine4", "AddressLine4"))
+    addr_type: Code = ""
+    city: Text = ""
+    country: Id = ""
+    intersection: Text = ""
+    lat: Degrees | None = None
+    lon: Degrees | None = None
+    region: Text = ""
+    zip: Id = ""
+
+
+class Account(WireModel):
+    account_num: Id = ""
+    account_type: Code = ""
+    name: Text = ""
+    notes: Text = ""
+    website: Text = ""
+    addresses: Annotated[list[Address], Field(max_length=MAX_ITEMS)] = []
+    contacts: Annotated[list[Contact], Field(max_length=MAX_ITEMS)] = []
+    flex_forms: Annotated[list[Text], Field(max_length=MAX_ITEMS)] = []
+    flex_attrs: FlexAttributes = {}
+    is_active: Flag = True
+    tax_exempt: Flag = False
+
+
+class FlexViewItem(WireModel):
+    id: Code = Field("", alias="ID")
+    label: Text = ""
+    value: Any = None
+    delete: Flag = False
+
+
+class FlexView(WireModel):
+    id: Code = Field("", alias="ID")
+    title: Text = ""
+    items: Annotated[list[FlexViewItem], Field(max_length=MAX_ITEMS)] = []
+    delete: Flag = False
+
+
+class Asset(WireModel):
+    asset_num: Id = ""
+    desc: Text = ""
+    flex_forms: Annotated[list[Text], Field(max_length=MAX_ITEMS)] = []
+    flex_view: Annotated[list[FlexView], Field(max_length=MAX_ITEMS)] = []
+    in_service_date: DayOrInstant | None = None
+    is_component: Flag = False
+    last_service_date: DayOrInstant | None = None
+    location: Text = ""
+    mfg: Text = ""
+    model: Text = ""
+    prod_num: Id = ""
+    serial_num: Id = ""
+    service_codes: Annotated[list[Code], Field(max_length=MAX_ITEMS)] = []
+    service_codes_desc: Annotated[list[Text], Field(max_length=MAX_ITEMS)] = []
+    status: Code = ""
+    type: Code = ""
+    delete: Flag = False
+
+
+class Location(WireModel):
+    address: Address = Address()
+    contacts: Annotated[list[Contact], Field(max_length=MAX_ITEMS)] = []
+    email: Text = ""
+    language_id: Code = Field("", alias="LanguageID")
+    location_num: Id = Field("", validation_alias=AliasChoices("LocationNum", "LocNumber", "LocNum"))
+    name: Text = ""
+    notes: Text = ""
+    po_req: Flag = Field(False, alias="POReq")
+    service_area_id: Id = Field("", alias="ServiceAreaID")
+    sig_req: Flag = False
+    storage_location_id: Code = Field("", alias="StorageLocationID")
+    edited: Flag = False
+    is_active: Flag = True
+
+    @property
+    def phone_num(self) -> str:
+        """The number to call: the primary contact's first one, else anybody's."""
+        contacts = sorted(self.contacts, key=lambda contact: not contact.is_primary)
+        return next(
+            (phone.phone_num for contact in contacts for phone in contact.phones if phone.phone_num),
+            "",
+        )
+
+
+class ProductAttributes(WireModel):
+    desc: Text = ""
+    is_batch: Flag = False
+    is_inv_ctrl: Flag = False
+    is_serialized: Flag = False
+    prod_type: Code = ""
+
+
+class Part(WireModel):
+    """A part by itself; also what replaces a superseded one."""
+
+    prod_num: Id = ""
+    part_status: Text = ""
+    prod_attrs: ProductAttributes = ProductAttributes()
+    # The colon is in the vendor's own sample.
+    qty: Quantity = Field(Decimal(1), validation_alias=AliasChoices("Qty", "Qty:"))
+
+
+class RequiredPart(Part):
+    """A part that the visit needs. `superseded_parts` are the parts that replace it, whatever the name says."""
+
+    estimated_delivery: Instant | None = None
+    part_order_num: Id = ""
+    price: Number | None = None
+    ship_to_location: Code = ""
+    superseded_parts: Annotated[list[Part], Field(max_length=MAX_ITEMS)] = []
+    superseded_parts_desc: Text = ""
+    urgency: Code = ""
+    delete: Flag = False
+
+
+class Period(WireModel):
+    start: Instant
+    end: Instant
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> "Period":
+        if self.end <= self.start:
+            raise PydanticCustomError("period", "must end after it starts")
+        return self
+
+
+class TimeConstraint(WireModel):
+    id: Code = Field("", alias="ID")
+    desc: Text = ""
+    type: Code = ""
+    period: Period
+
+
+class Job(WireModel):
+    """What a search and a booking have in common."""
+
+    account: Account = Account()
+    assets: Annotated[list[Asset], Field(max_length=MAX_ITEMS)] = []
+    flex_attrs: FlexAttributes = {}
+    flex_forms: Annotated[list[Text], Field(max_length=MAX_ITEMS)] = []
+    location: Location = Location()
+    order_type: Id = ""
+    original_order_num: Id = ""
+    required_parts: Annotated[list[RequiredPart], Field(max_length=MAX_ITEMS)] = []
+    time_constraints: Annotated[list[TimeConstraint], BeforeValidator(_read_list), Field(max_length=MAX_ITEMS)] = []
+    user_name: Id = ""
+
+
+class BookJob(Job):
+    """The Book Job Object. `time_constraints` names the chosen slot."""
+
+    location: Location = Field(Location(), validate_default=True)
+    time_constraints: Annotated[
+        list[TimeConstraint],
+        BeforeValidator(_read_list),
+        Field(min_length=1, max_length=MAX_ITEMS),
+    ]
+
+    @field_validator("location")
+    @classmethod
+    def _somebody_is_to_be_visited(cls, location: Location, info: ValidationInfo) -> Location:
+        account = info.data.get("account")
+        if account is None or account.account_num or account.name:
+            return location
+        if location.location_num or location.name or location.address != Address():
+            return location
+        raise PydanticCustomError(
+            "incomplete",
+            "is missing, and so is Account: one of them must say who is visited",
+        )
+
+
+class OrderedParts(BaseModel):
+    """A part order with the product numbers in it."""
+
+    PartOrderNum: str
+    Parts: list[str]
+
+
+class BookJobResponse(BaseModel):
+    """The Book Job Response Object. A filled OrderNum means that the booking succeeded."""
+
+    OrderNum: str
+    OrderedParts: list[OrderedParts]

@@ -1,0 +1,319 @@
+"""All settings, from the environment (or `.env`); `.env.example` lists every variable with its default.
+
+A value that cannot be right stops the start with one line that names the variable. Nothing is guessed and
+nothing is ignored. After `make run` the generated secrets of the demo stand in `var/secrets.env`, which
+counts less than `.env`, which counts less than the environment itself.
+"""
+
+import ipaddress
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+for env_file in (BASE_DIR / ".env", VAR_DIR / "secrets.env"):
+    if env_file.exists():
+        environ.Env.read_env(env_file)
+
+T = TypeVar("T")
+
+
+def refuse(name: str, problem: str) -> NoReturn:
+    """End the process before it serves anything, with one line instead of a traceback."""
+    raise SystemExit(f"bookjob does not start: {name} {problem}")
+
+
+def read(name: str, default: T, convert: Callable[[str], T], expected: str) -> T:
+    """The variable as `convert` makes it; unset or empty means `default`."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        return convert(text)
+    except (ValueError, KeyError):
+        refuse(name, f"must be {expected}.")
+
+
+def switch(text: str) -> bool:
+    return {
+        "on": True,
+        "true": True,
+        "1": True,
+        "yes": True,
+        "off": False,
+        "false": False,
+        "0": False,
+        "no": False,
+    }[text.lower()]
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError(text)
+        return number
+
+    return convert
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        return {choice: choice for choice in choices}[text]
+
+    return convert
+
+
+def short_text(text: str) -> str:
+    if len(text) > 20 or not text.isprintable():
+        raise ValueError(text)
+    return text
+
+
+# --- Django ----------------------------------------------------------------------------------------------
+
+DEBUG = read("DEBUG", False, switch, "on or off")
+SECRET_KEY = os.environ.get("SECRET_KEY", "")
+if not SECRET_KEY:
+    if not DEBUG:
+        refuse(
+            "SECRET_KEY",
+            "is not set. Set it to a long random text, or run `make run` for a demo with its own.",
+        )
+    SECRET_KEY = "only-for-debugging"  # noqa: S105  DEBUG is never on where anything matters
+
+LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = read(
+    "ALLOWED_HOSTS",
+    LOCAL_HOSTS,
+    lambda text: text.replace(",", " ").split(),
+    "host names",
+)
+CSRF_TRUSTED_ORIGINS: list[str] = read(
+    "CSRF_TRUSTED_ORIGINS", [], lambda text: text.replace(",", " ").split(), "origins"
+)
+for origin in CSRF_TRUSTED_ORIGINS:
+    if not origin.startswith(("https://", "http://")):
+        refuse(
+            "CSRF_TRUSTED_ORIGINS",
+            f"must be origins with their scheme, such as https://{origin}.",
+        )
+
+# Served under a public name, the site is behind a proxy that speaks TLS; on this machine alone, it is not.
+BOOKJOB_HTTPS = read("BOOKJOB_HTTPS", not set(ALLOWED_HOSTS) <= set(LOCAL_HOSTS), switch, "on or off")
+if BOOKJOB_HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    # A POST with a token in it gains nothing from a redirect: the token has travelled already.
+    SECURE_REDIRECT_EXEMPT = [r"^api/"]
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "unfold",  # before the admin, whose templates it replaces
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "bookings",
+]
+MIDDLEWARE = [
+    "bookings.health.HealthMiddleware",  # first: it answers whatever the Host header says
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "bookjob_site.urls"
+WSGI_APPLICATION = "bookjob_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"  # instants are stored and compared in UTC; people read them in the zone of their area
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+# Without `collectstatic` the files come straight from the packages, so that the admin is never without its style.
+WHITENOISE_USE_FINDERS = not any(STATIC_ROOT.iterdir())
+
+# --- Database --------------------------------------------------------------------------------------------
+
+
+def database(text: str) -> dict[str, Any]:
+    if not text.startswith(("postgres://", "postgresql://", "sqlite:///")):
+        raise ValueError(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # django-environ only warns of a URL that it cannot read
+        try:
+            return dict(environ.Env.db_url_config(text))
+        except UserWarning:
+            raise ValueError(text) from None
+
+
+default_database: dict[str, Any] = read(
+    "DATABASE_URL",
+    {"ENGINE": "django.db.backends.sqlite3", "NAME": str(VAR_DIR / "bookjob.sqlite3")},
+    database,
+    "postgres://user:password@host:port/name or sqlite:///path",
+)
+database_options = default_database.setdefault("OPTIONS", {})
+if default_database["ENGINE"] == "django.db.backends.sqlite3":
+    database_options.update(
+        # A transaction that reads and then writes takes the lock at once: waiting works, upgrading does not.
+        transaction_mode="IMMEDIATE",
+        timeout=20,  # seconds that a caller waits for the one writer
+        # FULL: what was answered with 200 survives a power cut; WAL's usual NORMAL may lose the last commits.
+        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    )
+    default_database["CONN_MAX_AGE"] = None  # one connection a thread, kept
+else:
+    database_options.setdefault("connect_timeout", 5)
+    # Shorter than the server's patience with a request, so that a caller hears "try again" and not nothing.
+    database_options.setdefault(
+        "options",
+        "-c lock_timeout=8000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000",
+    )
+    # Each process keeps a few connections; a request that gets none within five seconds answers 503.
+    database_options.setdefault("pool", {"min_size": 1, "max_size": 8, "timeout": 5})
+DATABASES = {"default": default_database}
+
+# --- bookjob (the names are documented in README.md) -----------------------------------------------------
+
+
+def jwt_keys(text: str) -> dict[str, str]:
+    keys: dict[str, str] = {}
+    for entry in text.split():
+        kid, colon, secret = entry.partition(":")
+        if not (kid and colon) or kid in keys:
+            refuse(
+                "BOOKJOB_JWT_KEYS",
+                "must be kid:secret pairs separated by spaces, each kid once.",
+            )
+        if len(secret.encode()) < 32:
+            refuse(
+                "BOOKJOB_JWT_KEYS",
+                f"has a secret of less than 32 bytes under the kid {kid!r}.",
+            )
+        keys[kid] = secret
+    return keys
+
+
+def networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    return [ipaddress.ip_network(entry) for entry in text.replace(",", " ").split()]
+
+
+BOOKJOB_JWT_KEYS: dict[str, str] = read("BOOKJOB_JWT_KEYS", {}, jwt_keys, "kid:secret pairs separated by spaces")
+BOOKJOB_TOKEN_MINUTES = read("BOOKJOB_TOKEN_MINUTES", 480, whole(1, 525_600), "a number of minutes, 1 to 525600")
+BOOKJOB_TOKEN_LEEWAY_SECONDS = read("BOOKJOB_TOKEN_LEEWAY_SECONDS", 30, whole(0, 600), "a number of seconds, 0 to 600")
+BOOKJOB_TRUST_UPSTREAM = read("BOOKJOB_TRUST_UPSTREAM", False, switch, "on or off")
+no_networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+BOOKJOB_TRUSTED_NETWORKS = read(
+    "BOOKJOB_TRUSTED_NETWORKS",
+    no_networks,
+    networks,
+    "networks such as 10.1.0.0/16, separated by spaces",
+)
+if BOOKJOB_TRUST_UPSTREAM and not BOOKJOB_TRUSTED_NETWORKS:
+    refuse(
+        "BOOKJOB_TRUST_UPSTREAM",
+        "is on, but BOOKJOB_TRUSTED_NETWORKS does not say whom to trust.",
+    )
+BOOKJOB_DOCUMENTED_STATUSES_ONLY = read("BOOKJOB_DOCUMENTED_STATUSES_ONLY", False, switch, "on or off")
+BOOKJOB_FOLLOWUP_POLICY = read(
+    "BOOKJOB_FOLLOWUP_POLICY",
+    "single",
+    one_of("single", "multiple", "move"),
+    "single, multiple or move",
+)
+BOOKJOB_ORDER_PREFIX = read("BOOKJOB_ORDER_PREFIX", "FU-", short_text, "a text of at most 20 characters")
+BOOKJOB_PART_ORDER_PREFIX = read("BOOKJOB_PART_ORDER_PREFIX", "PO-", short_text, "a text of at most 20 characters")
+BOOKJOB_HORIZON_DAYS = read("BOOKJOB_HORIZON_DAYS", 21, whole(1, 3660), "a number of days, 1 to 3660")
+BOOKJOB_NOTICE_MINUTES = read("BOOKJOB_NOTICE_MINUTES", 120, whole(0, 525_600), "a number of minutes, 0 to 525600")
+BOOKJOB_MAX_OFFERS = read("BOOKJOB_MAX_OFFERS", 50, whole(1, 1000), "a number, 1 to 1000")
+BOOKJOB_DEFAULT_AREA = read("BOOKJOB_DEFAULT_AREA", "", str, "the code of a service area")
+BOOKJOB_UNAVAILABLE_TYPES: list[str] = read("BOOKJOB_UNAVAILABLE_TYPES", [], str.split, "codes separated by spaces")
+BOOKJOB_OFFER_TYPE = read("BOOKJOB_OFFER_TYPE", "", str, "a code")
+BOOKJOB_MAX_BODY_BYTES = read(
+    "BOOKJOB_MAX_BODY_BYTES",
+    1024 * 1024,
+    whole(1024, 64 * 1024 * 1024),
+    "a number of bytes, 1024 to 67108864",
+)
+
+# --- API and admin ---------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["bookings.authentication.AccessTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["bookings.bodies.BodyParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bookings.bodies.JSONWhateverIsAccepted",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "bookings.errors.handler",
+    "UNAUTHENTICATED_USER": None,
+}
+UNFOLD = {
+    "SITE_TITLE": "bookjob",
+    "SITE_HEADER": "bookjob",
+    "SITE_SYMBOL": "event_available",
+    "SHOW_VIEW_ON_SITE": False,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        # A refusal is an answer, not an event: only 5xx are worth a line.
+        "django.request": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,16 @@
+"""Every URL of the service."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("api/v1/", include("bookings.urls")),
+    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+]
+
+handler400 = "bookings.errors.bad_request"
+handler403 = "bookings.errors.permission_denied"
+handler404 = "bookings.errors.not_found"
+handler500 = "bookings.errors.server_error"

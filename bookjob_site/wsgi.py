@@ -1,0 +1,25 @@
+"""What gunicorn serves."""
+
+import os
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import Any
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookjob_site.settings")
+django_application = get_wsgi_application()
+
+from django.conf import settings  # noqa: E402  the settings exist only from here on
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Django, which takes a body without Content-Length for an empty one: a chunked body is measured here.
+
+    At most one byte more than BOOKJOB_MAX_BODY_BYTES is kept, which is enough for the parser to refuse it.
+    """
+    if environ.get("wsgi.input_terminated") and "CONTENT_LENGTH" not in environ:
+        body = environ["wsgi.input"].read(settings.BOOKJOB_MAX_BODY_BYTES + 1)
+        environ["wsgi.input"] = BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+    return django_application(environ, start_response)
