@@ -1,0 +1,159 @@
+"""`service`: the product as it is shipped, gunicorn with its workers over a database of its own."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests import helpers
+from tests.environment import ROOT
+from tests.postgres import free_port
+
+SERVER = os.environ["DATABASE_URL"]  # of PostgreSQL, or empty
+
+
+class Database:
+    """A migrated database that nobody else uses."""
+
+    def __init__(self, template: "Database | None", folder: Path) -> None:
+        self.name = f"bookjob_{uuid.uuid4().hex[:12]}"
+        if SERVER:
+            self.url = f"{SERVER.rpartition('/')[0]}/{self.name}"
+            suffix = f" TEMPLATE {template.name}" if template else ""
+            with psycopg.connect(SERVER, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {self.name}{suffix}")
+        else:
+            self.file = folder / f"{self.name}.sqlite3"
+            self.url = f"sqlite:///{self.file}"
+            if template:
+                shutil.copy(template.file, self.file)
+
+    def execute(self, sql: str, *values) -> list[tuple]:
+        """Run a statement with %s for the values; commits."""
+        if SERVER:
+            with psycopg.connect(self.url) as connection:
+                cursor = connection.execute(sql, values)
+                return cursor.fetchall() if cursor.description else []
+        with closing(sqlite3.connect(self.file, timeout=20)) as connection, connection:
+            return connection.execute(sql.replace("%s", "?"), values).fetchall()
+
+    def drop(self) -> None:
+        if SERVER:
+            with psycopg.connect(SERVER, autocommit=True) as connection:
+                connection.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
+
+
+def manage(database: Database, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": database.url} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+class Service:
+    """A running service. `token` is good for its API."""
+
+    def __init__(self, database: Database, log: Path, app: str, **environment: str) -> None:
+        self.database, self.port, self.log, self.environment = database, free_port(), log, environment
+        self.url = f"http://127.0.0.1:{self.port}"
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", app],
+                cwd=ROOT,
+                env=os.environ | {"DATABASE_URL": database.url, "PORT": str(self.port)} | environment,
+                stdout=output,
+                stderr=output,
+            )
+        deadline = time.monotonic() + 30
+        while not self._is_ready():
+            assert self.process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)  # the only way to wait for another process's port
+        self.token = helpers.authentication.issue_token("tech.jones")
+
+    def _is_ready(self) -> bool:
+        try:
+            return helpers.request(self.port, "GET", "/readyz").status == 200
+        except OSError:
+            return False
+
+    def request(self, method: str, path: str, body=b"", **headers: str) -> helpers.Answer:
+        headers = {"x-access-token": self.token, "Content-Type": "application/json"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        return helpers.request(self.port, method, path, body, headers)
+
+    def book(self, order: str, body) -> helpers.Answer:
+        return self.request("POST", helpers.path_of(order), body if isinstance(body, str | bytes) else json.dumps(body))
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess:
+        return manage(self.database, *arguments, **self.environment)
+
+    def make_slot(self, capacity: int, start=None) -> dict:
+        """A slot in LEEDS; returns the body of a booking that takes it."""
+        start = start or helpers.tomorrow()
+        self.database.execute(
+            "INSERT INTO bookings_servicearea (code, name, time_zone) VALUES ('LEEDS', 'Leeds', 'Europe/London')"
+            " ON CONFLICT DO NOTHING"
+        )
+        self.database.execute(
+            'INSERT INTO bookings_appointmentslot (area_id, start, "end", order_type, worker, capacity, booked, is_open)'
+            " SELECT id, %s, %s, '', '', %s, 0, %s FROM bookings_servicearea WHERE code = 'LEEDS'",
+            *(self.instant(start), self.instant(start + (helpers.END - helpers.START)), capacity, True),
+        )
+        return helpers.booking(start, start + (helpers.END - helpers.START))
+
+    def instant(self, moment):
+        return moment if SERVER else moment.strftime("%Y-%m-%d %H:%M:%S")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def template_database(tmp_path_factory):
+    database = Database(None, tmp_path_factory.mktemp("template"))
+    done = manage(database, "migrate", "--verbosity", "0")
+    assert done.returncode == 0, done.stderr
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def empty_database(template_database, tmp_path):
+    database = Database(template_database, tmp_path)
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def start_service(empty_database, tmp_path):
+    """Start the service, with variables of the environment and another WSGI application where a test needs them."""
+    services = []
+
+    def start(app: str = "bookjob_site.wsgi", **environment: str) -> Service:
+        log = tmp_path / f"gunicorn-{len(services)}.log"
+        services.append(Service(empty_database, log, app, **environment))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.stop()
+
+
+@pytest.fixture
+def service(start_service):
+    return start_service()

@@ -1,0 +1,22 @@
+"""The environment of the tests, loaded as a pytest plugin before Django reads its settings.
+
+Whatever a developer has in `.env` or in `var/` must not decide a test: every documented variable is set here.
+"""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+KEY = "current-key-of-the-tests-0123456789abcdef"
+OLD_KEY = "previous-key-of-the-tests-0123456789abcdef"
+
+for line in (ROOT / ".env.example").read_text().splitlines():
+    name, equals, _ = line.partition("=")
+    if equals and not line.startswith("#"):
+        os.environ[name] = ""  # the default
+os.environ["SECRET_KEY"] = "only-for-tests"
+os.environ["BOOKJOB_JWT_KEYS"] = f"current:{KEY} previous:{OLD_KEY}"
+os.environ["ALLOWED_HOSTS"] = "testserver 127.0.0.1 localhost"
+os.environ["BOOKJOB_HTTPS"] = "off"
+os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")

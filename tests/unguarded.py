@@ -1,0 +1,38 @@
+"""The service without its guards, for the tests that show what the guards are for. Never part of the product.
+
+Four bookings at a time are held between reading and writing, as a slow network would do by chance.
+"""
+
+import contextlib
+import threading
+
+from django.db.backends.signals import connection_created
+from django.db.models import F
+
+from bookings import services
+from bookings.models import AppointmentSlot
+from bookjob_site.wsgi import application  # noqa: F401
+
+together = threading.Barrier(4)
+best_of = services._best_of
+
+
+def slowly(*arguments):
+    slot = best_of(*arguments)
+    with contextlib.suppress(threading.BrokenBarrierError):
+        together.wait(2)
+    return slot
+
+
+def take_place_unguarded(slot, now):
+    AppointmentSlot.objects.filter(pk=slot.pk).update(booked=F("booked") + 1)
+
+
+def ignore_checks(connection, **kwargs):
+    if connection.vendor == "sqlite":
+        connection.cursor().execute("PRAGMA ignore_check_constraints = ON")
+
+
+connection_created.connect(ignore_checks)
+services._best_of = slowly
+services._take_place = take_place_unguarded
