@@ -6,12 +6,11 @@ HS256 and nothing else; the keys are those of BOOKJOB_JWT_KEYS. ServiceMobility 
 
 import ipaddress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 from django.conf import settings
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -49,7 +48,7 @@ class AccessTokenAuthentication(BaseAuthentication):
 def issue_token(username: str, *, minutes: int | None = None, **claims: Any) -> str:
     """A token signed with the first key, good for `minutes` (BOOKJOB_TOKEN_MINUTES)."""
     kid, secret = next(iter(settings.BOOKJOB_JWT_KEYS.items()))
-    now = timezone.now()
+    now = datetime.now(UTC)
     expires = now + timedelta(minutes=minutes if minutes is not None else settings.BOOKJOB_TOKEN_MINUTES)
     payload = {"iat": now, "exp": expires, "sub": username, "iss": ISSUER, **claims}
     return jwt.encode(payload, secret, algorithm="HS256", headers={"kid": kid})

@@ -54,6 +54,11 @@ class ServiceArea(models.Model):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
+    def moment_text(self, moment: datetime) -> str:
+        """`Fri 4 Dec 2026, 13:00 (Europe/London)`."""
+        local = moment.astimezone(self.zone)
+        return f"{local:%a} {local.day} {local:%b %Y, %H:%M} ({self.time_zone})"
+
     def period_text(self, start: datetime, end: datetime) -> str:
         """A period as a person in the area says it: `Fri 4 Dec 2026, 13:00-15:00 (Europe/London)`."""
         first, last = start.astimezone(self.zone), end.astimezone(self.zone)

@@ -1,17 +1,20 @@
 """Which slots may be offered and which may be taken: one set of rules, for search and booking alike.
 
 `rules` is the set. Search lists the slots that keep all of them, a booking names the first one that is broken, and
-the UPDATE that takes a place repeats them, so that they hold at that very moment.
+the UPDATE that takes a place repeats them, so that they hold at that very moment. The wishes of a request (the
+customer's times, the delivery of the parts) shape the offers only.
 """
 
 import base64
 import hashlib
 import random
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, Q, QuerySet, Value, When
 from django.db.models.functions import Length
 
 from bookings import wire
@@ -19,6 +22,7 @@ from bookings.models import AppointmentSlot, PostcodePrefix, ServiceArea, plain_
 
 ID_PREFIX = "slot-"
 
+# What a technician reads of a slot that breaks a rule.
 REFUSALS = {
     "past": "This appointment has begun or is over.",
     "notice": "This appointment begins too soon to be booked.",
@@ -26,6 +30,104 @@ REFUSALS = {
     "closed": "This appointment is closed for bookings.",
     "full": "This appointment is full.",
 }
+
+
+# What a technician reads when a rule, or a wish, leaves nothing to offer.
+EMPTY = {
+    "planned": "No appointments are planned in {area} for orders of this kind.",
+    "past": "No appointments are planned in {area} from now on.",
+    "notice": "The appointments in {area} begin too soon to be booked; no later ones are planned.",
+    "horizon": "There is no appointment in {area} within the next {days} days; later ones cannot be booked yet.",
+    "closed": "All appointments in {area} in the next {days} days are closed for bookings.",
+    "full": "All appointments in {area} in the next {days} days are full.",
+    "parts": "No appointment in {area} is free after the delivery of the parts, which is expected on {delivery}.",
+    "customer": "No free appointment in {area} fits the customer's own times.",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The answer to a search: periods in UTC, sorted, each once; `message` says why there are none."""
+
+    area: ServiceArea | None
+    periods: list[tuple[datetime, datetime]]
+    message: str = ""
+
+
+def search(job: wire.Search, now: datetime) -> Found:
+    """The periods that can be booked for a job. Three queries at most, however many slots there are."""
+    area = find_area(job.location)
+    if area is None:
+        code = job.location.service_area_id
+        return Found(
+            None, [], f"There is no service area {code}." if code else "No service area takes care of this place."
+        )
+    slots = AppointmentSlot.objects.filter(for_order_type(job.order_type), area=area)
+    wanted = wishes(job)
+    conditions = rules(now) | wanted
+    periods = open_periods(slots, conditions.values(), settings.BOOKJOB_MAX_OFFERS)
+    if periods:
+        return Found(area, periods)
+    delivery = latest_delivery(job)
+    message = EMPTY[_what_left_nothing(area, slots, conditions)].format(
+        area=area.name,
+        days=settings.BOOKJOB_HORIZON_DAYS,
+        delivery=delivery and area.moment_text(delivery),
+    )
+    return Found(area, [], message)
+
+
+def open_periods(
+    slots: QuerySet[AppointmentSlot], conditions: Iterable[Q], most: int
+) -> list[tuple[datetime, datetime]]:
+    """The first periods in which at least one of the slots keeps all conditions."""
+    return list(slots.filter(*conditions).order_by("start", "end").values_list("start", "end").distinct()[:most])
+
+
+def alternatives(slot: AppointmentSlot, order_type: str, now: datetime) -> list[tuple[datetime, datetime]]:
+    """Up to three periods to book instead: the next ones after the slot, else the next ones from now."""
+    slots = AppointmentSlot.objects.filter(for_order_type(order_type), area=slot.area)
+    later = [*rules(now).values(), Q(start__gte=slot.start)]
+    return open_periods(slots, later, 3) or open_periods(slots, rules(now).values(), 3)
+
+
+def wishes(job: wire.Search) -> dict[str, Q]:
+    """What the request wants of a slot, by the word that says what left nothing."""
+    wanted = {}
+    delivery = latest_delivery(job)
+    if delivery:
+        # A slot is a working period: the first one that begins once the parts are there.
+        wanted["parts"] = Q(start__gte=delivery)
+    busy = Q()
+    free = Q()
+    for constraint in job.time_constraints:
+        start, end = constraint.period.start, constraint.period.end
+        if constraint.type in settings.BOOKJOB_UNAVAILABLE_TYPES:
+            busy |= Q(start__lt=end, end__gt=start)
+        else:
+            free |= Q(start__gte=start, end__lte=end)
+    if busy or free:
+        wanted["customer"] = ~busy & free if busy else free
+    return wanted
+
+
+def latest_delivery(job: wire.Search) -> datetime | None:
+    """When the last of the required parts arrives."""
+    return max(
+        (part.estimated_delivery for part in job.required_parts if part.estimated_delivery and not part.delete),
+        default=None,
+    )
+
+
+def _what_left_nothing(area: ServiceArea, slots: QuerySet[AppointmentSlot], conditions: dict[str, Q]) -> str:
+    """The first of the conditions, each taken together with those before it, that no slot keeps."""
+    tests = {"planned": Exists(slots)}
+    kept = slots
+    for word, condition in conditions.items():
+        kept = kept.filter(condition)
+        tests[word] = Exists(kept)
+    answers = ServiceArea.objects.filter(pk=area.pk).values_list(*tests.values())[0]
+    return next(word for word, is_true in zip(tests, answers, strict=True) if not is_true)
 
 
 def rules(now: datetime) -> dict[str, Q]:
@@ -79,6 +181,16 @@ def offer_id(area_id: int, start: datetime, end: datetime) -> str:
     """The ID of an offer: it names a period of an area, not one worker's slot, and never changes."""
     named = f"{area_id}.{_microseconds(start)}.{_microseconds(end)}".encode()
     return ID_PREFIX + base64.urlsafe_b64encode(hashlib.sha256(named).digest()[:6] + named).decode().rstrip("=")
+
+
+def offer(area: ServiceArea, start: datetime, end: datetime) -> dict[str, Any]:
+    """A period as ServiceMobility shows it: a TimeConstraints object."""
+    return wire.Offer(
+        ID=offer_id(area.pk, start, end),
+        Desc=area.period_text(start, end),
+        Type=settings.BOOKJOB_OFFER_TYPE,
+        Period={"Start": wire.vendor_time(start), "End": wire.vendor_time(end)},
+    ).model_dump()
 
 
 def was_issued_here(given_id: str) -> bool:

@@ -3,10 +3,11 @@
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_pascal
 from pydantic_core import ErrorDetails
 from rest_framework import serializers
 
-from bookings import wire
+from bookings import offers, wire
 from bookings.bodies import Body
 from bookings.errors import InvalidRequest, pointer
 from bookings.models import ID_LENGTH
@@ -37,7 +38,10 @@ PHRASES = {
 
 
 class WireSerializer(serializers.BaseSerializer[Any]):
-    """Reads a Body into the Pydantic model named in `model`; raises InvalidRequest with all of its faults."""
+    """Reads a Body into the Pydantic model named in `model`; raises InvalidRequest with all of its faults.
+
+    The published schema is drawn from the same model.
+    """
 
     model: type[BaseModel]
 
@@ -48,15 +52,48 @@ class WireSerializer(serializers.BaseSerializer[Any]):
             return self.model.model_validate(data.document)
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False)
-            raise InvalidRequest([_fault(fault, data.document) for fault in found]) from None
+            raise InvalidRequest([self.fault(fault, data.document) for fault in found]) from None
+
+    def fault(self, fault: ErrorDetails, document: Any) -> tuple[str, str]:
+        """(JSON Pointer, sentence). One object that stands where a list is expected has no index in the document."""
+        path, name, node = "", "", document
+        for step in fault["loc"]:
+            if step in self.model.model_fields:
+                # Of a property that is missing Pydantic knows our name only.
+                step = to_pascal(str(step))
+            if isinstance(step, int) and isinstance(node, dict):
+                continue
+            path = pointer(path, step)
+            name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
+            if isinstance(node, dict):
+                node = node.get(step)
+            elif isinstance(node, list) and isinstance(step, int):
+                node = node[step]
+            else:
+                node = None
+        if fault["type"] in PHRASES:
+            return path, f"{name} {PHRASES[fault['type']].format(**fault.get('ctx', {}))}."
+        return path, f"{name} {fault['msg'][0].lower()}{fault['msg'][1:]}."
 
 
 class BookJobSerializer(WireSerializer):
     model = wire.BookJob
 
 
-class BookedSerializer(serializers.BaseSerializer[Booked]):
-    """The Book Job Response Object of a booking."""
+class SearchSerializer(WireSerializer):
+    model = wire.Search
+
+
+class FoundSerializer(WireSerializer):
+    model = wire.SearchResponse
+
+    def to_representation(self, instance: offers.Found) -> dict[str, Any]:
+        offered = [offers.offer(instance.area, *period) for period in instance.periods] if instance.area else []
+        return {"StatusMsg": instance.message, "TimeConstraints": offered}
+
+
+class BookedSerializer(WireSerializer):
+    model = wire.BookJobResponse
 
     def to_representation(self, instance: Booked) -> dict[str, Any]:
         return wire.BookJobResponse(
@@ -67,33 +104,12 @@ class BookedSerializer(serializers.BaseSerializer[Booked]):
         ).model_dump()
 
 
-def _fault(fault: ErrorDetails, document: Any) -> tuple[str, str]:
-    """(JSON Pointer, sentence). One object that stands where a list is expected has no index in the document."""
-    path, name, node = "", "", document
-    for step in fault["loc"]:
-        if isinstance(step, int) and isinstance(node, dict):
-            continue
-        path = pointer(path, step)
-        name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
-        if isinstance(node, dict):
-            node = node.get(step)
-        elif isinstance(node, list) and isinstance(step, int):
-            node = node[step]
-        else:
-            node = None
-    phrase = PHRASES.get(fault["type"], fault["msg"][0].lower() + fault["msg"][1:])
-    return path, f"{name} {phrase.format(**fault.get('ctx', {}))}."
-
-
 def read_order(order: str, request: Any) -> str:
     """The work order's number as the path has it. Raises InvalidRequest where it cannot be stored faithfully."""
     fault = ""
-    try:
-        # Django reads bytes that are no UTF-8 as their percent signs, which are another number.
-        request.META["PATH_INFO"].encode("latin-1").decode()
-    except UnicodeError:
+    if request.META.get("bookjob.path_is_broken"):
         fault = "is not UTF-8 text"
-    if "\0" in order:
+    elif "\0" in order:
         fault = "holds the character NUL"
     elif len(order) > ID_LENGTH:
         fault = f"is longer than {ID_LENGTH} characters"

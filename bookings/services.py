@@ -88,7 +88,7 @@ def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: 
         now = timezone.now()
         slots = _named_slots(job, now)
         to_move = _decide(earlier, slots[0])
-        slot = _best_of(slots, job.user_name)
+        slot = _best_of(slots, job, now)
         try:
             with transaction.atomic():
                 if to_move:
@@ -238,20 +238,21 @@ def _decide(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None
     )
 
 
-def _best_of(slots: list[AppointmentSlot], worker: str) -> AppointmentSlot:
+def _best_of(slots: list[AppointmentSlot], job: wire.BookJob, now: datetime) -> AppointmentSlot:
     """The slot to try first. Raises BookingError with the reason if none can be taken."""
     free = [slot for slot in slots if not slot.refusal]
     if free:
-        return offers.preferred(free, worker)
+        return offers.preferred(free, job.user_name)
     # Where one worker's slot is full and another's closed, people would say that it is full.
     refusals = [slot.refusal for slot in slots]
     reason = "full" if "full" in refusals else refusals[0]
     slot = slots[0]
     raise BookingError(
         "slot_unavailable",
-        f"{offers.REFUSALS[reason]} Search again and choose another than {slot}.",
+        f"{offers.REFUSALS[reason]} Choose another one than {slot}.",
         data_path="/TimeConstraints",
         reason=reason,
+        alternatives=[offers.offer(slot.area, *period) for period in offers.alternatives(slot, job.order_type, now)],
     )
 
 

@@ -2,6 +2,7 @@
 
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from bookings import views
 
@@ -15,6 +16,9 @@ class OrderNumber(StringConverter):
 register_converter(OrderNumber, "order")
 
 urlpatterns = [
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("appointments/search", views.SearchView.as_view(), name="search"),
     path(
         "workorders/<order:order>/followup",
         views.FollowupView.as_view(),

@@ -27,6 +27,7 @@ from bookings.models import ID_LENGTH
 
 MAX_TEXT = 10_000
 MAX_ITEMS = 1_000
+MAX_PERIODS = 200  # each becomes a condition of the search
 
 
 def _read_instant(value: Any) -> Any:
@@ -97,6 +98,7 @@ class WireModel(BaseModel):
         alias_generator=AliasGenerator(validation_alias=to_pascal, serialization_alias=to_pascal),
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,  # what people sent has no place in a log
     )
 
     @model_validator(mode="before")
@@ -255,8 +257,8 @@ class TimeConstraint(WireModel):
     period: Period
 
 
-class Job(WireModel):
-    """What a search and a booking have in common."""
+class Search(WireModel):
+    """The Appointment Search Object. `time_constraints` are the times at which the customer is available or not."""
 
     account: Account = Account()
     assets: Annotated[list[Asset], Field(max_length=MAX_ITEMS)] = []
@@ -266,18 +268,18 @@ class Job(WireModel):
     order_type: Id = ""
     original_order_num: Id = ""
     required_parts: Annotated[list[RequiredPart], Field(max_length=MAX_ITEMS)] = []
-    time_constraints: Annotated[list[TimeConstraint], BeforeValidator(_read_list), Field(max_length=MAX_ITEMS)] = []
+    time_constraints: Annotated[list[TimeConstraint], BeforeValidator(_read_list), Field(max_length=MAX_PERIODS)] = []
     user_name: Id = ""
 
 
-class BookJob(Job):
-    """The Book Job Object. `time_constraints` names the chosen slot."""
+class BookJob(Search):
+    """The Book Job Object: a search whose `time_constraints` name the chosen slot."""
 
     location: Location = Field(Location(), validate_default=True)
     time_constraints: Annotated[
         list[TimeConstraint],
         BeforeValidator(_read_list),
-        Field(min_length=1, max_length=MAX_ITEMS),
+        Field(min_length=1, max_length=MAX_PERIODS),
     ]
 
     @field_validator("location")
@@ -294,6 +296,22 @@ class BookJob(Job):
         )
 
 
+class Offer(BaseModel):
+    """A period that can be booked. `ID` is stable; `Desc` is the period on the area's clock."""
+
+    ID: str
+    Desc: str
+    Type: str
+    Period: dict[str, str]
+
+
+class SearchResponse(BaseModel):
+    """The Appointment Search Response Object. Without offers, StatusMsg says why."""
+
+    StatusMsg: str
+    TimeConstraints: list[Offer]
+
+
 class OrderedParts(BaseModel):
     """A part order with the product numbers in it."""
 
@@ -306,3 +324,24 @@ class BookJobResponse(BaseModel):
 
     OrderNum: str
     OrderedParts: list[OrderedParts]
+
+
+class ErrorDetail(BaseModel):
+    """`params.error` is a stable word; `dataPath` is the JSON Pointer of the fault in the request, or empty."""
+
+    message: str
+    params: dict[str, Any]
+    dataPath: str
+
+
+class ErrorBody(BaseModel):
+    """ServiceMobility's standard error body. `code` is the status that tells the error apart."""
+
+    code: int
+    detail: ErrorDetail
+
+
+def vendor_time(instant: datetime) -> str:
+    """`2026-12-04T13:00:00.000Z`; microseconds only where there are any, for a period is matched exactly."""
+    precision = "microseconds" if instant.microsecond % 1000 else "milliseconds"
+    return instant.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")

@@ -130,6 +130,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "bookings",
 ]
 MIDDLEWARE = [
@@ -204,13 +205,11 @@ default_database: dict[str, Any] = read(
 )
 database_options = default_database.setdefault("OPTIONS", {})
 if default_database["ENGINE"] == "django.db.backends.sqlite3":
-    database_options.update(
-        # A transaction that reads and then writes takes the lock at once: waiting works, upgrading does not.
-        transaction_mode="IMMEDIATE",
-        timeout=20,  # seconds that a caller waits for the one writer
-        # FULL: what was answered with 200 survives a power cut; WAL's usual NORMAL may lose the last commits.
-        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-    )
+    # A transaction that reads and then writes takes the lock at once: waiting works, upgrading does not.
+    database_options["transaction_mode"] = "IMMEDIATE"
+    # FULL: what was answered with 200 survives a power cut; WAL's usual NORMAL may lose the last commits.
+    database_options["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+    database_options.setdefault("timeout", 20)  # seconds that a caller waits for the one writer
     default_database["CONN_MAX_AGE"] = None  # one connection a thread, kept
 else:
     database_options.setdefault("connect_timeout", 5)
@@ -298,6 +297,18 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "bookings.errors.handler",
     "UNAUTHENTICATED_USER": None,
 }
+SPECTACULAR_SETTINGS = {
+    "TITLE": "bookjob",
+    "DESCRIPTION": "The back end for ServiceMobility's appointment search, follow-up booking and log-in.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [],
+}
 UNFOLD = {
     "SITE_TITLE": "bookjob",
     "SITE_HEADER": "bookjob",
@@ -309,11 +320,15 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
         # A refusal is an answer, not an event: only 5xx are worth a line.
         "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
     },
 }

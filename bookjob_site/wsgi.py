@@ -14,10 +14,16 @@ from django.conf import settings  # noqa: E402  the settings exist only from her
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Django, which takes a body without Content-Length for an empty one: a chunked body is measured here.
+    """Django, which would misread two things that are noted or mended here.
 
-    At most one byte more than BOOKJOB_MAX_BODY_BYTES is kept, which is enough for the parser to refuse it.
+    It takes a body without Content-Length for an empty one: a chunked body is measured. At most one byte more than
+    BOOKJOB_MAX_BODY_BYTES is kept, enough for the parser to refuse it. And it reads bytes of the path that are no
+    UTF-8 as their percent signs, which are another order's number: `serializers.read_order` refuses those.
     """
+    try:
+        environ["PATH_INFO"].encode("latin-1").decode()
+    except UnicodeError:
+        environ["bookjob.path_is_broken"] = True
     if environ.get("wsgi.input_terminated") and "CONTENT_LENGTH" not in environ:
         body = environ["wsgi.input"].read(settings.BOOKJOB_MAX_BODY_BYTES + 1)
         environ["wsgi.input"] = BytesIO(body)

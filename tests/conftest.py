@@ -1,5 +1,6 @@
 """`service`: the product as it is shipped, gunicorn with its workers over a database of its own."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -8,11 +9,11 @@ import subprocess
 import sys
 import time
 import uuid
-from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
+from django.db import connection
 
 from tests import helpers
 from tests.environment import ROOT
@@ -43,7 +44,7 @@ class Database:
             with psycopg.connect(self.url) as connection:
                 cursor = connection.execute(sql, values)
                 return cursor.fetchall() if cursor.description else []
-        with closing(sqlite3.connect(self.file, timeout=20)) as connection, connection:
+        with contextlib.closing(sqlite3.connect(self.file, timeout=20)) as connection, connection:
             return connection.execute(sql.replace("%s", "?"), values).fetchall()
 
     def drop(self) -> None:
@@ -79,7 +80,8 @@ class Service:
             )
         deadline = time.monotonic() + 30
         while not self._is_ready():
-            assert self.process.poll() is None and time.monotonic() < deadline, log.read_text()
+            assert self.process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)  # the only way to wait for another process's port
         self.token = helpers.authentication.issue_token("tech.jones")
 
@@ -109,7 +111,8 @@ class Service:
             " ON CONFLICT DO NOTHING"
         )
         self.database.execute(
-            'INSERT INTO bookings_appointmentslot (area_id, start, "end", order_type, worker, capacity, booked, is_open)'
+            'INSERT INTO bookings_appointmentslot (area_id, start, "end", order_type, worker, capacity, booked,'
+            " is_open)"
             " SELECT id, %s, %s, '', '', %s, 0, %s FROM bookings_servicearea WHERE code = 'LEEDS'",
             *(self.instant(start), self.instant(start + (helpers.END - helpers.START)), capacity, True),
         )
@@ -118,9 +121,35 @@ class Service:
     def instant(self, moment):
         return moment if SERVER else moment.strftime("%Y-%m-%d %H:%M:%S")
 
+    @contextlib.contextmanager
+    def locked(self):
+        """Hold what a booking has to lock: all slots, or SQLite's one lock."""
+        if SERVER:
+            with psycopg.connect(self.database.url) as connection:
+                connection.execute("SELECT 1 FROM bookings_appointmentslot FOR UPDATE")
+                yield
+                connection.rollback()
+        else:
+            with contextlib.closing(sqlite3.connect(self.database.file, isolation_level=None)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                yield
+                connection.execute("ROLLBACK")
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(30)
+
+
+@pytest.fixture
+def plan_of(db):
+    """A function that gives the database's plan of a query, made with fresh statistics."""
+
+    def plan(query) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        return query.explain()
+
+    return plan
 
 
 @pytest.fixture(scope="session")

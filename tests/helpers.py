@@ -64,6 +64,11 @@ def post(order: str, body, *, token: str | None = None, client: Client | None = 
     )
 
 
+def search(body, *, method="POST", path="/api/v1/appointments/search"):
+    headers = {"x-access-token": authentication.issue_token("tech.jones")}
+    return Client().generic(method, path, json.dumps(body), content_type="application/json", headers=headers)
+
+
 def make_booking(order="WO-1", body=None) -> WorkOrder:
     answer = post(order, body or booking())
     assert answer.status_code == 200, answer.content

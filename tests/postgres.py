@@ -42,7 +42,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def server(*, durable: bool = False) -> Iterator[tuple[str, str]]:
-    """Yields (URL of the database `postgres`, what runs). `durable` syncs each commit to the disk as production does."""
+    """Yields (URL of the database `postgres`, what runs). `durable` syncs each commit to disk, as production does."""
     folder = Path(tempfile.mkdtemp(prefix="bookjob-postgres-"))
     try:
         user = {}

@@ -22,8 +22,8 @@ from django.core.management.base import BaseCommand
 from django.db.models import Q
 from django.utils import timezone
 
-from bookings import authentication, offers
-from bookings.models import AppointmentSlot, PostcodePrefix, ServiceArea
+from bookings import authentication, offers, wire
+from bookings.models import AppointmentSlot, PostcodePrefix, ServiceArea, WorkOrder
 
 AREAS = [
     ("LEEDS", "Leeds", "Europe/London", "GB", ["LS", "WF"]),
@@ -91,33 +91,30 @@ class Command(BaseCommand):
             user.user_permissions.add(*Permission.objects.filter(permissions, content_type__app_label="bookings"))
 
     def print(self, passwords: dict[str, str], url: str) -> None:
-        token = authentication.issue_token("api")
-        slot = (
-            AppointmentSlot.objects.filter(offers.takeable(timezone.now() + timedelta(minutes=10)), area__code="LEEDS")
-            .order_by("start")
-            .first()
-        )
-        self.stdout.write(f"\nAdmin:       {url}/admin/")
+        self.stdout.write(f"\nAdmin:     {url}/admin/")
         for name in ("dispatcher", "supervisor"):
-            self.stdout.write(f"Log-in:      {name}  {passwords[name]}")
+            self.stdout.write(f"Log-in:    {name}  {passwords[name]}")
         self.stdout.write(
-            f"API user:    api  {passwords['api']}  (its token below is good for {settings.BOOKJOB_TOKEN_MINUTES} minutes)"
+            f"API user:  api  {passwords['api']}  (its token below: {settings.BOOKJOB_TOKEN_MINUTES} minutes)"
         )
-        if slot is None:
-            self.stdout.write("No slot is free in LEEDS.")
+        now = timezone.now()
+        slots = AppointmentSlot.objects.filter(area__code="LEEDS")
+        # A day ahead, so that the line is still good when it is pasted after lunch.
+        conditions = [*offers.rules(now).values(), Q(start__gt=now + timedelta(days=1))]
+        periods = offers.open_periods(slots, conditions, 1)
+        if not periods:
+            self.stdout.write("No appointment is free in LEEDS.")
             return
-        body = {
+        order = f"WO-{1000 + WorkOrder.objects.count()}"
+        job = {
             "Account": {"AccountNum": "C-1"},
             "Location": {"LocationNum": "L-1", "ServiceAreaID": "LEEDS"},
             "RequiredParts": [{"ProdNum": "PUMP-17", "Qty": 1}],
-            "TimeConstraints": [{"Period": {"Start": _vendor_time(slot.start), "End": _vendor_time(slot.end)}}],
         }
-        self.stdout.write("\nBook a follow-up of work order WO-1 (paste it again: the same number comes back):\n")
-        self.stdout.write(
-            f"curl -sS {url}/api/v1/workorders/WO-1/followup -H 'Content-Type: application/json'"
-            f" -H 'x-access-token: {token}' -d '{json.dumps(body)}'\n"
-        )
-
-
-def _vendor_time(instant: Any) -> str:
-    return f"{instant:%Y-%m-%dT%H:%M:%S}.000Z"
+        start, end = map(wire.vendor_time, periods[0])
+        headers = f"-H 'Content-Type: application/json' -H 'x-access-token: {authentication.issue_token('api')}'"
+        self.stdout.write("\nSearch free appointments:\n")
+        self.stdout.write(f"curl -sS {url}/api/v1/appointments/search {headers} -d '{json.dumps(job)}'")
+        job["TimeConstraints"] = [{"Period": {"Start": start, "End": end}}]
+        self.stdout.write(f"\nBook a follow-up of work order {order}; sent again, it answers the same number:\n")
+        self.stdout.write(f"curl -sS {url}/api/v1/workorders/{order}/followup {headers} -d '{json.dumps(job)}'\n")

@@ -86,9 +86,9 @@ class Command(BaseCommand):
                 self.seed(area, planned, worker, options, counts)
             if options["dry_run"]:
                 transaction.set_rollback(True)
-        would = "would be " if options["dry_run"] else ""
         self.stdout.write(
-            f"{area.code}: {counts['created']} slots {would}created, {counts['kept']} kept, {counts['skipped']} skipped."
+            f"{area.code}: {counts['created']} created, {counts['kept']} kept, {counts['skipped']} skipped"
+            + (" (dry run: nothing was changed)" if options["dry_run"] else "")
         )
 
     def days(self, options: dict[str, Any]) -> list[date]:

@@ -1,0 +1,539 @@
+"""ServiceMobility books a follow-up (contract, section 5), through the API and down to the rows."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from bookings import offers, services
+from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, RequiredPart, WorkOrder
+from tests.helpers import (
+    END,
+    NOW,
+    START,
+    booking,
+    clock_stands_at,
+    error,
+    make_area,
+    make_booking,
+    make_slot,
+    path_of,
+    post,
+    sample,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _clock():
+    with clock_stands_at():
+        yield
+
+
+def refused(answer, status, word):
+    """The refusal's detail, after a look that it is one and that nothing was written."""
+    assert answer.status_code == status, answer.content
+    assert answer["Content-Type"] == "application/json"
+    body = answer.json()
+    assert body["code"] == status
+    assert body["detail"]["params"]["error"] == word
+    assert body["detail"]["message"]
+    return body["detail"]
+
+
+def nothing_was_written():
+    return not WorkOrder.objects.exists() and not AppointmentSlot.objects.exclude(booked=0).exists()
+
+
+class TestItWorks:
+    def test_it_works(self):
+        slot = make_slot(capacity=2)
+        answer = post("WO-100234", sample("book_full.json"))
+        assert answer.status_code == 200
+        work_order = WorkOrder.objects.get()
+        first, second = PartOrder.objects.order_by("pk")
+        assert answer.json() == {
+            "OrderNum": work_order.order_num,
+            "OrderedParts": [
+                {"PartOrderNum": first.part_order_num, "Parts": ["PUMP-17B", "SEAL-3"]},
+                {"PartOrderNum": "PO-EXT-77", "Parts": ["HOSE-2"]},
+            ],
+        }
+        assert work_order.order_num == f"FU-{work_order.pk}"
+        assert first.part_order_num == f"PO-{first.pk}"
+        assert (first.is_issued_here, second.is_issued_here) == (True, False)
+        slot.refresh_from_db()
+        assert slot.booked == 1
+        assert {
+            name: getattr(work_order, name)
+            for name in [
+                "original_order",
+                "slot_id",
+                "status",
+                "account_num",
+                "account_name",
+                "location_num",
+                "location_name",
+                "address",
+                "postcode",
+                "phone",
+                "order_type",
+                "worker",
+                "caller",
+                "created_at",
+                "cancelled_at",
+            ]
+        } == {
+            "original_order": "WO-100234",
+            "slot_id": slot.pk,
+            "status": "booked",
+            "account_num": "C-20417",
+            "account_name": "Hannah Brandt",
+            "location_num": "L-20417-1",
+            "location_name": "Home",
+            "address": "14 Mill Lane, Flat 2, Leeds, West Yorkshire, GB",
+            "postcode": "LS1 4AP",
+            "phone": "+44 113 496 0000",
+            "order_type": "1001",
+            "worker": "tech.jones",
+            "caller": "tech.jones",
+            "created_at": NOW,
+            "cancelled_at": None,
+        }
+        parts = RequiredPart.objects.values_list(
+            "position", "prod_num", "replaces", "quantity", "price", "description", "estimated_delivery"
+        )
+        delivery = datetime(2026, 12, 3, 10, tzinfo=UTC)
+        assert list(parts) == [
+            (0, "PUMP-17B", "PUMP-17", 1, None, "Drain pump, new type", delivery),
+            (1, "SEAL-3", "", 4, Decimal("2.15"), "", None),
+            (2, "HOSE-2", "", Decimal("0.5"), 0, "", None),
+        ]
+        (entry,) = HistoryEntry.objects.all()
+        assert (entry.work_order, entry.event, entry.by, entry.at) == (work_order, "booked", "tech.jones", NOW)
+        assert entry.details["after"]["slot"] == slot.pk
+
+    def test_a_managed_account_and_location_are_numbers_only(self):
+        make_slot()
+        answer = post("WO-100235", sample("book_managed.json"))
+        assert answer.status_code == 200
+        assert answer.json()["OrderedParts"] == []
+
+    def test_the_vendors_contradictions_are_read(self):
+        make_slot()
+        answer = post("WO 100/236", sample("book_vendor_spellings.json"))
+        assert answer.status_code == 200
+        work_order = WorkOrder.objects.get()
+        assert (work_order.original_order, work_order.location_num) == ("WO 100/236", "L-20417-1")
+        assert work_order.address == "14 Mill Lane, Flat 2, Leeds, West Yorkshire, GB"
+        assert [part.quantity for part in work_order.required_parts.all()] == [1, 4, Decimal("0.5")]
+
+    @pytest.mark.parametrize("name", ["book_full.json", "book_managed.json", "book_vendor_spellings.json"])
+    def test_the_body_comes_back_losslessly(self, name):
+        make_slot()
+        body = sample(name)
+        text = json.dumps(body | {"Unknown": {"ü": [1, 2.50, 1e-7, 12345678901234567890, "\u2028 \\u0041"]}}, indent=1)
+        assert post(body["OriginalOrderNum"], text).status_code == 200
+        assert WorkOrder.objects.get().body == text
+
+    @pytest.mark.parametrize(
+        "order",
+        [
+            "WO 1",
+            "WO/1",
+            "/WO",
+            "WO/",
+            "a/followup",
+            "..",
+            ".",
+            "WO-Ü-漢字-🔧",
+            "%2F",
+            "WO?x=1#y",
+            "a\nb",
+            "a+b",
+            "x" * 200,
+        ],
+    )
+    def test_order_numbers_are_free_text(self, order):
+        make_slot()
+        answer = post(order, booking(OriginalOrderNum=order))
+        assert answer.status_code == 200, answer.content
+        assert WorkOrder.objects.get().original_order == order
+
+    def test_a_part_is_ordered_where_it_is_sent_and_how_urgently(self):
+        make_slot()
+        parts = [
+            {"ProdNum": "A", "ShipToLocation": "1", "Urgency": "1"},
+            {"ProdNum": "B", "ShipToLocation": "2", "Urgency": "1"},
+            {"ProdNum": "C", "ShipToLocation": 1, "Urgency": "1"},
+            {"ProdNum": "D", "ShipToLocation": "1", "Urgency": "2"},
+            {"ProdNum": "E", "PartOrderNum": "X"},
+            {"ProdNum": "F", "PartOrderNum": "X", "ShipToLocation": "9"},
+            {"ProdNum": "G", "Delete": True},
+            {"PartStatus": "the round thing", "Qty": 2},
+        ]
+        answer = post("WO-1", booking(RequiredParts=parts)).json()
+        assert [ordered["Parts"] for ordered in answer["OrderedParts"]] == [["A", "C"], ["B"], ["D"], ["E", "F"]]
+        assert answer["OrderedParts"][3]["PartOrderNum"] == "X"
+        assert RequiredPart.objects.get(prod_num="").part_order is None
+        assert not RequiredPart.objects.filter(prod_num="G").exists()
+
+    def test_a_part_order_of_ours_may_come_back_with_another_order(self):
+        make_slot(capacity=2)
+        first = post("WO-1", booking(RequiredParts=[{"ProdNum": "A"}])).json()
+        number = first["OrderedParts"][0]["PartOrderNum"]
+        second = post("WO-2", booking(RequiredParts=[{"ProdNum": "A", "PartOrderNum": number}])).json()
+        assert second["OrderedParts"] == first["OrderedParts"]
+
+    @pytest.mark.parametrize(
+        "period",
+        [
+            {"Start": "2026-12-04T13:00:00.000Z", "End": "2026-12-04T15:00:00.000Z"},
+            {"Start": "2026-12-04T14:00:00+01:00", "End": "2026-12-04T10:00:00-05:00"},
+            {"Start": "2026-12-04T13:00Z", "End": "2026-12-04 15:00:00.000000z"},
+            {"Start": "20261204T130000Z", "End": "2026-12-04T15:00:00.0000000Z"},
+            {"Start": "2026-12-04T18:45:00+05:45", "End": "2026-12-04T15:00:00"},
+        ],
+    )
+    def test_the_period_is_an_instant_in_any_spelling(self, period):
+        make_slot()
+        assert post("WO-1", booking(TimeConstraints={"Period": period})).status_code == 200
+
+    def test_numbers_are_never_used_again(self):
+        make_slot()
+        first = make_booking()
+        services.cancel(work_order=first, by="dispatcher", reason="customer called")
+        second = make_booking()
+        assert (first.order_num, second.order_num) == (f"FU-{first.pk}", f"FU-{second.pk}")
+        assert second.pk > first.pk
+
+    def test_prefixes_are_settings_and_old_numbers_stay(self, settings):
+        make_slot(capacity=2)
+        old = make_booking()
+        settings.BOOKJOB_ORDER_PREFIX, settings.BOOKJOB_PART_ORDER_PREFIX = "V-", "T-"
+        answer = post("WO-2", booking(RequiredParts=[{"ProdNum": "A"}])).json()
+        assert answer["OrderNum"].startswith("V-")
+        assert answer["OrderedParts"][0]["PartOrderNum"].startswith("T-")
+        assert WorkOrder.objects.filter(order_num=old.order_num).exists()
+
+
+class TestTheSlotThatIsMeant:
+    def test_by_the_id_of_an_offer(self):
+        slot = make_slot()
+        constraint = booking()["TimeConstraints"][0] | {"ID": offers.offer_id(slot.area_id, START, END)}
+        assert post("WO-1", booking(TimeConstraints=[constraint])).status_code == 200
+
+    def test_an_id_of_another_offer_is_refused(self):
+        slot = make_slot()
+        constraint = booking()["TimeConstraints"][0] | {"ID": offers.offer_id(slot.area_id, START, START)}
+        detail = refused(post("WO-1", booking(TimeConstraints=[constraint])), 400, "invalid_request")
+        assert detail["dataPath"] == "/TimeConstraints/0/ID"
+        assert nothing_was_written()
+
+    @pytest.mark.parametrize("given", ["", "slot-", "slot-abc", "slot-äöü", "7f3c", 12, None, "slot-" + "A" * 60])
+    def test_an_id_that_is_not_ours_means_nothing(self, given):
+        make_slot()
+        constraint = booking()["TimeConstraints"][0] | {"ID": given}
+        assert post("WO-1", booking(TimeConstraints=[constraint])).status_code == 200
+
+    def test_of_several_one_must_match(self):
+        make_slot()
+        other = {"Period": {"Start": "2026-12-04T08:00:00Z", "End": "2026-12-04T10:00:00Z"}}
+        both = [other, *booking()["TimeConstraints"]]
+        assert post("WO-1", booking(TimeConstraints=both)).status_code == 200
+
+    def test_several_that_match_are_ambiguous(self):
+        make_slot()
+        make_slot(start=START + timedelta(hours=2))
+        both = [
+            *booking()["TimeConstraints"],
+            *booking(START + timedelta(hours=2), END + timedelta(hours=2))["TimeConstraints"],
+        ]
+        refused(post("WO-1", booking(TimeConstraints=both)), 400, "invalid_request")
+        assert nothing_was_written()
+
+    def test_another_order_types_slot_does_not_exist(self):
+        make_slot(order_type="1002")
+        refused(post("WO-1", booking(OrderType="1001")), 404, "slot_not_found")
+        refused(post("WO-1", booking()), 404, "slot_not_found")
+        assert post("WO-1", booking(OrderType="1002")).status_code == 200
+
+    def test_the_asked_for_worker_is_preferred_then_the_most_room(self):
+        make_slot(worker="a", capacity=2)
+        make_slot(worker="b", capacity=5)
+        make_slot(worker="c", capacity=1)
+        workers = [make_booking(f"WO-{number}", booking(UserName="c")).slot.worker for number in range(2)]
+        assert workers == ["c", "b"]
+
+    def test_if_the_first_is_taken_meanwhile_the_next_is_taken(self, monkeypatch):
+        make_slot(worker="a", capacity=5)
+        make_slot(worker="b", capacity=1)
+        best_of = services._best_of
+
+        def somebody_is_faster(*arguments):
+            slot = best_of(*arguments)
+            AppointmentSlot.objects.filter(pk=slot.pk, worker="a").update(booked=5)
+            return slot
+
+        monkeypatch.setattr(services, "_best_of", somebody_is_faster)
+        assert make_booking().slot.worker == "b"
+        assert list(AppointmentSlot.objects.order_by("worker").values_list("booked", flat=True)) == [5, 1]
+
+
+class TestTheArea:
+    def test_by_the_longest_postcode_prefix(self):
+        make_area("BRADFORD").postcode_prefixes.create(prefix="L", country="GB")
+        make_area("LEEDS").postcode_prefixes.create(prefix="LS1", country="")
+        make_area("PARIS").postcode_prefixes.create(prefix="LS14", country="FR")
+        make_slot()
+        location = {"Address": {"Zip": "ls1 4ap", "Country": "gb"}}
+        assert post("WO-1", booking(Location=location)).status_code == 200
+
+    def test_else_the_default_area(self, settings):
+        make_slot()
+        body = booking(Location={"LocationNum": "L-1"})
+        detail = refused(post("WO-1", body), 404, "slot_not_found")
+        assert detail["message"] == "No service area takes care of this place."
+        settings.BOOKJOB_DEFAULT_AREA = "LEEDS"
+        assert post("WO-1", body).status_code == 200
+
+    def test_an_unknown_area(self):
+        make_slot()
+        answer = post("WO-1", booking(Location={"LocationNum": "L-1", "ServiceAreaID": "ATLANTIS"}))
+        message = "There is no service area ATLANTIS."
+        assert answer.json() == error(404, "slot_not_found", message, "/Location/ServiceAreaID")
+
+
+class TestRepeats:
+    def test_the_same_body_answers_the_same(self):
+        make_slot(capacity=5)
+        body = sample("book_full.json")
+        first = post("WO-100234", body)
+        reordered = dict(reversed(body.items()))
+        assert post("WO-100234", json.dumps(reordered, indent=3)).content == first.content
+        assert AppointmentSlot.objects.get().booked == 1
+        assert HistoryEntry.objects.count() == 1
+
+    def test_equal_as_json_not_as_bytes(self):
+        make_slot(capacity=5)
+        text = json.dumps(booking(RequiredParts=[{"ProdNum": "A", "Qty": "QTY"}]))
+        first = post("WO-1", text.replace('"QTY"', "1")).json()
+        for same in ("1.0", "10e-1", "1.000"):
+            assert post("WO-1", text.replace('"QTY"', same)).json() == first
+        for other in ("1.0000000000000000001", "true", '"1"'):
+            answer = post("WO-1", text.replace('"QTY"', other))
+            assert answer.json() != first
+
+    @pytest.mark.parametrize("state", ["full", "past", "closed", "inside the notice"])
+    def test_whatever_became_of_the_slot(self, state):
+        slot = make_slot(capacity=1)
+        first = post("WO-1", booking())
+        if state == "closed":
+            AppointmentSlot.objects.update(is_open=False)
+        moment = {"past": END, "inside the notice": START - timedelta(minutes=5)}.get(state, NOW)
+        with clock_stands_at(moment):
+            assert post("WO-1", booking()).json() == first.json()
+            refused(post("WO-2", booking()), 409, "slot_unavailable")
+        slot.refresh_from_db()
+        assert slot.booked == 1
+
+    def test_a_cancelled_booking_does_not_count(self):
+        slot = make_slot()
+        first = make_booking()
+        services.cancel(work_order=first, by="dispatcher", reason="wrong address")
+        slot.refresh_from_db()
+        assert slot.booked == 0
+        second = make_booking()
+        assert second.order_num != first.order_num
+        first.refresh_from_db()
+        assert (first.status, first.cancelled_by, first.cancel_reason) == ("cancelled", "dispatcher", "wrong address")
+
+    def test_another_body_for_the_same_slot(self):
+        make_slot(capacity=5)
+        first = make_booking()
+        answer = post("WO-1", booking(UserName="somebody.else"))
+        assert answer.json() == error(
+            409,
+            "conflicting_duplicate",
+            f"This appointment is booked for the order already, as {first.order_num}, with other details."
+            " Ask dispatch to change it.",
+            OrderNum=first.order_num,
+        )
+        assert AppointmentSlot.objects.get().booked == 1
+
+
+class TestPolicies:
+    later = (START + timedelta(hours=2), END + timedelta(hours=2))
+
+    def slots(self):
+        return make_slot(capacity=2), make_slot(start=self.later[0], capacity=2)
+
+    def booked(self):
+        return list(AppointmentSlot.objects.order_by("start").values_list("booked", flat=True))
+
+    def test_single(self):
+        self.slots()
+        first = make_booking()
+        answer = post("WO-1", booking(*self.later))
+        message = f"The order has a follow-up already: {first.order_num}. Ask dispatch to move it."
+        assert answer.json() == error(409, "already_booked", message, OrderNum=first.order_num)
+        assert self.booked() == [1, 0]
+
+    def test_multiple(self, settings):
+        settings.BOOKJOB_FOLLOWUP_POLICY = "multiple"
+        self.slots()
+        first, second = make_booking(), make_booking(body=booking(*self.later))
+        assert first.order_num != second.order_num
+        assert self.booked() == [1, 1]
+        assert post("WO-1", booking()).json()["OrderNum"] == first.order_num
+        refused(post("WO-1", booking(UserName="x")), 409, "conflicting_duplicate")
+
+    def test_move(self, settings):
+        settings.BOOKJOB_FOLLOWUP_POLICY = "move"
+        before, after = self.slots()
+        parts = [{"ProdNum": "A"}, {"ProdNum": "B", "Urgency": "2"}]
+        first = post("WO-1", booking(RequiredParts=parts)).json()
+        new = [{"ProdNum": "C"}, {"ProdNum": "D", "Urgency": "3"}]
+        moved = post("WO-1", booking(*self.later, RequiredParts=new)).json()
+        assert moved["OrderNum"] == first["OrderNum"]
+        assert self.booked() == [0, 1]
+        # The part order of the same group keeps its number, the one that nothing is left of is gone.
+        assert moved["OrderedParts"][0] == {"PartOrderNum": first["OrderedParts"][0]["PartOrderNum"], "Parts": ["C"]}
+        assert moved["OrderedParts"][1]["PartOrderNum"] != first["OrderedParts"][1]["PartOrderNum"]
+        assert post("WO-1", booking(*self.later, RequiredParts=new)).json() == moved
+        assert [part.prod_num for part in RequiredPart.objects.all()] == ["C", "D"]
+        entry = HistoryEntry.objects.get(event="moved")
+        assert (entry.details["before"]["slot"], entry.details["after"]["slot"]) == (before.pk, after.pk)
+        assert json.loads(entry.details["before"]["body"]) == booking(RequiredParts=parts)
+
+    def test_a_move_to_a_full_slot_changes_nothing(self, settings):
+        settings.BOOKJOB_FOLLOWUP_POLICY = "move"
+        self.slots()
+        make_booking()
+        AppointmentSlot.objects.filter(start=self.later[0]).update(capacity=0)
+        refused(post("WO-1", booking(*self.later)), 409, "slot_unavailable")
+        assert self.booked() == [1, 0]
+
+    def test_a_move_back_and_forth(self, settings):
+        settings.BOOKJOB_FOLLOWUP_POLICY = "move"
+        self.slots()
+        numbers = {make_booking(body=body).order_num for body in [booking(), booking(*self.later)] * 3}
+        assert len(numbers) == 1
+        assert self.booked() == [0, 1]
+
+
+class TestRefusalsOfTheSlot:
+    def test_it_does_not_exist(self):
+        make_area()
+        answer = post("WO-1", booking())
+        message = "There is no such appointment: Fri 4 Dec 2026, 13:00-15:00 (Europe/London). Search again and choose another."
+        path = "/TimeConstraints/0/Period"
+        assert answer.json() == error(404, "slot_not_found", message, path, area="LEEDS")
+
+    @pytest.mark.parametrize(
+        ("reason", "fields", "now"),
+        [
+            ("full", {"capacity": 0}, NOW),
+            ("closed", {"is_open": False}, NOW),
+            ("past", {}, START),
+            ("past", {}, END + timedelta(days=400)),
+            ("notice", {}, START - timedelta(minutes=120)),
+            ("horizon", {}, START - timedelta(days=21, seconds=1)),
+        ],
+    )
+    def test_it_breaks_a_rule(self, reason, fields, now):
+        make_slot(**fields)
+        with clock_stands_at(now):
+            detail = refused(post("WO-1", booking()), 409, "slot_unavailable")
+        assert detail["params"] == {"error": "slot_unavailable", "reason": reason, "alternatives": []}
+        assert nothing_was_written()
+
+    @pytest.mark.parametrize("now", [START - timedelta(minutes=120, seconds=1), START - timedelta(days=21)])
+    def test_just_within_the_rules(self, now):
+        make_slot()
+        with clock_stands_at(now):
+            assert post("WO-1", booking()).status_code == 200
+
+    def test_a_full_slot_names_the_next_three_open_ones(self):
+        make_slot(capacity=0)
+        for hours in (-2, 2, 4, 6, 8):
+            make_slot(start=START + timedelta(hours=hours))
+        detail = refused(post("WO-1", booking()), 409, "slot_unavailable")
+        assert detail["message"] == (
+            "This appointment is full. Choose another one than Fri 4 Dec 2026, 13:00-15:00 (Europe/London)."
+        )
+        assert [offer["Desc"] for offer in detail["params"]["alternatives"]] == [
+            "Fri 4 Dec 2026, 15:00-17:00 (Europe/London)",
+            "Fri 4 Dec 2026, 17:00-19:00 (Europe/London)",
+            "Fri 4 Dec 2026, 19:00-21:00 (Europe/London)",
+        ]
+
+    def test_nothing_stays_of_a_booking_that_fails_at_its_last_statement(self, monkeypatch):
+        make_slot()
+
+        def fail(slot, now):
+            raise RuntimeError("pulled plug")
+
+        monkeypatch.setattr(services, "_take_place", fail)
+        detail = refused(post("WO-1", booking(RequiredParts=[{"ProdNum": "A"}])), 500, "server_error")
+        assert "pulled plug" not in json.dumps(detail)
+        assert nothing_was_written()
+        assert not HistoryEntry.objects.exists()
+
+
+class TestTheDoor:
+    def test_other_methods(self, client):
+        answer = client.get(path_of("WO-1"), headers={"x-access-token": services_token()})
+        message = "This address does not take that method."
+        assert (answer.status_code, answer.json()) == (405, error(405, "method_not_allowed", message))
+        assert answer["Allow"] == "POST, OPTIONS"
+
+    @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "text/json"])
+    def test_other_content_types(self, content_type):
+        refused(post("WO-1", booking(), content_type=content_type), 415, "unsupported_media_type")
+
+    def test_a_charset_and_an_odd_accept_header_cost_no_booking(self):
+        make_slot()
+        answer = post("WO-1", booking(), content_type="Application/JSON; charset=utf-8", HTTP_ACCEPT="text/html")
+        assert answer.status_code == 200
+
+    def test_the_path_and_the_body_name_different_orders(self):
+        make_slot()
+        answer = post("WO-1", booking(OriginalOrderNum="WO-2"))
+        message = "The booking is for order WO-2, but was sent for order WO-1."
+        assert answer.json() == error(400, "order_mismatch", message, "/OriginalOrderNum", order="WO-1")
+        assert nothing_was_written()
+
+    def test_documented_statuses_only(self, settings):
+        settings.BOOKJOB_DOCUMENTED_STATUSES_ONLY = True
+        make_area()
+        answer = post("WO-1", booking())
+        assert (answer.status_code, answer.json()["code"]) == (500, 404)
+        assert answer.json()["detail"]["params"]["error"] == "slot_not_found"
+        assert post("WO-1", booking(), token="x").status_code == 401
+        assert post("WO-1", "[]").status_code == 500
+
+    def test_the_statements_of_a_booking(self, django_assert_num_queries):
+        """Earlier bookings, area, slots; then begin, two numbers, order, part orders, parts, history, place, commit."""
+        make_slot(capacity=9)
+        with django_assert_num_queries(12):
+            post("WO-1", booking(RequiredParts=[{"ProdNum": "A"}]))
+        with django_assert_num_queries(12):
+            parts = [{"ProdNum": str(number), "Urgency": str(number)} for number in range(40)]
+            post("WO-2", booking(RequiredParts=parts))
+        with django_assert_num_queries(2):
+            post("WO-2", booking(RequiredParts=parts))
+
+
+def services_token():
+    from bookings.authentication import issue_token
+
+    return issue_token("tech.jones")
+
+
+def test_a_moment_of_reading_the_real_clock():
+    """The helpers stop the clock; without them it is the real one."""
+    assert timezone.now() == NOW

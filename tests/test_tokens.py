@@ -1,0 +1,203 @@
+"""Who may call: the x-access-token header (contract, section 3)."""
+
+import base64
+import json
+import time
+
+import jwt
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from bookings import authentication
+from bookings.models import WorkOrder
+from tests.environment import KEY, OLD_KEY
+from tests.helpers import booking, clock_stands_at, error, make_slot, path_of, post
+
+pytestmark = pytest.mark.django_db
+
+SOON = int(time.time()) + 600
+INVALID = error(401, "invalid_logon", "Your log-on has expired or is not valid. Log on again.")
+
+
+def token(payload=None, key=KEY, algorithm="HS256", **header):
+    return jwt.encode({"exp": SOON, "iat": SOON - 900} if payload is None else payload, key, algorithm, headers=header)
+
+
+def by_hand(header: dict, payload: dict, signature: bytes = b"") -> str:
+    parts = [json.dumps(header).encode(), json.dumps(payload).encode(), signature]
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+
+
+def resigned(header: dict, payload: dict) -> str:
+    """With a header that no library would write, but a good HS256 signature."""
+    signing_input = by_hand(header, payload).rpartition(".")[0]
+    signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(
+        signing_input.encode(), KEY.encode()
+    )
+    return f"{signing_input}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+class TestAccepted:
+    @pytest.mark.parametrize(
+        "good",
+        [
+            token(),  # as ServiceMobility documents it: exp and iat, nothing else
+            token({"exp": SOON}),
+            token({"exp": SOON, "iat": SOON - 900, "name": "T. Jones", "email": "t@example.org", "expdb": "x"}),
+            token(key=OLD_KEY),  # during a rotation
+            token(kid="current"),
+            token(kid="previous", key=OLD_KEY),
+            token({"exp": int(time.time()) - 10}),  # within the leeway
+            resigned({"alg": "HS256"}, {"exp": SOON}),
+        ],
+    )
+    def test_a_good_token(self, good):
+        make_slot()
+        with clock_stands_at():
+            assert post("WO-1", booking(), token=good).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("claims", "caller"),
+        [
+            ({}, ""),
+            ({"sub": "tech.jones", "name": "T. Jones"}, "tech.jones"),
+            ({"name": "T. Jones"}, "T. Jones"),
+            ({"email": "t@example.org", "name": " "}, "t@example.org"),
+            ({"name": 7}, ""),
+            ({"name": "a\0b"}, "ab"),
+            ({"name": "x" * 500}, "x" * 200),
+        ],
+    )
+    def test_the_caller_is_kept_with_the_booking(self, claims, caller):
+        make_slot()
+        with clock_stands_at():
+            assert post("WO-1", booking(), token=token({"exp": SOON} | claims)).status_code == 200
+        assert WorkOrder.objects.get().caller == caller
+
+
+BAD = {
+    "empty": "",
+    "garbage": "garbage",
+    "two dots": "..",
+    "not base64": "ä.ö.ü",
+    "with a scheme": f"Bearer {token()}",
+    "100 kB": "x" * 100_000,
+    "100 kB, well signed": token({"exp": SOON, "name": "x" * 100_000}),
+    "alg none": by_hand({"alg": "none", "typ": "JWT"}, {"exp": SOON}),
+    "alg none, signed": resigned({"alg": "none"}, {"exp": SOON}),
+    "no alg": resigned({"typ": "JWT"}, {"exp": SOON}),
+    "wrong key": token(key="another-key-of-somebody-0123456789abcdef"),
+    "wrong key under a known kid": token(key=OLD_KEY, kid="current"),
+    "unknown kid": token(kid="unknown"),
+    "kid of another type": resigned({"alg": "HS256", "kid": ["current"]}, {"exp": SOON}),
+    "crit": token(crit=["exp"]),
+    "expired": token({"exp": int(time.time()) - 60}),
+    "no exp": token({"iat": SOON - 900}),
+    "exp is a text": token({"exp": "soon"}),
+    "exp is null": resigned({"alg": "HS256"}, {"exp": None}),
+    "exp is a list": resigned({"alg": "HS256"}, {"exp": [SOON]}),
+    "exp is true": resigned({"alg": "HS256"}, {"exp": True}),
+    "exp is infinite": resigned({"alg": "HS256"}, {"exp": float("inf")}),
+    "exp is no number": resigned({"alg": "HS256"}, {"exp": float("nan")}),
+    "issued in the future": token({"exp": SOON + 900, "iat": SOON}),
+    "not yet good": token({"exp": SOON + 900, "nbf": SOON}),
+    "HS512": token(algorithm="HS512", key=KEY * 2),
+    "HS512 header": resigned({"alg": "HS512"}, {"exp": SOON}),
+    "RS256 header": resigned({"alg": "RS256"}, {"exp": SOON}),
+    "payload is a list": resigned({"alg": "HS256"}, [SOON]),
+    "signature cut": token()[:-4],
+    "payload changed": token().replace(".", ".x", 1),
+}
+
+
+class TestRefused:
+    @pytest.mark.parametrize("name", BAD)
+    def test_a_bad_token(self, name):
+        make_slot()
+        with clock_stands_at():
+            answer = post("WO-1", booking(), token=BAD[name])
+        assert (answer.status_code, answer.json()) == (401, INVALID)
+        assert answer["WWW-Authenticate"] == 'JWT realm="api"'
+        assert not WorkOrder.objects.exists()
+
+    def test_no_token(self):
+        answer = Client().post(path_of("WO-1"), booking(), content_type="application/json")
+        assert (answer.status_code, answer.json()) == (401, INVALID)
+
+    def test_the_token_comes_before_the_body(self):
+        assert post("WO-1", b"no JSON", token="x").status_code == 401
+
+    def test_without_keys_nothing_is_accepted(self, settings):
+        settings.BOOKJOB_JWT_KEYS = {}
+        assert post("WO-1", booking(), token=token()).status_code == 401
+
+    def test_a_key_that_was_taken_out_is_not_accepted(self, settings):
+        settings.BOOKJOB_JWT_KEYS = {"current": KEY}
+        assert post("WO-1", booking(), token=token(key=OLD_KEY)).status_code == 401
+
+
+class TestTrustUpstream:
+    unsigned = token({"exp": SOON}, key="a-key-that-only-the-vendor-has-0123456789")
+
+    @pytest.fixture(autouse=True)
+    def _trust(self, settings):
+        import ipaddress
+
+        settings.BOOKJOB_TRUST_UPSTREAM = True
+        settings.BOOKJOB_TRUSTED_NETWORKS = [ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00::/8")]
+        make_slot()
+        with clock_stands_at():
+            yield
+
+    @pytest.mark.parametrize("address", ["10.1.2.3", "fd00::7"])
+    def test_the_signature_is_not_checked_for_a_trusted_network(self, address):
+        assert post("WO-1", booking(), token=self.unsigned, REMOTE_ADDR=address).status_code == 200
+
+    @pytest.mark.parametrize("address", ["10.2.0.1", "127.0.0.1", "", "unix:", "fe80::1"])
+    def test_it_is_for_any_other(self, address):
+        assert post("WO-1", booking(), token=self.unsigned, REMOTE_ADDR=address).status_code == 401
+        assert post("WO-1", booking(), token=token(), REMOTE_ADDR=address).status_code == 200
+
+    @pytest.mark.parametrize(
+        "name", ["expired", "no exp", "exp is infinite", "alg none", "RS256 header", "garbage", "100 kB", "crit"]
+    )
+    def test_expired_and_malformed_ones_are_refused_all_the_same(self, name):
+        assert post("WO-1", booking(), token=BAD[name], REMOTE_ADDR="10.1.2.3").status_code == 401
+
+
+class TestIssueToken:
+    def test_it_works(self, django_user_model, capsys):
+        django_user_model.objects.create_user("api")
+        call_command("issue_token", "api", "--minutes", "5")
+        printed = capsys.readouterr().out
+        assert printed == printed.strip() + "\n"
+        claims = authentication.read_token(printed.strip(), "")
+        assert (claims["sub"], claims["iss"], claims["exp"] - claims["iat"]) == ("api", "bookjob", 300)
+        assert jwt.get_unverified_header(printed.strip()) == {"alg": "HS256", "typ": "JWT", "kid": "current"}
+
+    def test_the_life_is_a_setting(self, django_user_model, capsys, settings):
+        settings.BOOKJOB_TOKEN_MINUTES = 7
+        django_user_model.objects.create_user("api")
+        call_command("issue_token", "api")
+        claims = authentication.read_token(capsys.readouterr().out.strip(), "")
+        assert claims["exp"] - claims["iat"] == 420
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["nobody"], "There is no user 'nobody'. createsuperuser or the admin makes one."),
+            (["gone"], "The user 'gone' is not active."),
+            (["api", "--minutes", "0"], "--minutes 0 is not between 1 and 525600."),
+        ],
+    )
+    def test_refusals(self, django_user_model, arguments, said):
+        django_user_model.objects.create_user("api")
+        django_user_model.objects.create_user("gone", is_active=False)
+        with pytest.raises(CommandError, match=said.replace("(", ".").replace("'", ".")):
+            call_command("issue_token", *arguments)
+
+    def test_without_a_key(self, settings):
+        settings.BOOKJOB_JWT_KEYS = {}
+        with pytest.raises(CommandError, match="Set BOOKJOB_JWT_KEYS"):
+            call_command("issue_token", "api")
