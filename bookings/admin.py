@@ -94,7 +94,7 @@ class ReadOnlyInline(TabularInline):
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Whoever may see the work order may see what belongs to it."""
-        return request.user.has_perm("bookings.view_workorder")  # type: ignore[union-attr]
+        return request.user.has_perm("bookings.view_workorder")
 
 
 class RequiredPartInline(ReadOnlyInline):
