@@ -37,6 +37,9 @@ STATUS_OF = {
     "already_booked": 409,
     "conflicting_duplicate": 409,
     "changed_meanwhile": 409,
+    "already_cancelled": 409,
+    "already_reviewed": 409,
+    "same_slot": 409,
     "unavailable": 503,
 }
 

@@ -6,12 +6,18 @@ means something only in the zone of a service area.
 
 import re
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
+    Person = User | AnonymousUser
 
 # Identifiers of other systems are free text; an index entry has to stay small.
 ID_LENGTH = 200
@@ -28,6 +34,20 @@ def plain_postcode(text: str) -> str:
     return re.sub(r"[\W_]", "", text).upper()
 
 
+def visible_areas(user: "Person") -> set[int] | None:
+    """The keys of the only areas that somebody may see, or None for whoever sees all."""
+    if user.pk is None:
+        return set()
+    restriction = AreaRestriction.objects.filter(user_id=user.pk).first()
+    return None if restriction is None else set(restriction.areas.values_list("pk", flat=True))
+
+
+class ServiceAreaQuerySet(models.QuerySet["ServiceArea"]):
+    def visible_to(self, user: "Person") -> Self:
+        areas = visible_areas(user)
+        return self if areas is None else self.filter(pk__in=areas)
+
+
 class ServiceArea(models.Model):
     """A region that is planned together; its clock is the one that the hours of its slots are read on."""
 
@@ -42,6 +62,8 @@ class ServiceArea(models.Model):
         validators=[check_time_zone],
         help_text="IANA name, such as Europe/London.",
     )
+
+    objects = ServiceAreaQuerySet.as_manager()
 
     class Meta:
         ordering = ["code"]
@@ -64,6 +86,35 @@ class ServiceArea(models.Model):
         first, last = start.astimezone(self.zone), end.astimezone(self.zone)
         last_text = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%a} {last.day} {last:%b %H:%M}"
         return f"{first:%a} {first.day} {first:%b %Y, %H:%M}-{last_text} ({self.time_zone})"
+
+    def instant_text(self, instant: datetime) -> str:
+        """A moment as a person in the area says it: `Fri 4 Dec 2026, 13:00 (Europe/London)`."""
+        shown = instant.astimezone(self.zone)
+        return f"{shown:%a} {shown.day} {shown:%b %Y, %H:%M} ({self.time_zone})"
+
+    def clean(self) -> None:
+        if self.pk is None or not self.slots.exists():
+            return
+        if ServiceArea.objects.get(pk=self.pk).time_zone != self.time_zone:
+            raise ValidationError(
+                {
+                    "time_zone": "The hours of this area's slots were made on its present clock."
+                    " Make a new area for another zone."
+                }
+            )
+
+
+class AreaRestriction(models.Model):
+    """Whoever has one sees only its areas, and with none in it nothing. Whoever has none sees every area.
+
+    A row of its own, and not an empty list that means "all": an area that is removed must not open the others.
+    """
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="area_restriction")
+    areas = models.ManyToManyField(ServiceArea, blank=True, related_name="+")
+
+    def __str__(self) -> str:
+        return f"areas of {self.user}"
 
 
 class PostcodePrefix(models.Model):
@@ -93,6 +144,19 @@ class PostcodePrefix(models.Model):
         self.prefix = plain_postcode(self.prefix)
         if not self.prefix:
             raise ValidationError({"prefix": "Give the first letters or digits of the postcodes."})
+        # A longer prefix may belong to another area, which then wins. The same one may not, even where one of the two
+        # is for any country: a request that sends no country would belong to both.
+        rivals = PostcodePrefix.objects.filter(prefix=self.prefix).exclude(area_id=self.area_id)
+        if self.country:
+            rivals = rivals.filter(country__in=["", self.country])
+        if rival := rivals.select_related("area").first():
+            raise ValidationError({"prefix": f"{rival} belongs to {rival.area} already. Take it away there first."})
+
+
+class AppointmentSlotQuerySet(models.QuerySet["AppointmentSlot"]):
+    def visible_to(self, user: "Person") -> Self:
+        areas = visible_areas(user)
+        return self if areas is None else self.filter(area_id__in=areas)
 
 
 class AppointmentSlot(models.Model):
@@ -113,11 +177,20 @@ class AppointmentSlot(models.Model):
     capacity = models.PositiveIntegerField(default=1)
     booked = models.PositiveIntegerField(default=0, editable=False)
     is_open = models.BooleanField(default=True, help_text="A closed slot is not offered and cannot be booked.")
+    closed_reason = models.TextField(blank=True, default="", db_default="")
 
     refusal: str  # set by offers.with_refusal
 
+    objects = AppointmentSlotQuerySet.as_manager()
+
     class Meta:
         ordering = ["start", "area", "worker"]
+        permissions = [
+            ("close_appointmentslot", "Can open and close appointment slots"),
+            ("resize_appointmentslot", "Can change the capacity of appointment slots"),
+        ]
+        # The board and the list look at days of all areas.
+        indexes = [models.Index(fields=["start"], name="slot_by_start")]
         constraints = [
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="slot_ends_after_it_starts"),
             models.CheckConstraint(
@@ -129,16 +202,32 @@ class AppointmentSlot(models.Model):
                 fields=["area", "start", "end", "order_type", "worker"],
                 name="slot_exists_once_per_worker_and_type",
             ),
+            models.CheckConstraint(
+                condition=Q(is_open=False) | Q(closed_reason=""),
+                name="slot_reason_only_while_closed",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.area.period_text(self.start, self.end)
+
+    @property
+    def free(self) -> int:
+        return self.capacity - self.booked if self.is_open else 0
 
 
 class WorkOrderQuerySet(models.QuerySet["WorkOrder"]):
     def active(self) -> Self:
         """Bookings that hold a place of their slot."""
         return self.filter(status=WorkOrder.Status.BOOKED)
+
+    def needing_attention(self) -> Self:
+        """Bookings that nobody has looked at since they came, or since their slot was closed."""
+        return self.active().filter(reviewed_at__isnull=True)
+
+    def visible_to(self, user: "Person") -> Self:
+        areas = visible_areas(user)
+        return self if areas is None else self.filter(area_id__in=areas)
 
 
 class WorkOrder(models.Model):
@@ -162,6 +251,9 @@ class WorkOrder(models.Model):
     # the original order with the period. It makes two for one impossible whatever slots the copies chose.
     claim = models.CharField(max_length=ID_LENGTH + 100)
     slot = models.ForeignKey(AppointmentSlot, on_delete=models.PROTECT, related_name="work_orders")
+    # The slot's, which never change: so that the list of a million is filtered and sorted by an index of its own.
+    area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="+", db_index=False)
+    visit_start = models.DateTimeField()
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.BOOKED)
 
     account_num = models.CharField(max_length=ID_LENGTH, blank=True)
@@ -177,6 +269,8 @@ class WorkOrder(models.Model):
         blank=True,
         help_text="The worker that the technician asked for.",
     )
+    part_count = models.PositiveIntegerField(default=0)
+    parts_due_at = models.DateTimeField(null=True, blank=True, help_text="When the last of the parts is expected.")
 
     body = models.TextField()
     fingerprint = models.CharField(max_length=64)
@@ -195,6 +289,45 @@ class WorkOrder(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        permissions = [
+            ("review_workorder", "Can review work orders"),
+            ("note_workorder", "Can add notes to work orders"),
+            ("move_workorder", "Can move work orders to other slots"),
+            ("cancel_workorder", "Can cancel work orders"),
+            ("bulk_cancel_workorder", "Can cancel many work orders at once"),
+            ("export_workorder", "Can export work orders"),
+        ]
+        # Each serves one way of looking at the list: the page of 50 comes out of the index in order.
+        indexes = [
+            # What the list and the board show first.
+            models.Index(
+                fields=["visit_start", "area"],
+                condition=Q(status="booked", reviewed_at__isnull=True),
+                name="work_order_to_review",
+            ),
+            # A day or a range of days.
+            models.Index(fields=["visit_start", "area"], name="work_order_by_visit"),
+            # Everything of an area, a worker, an order type, newest first.
+            models.Index(fields=["area", "id"], name="work_order_by_area"),
+            models.Index(fields=["worker", "id"], name="work_order_by_worker"),
+            models.Index(fields=["order_type", "id"], name="work_order_by_order_type"),
+            # New since yesterday; cancelled today.
+            models.Index(fields=["created_at"], name="work_order_by_arrival"),
+            models.Index(
+                fields=["cancelled_at"],
+                condition=Q(cancelled_at__isnull=False),
+                name="work_order_by_cancellation",
+            ),
+            # Parts that come after the visit.
+            models.Index(
+                fields=["visit_start"],
+                condition=Q(status="booked", parts_due_at__gt=F("visit_start")),
+                name="work_order_parts_late",
+            ),
+            # Other bookings of the same original order or account.
+            models.Index(fields=["original_order"], name="work_order_by_original_order"),
+            models.Index(fields=["account_num"], name="work_order_by_account"),
+        ]
         constraints = [
             # Also the index by which a booking finds the earlier answer for its order.
             models.UniqueConstraint(
@@ -222,6 +355,32 @@ class WorkOrder(models.Model):
 
     def __str__(self) -> str:
         return self.order_num
+
+    @property
+    def has_late_parts(self) -> bool:
+        return self.parts_due_at is not None and self.parts_due_at > self.visit_start
+
+
+class SearchTerm(models.Model):
+    """A word under which staff find a work order; see lookup.py.
+
+    Bytes, because they compare alike on every database whatever its language: words with the same beginning stand
+    next to each other in the index.
+    """
+
+    work_order = models.ForeignKey(WorkOrder, on_delete=models.CASCADE, related_name="search_terms", db_index=False)
+    term = models.BinaryField(max_length=160)
+
+    class Meta:
+        constraints = [
+            # Also the index by which the words of a work order are rewritten.
+            models.UniqueConstraint(fields=["work_order", "term"], name="search_term_once_per_work_order"),
+        ]
+        # Words that begin like this one.
+        indexes = [models.Index(fields=["term", "work_order"], name="search_term_by_beginning")]
+
+    def __str__(self) -> str:
+        return bytes(self.term).decode()
 
 
 class PartOrder(models.Model):
@@ -304,6 +463,15 @@ class HistoryEntry(models.Model):
         CANCELLED = "cancelled"
         REVIEWED = "reviewed"
         NOTED = "noted"
+        ADDED = "added"
+        CLOSED = "closed"
+        OPENED = "opened"
+        RESIZED = "resized"
+
+    class Via(models.TextChoices):
+        API = "api", "API"
+        ADMIN = "admin", "admin"
+        COMMAND = "command", "command"
 
     work_order = models.ForeignKey(
         WorkOrder,
@@ -324,6 +492,8 @@ class HistoryEntry(models.Model):
     event = models.CharField(max_length=20, choices=Event.choices, editable=False)
     at = models.DateTimeField(editable=False)
     by = models.CharField(max_length=ID_LENGTH, blank=True, editable=False)
+    via = models.CharField(max_length=10, choices=Via.choices, default=Via.COMMAND, editable=False)
+    request_id = models.CharField(max_length=64, blank=True, editable=False)
     reason = models.TextField(blank=True, editable=False)
     details = models.JSONField(default=dict, blank=True, editable=False)
 
@@ -347,3 +517,32 @@ class HistoryEntry(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         raise TypeError("A history entry is never deleted.")
+
+
+class RefusalQuerySet(models.QuerySet["Refusal"]):
+    def visible_to(self, user: "Person") -> Self:
+        areas = visible_areas(user)
+        return self if areas is None else self.filter(area_id__in=areas)
+
+
+class Refusal(models.Model):
+    """A booking that was asked for and refused: what dispatch is called about. It changes nothing."""
+
+    at = models.DateTimeField()
+    error = models.CharField(max_length=40, help_text="The word of contract section 2.")
+    message = models.TextField()
+    original_order = models.CharField(max_length=ID_LENGTH)
+    # Empty where the place belongs to no area.
+    area = models.ForeignKey(ServiceArea, on_delete=models.CASCADE, related_name="+", null=True, blank=True)
+    caller = models.CharField(max_length=ID_LENGTH, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    objects = RefusalQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        # Refused today.
+        indexes = [models.Index(fields=["at"], name="refusal_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.error}: {self.original_order}"

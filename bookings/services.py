@@ -8,24 +8,20 @@ never a lost one                   place, order, parts and history are committed
 The slot's row is the one that everybody wants. It is updated last, so that it is locked for the length of a commit.
 """
 
-from collections.abc import Iterable
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
-from bookings import offers, wire
-from bookings.models import (
-    AppointmentSlot,
-    HistoryEntry,
-    PartOrder,
-    RequiredPart,
-    WorkOrder,
-)
+from bookings import lookup, numbers, offers, origin, parts, wire
+from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchTerm, WorkOrder
+
+logger = logging.getLogger("bookings")
 
 # A lost race is decided anew from what the winner left. Each round lost means that somebody else got something, so
 # a few suffice; the bound only keeps a fault from becoming an endless loop.
@@ -58,21 +54,20 @@ class Booked:
     ordered_parts: list[tuple[str, list[str]]]
 
 
-@dataclass(frozen=True)
-class PartGroup:
-    """Parts that are ordered together. `number` is the one that they came with, or empty for one of ours."""
-
-    number: str
-    ship_to_location: str
-    urgency: str
-
-
 def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: str) -> Booked:
     """Book a follow-up of `order` in the slot that `job` names, or find the booking that this very body made before.
 
     `body` is the text that `job` was read from, `fingerprint` what it is compared by. Raises BookingError with the
     words of contract section 2.
     """
+    try:
+        return _book_or_refuse(order, job, body, fingerprint, caller)
+    except BookingError as refusal:
+        _keep_for_dispatch(refusal, order, job, caller)
+        raise
+
+
+def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, caller: str) -> Booked:
     if job.original_order_num not in ("", order):
         raise BookingError(
             "order_mismatch",
@@ -118,30 +113,72 @@ def cancel(*, work_order: WorkOrder, by: str, reason: str) -> None:
     """Give the slot's place back and close the booking. Raises BookingError if somebody else was faster."""
     now = timezone.now()
     with transaction.atomic():
-        # The conditional UPDATE decides who cancels; the loser changes nothing.
-        cancelled = (
-            WorkOrder.objects.active()
-            .filter(pk=work_order.pk, version=work_order.version)
-            .update(
-                status=WorkOrder.Status.CANCELLED,
-                cancelled_at=now,
-                cancelled_by=by,
-                cancel_reason=reason,
-                changed_at=now,
-                version=F("version") + 1,
-            )
+        _change(
+            work_order,
+            Q(status=WorkOrder.Status.BOOKED),
+            now,
+            status=WorkOrder.Status.CANCELLED,
+            cancelled_at=now,
+            cancelled_by=by,
+            cancel_reason=reason,
         )
-        if not cancelled:
-            raise BookingError(
-                "changed_meanwhile",
-                f"{work_order.order_num} was changed or cancelled by somebody else meanwhile.",
-            )
         record(work_order, HistoryEntry.Event.CANCELLED, at=now, by=by, reason=reason)
         _give_place_back(work_order.slot_id)
 
 
+def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str = "") -> None:
+    """Move the booking to another slot, of whatever area. Raises BookingError if the place or the booking is gone."""
+    before, now = work_order.slot, timezone.now()
+    if slot.pk == before.pk:
+        raise BookingError("same_slot", f"{work_order.order_num} is in this appointment already. Choose another.")
+    if slot.order_type not in ("", work_order.order_type):
+        raise BookingError(
+            "slot_not_found",
+            f"The appointment {slot} is for orders of the type {slot.order_type} only. Choose another.",
+        )
+    try:
+        with transaction.atomic():
+            _change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **_in_slot(work_order.original_order, slot))
+            record(
+                work_order,
+                HistoryEntry.Event.MOVED,
+                at=now,
+                by=by,
+                reason=reason,
+                before=_place(before),
+                after=_place(slot),
+            )
+            _swap_places(before, slot, now)
+    except _LostRace:
+        found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), now).first()
+        why = offers.REFUSALS[found.refusal] if found and found.refusal else "Somebody took this place a moment ago."
+        raise BookingError("slot_unavailable", f"{why} {work_order.order_num} stays where it is.") from None
+    except IntegrityError:
+        raise BookingError(
+            "already_booked",
+            f"Order {work_order.original_order} has another booking in the appointment {slot}. Choose another.",
+        ) from None
+
+
+def review(*, work_order: WorkOrder, by: str, note: str = "") -> None:
+    """Say that somebody has checked the booking as it stands. Raises BookingError if it was reviewed or changed."""
+    now = timezone.now()
+    with transaction.atomic():
+        unreviewed = Q(status=WorkOrder.Status.BOOKED, reviewed_at__isnull=True)
+        _change(work_order, unreviewed, now, reviewed_at=now, reviewed_by=by)
+        record(work_order, HistoryEntry.Event.REVIEWED, at=now, by=by, reason=note)
+
+
+def add_note(*, work_order: WorkOrder, by: str, note: str) -> None:
+    """Write a note into the history, of a cancelled booking too. Raises BookingError if it was changed meanwhile."""
+    now = timezone.now()
+    with transaction.atomic():
+        _change(work_order, Q(), now)
+        record(work_order, HistoryEntry.Event.NOTED, at=now, by=by, reason=note)
+
+
 def record(
-    work_order: WorkOrder,
+    about: WorkOrder | AppointmentSlot,
     event: HistoryEntry.Event,
     *,
     at: datetime,
@@ -149,8 +186,19 @@ def record(
     reason: str = "",
     **details: Any,
 ) -> None:
-    """Write a line of the work order's history; `details` say what was before and after."""
-    HistoryEntry.objects.create(work_order=work_order, event=event, at=at, by=by, reason=reason, details=details)
+    """Write a line of the history of a work order or a slot; `details` say what was before and after."""
+    came = origin.current.get()
+    HistoryEntry.objects.create(
+        work_order=about if isinstance(about, WorkOrder) else None,
+        slot=about if isinstance(about, AppointmentSlot) else None,
+        event=event,
+        at=at,
+        by=by,
+        via=came.via,
+        request_id=came.request_id,
+        reason=reason,
+        details=details,
+    )
 
 
 # --- Deciding ----------------------------------------------------------------------------------------------
@@ -268,20 +316,22 @@ def _book(
     caller: str,
     now: datetime,
 ) -> Booked:
-    (number,) = _next_numbers(WorkOrder, 1)
+    (number,) = numbers.next_numbers(WorkOrder, 1)
+    planned = parts.plan(job.required_parts)
     work_order = WorkOrder(
         pk=number,
         order_num=f"{settings.BOOKJOB_ORDER_PREFIX}{number}",
         original_order=order,
-        claim=_claim(order, slot),
-        slot=slot,
         caller=caller,
         created_at=now,
         changed_at=now,
+        **_in_slot(order, slot),
         **_read_out(job, body, fingerprint),
+        **parts.columns(planned),
     )
     work_order.save(force_insert=True)
-    ordered_parts = _write_parts(work_order, job, kept={})
+    ordered_parts = parts.write(work_order, planned, kept={})
+    _write_search_terms(work_order, planned)
     record(work_order, HistoryEntry.Event.BOOKED, at=now, by=caller, after=_place(slot))
     _take_place(slot, now)
     return Booked(work_order, ordered_parts)
@@ -297,22 +347,24 @@ def _rebook(
     now: datetime,
 ) -> Booked:
     """Move the booking to `slot`, with the new body and its parts; the order number stays."""
-    before = work_order.slot
-    moved = (
-        WorkOrder.objects.active()
-        .filter(pk=work_order.pk, version=work_order.version)
-        .update(
-            slot=slot,
-            claim=_claim(work_order.original_order, slot),
-            changed_at=now,
-            version=F("version") + 1,
-            **_read_out(job, body, fingerprint),
-        )
-    )
-    if not moved:
-        raise _LostRace
+    before, body_before = work_order.slot, work_order.body
+    planned = parts.plan(job.required_parts)
+    # What staff reviewed was another body in another slot.
+    columns: dict[str, Any] = {
+        "reviewed_at": None,
+        "reviewed_by": "",
+        **_in_slot(work_order.original_order, slot),
+        **_read_out(job, body, fingerprint),
+        **parts.columns(planned),
+    }
+    try:
+        _change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **columns)
+    except BookingError:
+        raise _LostRace from None
+    for name, value in columns.items():
+        setattr(work_order, name, value)
     kept = {
-        PartGroup(
+        parts.PartGroup(
             "" if part_order.is_issued_here else part_order.part_order_num,
             part_order.ship_to_location,
             part_order.urgency,
@@ -320,23 +372,62 @@ def _rebook(
         for part_order in work_order.part_orders.all()
     }
     work_order.required_parts.all().delete()
-    ordered_parts = _write_parts(work_order, job, kept)
+    ordered_parts = parts.write(work_order, planned, kept)
     work_order.part_orders.filter(required_parts__isnull=True).delete()
+    work_order.search_terms.all().delete()
+    _write_search_terms(work_order, planned)
     record(
         work_order,
         HistoryEntry.Event.MOVED,
         at=now,
         by=caller,
-        before=_place(before) | {"body": work_order.body},
+        before=_place(before) | {"body": body_before},
         after=_place(slot),
     )
+    _swap_places(before, slot, now)
+    return Booked(work_order, ordered_parts)
+
+
+def _change(work_order: WorkOrder, only_if: Q, now: datetime, **columns: Any) -> None:
+    """The conditional UPDATE that decides between two people: whoever saw an older version changes nothing.
+
+    Raises BookingError with what the other one did.
+    """
+    seen = WorkOrder.objects.filter(only_if, pk=work_order.pk, version=work_order.version)
+    if not seen.update(changed_at=now, version=F("version") + 1, **columns):
+        raise _what_happened(work_order)
+
+
+def _what_happened(seen: WorkOrder) -> BookingError:
+    """Why a change of the booking that somebody saw as `seen` came to nothing."""
+    current = WorkOrder.objects.select_related("area").get(pk=seen.pk)
+    number, area = current.order_num, current.area
+    if current.status == WorkOrder.Status.CANCELLED and current.cancelled_at:
+        when = area.instant_text(current.cancelled_at)
+        reason = f": {current.cancel_reason}" if current.cancel_reason else ""
+        return BookingError(
+            "already_cancelled", f"{number} was cancelled by {current.cancelled_by or 'somebody'}, {when}{reason}."
+        )
+    if current.reviewed_at and current.version == seen.version:
+        when = area.instant_text(current.reviewed_at)
+        return BookingError("already_reviewed", f"{number} was reviewed by {current.reviewed_by}, {when}.")
+    last = current.history.last()
+    what = (
+        f"{last.get_event_display().lower()} by {last.by or 'somebody'}, {area.instant_text(last.at)}" if last else ""
+    )
+    return BookingError(
+        "changed_meanwhile", f"{number} was changed meanwhile ({what}). Look at it again before you repeat this."
+    )
+
+
+def _swap_places(before: AppointmentSlot, after: AppointmentSlot, now: datetime) -> None:
+    """Take a place of `after` and give the one of `before` back."""
     # In the order of their keys, so that two moves that cross each other cannot wait for each other.
-    for step in sorted((before, slot), key=lambda place: place.pk):
-        if step is slot:
-            _take_place(slot, now)
+    for step in sorted((before, after), key=lambda place: place.pk):
+        if step is after:
+            _take_place(after, now)
         else:
             _give_place_back(before.pk)
-    return Booked(work_order, ordered_parts)
 
 
 def _take_place(slot: AppointmentSlot, now: datetime) -> None:
@@ -350,89 +441,34 @@ def _give_place_back(slot_id: int) -> None:
     AppointmentSlot.objects.filter(pk=slot_id).update(booked=F("booked") - 1)
 
 
-def _write_parts(
-    work_order: WorkOrder, job: wire.BookJob, kept: dict[PartGroup, PartOrder]
-) -> list[tuple[str, list[str]]]:
-    """Write the parts and the part orders that are not among `kept`; the answer is what Booked.ordered_parts is."""
-    planned = plan_parts(job.required_parts)
-    groups = list(dict.fromkeys(group for group, _ in planned if group))
-    new = [group for group in groups if group not in kept]
-    orders = dict(kept)
-    for number, added in zip(_next_numbers(PartOrder, len(new)), new, strict=True):
-        orders[added] = PartOrder(
-            pk=number,
-            work_order=work_order,
-            part_order_num=added.number or f"{settings.BOOKJOB_PART_ORDER_PREFIX}{number}",
-            is_issued_here=not added.number,
-            ship_to_location=added.ship_to_location,
-            urgency=added.urgency,
+def _write_search_terms(work_order: WorkOrder, planned: parts.Planned) -> None:
+    product_numbers = [number for _, part in planned for number in (part.prod_num, part.replaces)]
+    SearchTerm.objects.bulk_create(
+        SearchTerm(work_order=work_order, term=term) for term in lookup.terms(work_order, product_numbers)
+    )
+
+
+def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, caller: str) -> None:
+    """Staff see what was refused. Where this cannot be written, the refusal is answered all the same."""
+    if refusal.error == "unavailable":
+        return
+    try:
+        Refusal.objects.create(
+            at=timezone.now(),
+            error=refusal.error,
+            message=refusal.message,
+            original_order=order,
+            area=offers.find_area(job.location),
+            caller=caller,
+            request_id=origin.current.get().request_id,
         )
-    PartOrder.objects.bulk_create(orders[group] for group in new)
-    for position, (group, part) in enumerate(planned):
-        part.work_order = work_order
-        part.position = position
-        part.part_order = orders[group] if group else None
-    RequiredPart.objects.bulk_create(part for _, part in planned)
-    ordered = sorted((orders[group] for group in groups), key=lambda part_order: part_order.pk)
-    return [
-        (
-            part_order.part_order_num,
-            [part.prod_num for _, part in planned if part.part_order is part_order],
-        )
-        for part_order in ordered
-    ]
+    except DatabaseError:
+        logger.exception("A refusal could not be kept for dispatch")
 
 
-def plan_parts(
-    parts: Iterable[wire.RequiredPart],
-) -> list[tuple[PartGroup | None, RequiredPart]]:
-    """The rule by which parts become part orders, and the only place of it: each part to order with its group.
-
-    Parts that came with a part order number keep it; the others are grouped by where they are sent and how urgently.
-    A superseded part is ordered as its replacements. What has no product number cannot be ordered and has no group;
-    what is marked `Delete` is not needed any more.
-    """
-    planned: list[tuple[PartGroup | None, RequiredPart]] = []
-    for part in parts:
-        if part.delete:
-            continue
-        group = PartGroup(part.part_order_num, "", "")
-        if not part.part_order_num:
-            group = PartGroup("", part.ship_to_location, part.urgency)
-        to_order: list[wire.Part] = [*part.superseded_parts] or [part]
-        for ordered in to_order:
-            row = RequiredPart(
-                prod_num=ordered.prod_num,
-                replaces="" if ordered is part else part.prod_num,
-                description=ordered.prod_attrs.desc,
-                quantity=ordered.qty,
-                price=part.price if ordered is part else None,
-                part_status=ordered.part_status,
-                ship_to_location=part.ship_to_location,
-                urgency=part.urgency,
-                estimated_delivery=part.estimated_delivery,
-            )
-            planned.append((group if ordered.prod_num else None, row))
-    return planned
-
-
-def _next_numbers(model: type[WorkOrder] | type[PartOrder], count: int) -> list[int]:
-    """Keys that nobody else gets, ever: they become the numbers that people see.
-
-    PostgreSQL: from the key's sequence, which no transaction waits for. SQLite: what AUTOINCREMENT would take next;
-    nobody else can write before this transaction ends.
-    """
-    table = model._meta.db_table
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
-                [table, count],
-            )
-            return [number for (number,) in cursor.fetchall()]
-        cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = %s", [table])
-        (last,) = cursor.fetchone()
-        return list(range(last + 1, last + 1 + count))
+def _in_slot(order: str, slot: AppointmentSlot) -> dict[str, Any]:
+    """The columns of a work order of `order` that say where it stands in the calendar."""
+    return {"slot": slot, "area": slot.area, "visit_start": slot.start, "claim": _claim(order, slot)}
 
 
 def _claim(order: str, slot: AppointmentSlot) -> str:

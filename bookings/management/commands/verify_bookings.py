@@ -73,6 +73,30 @@ CHECKS = [
            LEFT JOIN bookings_workorder w ON w.id = p.work_order_id WHERE w.id IS NULL""",
     ),
     (
+        "Work order {} stands in the lists under another area or time than its slot's.",
+        """SELECT w.order_num FROM bookings_workorder w JOIN bookings_appointmentslot s ON s.id = w.slot_id
+           WHERE w.area_id <> s.area_id OR w.visit_start <> s.start""",
+    ),
+    (
+        "Work order {} has {} parts, but stands in the lists with {}.",
+        """SELECT w.order_num, COUNT(p.id), w.part_count FROM bookings_workorder w
+           LEFT JOIN bookings_requiredpart p ON p.work_order_id = w.id
+           GROUP BY w.id, w.order_num, w.part_count HAVING COUNT(p.id) <> w.part_count""",
+    ),
+    (
+        "Work order {} stands in the lists with another delivery than the last one of its parts.",
+        """SELECT w.order_num FROM bookings_workorder w
+           LEFT JOIN bookings_requiredpart p ON p.work_order_id = w.id
+           GROUP BY w.id, w.order_num, w.parts_due_at
+           HAVING COALESCE(MAX(p.estimated_delivery) <> w.parts_due_at,
+                           (MAX(p.estimated_delivery) IS NULL) <> (w.parts_due_at IS NULL))""",
+    ),
+    (
+        "Work order {} cannot be found: it has no words to search by.",
+        """SELECT w.order_num FROM bookings_workorder w WHERE NOT EXISTS
+           (SELECT 1 FROM bookings_searchterm t WHERE t.work_order_id = w.id)""",
+    ),
+    (
         "Work order {} has no entry in its history that says how it came to be.",
         """SELECT w.order_num FROM bookings_workorder w WHERE NOT EXISTS
            (SELECT 1 FROM bookings_historyentry h WHERE h.work_order_id = w.id AND h.event = 'booked')""",
