@@ -47,8 +47,8 @@ def read_weekdays(text: str) -> set[int]:
     """`mon-fri`, `sat`, `mon,wed-fri`, `fri-mon` -> numbers of weekdays, Monday 0. Raises ValueError."""
     days: set[int] = set()
     for part in text.lower().split(","):
-        first, _, last = part.strip().partition("-")
-        last = last or first
+        first, dash, last = part.strip().partition("-")
+        last = last if dash else first
         if first not in WEEKDAYS or last not in WEEKDAYS:
             raise ValueError(f"{part.strip()!r} is not like mon or mon-fri.")
         begin, span = WEEKDAYS.index(first), (WEEKDAYS.index(last) - WEEKDAYS.index(first)) % 7
@@ -56,20 +56,42 @@ def read_weekdays(text: str) -> set[int]:
     return days
 
 
-def slots_of_day(day: date, hours: list[Hours], length: int, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
-    """The slots, (start, end) in UTC, of `length` elapsed minutes that begin on `day` in `zone`."""
+def slots_of_day(
+    day: date, hours: list[Hours], length: int, zone: ZoneInfo, gap: int = 0
+) -> Iterator[tuple[datetime, datetime]]:
+    """The slots, (start, end) in UTC, of `length` elapsed minutes that begin on `day` in `zone`.
+
+    `gap` minutes are kept free between two slots of the same window, and elapse for real as well.
+    """
     previous_end = datetime.min.replace(tzinfo=UTC)
     for window in hours:
-        closing = _closing(day, window.until, zone)
-        for minute in range(window.start, window.until, length):
+        closing = moment_of(day, window.until, zone)
+        free_from = previous_end
+        for minute in range(window.start, window.until, length + gap):
             start = _instant(day, minute, zone)
             if start is None:
                 continue
             end = start + timedelta(minutes=length)
             # Around a change of the clocks a slot may reach beyond the hours or into the next step.
-            if end <= closing and start >= previous_end:
+            if end <= closing and start >= free_from:
                 yield start, end
                 previous_end = end
+                free_from = end + timedelta(minutes=gap)
+
+
+def moment_of(day: date, minute: int, zone: ZoneInfo) -> datetime:
+    """The first moment at which the clock shows this time, in UTC; where it never does, the one that puts it forward.
+
+    `minute` counts from midnight of `day` and may lie on the next day. Hours end at such a moment, and days begin.
+    """
+    wall = _wall(day, minute)
+    instant = wall.replace(tzinfo=zone).astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == wall:
+        return instant
+    # Before the gap the clock ran by the earlier offset: go back until it shows a time again that is not after `wall`.
+    while instant.astimezone(zone).replace(tzinfo=None) > wall:
+        instant -= timedelta(minutes=1)
+    return instant + timedelta(minutes=1)
 
 
 def overlaps(taken: list[tuple[datetime, datetime]], start: datetime, end: datetime) -> bool:
@@ -87,16 +109,3 @@ def _instant(day: date, minute: int, zone: ZoneInfo) -> datetime | None:
     wall = _wall(day, minute)
     instant = wall.replace(tzinfo=zone).astimezone(UTC)
     return instant if instant.astimezone(zone).replace(tzinfo=None) == wall else None
-
-
-def _closing(day: date, minute: int, zone: ZoneInfo) -> datetime:
-    """The moment at which the hours end: where the clock never shows it, the moment at which it is put forward."""
-    wall = _wall(day, minute)
-    instant = wall.replace(tzinfo=zone).astimezone(UTC)
-    shown = instant.astimezone(zone).replace(tzinfo=None)
-    if shown == wall:
-        return instant
-    # Before the gap the clock ran by the earlier offset: go back until it shows a time again that is not after `wall`.
-    while instant.astimezone(zone).replace(tzinfo=None) > wall:
-        instant -= timedelta(minutes=1)
-    return instant + timedelta(minutes=1)

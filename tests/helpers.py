@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 from urllib.parse import quote
 
@@ -29,7 +30,7 @@ def sample(name: str) -> dict:
 
 def clock_stands_at(now: datetime = NOW):
     """Bookings are decided at this moment; tokens still live by the real clock."""
-    return mock.patch("bookings.services.timezone.now", return_value=now)
+    return mock.patch("bookings.services.timezone", SimpleNamespace(now=lambda: now))
 
 
 def make_area(code="LEEDS", time_zone="Europe/London", **fields) -> ServiceArea:

@@ -429,7 +429,8 @@ class TestRefusalsOfTheSlot:
     def test_it_does_not_exist(self):
         make_area()
         answer = post("WO-1", booking())
-        message = "There is no such appointment: Fri 4 Dec 2026, 13:00-15:00 (Europe/London). Search again and choose another."
+        period = "Fri 4 Dec 2026, 13:00-15:00 (Europe/London)"
+        message = f"There is no such appointment: {period}. Search again and choose another."
         path = "/TimeConstraints/0/Period"
         assert answer.json() == error(404, "slot_not_found", message, path, area="LEEDS")
 

@@ -29,9 +29,12 @@ MAX_DAYS = 3_660
 
 def day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is not a date such as 2026-12-01") from None
+    if not 2000 <= day.year < 2200:
+        raise ArgumentTypeError(f"{text} is not between the years 2000 and 2200")
+    return day
 
 
 class Command(BaseCommand):
@@ -87,9 +90,10 @@ class Command(BaseCommand):
             if options["dry_run"]:
                 transaction.set_rollback(True)
         self.stdout.write(
-            f"{area.code}: {counts['created']} created, {counts['kept']} kept, {counts['skipped']} skipped"
-            + (" (dry run: nothing was changed)" if options["dry_run"] else "")
+            f"{area.code}: {counts['created']} slots created, {counts['kept']} kept, {counts['skipped']} skipped."
         )
+        if options["dry_run"]:
+            self.stdout.write("This was a dry run: nothing was written.")
 
     def days(self, options: dict[str, Any]) -> list[date]:
         first, until = options["first"], options["until"]
@@ -101,13 +105,13 @@ class Command(BaseCommand):
     def holidays(self, place: str | None, days: list[date]) -> set[date]:
         if not place:
             return set()
-        country, _, subdivision = place.partition("-")
-        try:
-            calendar = holidays.country_holidays(
-                country, subdiv=subdivision or None, years=range(days[0].year, days[-1].year + 1)
-            )
-        except NotImplementedError:
-            raise CommandError(f"No public holidays are known for {place!r}. GB-ENG, DE-BY and US are known.") from None
+        country, dash, subdivision = place.partition("-")
+        known = holidays.list_supported_countries()
+        if country not in known or (dash and subdivision not in known[country]):
+            raise CommandError(f"No public holidays are known for {place!r}. GB-ENG, DE-BY and US are known.")
+        calendar = holidays.country_holidays(
+            country, subdiv=subdivision or None, years=range(days[0].year, days[-1].year + 1)
+        )
         return {day for day in days if day in calendar}
 
     def area(self, options: dict[str, Any]) -> ServiceArea:

@@ -1,0 +1,213 @@
+import io
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from bookings.models import AppointmentSlot, ServiceArea
+from tests.conftest import manage
+from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
+
+pytestmark = pytest.mark.django_db
+
+# 30 November 2026 is a Monday.
+PLAN = {"from": "2026-11-30", "days": "7", "hours": "08:00-12:00,13:00-17:00", "length": "120", "weekdays": "mon-fri"}
+
+
+def seed(*flags, **options) -> str:
+    """Run the command for LEEDS, with PLAN where the options say nothing; None leaves an option out."""
+    options = {"area": "LEEDS"} | PLAN | options
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None]
+    output = io.StringIO()
+    call_command("seed_slots", *arguments, *flags, stdout=output)
+    return output.getvalue()
+
+
+def refusal(*flags, **options) -> str:
+    """What the command says when it refuses; nothing may have been written."""
+    before = everything()
+    with pytest.raises(CommandError) as refused:
+        seed(*flags, **options)
+    assert everything() == before
+    return str(refused.value)
+
+
+def everything() -> list:
+    return [
+        *ServiceArea.objects.order_by("pk").values(),
+        *AppointmentSlot.objects.order_by("pk").values(),
+    ]
+
+
+def starts(**conditions) -> list[str]:
+    slots = AppointmentSlot.objects.filter(**conditions).order_by("start").select_related("area")
+    return [f"{slot.start.astimezone(slot.area.zone):%d.%m. %H:%M}" for slot in slots]
+
+
+class TestItWorks:
+    def test_a_week(self):
+        assert seed(name="Leeds", time_zone="Europe/London", capacity="3") == (
+            "LEEDS: 20 slots created, 0 kept, 0 skipped.\n"
+        )
+        area = ServiceArea.objects.get()
+        assert (area.code, area.name, area.time_zone) == ("LEEDS", "Leeds", "Europe/London")
+        assert starts() == [
+            f"{day} {hour}"
+            for day in ("30.11.", "01.12.", "02.12.", "03.12.", "04.12.")
+            for hour in ("08:00", "10:00", "13:00", "15:00")
+        ]
+        first = AppointmentSlot.objects.earliest("start")
+        assert first.end - first.start == timedelta(hours=2)
+        assert (first.capacity, first.booked, first.is_open, first.worker, first.order_type) == (3, 0, True, "", "")
+
+    def test_a_second_run_changes_nothing(self):
+        make_area()
+        seed()
+        before = everything()
+        assert seed() == "LEEDS: 0 slots created, 20 kept, 0 skipped.\n"
+        assert everything() == before
+
+    def test_a_dry_run_says_the_same_and_changes_nothing(self):
+        new = {"name": "Leeds", "time_zone": "Europe/London"}
+        before = everything()
+        told = seed("--dry-run", **new)
+        assert everything() == before == []
+        assert told == seed(**new) + "This was a dry run: nothing was written.\n"
+
+    def test_until_is_the_last_day(self):
+        make_area()
+        seed(days=None, until="2026-12-01")
+        assert starts()[-1] == "01.12. 15:00"
+
+    def test_workers_each_get_their_own(self):
+        make_area()
+        assert seed(workers="anna, bob,anna", days="1") == "LEEDS: 8 slots created, 0 kept, 0 skipped.\n"
+        assert starts(worker="anna") == starts(worker="bob") == [f"30.11. {hour}:00" for hour in ("08", "10", 13, 15)]
+
+    def test_an_order_type(self):
+        make_area()
+        seed(order_type="INSTALL", days="1")
+        assert seed(days="1") == "LEEDS: 4 slots created, 0 kept, 0 skipped.\n"
+        assert starts(order_type="INSTALL") == starts(order_type="")
+
+    def test_public_holidays_are_left_out(self):
+        make_area()
+        seed(**{"from": "2026-12-24", "days": "6", "hours": "08:00-10:00"}, holidays="GB-ENG")
+        # Christmas, and Boxing Day, which falls on a Saturday and is observed on the Monday.
+        assert starts() == ["24.12. 08:00", "29.12. 08:00"]
+
+    def test_holidays_of_a_whole_country(self):
+        make_area()
+        seed(**{"from": "2026-10-02", "days": "2", "hours": "08:00-10:00"}, holidays="DE", weekdays="mon-sun")
+        assert starts() == ["02.10. 08:00"]
+
+    def test_over_midnight_on_the_evenings_of_the_weekdays(self):
+        make_area()
+        seed(hours="22:00-02:00", weekdays="fri")
+        assert starts() == ["04.12. 22:00", "05.12. 00:00"]
+
+    def test_hours_are_the_areas_clock(self):
+        make_area("TOKYO", "Asia/Tokyo")
+        seed(area="TOKYO", days="1")
+        assert AppointmentSlot.objects.earliest("start").start == datetime(2026, 11, 29, 23, tzinfo=UTC)
+
+    def test_the_skipped_hour_is_not_there_and_the_doubled_one_is_there_once(self):
+        make_area()
+        night = {"hours": "00:00-04:00", "length": "60", "weekdays": "sun", "days": "1"}
+        seed(**night | {"from": "2027-03-28"})
+        assert starts() == ["28.03. 00:00", "28.03. 02:00", "28.03. 03:00"]
+        AppointmentSlot.objects.all().delete()
+        seed(**night | {"from": "2027-10-31"})
+        assert starts() == ["31.10. 00:00", "31.10. 01:00", "31.10. 02:00", "31.10. 03:00"]
+        assert seed(**night | {"from": "2027-10-31"}) == "LEEDS: 0 slots created, 4 kept, 0 skipped.\n"
+
+
+class TestWhatIsThereAlready:
+    def test_a_booked_slot_is_never_touched(self):
+        make_area()
+        seed(length="60", capacity="2")
+        slot = AppointmentSlot.objects.get(start=datetime(2026, 12, 4, 13, tzinfo=UTC))
+        with clock_stands_at():
+            make_booking(body=booking(slot.start, slot.end))
+        before = everything()
+        assert seed(length="60", capacity="9") == "LEEDS: 0 slots created, 40 kept, 0 skipped.\n"
+        assert everything() == before
+
+    def test_a_closed_slot_stays_closed(self):
+        slot = make_slot(start=datetime(2026, 11, 30, 8, tzinfo=UTC), is_open=False)
+        assert seed(days="1") == "LEEDS: 3 slots created, 1 kept, 0 skipped.\n"
+        slot.refresh_from_db()
+        assert not slot.is_open
+
+    def test_what_overlaps_a_slot_of_the_worker_is_skipped(self):
+        make_slot(start=datetime(2026, 11, 30, 9, tzinfo=UTC), worker="anna")
+        assert seed(days="1", workers="anna,bob").endswith("LEEDS: 6 slots created, 0 kept, 2 skipped.\n")
+        assert starts(worker="anna") == ["30.11. 09:00", "30.11. 13:00", "30.11. 15:00"]
+
+    def test_a_worker_is_at_one_place_at_a_time_whatever_the_order_type(self):
+        make_area()
+        seed(days="1", workers="anna", order_type="INSTALL")
+        assert seed(days="1", workers="anna").endswith("LEEDS: 0 slots created, 0 kept, 4 skipped.\n")
+
+    def test_pools_may_overlap(self):
+        make_slot(start=datetime(2026, 11, 30, 9, tzinfo=UTC))
+        assert seed(days="1") == "LEEDS: 4 slots created, 0 kept, 0 skipped.\n"
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"area": "YORK"}, "There is no area 'YORK'. With --name and --time-zone it would be made."),
+            (
+                {"area": "YORK", "name": "York"},
+                "There is no area 'YORK'. With --name and --time-zone it would be made.",
+            ),
+            (
+                {"area": "YORK", "name": "York", "time_zone": "Europe/York"},
+                "'Europe/York' is not an IANA time zone. Europe/London and America/New_York are.",
+            ),
+            ({"time_zone": "Asia/Tokyo"}, "The area LEEDS is in Europe/London, not in Asia/Tokyo."),
+            ({"area": None}, "Error: the following arguments are required: --area"),
+            ({"from": None}, "Error: the following arguments are required: --from"),
+            ({"days": None}, "Error: one of the arguments --days --until is required"),
+            ({"until": "2026-12-24"}, "Error: argument --until: not allowed with argument --days"),
+            ({"from": "1.12.2026"}, "Error: argument --from: '1.12.2026' is not a date such as 2026-12-01"),
+            ({"from": "9999-12-31"}, "Error: argument --from: 9999-12-31 is not between the years 2000 and 2200"),
+            ({"days": "0"}, "That is 0 days; 1 to 3660 can be filled at once."),
+            ({"days": "3661"}, "That is 3661 days; 1 to 3660 can be filled at once."),
+            ({"days": "x"}, "Error: argument --days: invalid int value: 'x'"),
+            ({"days": None, "until": "2026-11-28"}, "That is -1 days; 1 to 3660 can be filled at once."),
+            ({"hours": "8-12"}, "--hours or --weekdays: '8-12' is not like 08:00-12:00."),
+            ({"weekdays": "monday"}, "--hours or --weekdays: 'monday' is not like mon or mon-fri."),
+            ({"length": "0"}, "--length 0 is not between 1 and 1440 minutes."),
+            ({"length": "1441"}, "--length 1441 is not between 1 and 1440 minutes."),
+            ({"capacity": "0"}, "--capacity 0 is not between 1 and 10000."),
+            ({"capacity": "10001"}, "--capacity 10001 is not between 1 and 10000."),
+            ({"workers": "a" * 201}, "A worker or order type is longer than 200 characters."),
+            ({"order_type": "a" * 201}, "A worker or order type is longer than 200 characters."),
+        ]
+        + [
+            ({"holidays": place}, f"No public holidays are known for {place!r}. GB-ENG, DE-BY and US are known.")
+            for place in ("XX", "GB-XX", "GB-", "-ENG", "gb", "utils", "HolidayBase")
+        ],
+    )
+    def test_one_line_and_nothing_is_written(self, options, message):
+        make_area()
+        assert refusal(**options) == message
+
+    @pytest.mark.parametrize("arguments", [["--area", "YORK"], ["--area", "YORK", "--from", "tomorrow"]])
+    def test_the_shell_sees_a_status_and_no_traceback(self, empty_database, arguments):
+        plan = [f"--{name}={value}" for name, value in PLAN.items()]
+        done = manage(empty_database, "seed_slots", *plan, *arguments)
+        assert done.returncode in (1, 2)
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+        assert done.stderr.splitlines()[-1].startswith(("CommandError: ", "manage.py seed_slots: error: "))
+
+    def test_help_has_an_example(self):
+        done = subprocess.run([sys.executable, "manage.py", "seed_slots", "--help"], capture_output=True, text=True)
+        assert done.returncode == 0
+        assert "python manage.py seed_slots --area LEEDS" in done.stdout
