@@ -24,7 +24,7 @@ class Origin:
 
 
 # Outside of a request it is a command.
-current: ContextVar[Origin] = ContextVar("origin", default=Origin(HistoryEntry.Via.COMMAND, ""))
+current: ContextVar[Origin] = ContextVar("origin", default=Origin(HistoryEntry.Via.COMMAND, ""))  # noqa: B039  frozen
 
 
 class OriginMiddleware:

@@ -1,5 +1,6 @@
 """What many tests need: a slot, a booking, a token, a request, and many requests at once."""
 
+import contextlib
 import http.client
 import json
 import threading
@@ -28,9 +29,12 @@ def sample(name: str) -> dict:
     return json.loads((SAMPLES / name).read_text())
 
 
+@contextlib.contextmanager
 def clock_stands_at(now: datetime = NOW):
-    """Bookings are decided at this moment; tokens still live by the real clock."""
-    return mock.patch("bookings.services.timezone", SimpleNamespace(now=lambda: now))
+    """Searches and bookings are decided at this moment; tokens and sessions still live by the real clock."""
+    stopped = SimpleNamespace(now=lambda: now)
+    with mock.patch("bookings.services.timezone", stopped), mock.patch("bookings.views.timezone", stopped):
+        yield
 
 
 def make_area(code="LEEDS", time_zone="Europe/London", **fields) -> ServiceArea:

@@ -29,13 +29,16 @@ def refused(error=IntegrityError):
 
 def make_order(slot=None, number=1, **fields):
     now = timezone.now()
+    slot = slot or make_slot(worker=str(number))
     return WorkOrder.objects.create(
         **(
             {
                 "order_num": f"FU-{number}",
                 "original_order": "WO-1",
                 "claim": f"WO-1/{number}",
-                "slot": slot or make_slot(worker=str(number)),
+                "slot": slot,
+                "area": slot.area,
+                "visit_start": slot.start,
                 "created_at": now,
                 "changed_at": now,
             }

@@ -20,7 +20,8 @@ class TestTheLastPlaces:
         assert sorted(answer.status for answer in answers) == [200] * 3 + [409] * 37
         for answer in answers:
             if answer.status == 409:
-                assert answer.json()["detail"]["params"] == {"error": "slot_unavailable", "reason": "full"}
+                params = {"error": "slot_unavailable", "reason": "full", "alternatives": []}
+                assert answer.json()["detail"]["params"] == params
         numbers = {answer.json()["OrderNum"] for answer in answers if answer.status == 200}
         assert {number for (number,) in service.database.execute("SELECT order_num FROM bookings_workorder")} == numbers
         assert len(numbers) == 3

@@ -6,12 +6,15 @@ Four bookings at a time are held between reading and writing, as a slow network 
 import contextlib
 import threading
 
+from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready for the imports below
+
+# isort: split
+
 from django.db.backends.signals import connection_created
 from django.db.models import F
 
 from bookings import services
 from bookings.models import AppointmentSlot
-from bookjob_site.wsgi import application  # noqa: F401
 
 together = threading.Barrier(4)
 best_of = services._best_of
