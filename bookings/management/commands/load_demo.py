@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db.models import Q
@@ -62,12 +62,8 @@ class Command(BaseCommand):
                     prefix=prefix, country=country, defaults={"area": ServiceArea.objects.get(code=code)}
                 )
         passwords = self.passwords()
-        self.user("dispatcher", passwords, Q(codename__startswith="view_"))
-        self.user(
-            "supervisor",
-            passwords,
-            Q(codename__startswith="view_") | Q(codename__regex="_(servicearea|appointmentslot|postcodeprefix)$"),
-        )
+        self.user("dispatcher", passwords, "dispatcher")
+        self.user("supervisor", passwords, "supervisor")
         self.user("api", passwords, None)
         if options["print"]:
             self.print(passwords, f"http://127.0.0.1:{options['port']}")
@@ -80,15 +76,15 @@ class Command(BaseCommand):
         PASSWORDS.write_text(json.dumps(passwords))
         return passwords
 
-    def user(self, name: str, passwords: dict[str, str], permissions: Q | None) -> None:
+    def user(self, name: str, passwords: dict[str, str], role: str | None) -> None:
         user, is_new = get_user_model().objects.get_or_create(
-            username=name, defaults={"email": f"{name}@example.org", "is_staff": permissions is not None}
+            username=name, defaults={"email": f"{name}@example.org", "is_staff": role is not None}
         )
         if is_new:
             user.set_password(passwords[name])
             user.save(update_fields=["password"])
-        if permissions is not None:
-            user.user_permissions.add(*Permission.objects.filter(permissions, content_type__app_label="bookings"))
+        if role:
+            user.groups.add(Group.objects.get(name=role))
 
     def print(self, passwords: dict[str, str], url: str) -> None:
         self.stdout.write(f"\nAdmin:     {url}/admin/")
