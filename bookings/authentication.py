@@ -5,14 +5,18 @@ HS256 and nothing else; the keys are those of BOOKJOB_JWT_KEYS. ServiceMobility 
 """
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import jwt
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
@@ -25,9 +29,13 @@ MAX_NAME_LENGTH = 200
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever holds a valid token; `name` is empty where the token names nobody."""
+    """Whoever holds a valid token; `name` is empty where the token names nobody.
+
+    `username` is the user's here, and empty for tokens that were issued elsewhere, whatever these say.
+    """
 
     name: str
+    username: str = ""
     is_authenticated: bool = True
 
 
@@ -35,22 +43,48 @@ class AccessTokenAuthentication(BaseAuthentication):
     """Refuses by default: a request without a valid token is nobody's."""
 
     def authenticate(self, request: Request) -> tuple[Caller, dict[str, Any]]:
-        claims = read_token(
-            request.headers.get("x-access-token", ""),
-            request.META.get("REMOTE_ADDR", ""),
-        )
-        return Caller(_name_in(claims)), claims
+        claims = read_token(request.headers.get("x-access-token", ""), client_address(request))
+        username = claims.get("sub") if claims.get("iss") == ISSUER else ""
+        return Caller(_name_in(claims), username if isinstance(username, str) else ""), claims
 
     def authenticate_header(self, request: Request) -> str:
         return 'JWT realm="api"'
 
 
-def issue_token(username: str, *, minutes: int | None = None, **claims: Any) -> str:
+class ReadsWorkOrders(BasePermission):
+    """A user of this system who may read every customer's address; a technician's token is not enough."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        user = user_of(request)
+        return user is not None and user.has_perm("bookings.read_workorder_by_api")
+
+
+def user_of(request: Request) -> User | None:
+    """The active user whose token it is, if it was issued here."""
+    username = cast(Caller, request.user).username
+    return User.objects.filter(username=username, is_active=True).first() if username else None
+
+
+def client_address(request: Request) -> str:
+    """Where the request comes from. A proxy of ours says for whom it asks; anybody else's word is not believed."""
+    address = str(request.META.get("REMOTE_ADDR", ""))
+    if not settings.BOOKJOB_PROXIES:
+        return address
+    passed_on = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
+    # On a Unix socket only a proxy on this machine can be at the other end.
+    while passed_on and (not address or _is_in(address, settings.BOOKJOB_PROXIES)):
+        address = passed_on.pop()
+    return address
+
+
+def issue_token(username: str, *, minutes: int | None = None, claims: dict[str, str] | None = None) -> str:
     """A token signed with the first key, good for `minutes` (BOOKJOB_TOKEN_MINUTES)."""
+    if not settings.BOOKJOB_JWT_KEYS:
+        raise ImproperlyConfigured("BOOKJOB_JWT_KEYS holds no key to sign with.")
     kid, secret = next(iter(settings.BOOKJOB_JWT_KEYS.items()))
     now = datetime.now(UTC)
     expires = now + timedelta(minutes=minutes if minutes is not None else settings.BOOKJOB_TOKEN_MINUTES)
-    payload = {"iat": now, "exp": expires, "sub": username, "iss": ISSUER, **claims}
+    payload = {"iat": now, "exp": expires, "sub": username, "iss": ISSUER, **(claims or {})}
     return jwt.encode(payload, secret, algorithm="HS256", headers={"kid": kid})
 
 
@@ -62,7 +96,7 @@ def read_token(token: str, address: str) -> dict[str, Any]:
         header = jwt.get_unverified_header(token)
         if header.get("alg") != "HS256" or "crit" in header:
             raise AuthenticationFailed
-        if settings.BOOKJOB_TRUST_UPSTREAM and _is_trusted(address):
+        if settings.BOOKJOB_TRUST_UPSTREAM and _is_in(address, settings.BOOKJOB_TRUSTED_NETWORKS):
             claims = jwt.decode(
                 token,
                 options={
@@ -102,9 +136,9 @@ def _verified(token: str, kid: Any) -> dict[str, Any]:
     raise AuthenticationFailed
 
 
-def _is_trusted(address: str) -> bool:
+def _is_in(address: str, networks: Iterable[Any]) -> bool:
     try:
-        return any(ipaddress.ip_address(address) in network for network in settings.BOOKJOB_TRUSTED_NETWORKS)
+        return any(ipaddress.ip_address(address) in network for network in networks)
     except ValueError:
         return False
 

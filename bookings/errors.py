@@ -113,6 +113,10 @@ def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]
             )
         case exceptions.PermissionDenied() | PermissionDenied():
             return 403, _detail("forbidden", "Your log-on does not allow this."), {}
+        case exceptions.ValidationError():
+            # Of a query: what is wrong with a body, InvalidRequest says.
+            said: Any = exception.detail
+            return describe(InvalidRequest([("", f"{name}: {text}") for name, texts in said.items() for text in texts]))
         case exceptions.NotFound() | Http404():
             return 404, _detail("not_found", "There is nothing at this address."), {}
         case exceptions.MethodNotAllowed():

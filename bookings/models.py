@@ -278,6 +278,8 @@ class WorkOrder(models.Model):
     caller = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Who the token said was calling.")
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
+    # Place in the feed that other systems read (feed.py); empty from a change until the feed is read again.
+    change_num = models.BigIntegerField(null=True, blank=True, unique=True)
     version = models.PositiveIntegerField(default=1, help_text="Grows with each change: who saw an old one is told so.")
     reviewed_at = models.DateTimeField(null=True, blank=True)
     reviewed_by = models.CharField(max_length=ID_LENGTH, blank=True)
@@ -296,6 +298,8 @@ class WorkOrder(models.Model):
             ("cancel_workorder", "Can cancel work orders"),
             ("bulk_cancel_workorder", "Can cancel many work orders at once"),
             ("export_workorder", "Can export work orders"),
+            ("log_in_to_api", "Can log in to the API, search and book"),
+            ("read_workorder_by_api", "Can read work orders through the API"),
         ]
         # Each serves one way of looking at the list: the page of 50 comes out of the index in order.
         indexes = [
@@ -324,6 +328,9 @@ class WorkOrder(models.Model):
                 condition=Q(status="booked", parts_due_at__gt=F("visit_start")),
                 name="work_order_parts_late",
             ),
+            # What the feed has still to number, and where it begins for modified_since.
+            models.Index(fields=["id"], condition=Q(change_num__isnull=True), name="work_order_to_number"),
+            models.Index(fields=["changed_at"], name="work_order_by_change"),
             # Other bookings of the same original order or account.
             models.Index(fields=["original_order"], name="work_order_by_original_order"),
             models.Index(fields=["account_num"], name="work_order_by_account"),
@@ -546,3 +553,25 @@ class Refusal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.error}: {self.original_order}"
+
+
+class Counter(models.Model):
+    """A number that only grows. Whoever raises it holds its row until the transaction ends."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    value = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.value}"
+
+
+class LogInRecord(models.Model):
+    """Failed log-ins of a user name, an address, or the two together, none of which can be read out of `key`."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    failures = models.PositiveIntegerField(default=0)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    succeeded_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.failures} failures"

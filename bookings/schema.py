@@ -17,6 +17,7 @@ ORDER = OpenApiParameter(
     OpenApiParameter.PATH,
     description="Number of the current work order, percent-encoded; what ServiceMobility puts in the place of {0}.",
 )
+ORDER_NUM = OpenApiParameter("order_num", str, OpenApiParameter.PATH, description="`OrderNum` of the work order.")
 # The words of contract section 2 by the status that they come with.
 WORDS = {
     400: "invalid_request, order_mismatch",
@@ -25,7 +26,6 @@ WORDS = {
     404: "not_found, slot_not_found",
     405: "method_not_allowed",
     409: "slot_unavailable, already_booked, conflicting_duplicate",
-    410: "cursor_expired",
     413: "too_large",
     415: "unsupported_media_type",
     429: "throttled",
@@ -50,6 +50,8 @@ OFFER = {
     "Period": {"Start": "2026-12-04T13:00:00.000Z", "End": "2026-12-04T15:00:00.000Z"},
 }
 EXAMPLES = {
+    "log-in": OpenApiExample("A technician", {"username": "tech.jones", "password": "…"}, request_only=True),
+    "token": OpenApiExample("Logged in", {"token": "eyJhbGciOi…"}, response_only=True, status_codes=["200"]),
     "booking": OpenApiExample("A managed account", BOOKING, request_only=True),
     "booked": OpenApiExample(
         "Booked",

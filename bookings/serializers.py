@@ -1,16 +1,17 @@
 """Django REST framework's serializers over the objects of `wire.py`: a body in, a response out."""
 
+import base64
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic.alias_generators import to_pascal
 from pydantic_core import ErrorDetails
 from rest_framework import serializers
 
-from bookings import offers, wire
+from bookings import bodies, feed, offers, wire
 from bookings.bodies import Body
 from bookings.errors import InvalidRequest, pointer
-from bookings.models import ID_LENGTH
+from bookings.models import ID_LENGTH, WorkOrder
 from bookings.services import Booked
 
 # What Pydantic finds, in words for the person who has to report it.
@@ -59,8 +60,9 @@ class WireSerializer(serializers.BaseSerializer[Any]):
         path, name, node = "", "", document
         for step in fault["loc"]:
             if step in self.model.model_fields:
-                # Of a property that is missing Pydantic knows our name only.
-                step = to_pascal(str(step))
+                # Of a property that is missing Pydantic tells our name only.
+                alias = self.model.model_fields[str(step)].validation_alias
+                step = alias if isinstance(alias, str) else step
             if isinstance(step, int) and isinstance(node, dict):
                 continue
             path = pointer(path, step)
@@ -102,6 +104,113 @@ class BookedSerializer(WireSerializer):
                 wire.OrderedParts(PartOrderNum=number, Parts=parts) for number, parts in instance.ordered_parts
             ],
         ).model_dump()
+
+
+class LogInSerializer(WireSerializer):
+    model = wire.LogIn
+
+
+class TokenSerializer(WireSerializer):
+    model = wire.Token
+
+
+class WorkOrderSerializer(WireSerializer):
+    """A work order with all that belongs to it, of `feed.with_everything`."""
+
+    model = wire.WorkOrder
+
+    def to_representation(self, instance: WorkOrder) -> dict[str, Any]:
+        slot, area = instance.slot, instance.slot.area
+        rows = list(instance.required_parts.all())
+        return {
+            "OrderNum": instance.order_num,
+            "OriginalOrderNum": instance.original_order,
+            "Status": instance.status,
+            "Created": wire.vendor_time(instance.created_at),
+            "Changed": wire.vendor_time(instance.changed_at),
+            "Reviewed": _time_or_empty(instance.reviewed_at),
+            "Cancelled": _time_or_empty(instance.cancelled_at),
+            "CancelReason": instance.cancel_reason,
+            "Caller": instance.caller,
+            "Place": {
+                "ServiceAreaID": area.code,
+                "TimeZone": area.time_zone,
+                "Worker": slot.worker,
+                "Desc": area.period_text(slot.start, slot.end),
+                "Period": {"Start": wire.vendor_time(slot.start), "End": wire.vendor_time(slot.end)},
+            },
+            "OrderedParts": [
+                {
+                    "PartOrderNum": part_order.part_order_num,
+                    "Parts": [row.prod_num for row in rows if row.part_order_id == part_order.pk],
+                }
+                for part_order in instance.part_orders.all()
+            ],
+            "RequiredParts": [
+                {
+                    "ProdNum": row.prod_num,
+                    "Replaces": row.replaces,
+                    "Desc": row.description,
+                    "Qty": f"{row.quantity:f}",
+                    "PartStatus": row.part_status,
+                    "PartOrderNum": row.part_order.part_order_num if row.part_order else "",
+                    "EstimatedDelivery": _time_or_empty(row.estimated_delivery),
+                }
+                for row in rows
+            ],
+            "History": [
+                {
+                    "At": wire.vendor_time(entry.at),
+                    "Event": entry.event,
+                    "By": entry.by,
+                    "Via": entry.via,
+                    "Reason": entry.reason,
+                    "RequestID": entry.request_id,
+                    "Details": entry.details,
+                }
+                for entry in instance.history.all()
+            ],
+            "Body": bodies.RawJSON(instance.body),
+        }
+
+
+class WorkOrderPageSerializer(WireSerializer):
+    model = wire.WorkOrderPage
+
+    def to_representation(self, instance: feed.Page) -> dict[str, Any]:
+        return {
+            "WorkOrders": WorkOrderSerializer(instance.work_orders, many=True).data,
+            "Next": cursor_for(instance.last),
+            "More": instance.more,
+        }
+
+
+class FeedQuerySerializer(serializers.Serializer[Any]):
+    """Where in the feed to read, and what."""
+
+    cursor = serializers.CharField(required=False, default="", help_text="`Next` of the page before.")
+    modified_since = serializers.DateTimeField(
+        required=False, default=None, help_text="Only what has changed since, `2026-12-04T13:00:00.000Z`."
+    )
+    status = serializers.ChoiceField(required=False, default="", choices=WorkOrder.Status.choices)
+    limit = serializers.IntegerField(required=False, default=feed.PAGE, min_value=1, max_value=feed.MOST)
+
+    def validate_cursor(self, value: str) -> int:
+        try:
+            kind, place = base64.urlsafe_b64decode(value.encode()).decode().split(":") if value else ("feed", "0")
+            if kind == "feed" and 0 <= int(place) < 2**63:
+                return int(place)
+        except ValueError:
+            pass
+        raise serializers.ValidationError("is no cursor of this feed; leave it out to begin anew")
+
+
+def cursor_for(place: int) -> str:
+    return base64.urlsafe_b64encode(f"feed:{place}".encode()).decode()
+
+
+def _time_or_empty(moment: datetime | None) -> str:
+    return wire.vendor_time(moment) if moment else ""
 
 
 def read_order(order: str, request: Any) -> str:

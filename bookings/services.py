@@ -394,7 +394,7 @@ def _change(work_order: WorkOrder, only_if: Q, now: datetime, **columns: Any) ->
     Raises BookingError with what the other one did.
     """
     seen = WorkOrder.objects.filter(only_if, pk=work_order.pk, version=work_order.version)
-    if not seen.update(changed_at=now, version=F("version") + 1, **columns):
+    if not seen.update(changed_at=now, change_num=None, version=F("version") + 1, **columns):
         raise _what_happened(work_order)
 
 

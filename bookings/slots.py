@@ -92,5 +92,5 @@ def resize(*, slot: AppointmentSlot, capacity: int, by: str, reason: str = "") -
 
 def _ask_for_review(slot: AppointmentSlot, now: datetime) -> None:
     WorkOrder.objects.active().filter(slot=slot, reviewed_at__isnull=False).update(
-        reviewed_at=None, reviewed_by="", changed_at=now, version=F("version") + 1
+        reviewed_at=None, reviewed_by="", changed_at=now, change_num=None, version=F("version") + 1
     )

@@ -18,10 +18,9 @@ register_converter(OrderNumber, "order")
 urlpatterns = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("auth/token", views.TokenView.as_view(), name="token"),
     path("appointments/search", views.SearchView.as_view(), name="search"),
-    path(
-        "workorders/<order:order>/followup",
-        views.FollowupView.as_view(),
-        name="followup",
-    ),
+    path("workorders/<order:order>/followup", views.FollowupView.as_view(), name="followup"),
+    path("workorders", views.WorkOrderFeedView.as_view(), name="workorders"),
+    path("workorders/<order:order_num>", views.WorkOrderView.as_view(), name="workorder"),
 ]

@@ -2,16 +2,52 @@
 
 from typing import cast
 
+from django.contrib.auth.models import AnonymousUser
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import offers, schema, services
-from bookings.authentication import Caller
-from bookings.bodies import Body
-from bookings.serializers import BookedSerializer, BookJobSerializer, FoundSerializer, SearchSerializer, read_order
+from bookings import authentication, feed, log_in, offers, schema, services
+from bookings.authentication import Caller, ReadsWorkOrders
+from bookings.bodies import Body, RawJSONRenderer
+from bookings.models import WorkOrder
+from bookings.serializers import (
+    BookedSerializer,
+    BookJobSerializer,
+    FeedQuerySerializer,
+    FoundSerializer,
+    LogInSerializer,
+    SearchSerializer,
+    TokenSerializer,
+    WorkOrderPageSerializer,
+    WorkOrderSerializer,
+    read_order,
+)
+
+
+class TokenView(APIView):
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="log_in",
+        description="Authentication REST API Interface (3.20.0): a token for a user who may use the API.",
+        request=LogInSerializer,
+        responses=schema.answers(TokenSerializer, 413, 415, 429),
+        examples=[schema.EXAMPLES["log-in"], schema.EXAMPLES["token"]],
+    )
+    def post(self, request: Request) -> Response:
+        serializer = LogInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        given = serializer.validated_data
+        address = authentication.client_address(request)
+        user = log_in.log_in(username=given.username, password=given.password, address=address)
+        claims = {"name": user.get_full_name(), "email": user.email}
+        named = {claim: value for claim, value in claims.items() if value}
+        return Response({"token": authentication.issue_token(user.get_username(), claims=named)})
 
 
 class SearchView(APIView):
@@ -50,3 +86,44 @@ class FollowupView(APIView):
             caller=cast(Caller, request.user).name,
         )
         return Response(BookedSerializer(booked).data)
+
+
+class WorkOrderFeedView(APIView):
+    permission_classes = (ReadsWorkOrders,)
+    renderer_classes = (RawJSONRenderer,)
+
+    @extend_schema(
+        operation_id="read_work_orders",
+        description="The feed of work orders for the customer's own systems: each stands in it once, at its latest"
+        " change. Begin without a cursor, go on with `Next`; one that changes meanwhile comes again.",
+        parameters=[FeedQuerySerializer],
+        responses=schema.answers(WorkOrderPageSerializer, 403),
+    )
+    def get(self, request: Request) -> Response:
+        query = FeedQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        wanted = query.validated_data
+        page = feed.read(
+            WorkOrder.objects.visible_to(authentication.user_of(request) or AnonymousUser()),
+            after=wanted["cursor"] or 0,
+            size=wanted["limit"],
+            modified_since=wanted["modified_since"],
+            status=wanted["status"],
+        )
+        return Response(WorkOrderPageSerializer(page).data)
+
+
+class WorkOrderView(APIView):
+    permission_classes = (ReadsWorkOrders,)
+    renderer_classes = (RawJSONRenderer,)
+
+    @extend_schema(
+        operation_id="read_work_order",
+        description="One work order with its body, slot, parts and history.",
+        parameters=[schema.ORDER_NUM],
+        responses=schema.answers(WorkOrderSerializer, 403, 404),
+    )
+    def get(self, request: Request, order_num: str) -> Response:
+        visible = WorkOrder.objects.visible_to(authentication.user_of(request) or AnonymousUser())
+        work_order = get_object_or_404(feed.with_everything(visible), order_num=read_order(order_num, request))
+        return Response(WorkOrderSerializer(work_order).data)

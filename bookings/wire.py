@@ -296,6 +296,19 @@ class BookJob(Search):
         )
 
 
+class LogIn(BaseModel):
+    """What the Authentication REST API Interface sends. Unlike elsewhere, nothing may be missing."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    username: Annotated[str, StringConstraints(min_length=1, max_length=150)]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+
+
+class Token(BaseModel):
+    token: str
+
+
 class Offer(BaseModel):
     """A period that can be booked. `ID` is stable; `Desc` is the period on the area's clock."""
 
@@ -324,6 +337,67 @@ class BookJobResponse(BaseModel):
 
     OrderNum: str
     OrderedParts: list[OrderedParts]
+
+
+class Place(BaseModel):
+    """The appointment of a work order. `Desc` is its period on the area's clock."""
+
+    ServiceAreaID: str
+    TimeZone: str
+    Worker: str
+    Desc: str
+    Period: dict[str, str]
+
+
+class WorkOrderPart(BaseModel):
+    """A part as it is ordered; `Replaces` is the superseded part's product number."""
+
+    ProdNum: str
+    Replaces: str
+    Desc: str
+    Qty: str
+    PartStatus: str
+    PartOrderNum: str
+    EstimatedDelivery: str
+
+
+class WorkOrderEvent(BaseModel):
+    """A line of the history. `Details` hold what was before and after."""
+
+    At: str
+    Event: str
+    By: str
+    Via: str
+    Reason: str
+    RequestID: str
+    Details: dict[str, Any]
+
+
+class WorkOrder(BaseModel):
+    """A work order for the customer's own systems. `Body` is the Book Job Object as it came."""
+
+    OrderNum: str
+    OriginalOrderNum: str
+    Status: str
+    Created: str
+    Changed: str
+    Reviewed: str
+    Cancelled: str
+    CancelReason: str
+    Caller: str
+    Place: Place
+    OrderedParts: list[OrderedParts]
+    RequiredParts: list[WorkOrderPart]
+    History: list[WorkOrderEvent]
+    Body: dict[str, Any]
+
+
+class WorkOrderPage(BaseModel):
+    """A page of the feed. `Next` is the cursor to go on with, now if `More`, else whenever there may be changes."""
+
+    WorkOrders: list[WorkOrder]
+    Next: str
+    More: bool
 
 
 class ErrorDetail(BaseModel):

@@ -264,6 +264,7 @@ if BOOKJOB_TRUST_UPSTREAM and not BOOKJOB_TRUSTED_NETWORKS:
         "BOOKJOB_TRUST_UPSTREAM",
         "is on, but BOOKJOB_TRUSTED_NETWORKS does not say whom to trust.",
     )
+BOOKJOB_PROXIES = read("BOOKJOB_PROXIES", no_networks, networks, "networks such as 127.0.0.0/8, separated by spaces")
 BOOKJOB_DOCUMENTED_STATUSES_ONLY = read("BOOKJOB_DOCUMENTED_STATUSES_ONLY", False, switch, "on or off")
 BOOKJOB_FOLLOWUP_POLICY = read(
     "BOOKJOB_FOLLOWUP_POLICY",

@@ -44,6 +44,7 @@ def test_the_defaults_are_good():
         ("BOOKJOB_TOKEN_LEEWAY_SECONDS", "-1", "must be a number of seconds, 0 to 600."),
         ("BOOKJOB_TRUST_UPSTREAM", "on", "is on, but BOOKJOB_TRUSTED_NETWORKS does not say whom to trust."),
         ("BOOKJOB_TRUSTED_NETWORKS", "10.1.0.0/99", "must be networks such as 10.1.0.0/16, separated by spaces."),
+        ("BOOKJOB_PROXIES", "nginx", "must be networks such as 127.0.0.0/8, separated by spaces."),
         ("BOOKJOB_DOCUMENTED_STATUSES_ONLY", "2", "must be on or off."),
         ("BOOKJOB_FOLLOWUP_POLICY", "double", "must be single, multiple or move."),
         ("BOOKJOB_ORDER_PREFIX", "x" * 21, "must be a text of at most 20 characters."),

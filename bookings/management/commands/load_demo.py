@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db.models import Q
@@ -65,6 +65,8 @@ class Command(BaseCommand):
         self.user("dispatcher", passwords, "dispatcher")
         self.user("supervisor", passwords, "supervisor")
         self.user("api", passwords, None)
+        api = get_user_model().objects.get(username="api")
+        api.user_permissions.add(*Permission.objects.filter(codename__in=["log_in_to_api", "read_workorder_by_api"]))
         if options["print"]:
             self.print(passwords, f"http://127.0.0.1:{options['port']}")
 

@@ -1,0 +1,65 @@
+"""Log-in for the API: a user name and a password become a token (contract, section 3).
+
+Guessing is slowed down, never stopped: after some failures the next attempt has to wait, a little longer each time,
+at most LONGEST_WAIT seconds, so that nobody can lock a technician out. Failures are counted for a user name from an
+address, for a user name, and for an address. The wait of a user name does not hold for an address from which that
+user has logged in before: what strangers do elsewhere costs him nothing.
+"""
+
+import hashlib
+import math
+from datetime import datetime, timedelta
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
+from django.db.models import Case, F, Value, When
+from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed, Throttled
+
+from bookings.models import LogInRecord
+
+# Failures within the window that cost nothing. Many technicians share ServiceMobility's address.
+FREE_FOR_PAIR, FREE_FOR_NAME, FREE_FOR_ADDRESS = 5, 20, 100
+WINDOW = timedelta(minutes=15)
+KNOWN_FOR = timedelta(days=30)
+LONGEST_WAIT = 30  # seconds
+
+
+def log_in(*, username: str, password: str, address: str) -> User:
+    """The user, who may use the API. Raises Throttled, or AuthenticationFailed without telling what was wrong."""
+    now = timezone.now()
+    pair, name, source = _key("pair", username, address), _key("name", username), _key("address", address)
+    free = {pair: FREE_FOR_PAIR, name: FREE_FOR_NAME, source: FREE_FOR_ADDRESS}
+    records = LogInRecord.objects.in_bulk(free)
+    known = pair in records and (records[pair].succeeded_at or now - KNOWN_FOR) > now - KNOWN_FOR
+    waits = [_wait(record, free[key], now) for key, record in records.items() if not (known and key == name)]
+    if max(waits, default=0) > 0:
+        raise Throttled(max(waits))
+    # Counted before the password is looked at, so that many guesses at once do not slip through together.
+    for key in free:
+        _count(key, now)
+    # Django takes as long for a name that does not exist, or a user who is not active, as for a wrong password.
+    user = authenticate(username=username, password=password)
+    if not isinstance(user, User) or not user.has_perm("bookings.log_in_to_api"):
+        raise AuthenticationFailed
+    LogInRecord.objects.filter(key=pair).update(failures=0, succeeded_at=now)
+    LogInRecord.objects.filter(key__in=[name, source], failures__gt=0).update(failures=F("failures") - 1)
+    return user
+
+
+def _wait(record: LogInRecord, free: int, now: datetime) -> int:
+    """Seconds until the next attempt, 0 if it may be made now."""
+    if record.failed_at is None or record.failed_at < now - WINDOW or record.failures < free:
+        return 0
+    wait = min(LONGEST_WAIT, 2 ** min(record.failures - free, 10))
+    return max(0, math.ceil((record.failed_at + timedelta(seconds=wait) - now).total_seconds()))
+
+
+def _count(key: str, now: datetime) -> None:
+    again = Case(When(failed_at__lt=now - WINDOW, then=Value(1)), default=F("failures") + 1)
+    if not LogInRecord.objects.filter(key=key).update(failures=again, failed_at=now):
+        LogInRecord.objects.bulk_create([LogInRecord(key=key, failures=1, failed_at=now)], ignore_conflicts=True)
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
