@@ -96,6 +96,10 @@ class WireObject(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     def get_name(self, auto_schema: Any, direction: Any) -> str:
         return str(self.target.model.__name__)
 
+    def get_identity(self, auto_schema: Any, direction: Any) -> str:
+        """By its name: a model that stands inside of another one is the same component."""
+        return self.get_name(auto_schema, direction)
+
     def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         schema: dict[str, Any] = self.target.model.model_json_schema(
             ref_template="#/components/schemas/{model}",
