@@ -110,6 +110,7 @@ class StandIn:
     def __init__(self, fault="", policy="single", documented_statuses_only=False, places=PLACES):
         assert not fault or fault in FAULTS
         self.fault, self.policy, self.documented, self.places = fault, policy, documented_statuses_only, places
+        self.search_path, self.book_path = "/api/v1/appointments/search", "/api/v1/workorders/([^/]+)/followup"
         self.always = None  # (status, bytes): the answer to everything
         self.lock = threading.Lock()
         self.numbers = itertools.count(1)
@@ -194,8 +195,7 @@ class StandIn:
         return {"code": code, "detail": detail}
 
     def read(self, handler, raw):
-        search = handler.path == "/api/v1/appointments/search"
-        followup = re.fullmatch(r"/api/v1/workorders/([^/]+)/followup", handler.path)
+        search, followup = handler.path == self.search_path, re.fullmatch(self.book_path, handler.path)
         if not (search or followup):
             raise Refusal(404, "not_found")
         order = unquote(followup[1]) if followup else ""

@@ -1,14 +1,22 @@
 """check_contract: green against what is right, red against each fault, and nothing but that check is."""
 
+import io
+import json
+import os
+import subprocess
+import sys
 import time
 
 import jwt
 import pytest
+from django.core.management import CommandError, call_command
 
 from bookings.conformance import kit
 from bookings.conformance.client import Implementation
 from bookings.conformance.plan import Plan
 from tests import stand_in
+from tests.environment import ROOT
+from tests.postgres import free_port
 from tests.stand_in import FAULTS, PLACES, StandIn
 
 CALLERS = 8
@@ -40,7 +48,7 @@ def dependants(name):
     return found - {name}
 
 
-class TestStandIns:
+class TestTheChecks:
     def test_nothing_fails_against_the_right_one(self):
         with StandIn() as right:
             run = run_against(right)
@@ -98,3 +106,182 @@ class TestStandIns:
             run = run_against(wrong)
         assert "search_answers" in of(run, kit.FAIL) | of(run, kit.PASS)
         assert of(run, kit.FAIL)
+
+
+def check_contract(*arguments, **options):
+    """What the command prints, and the exit status. It has no database here: pytest would not let it near one."""
+    output = io.StringIO()
+    status = 0
+    try:
+        call_command("check_contract", *arguments, stdout=output, **options)
+    except SystemExit as end:
+        status = end.code
+    return output.getvalue(), status
+
+
+class TestTheCommand:
+    def test_it_works(self):
+        with StandIn() as right:
+            output, status = check_contract(right.url, f"--token={token()}", "--callers=8")
+            lines = output.splitlines()
+            assert status == 0
+            assert lines[0] == "PASS  search_answers             a search -> 200"
+            assert [line.split()[:2] for line in lines[: len(kit.CHECKS)]] == [["PASS", name] for name in kit.CHECKS]
+            assert lines[-1] == f"{len(kit.CHECKS)} passed, 0 failed, 0 skipped."
+            listed = {line.split()[0] for line in lines if line.startswith("  ")}
+            assert listed == {booking["answer"]["OrderNum"] for booking in right.bookings}
+
+    def test_one_failure_makes_the_exit_status_1_and_says_why(self):
+        with StandIn("part_twice") as wrong:
+            output, status = check_contract(wrong.url, f"--token={token()}", "--callers=8")
+        assert status == 1
+        assert (
+            "FAIL  ordered_parts_complete     (the answer to that booking):"
+            " the part CHECK-PART-1 stands in 2 Parts lists instead of one\n"
+        ) in output
+        assert "1 failed" in output
+
+    def test_a_second_run_uses_other_orders(self):
+        with StandIn(places=10) as right:
+            for _ in range(2):
+                assert check_contract(right.url, f"--token={token()}", "--callers=12")[1] == 0
+            orders = [booking["order"] for booking in right.bookings]
+        assert len(set(orders)) == len(orders)
+
+    def test_the_report_as_text_and_as_json(self, tmp_path):
+        with StandIn() as right:
+            output, _ = check_contract(
+                right.url, f"--token={token()}", "--callers=8", f"--report={tmp_path / 'report.txt'}"
+            )
+            text = (tmp_path / "report.txt").read_text()
+            assert text.startswith(f"{right.url}, 20")
+            assert output.strip() in text
+            check_contract(right.url, f"--token={token()}", "--callers=8", f"--report={tmp_path / 'report.json'}")
+        report = json.loads((tmp_path / "report.json").read_text())
+        assert report["checks"][0] == {
+            "name": "search_answers",
+            "outcome": "PASS",
+            "sent": "a search",
+            "came_back": "200",
+            "why": "",
+        }
+        assert report["bookings"][0].keys() == {"OrderNum", "OriginalOrderNum", "Period"}
+
+    def test_the_token_is_never_in_the_report(self, tmp_path):
+        secret, old = token(), token(-3600)
+        with StandIn() as wrong:
+            # Whatever it is asked, it repeats the token.
+            wrong.always = 200, json.dumps({"OrderNum": secret, "StatusMsg": [old], "x": secret.split(".")}).encode()
+            output, status = check_contract(
+                wrong.url, f"--token={secret}", f"--expired-token={old}", f"--report={tmp_path / 'report.json'}"
+            )
+            wrong.always = 500, f"{secret} {old}".encode()
+            more, _ = check_contract(wrong.url, f"--token={secret}", f"--expired-token={old}")
+        assert status == 1
+        for text in (output, more, (tmp_path / "report.json").read_text()):
+            assert "<token>" in text or "StatusMsg" in text
+            for part in [*secret.split("."), *old.split(".")]:
+                assert part not in text
+
+    def test_nothing_that_came_back_reaches_the_terminal_as_it_is(self):
+        with StandIn() as wrong:
+            wrong.always = 404, b"\x1b[2J\x07 gone\nPASS  everything"
+            output, status = check_contract(wrong.url, f"--token={token()}")
+        assert status == 1
+        assert "\x1b" not in output
+        assert "\nPASS" not in output
+
+    def test_location_order_type_account_and_parts_are_sent(self, tmp_path):
+        (tmp_path / "location.json").write_text('{"LocationNum": "L-7", "Address": {"Zip": "LS1 4AP"}}')
+        with StandIn() as right:
+            output, status = check_contract(
+                right.url,
+                f"--token={token()}",
+                "--callers=8",
+                f"--location={tmp_path / 'location.json'}",
+                "--order-type=1001",
+                "--account=C-9",
+                "--parts=A-1,B-2,B-3",
+            )
+            assert status == 0, output
+            first = next(booking for booking in right.bookings if booking["answer"]["OrderedParts"])
+            assert first["body"]["Location"] == {"LocationNum": "L-7", "Address": {"Zip": "LS1 4AP"}}
+            assert first["body"]["OrderType"] == "1001"
+            assert first["body"]["Account"] == {"AccountNum": "C-9"}
+            assert first["answer"]["OrderedParts"][0]["Parts"] == ["A-1", "B-3"]
+
+    def test_other_paths(self):
+        with StandIn() as right:
+            right.search_path, right.book_path = "/own/slots", r"/own/job/([^/]+)/next"
+            output, status = check_contract(
+                f"{right.url[: -len('/api/v1')]}/own/",
+                f"--token={token()}",
+                "--callers=8",
+                "--search-path=/slots",
+                "--book-path=job/{0}/next",
+            )
+        assert status == 0, output
+
+    def test_the_bookings_are_listed_even_if_it_is_interrupted(self, monkeypatch):
+        def interrupt(_):
+            raise KeyboardInterrupt
+
+        output = io.StringIO()
+        monkeypatch.setitem(kit.CHECKS, "no_parts", kit.Check("no_parts", "", (), interrupt))
+        with StandIn() as right, pytest.raises(KeyboardInterrupt):
+            call_command("check_contract", right.url, f"--token={token()}", stdout=output)
+        assert "  FU-1  of order CHECK-" in output.getvalue()
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["127.0.0.1/api"], "'127.0.0.1/api' is no base URL."),
+            (["ftp://127.0.0.1/api"], "is no base URL."),
+            (["http://127.0.0.1:port/api"], "is no base URL."),
+            (["http://127.0.0.1/api?key=1"], "is no base URL."),
+            (["--book-path=job/next"], "--book-path 'job/next' lacks {0}"),
+            (["--search-path=my slots"], "--search-path holds a space"),
+            (["--callers=1"], "--callers 1 is not between 2 and 500."),
+            (["--places=0"], "--places 0 is not at least 1"),
+            (["--parts=A,B"], "--parts 'A,B' must be three different product numbers"),
+            (["--timeout=0"], "--timeout 0.0 is not between 0 and 600 seconds."),
+            (["--token= "], "--token is empty."),
+            (["--token=a\nb"], "--token holds characters that no header can hold."),
+            (["--location=missing.json"], "--location missing.json cannot be read as JSON"),
+            (["--location=Makefile"], "--location Makefile cannot be read as JSON"),
+            (["--location=tests/samples/list.json"], "--location"),
+            (["--report=no/such/folder/report.txt"], "--report: "),
+        ],
+    )
+    def test_wrong_arguments_are_refused_in_one_line(self, arguments, message, monkeypatch):
+        monkeypatch.chdir(ROOT)
+        with StandIn() as right:
+            first = [] if not arguments[0].startswith("--") else [right.url]
+            with pytest.raises(CommandError) as refusal:
+                call_command("check_contract", *first, f"--token={token()}", *arguments)
+            assert right.bookings == []
+        assert message in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+        assert refusal.value.returncode == 2
+
+    def test_nobody_answers(self):
+        with pytest.raises(CommandError, match=r"^Nobody answers at http://127.0.0.1:\d+: .*refused") as refusal:
+            call_command("check_contract", f"http://127.0.0.1:{free_port()}", "--token=t")
+        assert refusal.value.returncode == 2
+
+    def test_it_runs_where_no_database_is(self):
+        with StandIn() as right:
+            done = subprocess.run(
+                [sys.executable, "manage.py", "check_contract", right.url, "--token", token(), "--callers", "8"],
+                cwd=ROOT,
+                env=os.environ | {"DATABASE_URL": "postgres://nobody:nothing@127.0.0.1:1/none"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_help_has_an_example(self, capsys):
+        with pytest.raises(SystemExit):
+            call_command("check_contract", "--help")
+        assert "python manage.py check_contract http://127.0.0.1:8000/api/v1 --token" in capsys.readouterr().out

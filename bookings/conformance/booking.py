@@ -194,7 +194,7 @@ def other_body(run: Run) -> None:
 @check("a second booking of the same order in another period", needs="book_offer")
 def other_period(run: Run) -> str:
     order, offer = run.order(), run.offer()
-    others = [other for other in run.offers()[:-1] if other.period != offer.period]
+    others = [other for other in run.open_periods()[:-1] if other.period != offer.period]
     if not others:
         raise Skipped("it takes three offered periods; open more slots")
     body, second_body = run.booking(order, offer), run.booking(order, others[-1])
@@ -224,9 +224,9 @@ def _no_such_period(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 REFUSALS: dict[str, tuple[str, set[int], Callable[[dict[str, Any]], list[Any]]]] = {
-    "refuses_unknown_period": ("a period that was never offered", {400, 404, 409, 410}, _no_such_period),
+    "refuses_unknown_period": ("a booking of a period that was never offered", {400, 404, 409, 410}, _no_such_period),
     "refuses_no_period": (
-        "TimeConstraints empty, null and missing",
+        "bookings with TimeConstraints empty, null and missing",
         {400},
         lambda body: [
             body | {"TimeConstraints": []},
@@ -235,7 +235,7 @@ REFUSALS: dict[str, tuple[str, set[int], Callable[[dict[str, Any]], list[Any]]]]
         ],
     ),
     "refuses_wrong_types": (
-        "a text as RequiredParts, a number as TimeConstraints, a day that is none",
+        "bookings with a text as RequiredParts, a number as TimeConstraints, a day that is none",
         {400},
         lambda body: [
             body | {"RequiredParts": "PUMP"},
@@ -243,10 +243,10 @@ REFUSALS: dict[str, tuple[str, set[int], Callable[[dict[str, Any]], list[Any]]]]
             body | {"TimeConstraints": [{"Period": {"Start": "2026-02-31T25:00:00.000Z", "End": "tomorrow"}}]},
         ],
     ),
-    "refuses_no_json": ("half a JSON text, and nothing", {400}, lambda body: [json.dumps(body)[:-2], ""]),
-    "refuses_array": ("a list with the booking in it", {400}, lambda body: [[body]]),
+    "refuses_no_json": ("half a booking, and an empty body", {400}, lambda body: [json.dumps(body)[:-2], ""]),
+    "refuses_array": ("a booking inside of a list", {400}, lambda body: [[body]]),
     "refuses_order_mismatch": (
-        "an OriginalOrderNum that is not the order of the path",
+        "a booking whose OriginalOrderNum is not the order of the path",
         {400, 409},
         lambda body: [body | {"OriginalOrderNum": f"{body['OriginalOrderNum']}-OTHER"}],
     ),
@@ -260,7 +260,7 @@ def _refuses(run: Run, *, statuses: set[int], spoil: Callable[[dict[str, Any]], 
 
 
 for _name, (_words, _statuses, _spoil) in REFUSALS.items():
-    add(_name, f"a booking with {_words}", "book_offer", partial(_refuses, statuses=_statuses, spoil=_spoil))
+    add(_name, _words, "book_offer", partial(_refuses, statuses=_statuses, spoil=_spoil))
 
 
 @check("a booking as text/plain and as a form", needs="book_offer")
@@ -282,10 +282,7 @@ def refusals_book_nothing(run: Run) -> None:
 
 @check("many orders at the same instant for the last period that is offered", needs="book_offer")
 def race(run: Run) -> str:
-    offers = run.offers()
-    if not offers:
-        raise Skipped("nothing is offered any more; open more slots and run it again")
-    offer = offers[-1]
+    offer = run.open_periods()[-1]
     orders = [run.order() for _ in range(run.plan.callers)]
     bodies = [run.booking(order, offer) for order in orders]
     answers = client.at_once(partial(run.book, *call) for call in zip(orders, bodies, strict=True))

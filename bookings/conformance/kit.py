@@ -70,7 +70,7 @@ class Run:
         """Run every check, one after the other, and yield what it found."""
         passed: set[str] = set()
         for check in CHECKS.values():
-            self.check, began = check.name, len(self.exchanges)
+            self.check = check.name
             missing = [need for need in check.needs if need not in passed]
             try:
                 if missing:
@@ -81,7 +81,7 @@ class Run:
                 outcome, why = FAIL, str(fault)
             except Skipped as reason:
                 outcome, why = SKIP, str(reason)
-            came_back = summary([exchange.answer for exchange in self.exchanges[began:]])
+            came_back = summary([exchange.answer for exchange in self.exchanges if exchange.check == check.name])
             self.results.append(Result(check.name, outcome, check.sent, self.printable(came_back), self.printable(why)))
             yield self.results[-1]
 
@@ -132,12 +132,18 @@ class Run:
     def offers(self, **properties: Any) -> list[Offer]:
         return offers_in(self.search(self.body(self.order(), **properties)))
 
-    def offer(self) -> Offer:
-        """An open period late in the horizon; the very last one is kept for the race."""
-        offers = self.offers()
+    def open_periods(self) -> list[Offer]:
+        """What is offered right now. The search for it is not what a check is about."""
+        answer = self.target.search(self.body(self.order()))
+        self.exchanges.append(Exchange("the search for an open period", answer))
+        offers = offers_in(answer)
         if not offers:
             raise Skipped("nothing is offered any more; open more slots and run it again")
-        return offers[-2:][0]
+        return offers
+
+    def offer(self) -> Offer:
+        """An open period late in the horizon; the very last one is kept for the race."""
+        return self.open_periods()[-2:][0]
 
     def set_aside(self, purpose: str) -> tuple[str, Offer]:
         """An order and a period for bookings that must be refused, the same ones for the same purpose."""
@@ -147,7 +153,7 @@ class Run:
 
     def still_open(self, offer: Offer) -> Offer:
         """The same period if it is still offered, else another one."""
-        return offer if offer.period in [other.period for other in self.offers()] else self.offer()
+        return offer if offer.period in [other.period for other in self.open_periods()] else self.offer()
 
     def first_booking(self) -> tuple[str, dict[str, Any], Answer]:
         """Order, body and answer of the check book_offer."""

@@ -81,12 +81,23 @@ def full(plan: Plan, body: dict[str, Any]) -> dict[str, Any]:
         "ProdType": "1001",
     }
     location = {"Email": "", "LanguageID": "en", "Name": "Home", "Notes": "Ring twice", "POReq": False, "SigReq": True}
+    address = {
+        "AddrLine1": "14 Mill Lane",
+        "AddrLine2": "Flat 2",
+        "AddrLine3": "",
+        "AddrLine4": "",
+        "AddrType": "1001",
+        "Intersection": "",
+        "Lat": "53.7974",
+        "Lon": "-1.5438",
+        **plan.location.get("Address", {}),
+    }
     return body | {
         "Account": {"AccountType": "1002", "Name": "Conformance check", "Notes": "", "Website": ""} | body["Account"],
         "Assets": [asset],
         "FlexAttrs": {"followup": {"visitLength": ["60"]}},
         "FlexForms": ["followup"],
-        "Location": {**location, "Contacts": [contact], **plan.location},
+        "Location": {**location, "Contacts": [contact], **plan.location, "Address": address},
         "RequiredParts": [
             part(plain, PartStatus="on order", Price=48.5, ShipToLocation="1001", Urgency="1001"),
             part(replaced, SupersededParts=[part(replacement, PartStatus="in stock", ProdAttrs=attributes)]),
