@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,10 +15,11 @@ from django.core.management import CommandError, call_command
 from bookings.conformance import kit
 from bookings.conformance.client import Implementation
 from bookings.conformance.plan import Plan
-from tests import stand_in
+from tests import helpers, stand_in
 from tests.environment import ROOT
 from tests.postgres import free_port
 from tests.stand_in import FAULTS, PLACES, StandIn
+from tests.test_race_for_places import drop_guards
 
 CALLERS = 8
 
@@ -117,6 +119,68 @@ def check_contract(*arguments, **options):
     except SystemExit as end:
         status = end.code
     return output.getvalue(), status
+
+
+def seed(service, folder):
+    """Two weeks of slots with three places each; returns the file with their Location."""
+    seeded = service.manage(
+        "seed_slots",
+        "--area=LEEDS",
+        "--name=Leeds",
+        "--time-zone=Europe/London",
+        f"--from={helpers.tomorrow().date()}",
+        "--days=14",
+        "--hours=08:00-12:00,13:00-17:00",
+        "--length=120",
+        "--capacity=3",
+    )
+    assert seeded.returncode == 0, seeded.stderr
+    file = folder / "location.json"
+    file.write_text('{"LocationNum": "L-1", "ServiceAreaID": "LEEDS"}')
+    return file
+
+
+class TestThisService:
+    """Green against the service as it is shipped, on whichever database the suite runs."""
+
+    @pytest.mark.parametrize(
+        ("settings", "arguments", "policy"),
+        [
+            ({}, ["--places=3"], "the second one is refused"),
+            ({"BOOKJOB_FOLLOWUP_POLICY": "move"}, [], "the follow-up is moved"),
+            (
+                {"BOOKJOB_FOLLOWUP_POLICY": "multiple", "BOOKJOB_DOCUMENTED_STATUSES_ONLY": "on"},
+                ["--documented-statuses-only"],
+                "several follow-ups an order",
+            ),
+        ],
+    )
+    def test_every_check_passes(self, start_service, tmp_path, settings, arguments, policy):
+        service = start_service(**settings)
+        location = seed(service, tmp_path)
+        output, status = check_contract(
+            f"{service.url}/api/v1",
+            f"--token={service.token}",
+            f"--expired-token={helpers.authentication.issue_token('tech.jones', minutes=-60)}",
+            f"--location={location}",
+            "--callers=20",
+            *arguments,
+        )
+        assert status == 0, output
+        assert f"{len(kit.CHECKS)} passed, 0 failed, 0 skipped." in output
+        assert policy in output
+        numbers = {line.split()[0] for line in output.splitlines() if line.startswith("  ")}
+        assert {number for (number,) in service.database.execute("SELECT order_num FROM bookings_workorder")} == numbers
+        assert service.manage("verify_bookings").stdout == ""
+
+    def test_it_would_notice_a_missing_guard(self, start_service, tmp_path):
+        service = start_service("tests.unguarded", WEB_CONCURRENCY="1")
+        location = seed(service, tmp_path)
+        drop_guards(service.database)
+        arguments = [f"--token={service.token}", f"--location={location}", "--places=3"]
+        output, status = check_contract(f"{service.url}/api/v1", *arguments)
+        assert status == 1
+        assert re.search(r"^FAIL  race .*: \d+ orders got 3 places$", output, re.M), output
 
 
 class TestTheCommand:
@@ -249,7 +313,6 @@ class TestTheCommand:
             (["--token=a\nb"], "--token holds characters that no header can hold."),
             (["--location=missing.json"], "--location missing.json cannot be read as JSON"),
             (["--location=Makefile"], "--location Makefile cannot be read as JSON"),
-            (["--location=tests/samples/list.json"], "--location"),
             (["--report=no/such/folder/report.txt"], "--report: "),
         ],
     )
@@ -263,6 +326,12 @@ class TestTheCommand:
         assert message in str(refusal.value)
         assert "\n" not in str(refusal.value)
         assert refusal.value.returncode == 2
+
+    @pytest.mark.parametrize("location", ['["L-1"]', '{"Address": "14 Mill Lane"}'])
+    def test_a_location_must_be_one(self, location, tmp_path):
+        (tmp_path / "location.json").write_text(location)
+        with StandIn() as right, pytest.raises(CommandError, match="must hold a Location object"):
+            call_command("check_contract", right.url, "--token=t", f"--location={tmp_path / 'location.json'}")
 
     def test_nobody_answers(self):
         with pytest.raises(CommandError, match=r"^Nobody answers at http://127.0.0.1:\d+: .*refused") as refusal:
