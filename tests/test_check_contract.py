@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -19,7 +18,6 @@ from tests import helpers, stand_in
 from tests.environment import ROOT
 from tests.postgres import free_port
 from tests.stand_in import FAULTS, PLACES, StandIn
-from tests.test_race_for_places import drop_guards
 
 CALLERS = 8
 
@@ -172,15 +170,6 @@ class TestThisService:
         numbers = {line.split()[0] for line in output.splitlines() if line.startswith("  ")}
         assert {number for (number,) in service.database.execute("SELECT order_num FROM bookings_workorder")} == numbers
         assert service.manage("verify_bookings").stdout == ""
-
-    def test_it_would_notice_a_missing_guard(self, start_service, tmp_path):
-        service = start_service("tests.unguarded", WEB_CONCURRENCY="1")
-        location = seed(service, tmp_path)
-        drop_guards(service.database)
-        arguments = [f"--token={service.token}", f"--location={location}", "--places=3"]
-        output, status = check_contract(f"{service.url}/api/v1", *arguments)
-        assert status == 1
-        assert re.search(r"^FAIL  race .*: \d+ orders got 3 places$", output, re.M), output
 
 
 class TestTheCommand:
