@@ -87,6 +87,7 @@ FAULTS = {
     "overbooks": "race",
     "nobody_wins": "race",
     "full_is_422": "race",
+    "copy_hears_full": "race_copies",
     "offers_full": "full_period_not_offered",
     "full_forgets": "repeat_when_full",
     "number_twice": "order_numbers_distinct",
@@ -317,12 +318,18 @@ class StandIn:
         period = self.named_period(body)
         if body.get("OriginalOrderNum", order) != order and not self.has("mismatch_ignored"):
             raise Refusal(400, "order_mismatch", "/OriginalOrderNum")
-        if self.has("copies_race"):
+        if self.has("copies_race") and period != self.periods[-1]:
             # Looks first and books later, as one does who never heard of copies.
             earlier = self.earlier(order, body, raw, period)
             time.sleep(0.05)
             with self.lock:
                 return earlier or self.write(order, body, raw, period)
+        if self.has("copy_hears_full") and period == self.periods[-1]:
+            # Looks for its own booking first and whether there is room later; the other copy books in between.
+            earlier = self.earlier(order, body, raw, period)
+            time.sleep(0.05)
+            if not earlier and self.taken(period) >= self.places:
+                raise Refusal(409, "slot_unavailable")
         with self.lock:
             return self.earlier(order, body, raw, period) or self.write(order, body, raw, period)
 
@@ -331,7 +338,7 @@ class StandIn:
         mine = [booking for booking in self.bookings if booking["order"] == order]
         for booking in mine:
             same = booking["raw"] == raw if self.has("repeat_by_bytes") else booking["body"] == body
-            if same and not (self.has("full_forgets") and period == self.periods[-1]):
+            if same and not (self.has("full_forgets") and period == self.periods[-1] and self.calls[order]):
                 self.calls[order] += 1
                 if self.has("repeat_new_number") and self.calls[order] == 1 and booking["answer"]["OrderedParts"]:
                     return booking["answer"] | {"OrderNum": f"FU-{next(self.numbers)}"}

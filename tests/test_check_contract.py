@@ -263,6 +263,15 @@ class TestTheCommand:
             assert first["body"]["Account"] == {"AccountNum": "C-9"}
             assert first["answer"]["OrderedParts"][0]["Parts"] == ["A-1", "B-3"]
 
+    def test_what_is_left_out_is_said(self):
+        with StandIn("unsorted") as right:
+            output, status = check_contract(
+                right.url, f"--token={token()}", "--callers=8", "--skip=search_sorted,no_parts"
+            )
+        assert status == 0
+        assert "SKIP  search_sorted              a search: left out by --skip\n" in output
+        assert "0 failed, 2 skipped." in output
+
     def test_other_paths(self):
         with StandIn() as right:
             right.search_path, right.book_path = "/own/slots", r"/own/job/([^/]+)/next"
@@ -292,9 +301,11 @@ class TestTheCommand:
             (["ftp://127.0.0.1/api"], "is no base URL."),
             (["http://127.0.0.1:port/api"], "is no base URL."),
             (["http://127.0.0.1/api?key=1"], "is no base URL."),
+            (["http://me:secret@127.0.0.1/api"], "The URL holds a user name"),
+            (["--skip=race,sorted"], "--skip: there is no check 'sorted'."),
             (["--book-path=job/next"], "--book-path 'job/next' lacks {0}"),
             (["--search-path=my slots"], "--search-path holds a space"),
-            (["--callers=1"], "--callers 1 is not between 2 and 500."),
+            (["--callers=1"], "--callers 1 is not between 2 and 250."),
             (["--places=0"], "--places 0 is not at least 1"),
             (["--parts=A,B"], "--parts 'A,B' must be three different product numbers"),
             (["--timeout=0"], "--timeout 0.0 is not between 0 and 600 seconds."),
@@ -338,6 +349,10 @@ class TestTheCommand:
                 timeout=60,
             )
         assert (done.returncode, done.stderr) == (0, "")
+
+    def test_the_documentation_names_every_check(self):
+        text = (ROOT / "docs" / "conformance.md").read_text()
+        assert [name for name in kit.CHECKS if f"| `{name}` |" not in text or f"  {name} " not in text] == []
 
     def test_help_has_an_example(self, capsys):
         with pytest.raises(SystemExit):

@@ -30,11 +30,11 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Race:
-    """How many orders ran for one period: the winners' bodies and answers, and how many heard that it is full."""
+    """What many orders heard that ran for one period: the winners' bodies and both of their answers."""
 
     offer: Offer
-    won: list[tuple[str, dict[str, Any], Answer]]
-    refused: int
+    won: dict[str, tuple[dict[str, Any], list[Answer]]]
+    is_full: bool
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class Run:
             self.check = check.name
             missing = [need for need in check.needs if need not in passed]
             try:
+                if check.name in self.plan.skip:
+                    raise Skipped("left out by --skip")
                 if missing:
                     raise Skipped(f"needs {', '.join(missing)}")
                 outcome, why = PASS, check.function(self) or ""

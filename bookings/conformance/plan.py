@@ -17,3 +17,4 @@ class Plan:
     documented_statuses_only: bool = False
     trust_upstream: bool = False
     expired_token: str = ""
+    skip: frozenset[str] = frozenset()  # names of checks
