@@ -3,10 +3,6 @@
 Four bookings at a time are held between reading and writing, as a slow network would do by chance.
 """
 
-# First, since it makes Django ready for the models that the other imports need.
-from bookjob_site.wsgi import application  # noqa: F401
-
-# isort: split
 import contextlib
 import threading
 
