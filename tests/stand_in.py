@@ -18,7 +18,7 @@ import jwt
 
 KEY = "the-key-of-the-stand-in-0123456789abcdef"
 PLACES = 3  # free places of every period
-PERIODS = 30
+PERIODS = 15
 
 # fault -> the one check that it turns red; those that need this one are skipped.
 FAULTS = {

@@ -6,7 +6,7 @@ tell. Its name is stable.
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -87,14 +87,22 @@ class Run:
             self.results.append(Result(check.name, outcome, check.sent, self.printable(came_back), self.printable(why)))
             yield self.results[-1]
 
+    def heard(self, check: str, answer: Answer) -> Answer:
+        """Keep what came back for a check, without the token: a part of it might be shown later."""
+        answer = replace(answer, text=self.without_token(answer.text))
+        self.exchanges.append(Exchange(check, answer))
+        return answer
+
+    def without_token(self, text: str) -> str:
+        for secret in filter(None, (self.target.token, self.plan.expired_token)):
+            # Shorter pieces are no secret, and "1" would spoil every number.
+            for part in [secret, *(part for part in secret.split(".") if len(part) > 8)]:
+                text = text.replace(part, "<token>")
+        return text
+
     def printable(self, text: str) -> str:
-        """On one line, without the token or a part of it, and without anything that a terminal would obey."""
-        for secret in (self.target.token, self.plan.expired_token):
-            for part in [secret, *secret.split(".")]:
-                # Shorter pieces are no secret, and "1" would spoil every number.
-                if len(part) > 8:
-                    text = text.replace(part, "<token>")
-        return "".join(letter if letter.isprintable() else " " for letter in text)
+        """On one line, without the token, and without anything that a terminal would obey."""
+        return "".join(letter if letter.isprintable() else " " for letter in self.without_token(text))
 
     # What is sent.
 
@@ -116,13 +124,10 @@ class Run:
         return self.body(order, **{"TimeConstraints": [offer.constraint], **properties})
 
     def search(self, body: Any = None, **how: Any) -> Answer:
-        answer = self.target.search(self.body(self.order()) if body is None else body, **how)
-        self.exchanges.append(Exchange(self.check, answer))
-        return answer
+        return self.heard(self.check, self.target.search(self.body(self.order()) if body is None else body, **how))
 
     def book(self, order: str, body: Any, **how: Any) -> Answer:
-        answer = self.target.book(order, body, **how)
-        self.exchanges.append(Exchange(self.check, answer))
+        answer = self.heard(self.check, self.target.book(order, body, **how))
         if not answer.status or 200 <= answer.status < 300:
             # Somebody has to cancel it, whatever the checks think of the answer.
             number = self.printable(booking_name(answer))
@@ -137,11 +142,7 @@ class Run:
     def open_periods(self) -> list[Offer]:
         """What is offered right now. The search for it is not what a check is about."""
         answer = self.target.search(self.body(self.order()))
-        self.exchanges.append(Exchange("the search for an open period", answer))
-        offers = offers_in(answer)
-        if not offers:
-            raise Skipped("nothing is offered any more; open more slots and run it again")
-        return offers
+        return some(offers_in(self.heard("the search for an open period", answer)))
 
     def offer(self) -> Offer:
         """An open period late in the horizon; the very last one is kept for the race."""
@@ -196,6 +197,13 @@ def check(sent: str, *, needs: str = "") -> Callable[[Function], Function]:
         return function
 
     return register
+
+
+def some(offers: list[Offer]) -> list[Offer]:
+    """The offers, which are at least one. Raises Skipped if they are none."""
+    if not offers:
+        raise Skipped("nothing is offered any more; open more slots and run it again")
+    return offers
 
 
 def booking_name(answer: Answer) -> str:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from bookings.conformance import client
 from bookings.conformance.answers import Failed, excerpt, object_in, offers_in, period_text, short
-from bookings.conformance.kit import Run, Skipped, add, check
+from bookings.conformance.kit import Run, Skipped, add, check, some
 from bookings.conformance.samples import blanks, full, part, vendor_time, with_address_lines, with_loc_number
 
 
@@ -52,7 +52,7 @@ def search_sorted(run: Run) -> None:
 
 @check("a search", needs="search_offers")
 def search_distinct(run: Run) -> None:
-    offers = run.offers()
+    offers = some(run.offers())
     period, times = Counter(offer.period for offer in offers).most_common(1)[0]
     if times > 1:
         raise Failed(f"the period from {period[0]:%Y-%m-%dT%H:%MZ} is offered {times} times")
@@ -89,7 +89,7 @@ def search_nothing(run: Run) -> str:
 
 @check("a search with a part that arrives when the first offer is over", needs="search_offers")
 def search_waits_for_parts(run: Run) -> None:
-    first = run.offers()[0]
+    first = some(run.offers())[0]
     delivery = vendor_time(first.end)
     offers = run.offers(RequiredParts=[part(run.plan.parts[0], EstimatedDelivery=delivery)])
     if any(offer.start < first.end for offer in offers):
@@ -98,7 +98,7 @@ def search_waits_for_parts(run: Run) -> None:
 
 @check("a search with the first offer's period as the customer's own time", needs="search_offers")
 def search_customer_times(run: Run) -> str:
-    first, *others = run.offers()
+    first, *others = some(run.offers())
     if all(first.start < other.end and other.start < first.end for other in others):
         raise Skipped("there are no two offers apart from each other; open more slots")
     wish = {"Period": {"Start": vendor_time(first.start), "End": vendor_time(first.end)}}
@@ -120,7 +120,7 @@ def search_full_body(run: Run) -> None:
 
 @check('a search with AddressLine1, LocNumber, "", null, one TimeConstraints object', needs="search_offers")
 def search_spellings(run: Run) -> None:
-    offer = run.offers()[0]
+    offer = some(run.offers())[0]
     period = {"Start": vendor_time(offer.start), "End": vendor_time(offer.end)}
     body = run.body(run.order(), TimeConstraints={"Desc": "", "Type": "", "Period": period}, **blanks(run.plan))
     body["Location"] = with_loc_number(with_address_lines(run.plan.location))
