@@ -9,7 +9,7 @@ from typing import Any
 
 from bookings.conformance.client import Answer
 
-UTC_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+UTC_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 MAX_EXCERPT = 300
 
 

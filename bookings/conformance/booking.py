@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
@@ -101,7 +101,7 @@ def _respelled(body: dict[str, Any], spell: Callable[[datetime], str]) -> dict[s
 
 
 def _in_india(instant: datetime) -> str:
-    return f"{instant + timedelta(hours=5, minutes=30):%Y-%m-%dT%H:%M:%S}+05:30"
+    return instant.astimezone(timezone(timedelta(hours=5, minutes=30))).isoformat()
 
 
 def _without_id(run: Run, body: dict[str, Any]) -> dict[str, Any]:
