@@ -81,9 +81,15 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
             if work_order.fingerprint == fingerprint:
                 return booked(work_order)
         now = timezone.now()
-        slots = _named_slots(job, now)
-        to_move = _decide(earlier, slots[0])
-        slot = _best_of(slots, job, now)
+        try:
+            slots = _named_slots(job, now)
+            to_move = _decide(earlier, slots[0])
+            slot = _best_of(slots, job, now)
+        except BookingError:
+            # A copy of this body may have taken the last place since we looked for it: then nobody is refused.
+            if WorkOrder.objects.active().filter(original_order=order, fingerprint=fingerprint).exists():
+                continue
+            raise
         try:
             with transaction.atomic():
                 if to_move:

@@ -1,7 +1,10 @@
 """Many callers at once, over HTTP to gunicorn with its workers, as phones do it."""
 
+from datetime import timedelta
+
 import pytest
 
+from tests import helpers
 from tests.helpers import at_once
 
 
@@ -47,6 +50,14 @@ class TestTheSameBodyManyTimesAtOnce:
         assert len({answer.body for answer in answers}) == 1
         assert service.database.execute("SELECT booked FROM bookings_appointmentslot") == [(1,)]
         assert service.database.execute("SELECT COUNT(*) FROM bookings_workorder") == [(1,)]
+
+    def test_no_copy_hears_that_the_place_which_another_one_took_was_the_last(self, service):
+        """Most of the rounds failed while a refusal was final; ten of them leave no room for luck."""
+        for round in range(10):
+            body = service.make_slot(capacity=1, start=helpers.tomorrow() + timedelta(hours=3 * round))
+            answers = at_once([lambda order=f"WO-{round}", body=body: service.book(order, body)] * 10)
+            assert [answer.status for answer in answers] == [200] * 10
+            assert len({answer.body for answer in answers}) == 1
 
     @pytest.mark.parametrize("policy", ["single", "multiple", "move"])
     def test_copies_that_choose_among_several_slots_get_one_number(self, start_service, policy):
