@@ -76,7 +76,7 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
             order=order,
         )
     for _ in range(MAX_ROUNDS):
-        earlier = list(WorkOrder.objects.active().filter(original_order=order).select_related("slot"))
+        earlier = _active_of(order)
         for work_order in earlier:
             if work_order.fingerprint == fingerprint:
                 return booked(work_order)
@@ -86,8 +86,8 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
             to_move = _decide(earlier, slots[0])
             slot = _best_of(slots, job, now)
         except BookingError:
-            # A copy of this body may have taken the last place since we looked for it: then nobody is refused.
-            if WorkOrder.objects.active().filter(original_order=order, fingerprint=fingerprint).exists():
+            # The refusal speaks of a later moment than `earlier`: the place may have gone to a copy of this very body.
+            if _versions(_active_of(order)) != _versions(earlier):
                 continue
             raise
         try:
@@ -205,6 +205,14 @@ def record(
         reason=reason,
         details=details,
     )
+
+
+def _active_of(order: str) -> list[WorkOrder]:
+    return list(WorkOrder.objects.active().filter(original_order=order).select_related("slot"))
+
+
+def _versions(work_orders: list[WorkOrder]) -> set[tuple[int, int]]:
+    return {(work_order.pk, work_order.version) for work_order in work_orders}
 
 
 # --- Deciding ----------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def test_many_moves_of_one_order_at_once(moving):
     number = moving.book("WO-1", bodies[0]).json()["OrderNum"]
     for _ in range(5):
         answers = at_once([lambda body=body: moving.book("WO-1", body) for body in bodies * 2])
-        assert {answer.status for answer in answers} <= {200, 503}
+        assert {answer.status for answer in answers} == {200}
         assert {answer.json()["OrderNum"] for answer in answers if answer.status == 200} == {number}
         assert state(moving) == (1, 1)
     verified = moving.manage("verify_bookings")
