@@ -7,7 +7,7 @@ the one place of it.
 
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -177,8 +177,7 @@ class DeskAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = {**(extra_context or {}), **self.list_context(request)}
-        answer: HttpResponse = super().changelist_view(request, context)
-        return answer
+        return cast(HttpResponse, super().changelist_view(request, context))
 
     def list_context(self, request: HttpRequest) -> dict[str, Any]:
         return {}

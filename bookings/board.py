@@ -182,7 +182,7 @@ def _week(areas: list[ServiceArea], first: date) -> list[AreaRow]:
             area,
             [
                 Window(
-                    f"{day:%a} {day.day} {day:%b}",
+                    f"{day:%a} {day.day}",
                     _list_link("workorder", {"view": "all", "status": "booked", "day": day, "area": area.code}),
                 )
                 for day in (first + timedelta(days=number) for number in range(7))
