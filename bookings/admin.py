@@ -193,7 +193,7 @@ class DeskAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
         if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return cast(HttpResponse, self._get_obj_does_not_exist_redirect(request, self.opts, object_id))
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

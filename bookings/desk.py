@@ -191,17 +191,15 @@ def act(admin: "ModelAdmin[Any]", request: HttpRequest, action: Action) -> HttpR
         messages.error(request, "There is nothing chosen that you may see. Choose again.")
         return HttpResponseRedirect(back)
     is_submitted = request.method == "POST" and request.POST.get("do") == "perform"
-    stale = [str(row) for row in rows if version_of(row) != versions[row.pk]]
-    if is_submitted:
-        for row in rows:
-            # What was seen, not what is there: the service compares the two.
-            setattr(row, "version" if isinstance(row, WorkOrder) else "capacity", versions[row.pk])
-    elif stale:
-        names = ", ".join(stale[:REPORTED_REFUSALS])
-        messages.warning(request, f"Changed since you opened it: {names}. This page shows how it is now.")
     form = _form(action, rows, request, given if request.method == "POST" else None, is_submitted=is_submitted)
     if not is_submitted or not form.is_valid():
+        if stale := [str(row) for row in rows if version_of(row) != versions[row.pk]]:
+            names = ", ".join(stale[:REPORTED_REFUSALS])
+            messages.warning(request, f"Changed since you opened it: {names}. This page shows how it is now.")
         return _ask(admin, request, action, rows, form, back)
+    for row in rows:
+        # What was seen, not what is there: the service compares the two.
+        setattr(row, "version" if isinstance(row, WorkOrder) else "capacity", versions[row.pk])
     refused = []
     for row in rows:
         try:

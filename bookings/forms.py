@@ -99,7 +99,6 @@ class MoveForm(ActionForm):
                 order_type__in=["", *types] if len(types) == 1 else [""],
                 area=self.in_area,
             )
-            .exclude(pk__in={work_order.slot_id for work_order in chosen} if len(chosen) == 1 else set())
             .select_related("area")
         )
         self.fields["slot"].queryset = self.free  # type: ignore[attr-defined]
@@ -118,6 +117,8 @@ class MoveForm(ActionForm):
             return []
         begin = calendars.day_bounds(self.from_day, self.in_area.zone)[0]
         slots = self.free.filter(start__gte=begin, start__lt=begin + timedelta(days=MOVE_DAYS))
+        if len(self.chosen) == 1:
+            slots = slots.exclude(pk=self.chosen[0].slot_id)
         days: dict[date, list[AppointmentSlot]] = {}
         for slot in slots.order_by("start", "worker")[:MOVE_SLOTS]:
             days.setdefault(slot.start.astimezone(slot.area.zone).date(), []).append(slot)
