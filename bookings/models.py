@@ -190,7 +190,11 @@ class AppointmentSlot(models.Model):
             ("resize_appointmentslot", "Can change the capacity of appointment slots"),
         ]
         # The board and the list look at days of all areas.
-        indexes = [models.Index(fields=["start"], name="slot_by_start")]
+        indexes = [
+            models.Index(fields=["start"], name="slot_by_start"),
+            # Bookings in closed slots.
+            models.Index(fields=["start"], condition=Q(is_open=False), name="slot_closed"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="slot_ends_after_it_starts"),
             models.CheckConstraint(
@@ -210,6 +214,11 @@ class AppointmentSlot(models.Model):
 
     def __str__(self) -> str:
         return self.area.period_text(self.start, self.end)
+
+    @property
+    def hours(self) -> str:
+        """The clock times alone, where day and zone stand beside them."""
+        return f"{self.start.astimezone(self.area.zone):%H:%M}-{self.end.astimezone(self.area.zone):%H:%M}"
 
     @property
     def free(self) -> int:
@@ -331,6 +340,12 @@ class WorkOrder(models.Model):
             # What the feed has still to number, and where it begins for modified_since.
             models.Index(fields=["id"], condition=Q(change_num__isnull=True), name="work_order_to_number"),
             models.Index(fields=["changed_at"], name="work_order_by_change"),
+            # Parts that are not here yet.
+            models.Index(
+                fields=["parts_due_at"],
+                condition=Q(parts_due_at__isnull=False),
+                name="work_order_by_parts_due",
+            ),
             # Other bookings of the same original order or account.
             models.Index(fields=["original_order"], name="work_order_by_original_order"),
             models.Index(fields=["account_num"], name="work_order_by_account"),
@@ -362,6 +377,10 @@ class WorkOrder(models.Model):
 
     def __str__(self) -> str:
         return self.order_num
+
+    @property
+    def period_text(self) -> str:
+        return self.area.period_text(self.slot.start, self.slot.end)
 
     @property
     def has_late_parts(self) -> bool:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import environ
+from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -287,6 +289,28 @@ BOOKJOB_MAX_BODY_BYTES = read(
     "a number of bytes, 1024 to 67108864",
 )
 
+
+def reasons(text: str) -> list[str]:
+    found = [reason.strip() for reason in text.split(";") if reason.strip()]
+    if not found or any(len(reason) > 100 for reason in found):
+        raise ValueError(text)
+    return found
+
+
+BOOKJOB_CANCEL_REASONS = read(
+    "BOOKJOB_CANCEL_REASONS",
+    [
+        "Customer cancelled",
+        "Customer not reachable",
+        "Parts not available",
+        "Worker not available",
+        "Booked by mistake",
+        "Other",
+    ],
+    reasons,
+    "reasons of at most 100 characters, separated by semicolons",
+)
+
 # --- API and admin ---------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -316,6 +340,78 @@ UNFOLD = {
     "SITE_HEADER": "bookjob",
     "SITE_SYMBOL": "event_available",
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "bookings.board.dashboard",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("bookings/favicon.svg")}],
+    "STYLES": [lambda request: static("bookings/desk.css")],
+    "SIDEBAR": {
+        "show_all_applications": False,
+        "navigation": [
+            {
+                "title": "Dispatch",
+                "items": [
+                    {"title": "Board", "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    {
+                        "title": "Work orders",
+                        "icon": "assignment",
+                        "link": reverse_lazy("admin:bookings_workorder_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_workorder"),
+                    },
+                    {
+                        "title": "Slots",
+                        "icon": "calendar_month",
+                        "link": reverse_lazy("admin:bookings_appointmentslot_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_appointmentslot"),
+                    },
+                    {
+                        "title": "Refusals",
+                        "icon": "block",
+                        "link": reverse_lazy("admin:bookings_refusal_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_refusal"),
+                    },
+                    {
+                        "title": "Areas",
+                        "icon": "map",
+                        "link": reverse_lazy("admin:bookings_servicearea_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_servicearea"),
+                    },
+                ],
+            },
+            {
+                "title": "People",
+                "separator": True,
+                "items": [
+                    {
+                        "title": "Users",
+                        "icon": "person",
+                        "link": reverse_lazy("admin:auth_user_changelist"),
+                        "permission": lambda request: request.user.has_perm("auth.view_user"),
+                    },
+                    {
+                        "title": "Roles",
+                        "icon": "group",
+                        "link": reverse_lazy("admin:auth_group_changelist"),
+                        "permission": lambda request: request.user.has_perm("auth.view_group"),
+                    },
+                ],
+            },
+        ],
+    },
+    # Blues that are read on white and on black alike (4.5:1 at least with the text that stands on them).
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .014 254)",
+            "100": "oklch(93% .032 255)",
+            "200": "oklch(88% .059 254)",
+            "300": "oklch(81% .105 252)",
+            "400": "oklch(76% .12 252)",
+            "500": "oklch(70% .14 254)",
+            "600": "oklch(50% .19 259)",
+            "700": "oklch(45% .19 261)",
+            "800": "oklch(40% .17 264)",
+            "900": "oklch(36% .14 265)",
+            "950": "oklch(28% .09 267)",
+        },
+    },
 }
 
 LOGGING = {
