@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test lint openapi.yaml
+.PHONY: run test lint screenshots openapi.yaml
 
 # Installed again only when the requirements change.
 .venv/run: requirements.txt
@@ -33,6 +33,10 @@ test: .venv/dev
 # The published schema; CI fails where it is not what the code says.
 openapi.yaml: .venv/run
 	SECRET_KEY=none $(BIN)/python manage.py spectacular --validate --fail-on-warn --file $@
+
+# Pictures of the dispatch desk, in var/screenshots/.
+screenshots: .venv/dev
+	$(BIN)/python -m tests.screenshots
 
 lint: .venv/dev
 	$(BIN)/ruff check .

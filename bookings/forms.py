@@ -169,16 +169,16 @@ class AddSlotForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
         if {"area", "day", "begins", "ends"} <= cleaned.keys():
-            cleaned["start"] = self._instant("begins", cleaned["day"])
             # Hours that go over midnight end on the next day.
             over = timedelta(days=int(cleaned["ends"] <= cleaned["begins"]))
-            cleaned["end"] = self._instant("ends", cleaned["day"] + over)
-            if cleaned["start"] and cleaned["start"] <= datetime.now(UTC):
+            start, end = self._instant("begins", cleaned["day"]), self._instant("ends", cleaned["day"] + over)
+            if start and start <= datetime.now(UTC):
                 self.add_error("day", "This time is over. Choose one that is to come.")
+            cleaned |= {"start": start, "end": end}
         return cleaned
 
     def _instant(self, name: str, day: date) -> datetime | None:
-        clock: time = self.cleaned_data[name]
+        clock = self.cleaned_data[name]
         instant = calendars.instant_at(day, clock, self.cleaned_data["area"].zone)
         if instant is None:
             self.add_error(

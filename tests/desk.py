@@ -56,3 +56,9 @@ def perform(client: Client, action: str, *rows, model="workorder", versions=None
 def said(answer) -> list[str]:
     """The messages of a page."""
     return [str(message) for message in answer.context["messages"]]
+
+
+def offered(client: Client, address: str) -> set[str]:
+    """The actions that the list offers for what is ticked."""
+    form = client.get(address).context["action_form"]
+    return {value for value, _ in form.fields["action"].choices if value} if form else set()
