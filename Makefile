@@ -9,23 +9,23 @@ BIN := .venv/bin
 .venv/run: requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -r requirements.txt
-	touch $@
+	@touch $@
 
 .venv/dev: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -r requirements-dev.txt
-	touch $@ .venv/run
+	@touch $@ .venv/run
 
 var/secrets.env:
-	mkdir -p var
-	umask 077 && $(PYTHON) -c 'import secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50)); \
+	@mkdir -p -m 700 var
+	@umask 077 && $(PYTHON) -c 'import secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50)); \
 		print("BOOKJOB_JWT_KEYS=demo:" + secrets.token_urlsafe(36))' > $@
 
 run: .venv/run var/secrets.env
-	$(BIN)/python manage.py migrate --verbosity 0
-	$(BIN)/python manage.py collectstatic --noinput --verbosity 0
-	$(BIN)/python manage.py load_demo --print --port $(PORT)
-	PORT=$(PORT) $(BIN)/gunicorn bookjob_site.wsgi
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
+	@$(BIN)/python manage.py load_demo --print --port $(PORT)
+	@PORT=$(PORT) $(BIN)/gunicorn bookjob_site.wsgi
 
 test: .venv/dev
 	$(BIN)/python -m tests.run

@@ -76,21 +76,22 @@ class ServiceArea(models.Model):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
-    def moment_text(self, moment: datetime) -> str:
-        """`Fri 4 Dec 2026, 13:00 (Europe/London)`."""
-        local = moment.astimezone(self.zone)
-        return f"{local:%a} {local.day} {local:%b %Y, %H:%M} ({self.time_zone})"
-
     def period_text(self, start: datetime, end: datetime) -> str:
         """A period as a person in the area says it: `Fri 4 Dec 2026, 13:00-15:00 (Europe/London)`."""
-        first, last = start.astimezone(self.zone), end.astimezone(self.zone)
+        first, last = self._local(start), self._local(end)
         last_text = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%a} {last.day} {last:%b %H:%M}"
         return f"{first:%a} {first.day} {first:%b %Y, %H:%M}-{last_text} ({self.time_zone})"
 
     def instant_text(self, instant: datetime) -> str:
         """A moment as a person in the area says it: `Fri 4 Dec 2026, 13:00 (Europe/London)`."""
-        shown = instant.astimezone(self.zone)
+        shown = self._local(instant)
         return f"{shown:%a} {shown.day} {shown:%b %Y, %H:%M} ({self.time_zone})"
+
+    def _local(self, instant: datetime) -> datetime:
+        try:
+            return instant.astimezone(self.zone)
+        except OverflowError:  # a day before the first of year 1, or after the last of year 9999
+            return instant
 
     def clean(self) -> None:
         if self.pk is None or not self.slots.exists():

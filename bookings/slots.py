@@ -91,6 +91,7 @@ def resize(*, slot: AppointmentSlot, capacity: int, by: str, reason: str = "") -
 
 
 def _ask_for_review(slot: AppointmentSlot, now: datetime) -> None:
-    WorkOrder.objects.active().filter(slot=slot, reviewed_at__isnull=False).update(
-        reviewed_at=None, reviewed_by="", changed_at=now, change_num=None, version=F("version") + 1
-    )
+    active = WorkOrder.objects.active().filter(slot=slot)
+    active.filter(reviewed_at__isnull=False).update(reviewed_at=None, reviewed_by="", version=F("version") + 1)
+    # Also those that nobody has reviewed have a new line in their history, which other systems read.
+    active.update(changed_at=now, change_num=None)

@@ -178,6 +178,7 @@ TIME_ZONE = "UTC"  # instants are stored and compared in UTC; people read them i
 USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
+VAR_DIR.mkdir(mode=0o700, exist_ok=True)  # secrets, and with SQLite every customer's address
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -322,6 +323,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "bookings.errors.handler",
     "UNAUTHENTICATED_USER": None,
+    "ALLOWED_VERSIONS": ["1"],  # of the schema: no caller writes into it
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "bookjob",

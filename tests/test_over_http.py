@@ -71,6 +71,11 @@ class TestOneService:
         assert (answer.status, answer.json()["code"]) == (400, 400)
         assert service.request("GET", "/readyz", Host="somebody.example").status == 200
 
+        # No header says where the service is mounted.
+        for name in ("SCRIPT_NAME", "PATH_INFO"):
+            answer = request(service.port, "POST", path_of("WO-chunked"), text, self.headers(service) | {name: "/evil"})
+            assert answer.status == 200, (name, answer)
+
         assert service.manage("verify_bookings").stdout == ""
         assert "Traceback" not in service.log.read_text()
         assert service.token not in service.log.read_text()
