@@ -36,7 +36,7 @@ from bookings.models import (
 )
 
 # As far as any calendar of slots reaches.
-LAST_DAY = date(2999, 12, 31)
+LAST_DAY = date(filters.LAST_YEAR, 12, 31)
 ADD_HINT = "Hours are read on the clock of the area. A whole calendar is made with the command seed_slots."
 DAYS_HINT = "Hours are read on the clock of the area. The next page shows which slots and bookings it would hit."
 

@@ -23,6 +23,7 @@ from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
 
 # Nobody turns more pages than that; a filter or a search leads further. It bounds what a count can cost.
 COUNTED = 10_000
+FIRST_YEAR, LAST_YEAR = 2000, 2999
 
 Days = tuple[date, date]
 
@@ -50,10 +51,12 @@ def count_text(count: int) -> str:
 
 
 def read_day(text: str | None) -> date | None:
+    """A day such as 2026-12-04 of the years in which anybody plans; the weeks around it exist, too."""
     try:
-        return date.fromisoformat(text or "")
+        day = date.fromisoformat(text or "")
     except ValueError:
         return None
+    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
 def today(zone: ZoneInfo) -> date:
@@ -170,7 +173,7 @@ class UntilFilter(BarFilter):
         if request.GET.get("day"):
             return Q()
         areas = ServiceArea.objects.visible_to(request.user)
-        return on_days(areas, self.field, lambda zone: (date(2000, 1, 1), last))
+        return on_days(areas, self.field, lambda zone: (date(FIRST_YEAR, 1, 1), last))
 
 
 class SlotDayFilter(DayFilter):

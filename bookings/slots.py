@@ -10,6 +10,8 @@ from bookings import origin
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError, record
 
+BATCH = 2_000
+
 
 def add(
     *,
@@ -30,6 +32,41 @@ def add(
         slot.save(force_insert=True)
         record(slot, HistoryEntry.Event.ADDED, at=timezone.now(), by=by, after={"capacity": capacity})
     return slot
+
+
+def add_many(*, new: list[AppointmentSlot], by: str) -> None:
+    """Make the slots of one area and worker, in the transaction of the caller.
+
+    One that another run makes at the same moment is no error, and stands once.
+    """
+    if not new:
+        return
+    AppointmentSlot.objects.bulk_create(new, batch_size=BATCH, ignore_conflicts=True)
+    # The database does not say which keys they got: they are the ones without a history.
+    made = {(slot.start, slot.end, slot.order_type) for slot in new}
+    added = AppointmentSlot.objects.filter(
+        area=new[0].area,
+        worker=new[0].worker,
+        start__range=(min(slot.start for slot in new), max(slot.start for slot in new)),
+        history__isnull=True,
+    )
+    now, came = timezone.now(), origin.current.get()
+    HistoryEntry.objects.bulk_create(
+        (
+            HistoryEntry(
+                slot=slot,
+                event=HistoryEntry.Event.ADDED,
+                at=now,
+                by=by,
+                via=came.via,
+                request_id=came.request_id,
+                details={"after": {"capacity": slot.capacity}},
+            )
+            for slot in added
+            if (slot.start, slot.end, slot.order_type) in made
+        ),
+        batch_size=BATCH,
+    )
 
 
 def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -322,3 +323,18 @@ def test_closing_does_not_touch_what_is_cancelled(supervisor, slot):
     before = WorkOrder.objects.values().get()
     assert slots.close(slot=slot, by="sue", reason="Snow") == 0
     assert WorkOrder.objects.values().get() == before
+
+
+def test_the_command_that_makes_a_calendar_writes_its_history():
+    arguments = ["--area=YORK", "--name=York", "--time-zone=Europe/London", "--from=2026-12-01", "--days=2"]
+    for _ in range(2):
+        call_command("seed_slots", *arguments, "--hours=08:00-12:00", "--length=120", "--capacity=4")
+    assert AppointmentSlot.objects.count() == 4
+    for slot in AppointmentSlot.objects.all():
+        entry = slot.history.get()
+        assert (entry.event, entry.via, entry.by, entry.details) == (
+            "added",
+            "command",
+            "seed_slots",
+            {"after": {"capacity": 4}},
+        )

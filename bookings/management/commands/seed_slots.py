@@ -20,10 +20,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from tqdm import tqdm
 
-from bookings import calendars
+from bookings import calendars, slots
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
 
-BATCH = 2_000
 MAX_DAYS = 3_660
 
 
@@ -165,6 +164,5 @@ class Command(BaseCommand):
                         capacity=options["capacity"],
                     )
                 )
-        # ignore_conflicts: another run that makes the same slot at the same moment is no error.
-        AppointmentSlot.objects.bulk_create(new, batch_size=BATCH, ignore_conflicts=True)
+        slots.add_many(new=new, by="seed_slots")
         counts["created"] += len(new)
