@@ -222,8 +222,11 @@ else:
         "options",
         "-c lock_timeout=8000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000",
     )
-    # Each process keeps a few connections; a request that gets none within five seconds answers 503.
-    database_options.setdefault("pool", {"min_size": 1, "max_size": 8, "timeout": 5})
+    if "pool" not in database_options:
+        # Each of the few threads keeps its connection, and looks whether it still lives before a request uses it: after
+        # a restart of the database nobody gets an error. (psycopg's pool, `?pool=true`, hands out dead ones.)
+        default_database["CONN_MAX_AGE"] = None
+        default_database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": default_database}
 
 # --- bookjob (the names are documented in README.md) -----------------------------------------------------
