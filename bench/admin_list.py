@@ -25,7 +25,7 @@ PAGES = {
     "a worker": {"view": "all", "worker": "tech.7"},
     "cancelled": {"view": "all", "status": "cancelled"},
     "late parts": {"view": "all", "parts": "late"},
-    "search: a number": {"q": "X-777"},
+    "search: a number": {"q": "O-9999"},
     "search: a name": {"q": "brandt"},
     "search: a phone": {"q": "0113 496 0777"},
     "board": None,

@@ -190,6 +190,12 @@ def test_by_keyboard_alone(open_page, office):
     tab_to("Cancel booking")
     page.keyboard.press("Enter")
     page.get_by_text("1 cancelled.").wait_for()
+    # The menu of the account opens upwards: what is in it comes before the button.
+    tab_to("dispatcher@example.org")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Log out").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Log in again").first.wait_for()
 
 
 def test_many_at_once_from_the_list(open_page, office):
