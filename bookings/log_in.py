@@ -67,8 +67,11 @@ def _wait(record: LogInRecord, free: int, now: datetime) -> int:
 
 def _count(key: str, now: datetime) -> None:
     again = Case(When(failed_at__lt=now - WINDOW, then=Value(1)), default=F("failures") + 1)
-    if not LogInRecord.objects.filter(key=key).update(failures=again, failed_at=now):
-        LogInRecord.objects.bulk_create([LogInRecord(key=key, failures=1, failed_at=now)], ignore_conflicts=True)
+    record = LogInRecord.objects.filter(key=key)
+    if not record.update(failures=again, failed_at=now):
+        # Of several who make the row at once, one does; all of them count.
+        LogInRecord.objects.bulk_create([LogInRecord(key=key)], ignore_conflicts=True)
+        record.update(failures=again, failed_at=now)
 
 
 def _key(*parts: str) -> str:

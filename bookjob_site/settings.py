@@ -177,7 +177,7 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"  # instants are stored and compared in UTC; people read them in the zone of their area
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = read("STATIC_ROOT", VAR_DIR / "static", Path, "a folder")
 VAR_DIR.mkdir(mode=0o700, exist_ok=True)  # secrets, and with SQLite every customer's address
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STORAGES = {
