@@ -152,6 +152,20 @@ class Service:
         self.process.wait(30)
 
 
+FIGURES: list[str] = []
+
+
+@pytest.fixture
+def figures():
+    """A function that takes a line to be printed at the end of the run."""
+    return FIGURES.append
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in FIGURES:
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture
 def plan_of(db):
     """A function that gives the database's plan of a query, made with fresh statistics."""
