@@ -222,6 +222,14 @@ else:
         "options",
         "-c lock_timeout=8000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000",
     )
+    # A host that vanished without a word is given up after as long, not after the quarter of an hour that TCP takes.
+    for option, value in {
+        "tcp_user_timeout": 10_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+    }.items():
+        database_options.setdefault(option, value)
     if "pool" not in database_options:
         # Each of the few threads keeps its connection, and looks whether it still lives before a request uses it: after
         # a restart of the database nobody gets an error. (psycopg's pool, `?pool=true`, hands out dead ones.)
