@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test lint screenshots openapi.yaml
+.PHONY: run test torture lint screenshots openapi.yaml
 
 # Installed again only when the requirements change.
 .venv/run: requirements.txt
@@ -29,6 +29,10 @@ run: .venv/run var/secrets.env
 
 test: .venv/dev
 	$(BIN)/python -m tests.run
+
+# Histories and faults with ten thousand operations each.
+torture: .venv/dev
+	$(BIN)/python -m tests.run --torture
 
 # The published schema; CI fails where it is not what the code says.
 openapi.yaml: .venv/run

@@ -5,7 +5,7 @@ import os
 bind = f"127.0.0.1:{os.environ.get('PORT') or 8000}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
-threads = 8  # as many as a process may have database connections (settings.DATABASES)
+threads = 8  # each keeps a database connection of its own (settings.DATABASES)
 control_socket_disable = True
 preload_app = True  # a wrong setting ends the start at once instead of worker by worker; memory is shared
 timeout = 30  # longer than the statement and lock timeouts of the database

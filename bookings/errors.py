@@ -160,7 +160,9 @@ def _answer(exception: Exception) -> HttpResponse:
     status, detail, headers = describe(exception)
     compact = {"separators": (",", ":"), "ensure_ascii": False}
     body = {"code": status, "detail": detail}
-    return JsonResponse(body, status=_status(status), headers=headers, json_dumps_params=compact)
+    response = JsonResponse(body, status=_status(status), headers=headers, json_dumps_params=compact)
+    response.outcome = detail["params"]["error"]  # type: ignore[attr-defined]  # for the log
+    return response
 
 
 def _detail(word: str, message: str, data_path: str = "", **params: Any) -> dict[str, Any]:
@@ -203,4 +205,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     fault = sys.exc_info()[1]
     exception = fault if isinstance(fault, Exception) else RuntimeError("unknown")
-    return _api_answer(request, exception) or defaults.server_error(request)
+    answer = _api_answer(request, exception)
+    if answer is None:
+        logger.error("A page failed", exc_info=exception)
+    return answer or defaults.server_error(request)

@@ -62,7 +62,9 @@ def _wait(record: LogInRecord, free: int, now: datetime) -> int:
     if record.failed_at is None or record.failed_at < now - WINDOW or record.failures < free:
         return 0
     wait = min(LONGEST_WAIT, 2 ** min(record.failures - free, 10))
-    return max(0, math.ceil((record.failed_at + timedelta(seconds=wait) - now).total_seconds()))
+    left = math.ceil((record.failed_at + timedelta(seconds=wait) - now).total_seconds())
+    # More than that is left only where the clock was set back since; nobody has to wait until it has caught up.
+    return max(0, left) if left <= 2 * LONGEST_WAIT else 0
 
 
 def _count(key: str, now: datetime) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 
+from bookings import logs
 from bookings.models import HistoryEntry
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,64}")
@@ -39,9 +40,11 @@ class OriginMiddleware:
         request_id = given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
         is_api = request.path_info.startswith("/api/")
         token = current.set(Origin(HistoryEntry.Via.API if is_api else HistoryEntry.Via.ADMIN, request_id))
+        log_token = logs.request_id.set(request_id)
         try:
             response = self.get_response(request)
         finally:
+            logs.request_id.reset(log_token)
             current.reset(token)
         response["X-Request-ID"] = request_id
         return response

@@ -25,12 +25,13 @@ SERVER = os.environ["DATABASE_URL"]  # of PostgreSQL, or empty
 class Database:
     """A migrated database that nobody else uses."""
 
-    def __init__(self, template: "Database | None", folder: Path) -> None:
+    def __init__(self, template: "Database | None", folder: Path, server: str = SERVER) -> None:
+        self.server = server
         self.name = f"bookjob_{uuid.uuid4().hex[:12]}"
-        if SERVER:
-            self.url = f"{SERVER.rpartition('/')[0]}/{self.name}"
+        if self.server:
+            self.url = f"{self.server.rpartition('/')[0]}/{self.name}"
             suffix = f" TEMPLATE {template.name}" if template else ""
-            with psycopg.connect(SERVER, autocommit=True) as connection:
+            with psycopg.connect(self.server, autocommit=True) as connection:
                 connection.execute(f"CREATE DATABASE {self.name}{suffix}")
         else:
             self.file = folder / f"{self.name}.sqlite3"
@@ -40,7 +41,7 @@ class Database:
 
     def execute(self, sql: str, *values) -> list[tuple]:
         """Run a statement with %s for the values; commits."""
-        if SERVER:
+        if self.server:
             with psycopg.connect(self.url) as connection:
                 cursor = connection.execute(sql, values)
                 return cursor.fetchall() if cursor.description else []
@@ -60,8 +61,8 @@ class Database:
                 connection.execute(f"ALTER DATABASE {self.name} WITH ALLOW_CONNECTIONS true")
 
     def drop(self) -> None:
-        if SERVER:
-            with psycopg.connect(SERVER, autocommit=True) as connection:
+        if self.server:
+            with psycopg.connect(self.server, autocommit=True) as connection:
                 connection.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
 
 
@@ -150,6 +151,20 @@ class Service:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(30)
+
+
+FIGURES: list[str] = []
+
+
+@pytest.fixture
+def figures():
+    """A function that takes a line to be printed at the end of the run."""
+    return FIGURES.append
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in FIGURES:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture

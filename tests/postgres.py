@@ -14,7 +14,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 OLDEST = 14
@@ -55,9 +56,26 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that runs, until a test stops it. `url` is of its database `postgres`."""
+
+    url: str
+    version: str
+    start: Callable[[], None]
+    stop: Callable[[str], None]  # with pg_ctl's mode: fast, or immediate as after a loss of power
+
+
 @contextlib.contextmanager
 def server(*, durable: bool = False) -> Iterator[tuple[str, str]]:
-    """Yields (URL of the database `postgres`, what runs). `durable` syncs each commit to disk, as production does."""
+    """Yields (URL of the database `postgres`, what runs)."""
+    with running(durable=durable) as one:
+        yield one.url, one.version
+
+
+@contextlib.contextmanager
+def running(*, durable: bool = False) -> Iterator[Server]:
+    """A server of one's own. `durable` syncs each commit to disk, as production does."""
     folder = Path(tempfile.mkdtemp(prefix="bookjob-postgres-"))
     try:
         user = {}
@@ -108,27 +126,22 @@ def server(*, durable: bool = False) -> Iterator[tuple[str, str]]:
             options |= {"fsync": "off", "full_page_writes": "off"}
         log = folder / "log"
         control = [binaries / "pg_ctl", "--pgdata", data, "--silent", "--wait"]
+
+        def start() -> None:
+            text = " ".join(f"-c {key}={value}" for key, value in options.items())
+            command = [*control, "start", "--log", log, "--options", text]
+            if subprocess.run(command, check=False, cwd=folder, env=environment, **user).returncode:
+                raise RuntimeError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
+
+        def stop(mode: str) -> None:
+            subprocess.run([*control, "stop", "--mode", mode], check=False, cwd=folder, env=environment, **user)
+
+        start()
         try:
-            subprocess.run(
-                [
-                    *control,
-                    "start",
-                    "--log",
-                    log,
-                    "--options",
-                    " ".join(f"-c {key}={value}" for key, value in options.items()),
-                ],
-                check=True,
-                cwd=folder,
-                env=environment,
-                **user,
-            )
-        except subprocess.CalledProcessError:
-            raise RuntimeError(f"PostgreSQL did not start: {log.read_text()[-2000:]}") from None
-        try:
-            yield f"postgres://postgres:{password}@127.0.0.1:{port}/postgres", version
+            url = f"postgres://postgres:{password}@127.0.0.1:{port}/postgres"
+            yield Server(url, version, start, stop)
         finally:
-            subprocess.run([*control, "stop", "--mode", "fast"], check=False, cwd=folder, env=environment, **user)
+            stop("fast")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,4 +1,7 @@
-"""`make test`: the whole suite on SQLite and on PostgreSQL. Arguments go to pytest: `python -m tests.run -k race`."""
+"""`make test`: the whole suite on SQLite and on PostgreSQL. Arguments go to pytest: `python -m tests.run -k race`.
+
+`make torture`, or `python -m tests.run --torture`: only histories and faults, but ten thousand operations of each.
+"""
 
 import contextlib
 import os
@@ -9,11 +12,17 @@ import time
 from tests import postgres
 from tests.browser import find_chromium
 
+TORTURE = {"TORTURE_OPERATIONS": "10000"}
+
 
 def run(title: str, url: str) -> int:
     print(f"\n=== The suite on {title} ===", flush=True)
-    environment = os.environ | {"TEST_DATABASE_URL": url}
-    return subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], env=environment, check=False).returncode
+    environment, arguments = os.environ | {"TEST_DATABASE_URL": url}, sys.argv[1:]
+    if "--torture" in arguments:
+        arguments.remove("--torture")
+        environment |= TORTURE
+        arguments = arguments or ["tests/test_histories.py", "tests/test_faults.py"]
+    return subprocess.run([sys.executable, "-m", "pytest", *arguments], env=environment, check=False).returncode
 
 
 def main() -> int:

@@ -163,6 +163,12 @@ class TestGuessingIsSlowedDown:
         clock.now += timedelta(minutes=15, seconds=1)
         assert self.fail(5) == [401] * 5
 
+    def test_a_clock_that_was_set_back_keeps_nobody_out(self, clock):
+        assert self.fail(6) == [401] * 5 + [429]
+        clock.now -= timedelta(days=1)
+        assert attempt().status_code == 200
+        assert self.fail(6) == [401] * 5 + [429]
+
     def test_nobody_can_read_names_or_addresses_out_of_the_records(self):
         self.fail(1)
         for record in LogInRecord.objects.all():

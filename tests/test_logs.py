@@ -1,0 +1,138 @@
+"""What the log says, and what must never be in it or in an error."""
+
+import json
+import logging
+
+import pytest
+from django import db
+from django.test import Client
+
+from bookings import authentication, logs, services
+from tests.helpers import booking, clock_stands_at, make_slot, post
+
+# Personal data and secrets, each planted where it really comes.
+CUSTOMER, ORDER, PASSWORD = "Marker-Customer-7391", "WO-Marker-5520", "Marker-Password-4418"
+
+
+def lines_of(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+class Written(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.setFormatter(logs.JSONFormatter())
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(json.loads(self.format(record)))
+
+
+@pytest.fixture
+def log():
+    """A function that gives the lines that were written."""
+    written = Written()
+    logging.getLogger().addHandler(written)
+    yield lambda: written.lines
+    logging.getLogger().removeHandler(written)
+
+
+@pytest.mark.django_db
+class TestOneLineARequest:
+    def last(self, log):
+        line = log()[-1]
+        assert line.pop("ms") >= 0
+        assert line.pop("at")
+        return line
+
+    def test_a_booking(self, log):
+        make_slot()
+        with clock_stands_at():
+            post("WO-1", booking(), headers={"X-Request-ID": "r-1", "x-access-token": authentication.issue_token("jo")})
+        assert self.last(log) == {
+            "level": "INFO",
+            "logger": "bookings.request",
+            "message": "POST",
+            "request_id": "r-1",
+            "route": "api/v1/workorders/<order:order>/followup",
+            "status": 200,
+            "outcome": "ok",
+            "caller": "jo",
+        }
+
+    @pytest.mark.parametrize(
+        ("call", "status", "outcome"),
+        [
+            (lambda: post("WO-1", "["), 400, "invalid_request"),
+            (lambda: post("WO-1", booking(), token="x"), 401, "invalid_logon"),
+            (lambda: post("WO-1", booking()), 404, "slot_not_found"),
+            (lambda: Client().get("/api/v1/nothing"), 404, "not_found"),
+            (lambda: Client().get("/admin/"), 302, "ok"),
+        ],
+    )
+    def test_a_refusal(self, log, call, status, outcome):
+        call()
+        line = self.last(log)
+        assert (line["status"], line["outcome"]) == (status, outcome)
+
+    def test_health_checks_are_not_worth_a_line(self, log):
+        Client().get("/livez")
+        assert log() == []
+
+
+@pytest.mark.django_db
+def test_a_page_that_fails(log, monkeypatch):
+    def fail(*arguments, **more):
+        raise ValueError(CUSTOMER)
+
+    monkeypatch.setattr("django.contrib.auth.forms.AuthenticationForm.__init__", fail)
+    assert Client(raise_request_exception=False).get("/admin/login/").status_code == 500
+    (line,) = [line for line in log() if line["message"] == "A page failed"]
+    assert line["fault"][0] == "ValueError"
+    assert CUSTOMER not in json.dumps(log())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", [db.IntegrityError, ValueError])
+def test_a_fault_is_logged_without_what_it_quotes(log, monkeypatch, kind):
+    def fail(**arguments):
+        raise kind(f'violates "some_rule"\nDETAIL: {CUSTOMER}') if kind is db.IntegrityError else kind(CUSTOMER)
+
+    monkeypatch.setattr(services, "book", fail)
+    answer = post(ORDER, booking())
+    incident = next(line for line in log() if line["message"].startswith("Incident"))
+    assert answer.json()["detail"]["params"]["incident"] in incident["message"]
+    assert incident["fault"][0].startswith(kind.__name__)
+    assert ("some_rule" in incident["fault"][0]) == (kind is db.IntegrityError)
+    assert any("test_logs.py" in line and line.endswith(" fail") for line in incident["fault"])
+    for text in (json.dumps(log()), answer.content.decode()):
+        assert CUSTOMER not in text
+        assert ORDER not in text
+
+
+def test_no_secret_and_no_customer_gets_into_the_log(service):
+    """Bookings, refusals, log-ins and a database that fails, over the whole service; then its output is searched."""
+    body = service.make_slot(capacity=1) | {
+        "Account": {"AccountNum": CUSTOMER, "Name": CUSTOMER},
+        "RequiredParts": [{"ProdNum": CUSTOMER, "Qty": 1}],
+    }
+    answers = [service.book(order, body) for order in (ORDER, ORDER, f"{ORDER}-2")]
+    answers += [service.book(ORDER, body | {"Notes": CUSTOMER}), service.book(ORDER, json.dumps(body)[:-1])]
+    secret = json.dumps({"username": CUSTOMER, "password": PASSWORD})
+    answers += [service.request("POST", "/api/v1/auth/token", text) for text in (secret, secret[:-1])]
+    answers.append(service.request("GET", f"/api/v1/nothing?{CUSTOMER}"))
+    answers.append(service.request("POST", "/api/v1/appointments/search", json.dumps(body), x_access_token=PASSWORD))
+    service.database.execute("ALTER TABLE bookings_historyentry RENAME TO bookings_away")
+    service.database.execute("UPDATE bookings_appointmentslot SET capacity = 2")
+    answers.append(service.book(f"{ORDER}-3", body))
+    service.stop()
+    written = service.log.read_text()
+    statuses = [line["status"] for line in lines_of(written) if line["logger"] == "bookings.request"]
+    assert statuses == [answer.status for answer in answers]
+    assert set(statuses) >= {200, 400, 401, 404, 409}
+    assert statuses[-1] >= 500
+    for marker in (CUSTOMER, ORDER, PASSWORD, service.token):
+        assert marker not in written
+    for answer in answers:
+        if answer.status >= 500 or answer.status == 401:
+            assert not any(marker in answer.body.decode() for marker in (CUSTOMER, ORDER, PASSWORD))
