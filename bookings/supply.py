@@ -1,0 +1,366 @@
+"""Everything that makes, hides or removes slots, and nothing else does.
+
+The promises and what keeps them:
+a booking is never touched        what changes a slot names in its condition that nobody has booked it
+a worker is at one place          all who write slots do so one after the other (`_only_writer`), and look first
+bookings go on meanwhile          each call is one short transaction; a long run is many calls
+a run can be killed and repeated  what is written already is found and kept
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from bookings.calendars import Diary, Period, moment_of
+from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
+from bookings.plans import Template
+
+# Rows in one transaction: on SQLite about a twentieth of a second, for which bookings wait.
+BATCH = 2_000
+# What all who write slots wait for on PostgreSQL; any number that nobody else uses.
+WRITER_LOCK = 0x51075
+ONE_DAY = timedelta(days=1)
+
+
+class Wanted(NamedTuple):
+    """A slot that should be there."""
+
+    area: ServiceArea
+    start: datetime
+    end: datetime
+    order_type: str
+    worker: str
+    capacity: int
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return (self.area.pk, self.start, self.end, self.order_type, self.worker)
+
+
+class Clash(NamedTuple):
+    """A wanted slot that was not written, and the period at which its worker is busy already."""
+
+    wanted: Wanted
+    busy: Period
+
+
+@dataclass
+class Added:
+    """What became of wanted slots. Counted by (code of the area, created | reopened | kept | skipped)."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    clashes: list[Clash] = field(default_factory=list)
+
+
+def in_batches(rows: Iterable[Any], size: int = BATCH) -> Iterator[list[Any]]:
+    rows = iter(rows)
+    while batch := list(islice(rows, size)):
+        yield batch
+
+
+# --- Plans -------------------------------------------------------------------------------------------------
+
+
+def add_areas(areas: Iterable[ServiceArea]) -> None:
+    """Write the areas that are not there yet. Safe to repeat."""
+    ServiceArea.objects.bulk_create([area for area in areas if area.pk is None])
+
+
+def wanted_slots(template: Template) -> Iterator[Wanted]:
+    """The slots of a template, always in the same order: by plan, area, order type, worker and time."""
+    for plan in template.plans:
+        for code in plan.areas:
+            area = template.areas[code]
+            periods = list(plan.periods(area.zone))
+            for order_type in plan.order_types:
+                for worker in plan.workers:
+                    for start, end in periods:
+                        yield Wanted(area, start, end, order_type, worker, plan.capacity)
+
+
+def count_wanted(template: Template) -> int:
+    return sum(
+        len(plan.order_types) * len(plan.workers) * sum(1 for _ in plan.periods(template.areas[code].zone))
+        for plan in template.plans
+        for code in plan.areas
+    )
+
+
+def add_slots(wanted: Sequence[Wanted], *, by: str, ignore: Collection[int] = (), dry_run: bool = False) -> Added:
+    """Write what is missing, in one transaction; keep what is there, and leave out what its worker has no time for.
+
+    The wanted slots must not contradict each other (plans.read_plans sees to that). A slot that was withdrawn and is
+    wanted again is opened. `ignore` holds the keys of slots that a dry run takes for withdrawn.
+    """
+    added = Added()
+    with transaction.atomic():
+        _only_writer()
+        there, diaries = _what_is_there(wanted, ignore)
+        new, withdrawn = [], []
+        for slot in wanted:
+            pk, is_withdrawn = there.get(slot.key, (0, False))
+            if pk and not is_withdrawn:
+                added.counts[slot.area.code, "kept"] += 1
+                continue
+            busy = diaries[slot.worker].clash(slot.start, slot.end) if slot.worker in diaries else None
+            if busy:
+                added.clashes.append(Clash(slot, busy))
+                added.counts[slot.area.code, "skipped"] += 1
+            elif pk:
+                withdrawn.append(pk)
+                added.counts[slot.area.code, "reopened"] += 1
+            else:
+                new.append(slot)
+                added.counts[slot.area.code, "created"] += 1
+        if not dry_run:
+            _insert(new)
+            AppointmentSlot.objects.filter(pk__in=withdrawn).update(is_withdrawn=False)
+            _record(withdrawn, HistoryEntry.Event.OPENED, by=by, reason="The plan has it again.")
+    return added
+
+
+def missing_from(template: Template, now: datetime) -> Iterator[tuple[ServiceArea, list[int]]]:
+    """The slots that a template has no longer, as keys in batches by area: to come, not booked and not imported.
+
+    A template speaks for its areas from its first to its last day there: what it does not want then, it has no longer.
+    """
+    for area in template.areas.values():
+        plans = [plan for plan in template.plans if area.code in plan.areas]
+        first, until = min(plan.first for plan in plans), max(plan.until for plan in plans)
+        while first <= until and area.pk:
+            # A month at a time, so that the wanted slots of an area need not be in memory all at once.
+            last = min(first + timedelta(days=30), until)
+            begin, end = (moment_of(day, 0, area.zone) for day in (first, last + timedelta(days=1)))
+            wanted = {
+                (*period, order_type, worker)
+                for plan in plans
+                # From the eve: hours over midnight belong to the day on which they begin, also before the first one.
+                for period in replace(plan, first=plan.first - ONE_DAY).periods(area.zone, first - ONE_DAY, last)
+                if period[0] >= moment_of(plan.first, 0, area.zone)
+                for order_type in plan.order_types
+                for worker in plan.workers
+            }
+            rows = _withdrawable(area.slots.filter(start__gte=max(begin, now), start__lt=end)).values_list(
+                "pk", "start", "end", "order_type", "worker"
+            )
+            gone = [pk for pk, *key in rows.order_by("start", "pk") if tuple(key) not in wanted]
+            for batch in in_batches(gone):
+                yield area, batch
+            first = last + ONE_DAY
+
+
+def withdraw_slots(pks: Sequence[int], *, by: str) -> int:
+    """Hide slots that a plan has no longer, in one transaction; says how many. Who is booked meanwhile stays."""
+    with transaction.atomic():
+        _only_writer()
+        slots = _withdrawable(AppointmentSlot.objects.filter(pk__in=pks)).select_for_update()
+        found = list(slots.order_by("pk").values_list("pk", flat=True))
+        AppointmentSlot.objects.filter(pk__in=found).update(is_withdrawn=True)
+        _record(found, HistoryEntry.Event.CLOSED, by=by, reason="The plan has it no longer.")
+    return len(found)
+
+
+def _withdrawable(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlot]:
+    return slots.filter(booked=0, is_withdrawn=False, external_id="")
+
+
+# --- Blackouts ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Closed:
+    """What closing came to: the blackout, how many slots it hid, and the bookings that stand in it."""
+
+    blackout: Blackout
+    slots: int
+    bookings: list[WorkOrder]
+
+
+def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: str, by: str, worker: str = "") -> Closed:
+    """Hide the slots of an area, or of one worker there, that share some time with a period: also those to be made.
+
+    The bookings in it stay, and are named, the earliest first: whoever closes has to care for them.
+    """
+    blackout = Blackout(
+        area=area, worker=worker, start=start, end=end, reason=reason, closed_at=timezone.now(), closed_by=by
+    )
+    with transaction.atomic():
+        _only_writer()
+        blackout.save(force_insert=True)
+        slots = _slots_in(blackout)
+        # Locked before the bookings are read: who books at this moment is seen, or finds the slot closed.
+        open_slots = slots.filter(blackout__isnull=True).select_for_update().order_by("pk")
+        hidden = list(open_slots.values_list("pk", flat=True))
+        for batch in in_batches(hidden):
+            AppointmentSlot.objects.filter(pk__in=batch).update(blackout=blackout)
+            _record(batch, HistoryEntry.Event.CLOSED, by=by, reason=reason, blackout=blackout.pk)
+        hit = WorkOrder.objects.active().filter(slot__in=slots).select_related("slot__area")
+        bookings = list(hit.order_by("slot__start", "pk"))
+    return Closed(blackout, len(hidden), bookings)
+
+
+def open_slots(*, area: ServiceArea, start: datetime, end: datetime, by: str, worker: str = "") -> int:
+    """End every blackout of an area, or of one worker there, within a period, and say how many slots that opened.
+
+    A blackout that reaches beyond the period stays in force there.
+    """
+    with transaction.atomic():
+        _only_writer()
+        found = area.blackouts.in_force().filter(worker=worker, start__lt=end, end__gt=start)
+        opened = 0
+        for blackout in found.order_by("pk"):
+            for rest_start, rest_end in ((blackout.start, start), (end, blackout.end)):
+                if rest_start < rest_end:
+                    rest = Blackout.objects.get(pk=blackout.pk)
+                    rest.pk, rest.start, rest.end = None, rest_start, rest_end
+                    rest.save(force_insert=True)
+            opened += lift_blackout(blackout=blackout, by=by)
+    return opened
+
+
+def lift_blackout(*, blackout: Blackout, by: str) -> int:
+    """End one blackout and open the slots that no other one hides; says how many. Safe to repeat."""
+    with transaction.atomic():
+        _only_writer()
+        Blackout.objects.in_force().filter(pk=blackout.pk).update(opened_at=timezone.now(), opened_by=by)
+        others = list(blackout.area.blackouts.in_force())
+        opened = []
+        slots: dict[Blackout | None, list[int]] = defaultdict(list)
+        for slot in blackout.slots.select_for_update().order_by("pk"):
+            other = _blackout_of(others, slot.worker, slot.start, slot.end)
+            slots[other].append(slot.pk)
+            if other is None:
+                opened.append(slot.pk)
+        for other, pks in slots.items():
+            for batch in in_batches(pks):
+                AppointmentSlot.objects.filter(pk__in=batch).update(blackout=other)
+        _record(opened, HistoryEntry.Event.OPENED, by=by, reason=blackout.reason, blackout=blackout.pk)
+    return len(opened)
+
+
+def blackout_of(slot: AppointmentSlot) -> Blackout | None:
+    """The blackout in force that touches a slot which is about to be written."""
+    return _blackout_of(slot.area.blackouts.in_force(), slot.worker, slot.start, slot.end)
+
+
+def _blackout_of(blackouts: Iterable[Blackout], worker: str, start: datetime, end: datetime) -> Blackout | None:
+    for blackout in blackouts:
+        if blackout.worker in ("", worker) and blackout.start < end and blackout.end > start:
+            return blackout
+    return None
+
+
+def _slots_in(blackout: Blackout) -> QuerySet[AppointmentSlot]:
+    slots = AppointmentSlot.objects.within(blackout.start, blackout.end).filter(area=blackout.area)
+    return slots.filter(worker=blackout.worker) if blackout.worker else slots
+
+
+# --- Inside the transaction of the caller ------------------------------------------------------------------
+
+
+def _only_writer() -> None:
+    """Wait until nobody else writes slots: a look at what a worker has to do is good until the transaction ends.
+
+    On SQLite the transaction itself is the only writer (transaction_mode IMMEDIATE).
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
+
+
+def _what_is_there(
+    wanted: Sequence[Wanted], ignore: Collection[int]
+) -> tuple[dict[tuple[Any, ...], tuple[int, bool]], dict[str, Diary]]:
+    """By the key of a slot: its primary key and whether it is withdrawn. By worker: when he is busy."""
+    workers = {slot.worker for slot in wanted}
+    mine = Q(worker__in=workers - {""})
+    if "" in workers:
+        pools = [slot for slot in wanted if not slot.worker]
+        mine |= Q(worker="", area__in={slot.area.pk for slot in pools if slot.area.pk})
+    rows = (
+        AppointmentSlot.objects.within(min(slot.start for slot in wanted), max(slot.end for slot in wanted))
+        .filter(mine)
+        .values_list("pk", "is_withdrawn", "booked", "area_id", "start", "end", "order_type", "worker")
+    )
+    there: dict[tuple[Any, ...], tuple[int, bool]] = {}
+    periods: dict[str, list[Period]] = defaultdict(list)
+    for pk, is_withdrawn, booked, area_id, start, end, order_type, worker in rows:
+        is_withdrawn = is_withdrawn or pk in ignore
+        there[area_id, start, end, order_type, worker] = (pk, is_withdrawn)
+        if worker and (booked or not is_withdrawn):
+            periods[worker].append((start, end))
+    return there, {worker: Diary(busy) for worker, busy in periods.items()}
+
+
+COLUMNS = [
+    "area_id",
+    "start",
+    "end",
+    "order_type",
+    "worker",
+    "capacity",
+    "booked",
+    "is_open",
+    "blackout_id",
+]
+
+
+def _insert(new: Sequence[Wanted]) -> None:
+    """Write new slots in one go. One that somebody else wrote at this moment, past the lock, stays as it is."""
+    areas = {slot.area.pk for slot in new}
+    blackouts: dict[int, list[Blackout]] = defaultdict(list)
+    for blackout in Blackout.objects.in_force().filter(area__in=areas):
+        blackouts[blackout.area_id].append(blackout)
+    rows: list[tuple[Any, ...]] = []
+    for slot in new:
+        hiding = _blackout_of(blackouts[slot.area.pk], slot.worker, slot.start, slot.end)
+        rows.append(
+            (
+                slot.area.pk,
+                slot.start,
+                slot.end,
+                slot.order_type,
+                slot.worker,
+                slot.capacity,
+                0,
+                True,
+                hiding.pk if hiding else None,
+            )
+        )
+    # The names come from this file, the values as parameters.
+    table = AppointmentSlot._meta.db_table
+    columns = ", ".join(f'"{name}"' for name in COLUMNS)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"CREATE TEMPORARY TABLE new_slot AS SELECT {columns} FROM {table} WITH NO DATA")  # noqa: S608
+            with cursor.copy(f"COPY new_slot ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            cursor.execute(f"INSERT INTO {table} ({columns}) SELECT * FROM new_slot ON CONFLICT DO NOTHING")  # noqa: S608
+            cursor.execute("DROP TABLE new_slot")
+            return
+        cursor.executemany(
+            f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING",  # noqa: S608
+            [
+                tuple(
+                    connection.ops.adapt_datetimefield_value(cell) if isinstance(cell, datetime) else cell
+                    for cell in row
+                )
+                for row in rows
+            ],
+        )
+
+
+def _record(pks: Iterable[int], event: HistoryEntry.Event, *, by: str, reason: str, **details: Any) -> None:
+    now = timezone.now()
+    HistoryEntry.objects.bulk_create(
+        (HistoryEntry(slot_id=pk, event=event, at=now, by=by, reason=reason, details=details) for pk in pks),
+        batch_size=BATCH,
+    )
