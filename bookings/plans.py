@@ -282,14 +282,16 @@ class _Reading:
 
 def _contradictions(plans: list[Plan], areas: Mapping[str, ServiceArea]) -> list[Fault]:
     """A worker at two places at once, or the same slot of a pool twice."""
-    together: dict[tuple[str, ...], list[tuple[Plan, str]]] = defaultdict(list)
+    together: dict[tuple[str, ...], list[tuple[Plan, str]]] = defaultdict(list)  # plans and areas
     for plan in plans:
         for code in plan.areas:
             for order_type in plan.order_types:
                 for worker in plan.workers:
                     together[(worker,) if worker else ("", code, order_type)].append((plan, code))
     # Workers with the same plans are looked at once.
-    unlike = {tuple((id(plan), code) for plan, code in group): (who, group) for who, group in together.items()}
+    unlike: dict[tuple[tuple[int, str], ...], tuple[tuple[str, ...], list[tuple[Plan, str]]]] = {}
+    for who, group in together.items():
+        unlike.setdefault(tuple((id(plan), code) for plan, code in group), (who, group))
     faults: dict[tuple[int, int], Fault] = {}
     for who, group in unlike.values():
         if len(group) == 1 and not group[0][0].is_over_midnight:

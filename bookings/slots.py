@@ -3,10 +3,9 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
-from bookings import origin
+from bookings import blackouts
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError, record
 
@@ -27,6 +26,8 @@ def add(
     )
     slot.full_clean()
     with transaction.atomic():
+        blackouts.only_writer()
+        slot.blackout = blackouts.covering(area.blackouts.in_force(), slot.worker, start, end)
         slot.save(force_insert=True)
         record(slot, HistoryEntry.Event.ADDED, at=timezone.now(), by=by, after={"capacity": capacity})
     return slot
@@ -41,23 +42,17 @@ def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
     hit = WorkOrder.objects.active().filter(slot=slot)
     with transaction.atomic():
         # Bookings first and the slot after them, as whoever books, moves or cancels does: nobody waits in a circle.
-        _ask_for_review(slot, now)
+        blackouts.ask_for_review(hit, now)
         if not AppointmentSlot.objects.filter(pk=slot.pk, is_open=True).update(is_open=False, closed_reason=reason):
             current = AppointmentSlot.objects.select_related("area").get(pk=slot.pk)
             why = f": {current.closed_reason}" if current.closed_reason else "."
             raise BookingError("already_closed", f"{current} is closed already{why}")
         # Whoever was moved here between the two is asked about as well.
-        _ask_for_review(slot, now)
-        hit_keys = list(hit.values_list("pk", flat=True))
-        came = origin.current.get()
-        HistoryEntry.objects.bulk_create(
-            HistoryEntry(
-                work_order_id=key, event=event, at=now, by=by, reason=reason, via=came.via, request_id=came.request_id
-            )
-            for key in hit_keys
-        )
-        record(slot, event, at=now, by=by, reason=reason, bookings=len(hit_keys))
-    return len(hit_keys)
+        blackouts.ask_for_review(hit, now)
+        bookings = list(hit)
+        blackouts.record_each(bookings, event, by=by, reason=reason)
+        record(slot, event, at=now, by=by, reason=reason, bookings=len(bookings))
+    return len(bookings)
 
 
 def reopen(*, slot: AppointmentSlot, by: str, reason: str = "") -> None:
@@ -88,9 +83,3 @@ def resize(*, slot: AppointmentSlot, capacity: int, by: str, reason: str = "") -
             )
         before, after = {"capacity": slot.capacity}, {"capacity": capacity}
         record(slot, HistoryEntry.Event.RESIZED, at=timezone.now(), by=by, reason=reason, before=before, after=after)
-
-
-def _ask_for_review(slot: AppointmentSlot, now: datetime) -> None:
-    WorkOrder.objects.active().filter(slot=slot, reviewed_at__isnull=False).update(
-        reviewed_at=None, reviewed_by="", changed_at=now, change_num=None, version=F("version") + 1
-    )

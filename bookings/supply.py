@@ -1,8 +1,8 @@
-"""Everything that makes, hides or removes slots, and nothing else does.
+"""Slots out of plans: what is missing is made, and what a plan has no longer is hidden.
 
 The promises and what keeps them:
 a booking is never touched        what changes a slot names in its condition that nobody has booked it
-a worker is at one place          all who write slots do so one after the other (`_only_writer`), and look first
+a worker is at one place          who writes slots is alone with it (`blackouts.only_writer`), and looks first
 bookings go on meanwhile          each call is one short transaction; a long run is many calls
 a run can be killed and repeated  what is written already is found and kept
 """
@@ -11,21 +11,16 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
+from bookings.blackouts import covering, in_batches, only_writer, record_each
 from bookings.calendars import Diary, Period, moment_of
-from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
+from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea
 from bookings.plans import Template
 
-# Rows in one transaction: on SQLite about a twentieth of a second, for which bookings wait.
-BATCH = 2_000
-# What all who write slots wait for on PostgreSQL; any number that nobody else uses.
-WRITER_LOCK = 0x51075
 ONE_DAY = timedelta(days=1)
 
 
@@ -57,12 +52,6 @@ class Added:
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     clashes: list[Clash] = field(default_factory=list)
-
-
-def in_batches(rows: Iterable[Any], size: int = BATCH) -> Iterator[list[Any]]:
-    rows = iter(rows)
-    while batch := list(islice(rows, size)):
-        yield batch
 
 
 # --- Plans -------------------------------------------------------------------------------------------------
@@ -101,7 +90,7 @@ def add_slots(wanted: Sequence[Wanted], *, by: str, ignore: Collection[int] = ()
     """
     added = Added()
     with transaction.atomic():
-        _only_writer()
+        only_writer()
         there, diaries = _what_is_there(wanted, ignore)
         new, withdrawn = [], []
         for slot in wanted:
@@ -122,7 +111,7 @@ def add_slots(wanted: Sequence[Wanted], *, by: str, ignore: Collection[int] = ()
         if not dry_run:
             _insert(new)
             AppointmentSlot.objects.filter(pk__in=withdrawn).update(is_withdrawn=False)
-            _record(withdrawn, HistoryEntry.Event.OPENED, by=by, reason="The plan has it again.")
+            record_each(withdrawn, HistoryEntry.Event.OPENED, by=by, reason="The plan has it again.")
     return added
 
 
@@ -159,11 +148,11 @@ def missing_from(template: Template, now: datetime) -> Iterator[tuple[ServiceAre
 def withdraw_slots(pks: Sequence[int], *, by: str) -> int:
     """Hide slots that a plan has no longer, in one transaction; says how many. Who is booked meanwhile stays."""
     with transaction.atomic():
-        _only_writer()
+        only_writer()
         slots = _withdrawable(AppointmentSlot.objects.filter(pk__in=pks)).select_for_update()
         found = list(slots.order_by("pk").values_list("pk", flat=True))
         AppointmentSlot.objects.filter(pk__in=found).update(is_withdrawn=True)
-        _record(found, HistoryEntry.Event.CLOSED, by=by, reason="The plan has it no longer.")
+        record_each(found, HistoryEntry.Event.CLOSED, by=by, reason="The plan has it no longer.")
     return len(found)
 
 
@@ -171,108 +160,7 @@ def _withdrawable(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlot]
     return slots.filter(booked=0, is_withdrawn=False, external_id="")
 
 
-# --- Blackouts ---------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Closed:
-    """What closing came to: the blackout, how many slots it hid, and the bookings that stand in it."""
-
-    blackout: Blackout
-    slots: int
-    bookings: list[WorkOrder]
-
-
-def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: str, by: str, worker: str = "") -> Closed:
-    """Hide the slots of an area, or of one worker there, that share some time with a period: also those to be made.
-
-    The bookings in it stay, and are named, the earliest first: whoever closes has to care for them.
-    """
-    blackout = Blackout(
-        area=area, worker=worker, start=start, end=end, reason=reason, closed_at=timezone.now(), closed_by=by
-    )
-    with transaction.atomic():
-        _only_writer()
-        blackout.save(force_insert=True)
-        slots = _slots_in(blackout)
-        # Locked before the bookings are read: who books at this moment is seen, or finds the slot closed.
-        open_slots = slots.filter(blackout__isnull=True).select_for_update().order_by("pk")
-        hidden = list(open_slots.values_list("pk", flat=True))
-        for batch in in_batches(hidden):
-            AppointmentSlot.objects.filter(pk__in=batch).update(blackout=blackout)
-            _record(batch, HistoryEntry.Event.CLOSED, by=by, reason=reason, blackout=blackout.pk)
-        hit = WorkOrder.objects.active().filter(slot__in=slots).select_related("slot__area")
-        bookings = list(hit.order_by("slot__start", "pk"))
-    return Closed(blackout, len(hidden), bookings)
-
-
-def open_slots(*, area: ServiceArea, start: datetime, end: datetime, by: str, worker: str = "") -> int:
-    """End every blackout of an area, or of one worker there, within a period, and say how many slots that opened.
-
-    A blackout that reaches beyond the period stays in force there.
-    """
-    with transaction.atomic():
-        _only_writer()
-        found = area.blackouts.in_force().filter(worker=worker, start__lt=end, end__gt=start)
-        opened = 0
-        for blackout in found.order_by("pk"):
-            for rest_start, rest_end in ((blackout.start, start), (end, blackout.end)):
-                if rest_start < rest_end:
-                    rest = Blackout.objects.get(pk=blackout.pk)
-                    rest.pk, rest.start, rest.end = None, rest_start, rest_end
-                    rest.save(force_insert=True)
-            opened += lift_blackout(blackout=blackout, by=by)
-    return opened
-
-
-def lift_blackout(*, blackout: Blackout, by: str) -> int:
-    """End one blackout and open the slots that no other one hides; says how many. Safe to repeat."""
-    with transaction.atomic():
-        _only_writer()
-        Blackout.objects.in_force().filter(pk=blackout.pk).update(opened_at=timezone.now(), opened_by=by)
-        others = list(blackout.area.blackouts.in_force())
-        opened = []
-        slots: dict[Blackout | None, list[int]] = defaultdict(list)
-        for slot in blackout.slots.select_for_update().order_by("pk"):
-            other = _blackout_of(others, slot.worker, slot.start, slot.end)
-            slots[other].append(slot.pk)
-            if other is None:
-                opened.append(slot.pk)
-        for other, pks in slots.items():
-            for batch in in_batches(pks):
-                AppointmentSlot.objects.filter(pk__in=batch).update(blackout=other)
-        _record(opened, HistoryEntry.Event.OPENED, by=by, reason=blackout.reason, blackout=blackout.pk)
-    return len(opened)
-
-
-def blackout_of(slot: AppointmentSlot) -> Blackout | None:
-    """The blackout in force that touches a slot which is about to be written."""
-    return _blackout_of(slot.area.blackouts.in_force(), slot.worker, slot.start, slot.end)
-
-
-def _blackout_of(blackouts: Iterable[Blackout], worker: str, start: datetime, end: datetime) -> Blackout | None:
-    for blackout in blackouts:
-        if blackout.worker in ("", worker) and blackout.start < end and blackout.end > start:
-            return blackout
-    return None
-
-
-def _slots_in(blackout: Blackout) -> QuerySet[AppointmentSlot]:
-    slots = AppointmentSlot.objects.within(blackout.start, blackout.end).filter(area=blackout.area)
-    return slots.filter(worker=blackout.worker) if blackout.worker else slots
-
-
 # --- Inside the transaction of the caller ------------------------------------------------------------------
-
-
-def _only_writer() -> None:
-    """Wait until nobody else writes slots: a look at what a worker has to do is good until the transaction ends.
-
-    On SQLite the transaction itself is the only writer (transaction_mode IMMEDIATE).
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
 
 
 def _what_is_there(
@@ -320,7 +208,7 @@ def _insert(new: Sequence[Wanted]) -> None:
         blackouts[blackout.area_id].append(blackout)
     rows: list[tuple[Any, ...]] = []
     for slot in new:
-        hiding = _blackout_of(blackouts[slot.area.pk], slot.worker, slot.start, slot.end)
+        hiding = covering(blackouts[slot.area.pk], slot.worker, slot.start, slot.end)
         rows.append(
             (
                 slot.area.pk,
@@ -356,11 +244,3 @@ def _insert(new: Sequence[Wanted]) -> None:
                 for row in rows
             ],
         )
-
-
-def _record(pks: Iterable[int], event: HistoryEntry.Event, *, by: str, reason: str, **details: Any) -> None:
-    now = timezone.now()
-    HistoryEntry.objects.bulk_create(
-        (HistoryEntry(slot_id=pk, event=event, at=now, by=by, reason=reason, details=details) for pk in pks),
-        batch_size=BATCH,
-    )

@@ -23,7 +23,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from bookings import plans, supply
+from bookings import blackouts, plans, supply
 from bookings.models import ServiceArea
 from bookings.plans import Template
 
@@ -68,7 +68,7 @@ class Command(BaseCommand):
                 counts[area.code, "closed"] += len(slots) if dry_run else supply.withdraw_slots(slots, by="seed_slots")
                 gone.update(slots if dry_run else [])
         with tqdm(total=supply.count_wanted(template), disable=None, unit="slot", unit_scale=True) as progress:
-            for wanted in supply.in_batches(supply.wanted_slots(template)):
+            for wanted in blackouts.in_batches(supply.wanted_slots(template)):
                 added = supply.add_slots(wanted, by="seed_slots", ignore=gone, dry_run=dry_run)
                 counts.update(added.counts)
                 for slot, busy in added.clashes:
