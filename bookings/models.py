@@ -237,7 +237,8 @@ class AppointmentSlot(models.Model):
     longer (`is_withdrawn`). Columns that seeding leaves out have a default in the database.
     """
 
-    area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="slots")
+    # Found by the index of slot_exists_once_per_worker_and_type.
+    area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="slots", db_index=False)
     start = models.DateTimeField()
     end = models.DateTimeField()
     order_type = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Empty: for orders of any type.")
@@ -251,7 +252,13 @@ class AppointmentSlot(models.Model):
     is_open = models.BooleanField(default=True, help_text="A closed slot is not offered and cannot be booked.")
     closed_reason = models.TextField(blank=True, default="", db_default="")
     blackout = models.ForeignKey(
-        Blackout, on_delete=models.PROTECT, related_name="slots", null=True, blank=True, editable=False
+        Blackout,
+        on_delete=models.PROTECT,
+        related_name="slots",
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
     )
     is_withdrawn = models.BooleanField(
         "withdrawn", default=False, db_default=False, editable=False, help_text="The plan has this slot no longer."
@@ -278,7 +285,9 @@ class AppointmentSlot(models.Model):
             # The board and the list look at days of all areas.
             models.Index(fields=["start"], name="slot_by_start"),
             # Is this worker free? Asked for each slot that is seeded or imported.
-            models.Index(fields=["worker", "start"], condition=~Q(worker=""), name="slot_by_worker"),
+            models.Index(fields=["worker", "start"], name="slot_by_worker"),
+            # What a blackout hides: few of many.
+            models.Index(fields=["blackout"], condition=Q(blackout__isnull=False), name="slot_by_blackout"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="slot_ends_after_it_starts"),

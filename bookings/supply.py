@@ -11,10 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from bookings.blackouts import covering, in_batches, only_writer, record_each
 from bookings.calendars import Diary, Period, moment_of
@@ -167,16 +168,13 @@ def _what_is_there(
     wanted: Sequence[Wanted], ignore: Collection[int]
 ) -> tuple[dict[tuple[Any, ...], tuple[int, bool]], dict[str, Diary]]:
     """By the key of a slot: its primary key and whether it is withdrawn. By worker: when he is busy."""
-    workers = {slot.worker for slot in wanted}
-    mine = Q(worker__in=workers - {""})
-    if "" in workers:
-        pools = [slot for slot in wanted if not slot.worker]
-        mine |= Q(worker="", area__in={slot.area.pk for slot in pools if slot.area.pk})
-    rows = (
-        AppointmentSlot.objects.within(min(slot.start for slot in wanted), max(slot.end for slot in wanted))
-        .filter(mine)
-        .values_list("pk", "is_withdrawn", "booked", "area_id", "start", "end", "order_type", "worker")
-    )
+    begin, end = min(slot.start for slot in wanted), max(slot.end for slot in wanted)
+    within = AppointmentSlot.objects.within(begin, end)
+    # Two queries, since each has an index of its own.
+    mine = within.filter(worker__in={slot.worker for slot in wanted if slot.worker})
+    pools = within.filter(worker="", area__in={slot.area.pk for slot in wanted if slot.area.pk and not slot.worker})
+    columns = ("pk", "is_withdrawn", "booked", "area_id", "start", "end", "order_type", "worker")
+    rows = chain(mine.values_list(*columns), pools.values_list(*columns))
     there: dict[tuple[Any, ...], tuple[int, bool]] = {}
     periods: dict[str, list[Period]] = defaultdict(list)
     for pk, is_withdrawn, booked, area_id, start, end, order_type, worker in rows:

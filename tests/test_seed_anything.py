@@ -128,7 +128,7 @@ def is_contradictory(slots) -> bool:
 def run(template, **options) -> Counter:
     counts = Counter()
     supply.add_areas(template.areas.values())
-    for batch in blackouts.in_batches(supply.wanted_slots(template), options.get("size", 2_000)):
+    for batch in blackouts.in_batches(supply.wanted_slots(template), options.get("size")):
         for (_, what), number in supply.add_slots(batch, by="test").counts.items():
             counts[what] += number
     return counts

@@ -146,6 +146,7 @@ class Migration(migrations.Migration):
             name="blackout",
             field=models.ForeignKey(
                 blank=True,
+                db_index=False,
                 editable=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
@@ -153,11 +154,25 @@ class Migration(migrations.Migration):
                 to="bookings.blackout",
             ),
         ),
+        migrations.AlterField(
+            model_name="appointmentslot",
+            name="area",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="slots",
+                to="bookings.servicearea",
+            ),
+        ),
         migrations.AddIndex(
             model_name="appointmentslot",
             index=models.Index(
-                condition=models.Q(("worker", ""), _negated=True), fields=["worker", "start"], name="slot_by_worker"
+                condition=models.Q(("blackout__isnull", False)), fields=["blackout"], name="slot_by_blackout"
             ),
+        ),
+        migrations.AddIndex(
+            model_name="appointmentslot",
+            index=models.Index(fields=["worker", "start"], name="slot_by_worker"),
         ),
         migrations.AddConstraint(
             model_name="appointmentslot",
