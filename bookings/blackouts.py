@@ -123,7 +123,7 @@ def only_writer() -> None:
 
 def ask_for_review(bookings: QuerySet[WorkOrder], now: datetime) -> None:
     bookings.filter(reviewed_at__isnull=False).update(
-        reviewed_at=None, reviewed_by="", changed_at=now, version=F("version") + 1
+        reviewed_at=None, reviewed_by="", changed_at=now, change_num=None, version=F("version") + 1
     )
 
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("bookings", "0013_make_the_roles"),
+        ("bookings", "0014_add_log_in_and_feed"),
     ]
 
     operations = [
