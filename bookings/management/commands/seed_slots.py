@@ -102,14 +102,14 @@ class Command(BaseCommand):
             return found
         if given:
             raise CommandError(f"A template brings its plans itself: leave {_option(next(iter(given)))} out.")
-        found = plans.read_template(_text_of(path), is_toml=path.suffix.lower() == ".toml", known=known)
+        found = plans.read_template(text_of(path), is_toml=path.suffix.lower() == ".toml", known=known)
         if isinstance(found, list):
             faults = "\n".join(str(fault) for fault in found)
             raise CommandError(f"{path.name} is not right, and nothing was written.\n{faults}")
         return found
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
