@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("bookings", "0014_add_log_in_and_feed"),
+        ("bookings", "0015_index_closed_slots_and_parts"),
     ]
 
     operations = [
