@@ -7,13 +7,15 @@ minutes, so a slot across a change of the clocks ends at another hour than usual
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAY_MINUTES = 24 * 60
+
+Period = tuple[datetime, datetime]
 
 
 class Hours(NamedTuple):
@@ -56,9 +58,7 @@ def read_weekdays(text: str) -> set[int]:
     return days
 
 
-def slots_of_day(
-    day: date, hours: list[Hours], length: int, zone: ZoneInfo, gap: int = 0
-) -> Iterator[tuple[datetime, datetime]]:
+def slots_of_day(day: date, hours: list[Hours], length: int, zone: ZoneInfo, gap: int = 0) -> Iterator[Period]:
     """The slots, (start, end) in UTC, of `length` elapsed minutes that begin on `day` in `zone`.
 
     `gap` minutes are kept free between two slots of the same window, and elapse for real as well.
@@ -107,10 +107,23 @@ def instant_at(day: date, clock: time, zone: ZoneInfo) -> datetime | None:
     return _instant(day, clock.hour * 60 + clock.minute, zone)
 
 
-def overlaps(taken: list[tuple[datetime, datetime]], start: datetime, end: datetime) -> bool:
-    """Whether a period meets one of `taken`, which are sorted and do not overlap each other."""
-    index = bisect_left(taken, (end, end))
-    return index > 0 and taken[index - 1][1] > start
+class Diary:
+    """When somebody is busy. Periods may overlap each other, as they do where two people wrote them."""
+
+    def __init__(self, periods: Iterable[Period]) -> None:
+        self.starts: list[datetime] = []
+        self.longest: list[Period] = []  # of the periods up to here, the one that ends last
+        for period in sorted(periods):
+            self.starts.append(period[0])
+            last = self.longest[-1] if self.longest else period
+            self.longest.append(max(last, period, key=lambda known: known[1]))
+
+    def clash(self, start: datetime, end: datetime) -> Period | None:
+        """A period that shares some time with this one; touching is no clash."""
+        index = bisect_left(self.starts, end)
+        if index and self.longest[index - 1][1] > start:
+            return self.longest[index - 1]
+        return None
 
 
 def _wall(day: date, minute: int) -> datetime:

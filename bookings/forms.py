@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -94,7 +95,7 @@ class MoveForm(ActionForm):
         self.free = (
             AppointmentSlot.objects.visible_to(request.user)
             .filter(
-                offers.takeable(timezone.now()),
+                offers.takeable(timezone.now(), self.in_area) if self.in_area else Q(pk__in=[]),
                 # One that fits all of them.
                 order_type__in=["", *types] if len(types) == 1 else [""],
                 area=self.in_area,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -63,11 +64,40 @@ class ServiceArea(models.Model):
         help_text="IANA name, such as Europe/London.",
     )
 
+    cutoff_days = models.PositiveSmallIntegerField(
+        "cut-off days",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(366)],
+        help_text="How many days before a visit bookings for its day close: 1 is the day before. Empty: never.",
+    )
+    cutoff_time = models.TimeField(
+        "cut-off time", null=True, blank=True, help_text="At this time of the area's clock, such as 17:00."
+    )
+    safety_percent = models.PositiveSmallIntegerField(
+        default=100,
+        db_default=100,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="A slot is offered until this share of its places is booked; the rest is kept back.",
+    )
+
     objects = ServiceAreaQuerySet.as_manager()
 
     class Meta:
         ordering = ["code"]
-        constraints = [models.CheckConstraint(condition=~Q(code=""), name="service_area_has_a_code")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(code=""), name="service_area_has_a_code"),
+            models.CheckConstraint(
+                condition=Q(cutoff_days__isnull=True, cutoff_time__isnull=True)
+                | Q(cutoff_days__isnull=False, cutoff_time__isnull=False),
+                name="service_area_cutoff_has_days_and_time",
+                violation_error_message="A cut-off needs both its days and its time.",
+            ),
+            models.CheckConstraint(
+                condition=Q(safety_percent__gte=1) & Q(safety_percent__lte=100),
+                name="service_area_safety_percent_is_a_share",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.code})"
@@ -154,19 +184,62 @@ class PostcodePrefix(models.Model):
             raise ValidationError({"prefix": f"{rival} belongs to {rival.area} already. Take it away there first."})
 
 
+class BlackoutQuerySet(models.QuerySet["Blackout"]):
+    def in_force(self) -> Self:
+        return self.filter(opened_at__isnull=True)
+
+
+class Blackout(models.Model):
+    """A time in which an area, or one worker there, takes no bookings.
+
+    It hides the slots that it touches (AppointmentSlot.blackout), also those that are made later, until it is lifted;
+    `supply.close_slots` and `supply.open_slots` keep the two in step. Bookings in it stand until somebody moves them.
+    """
+
+    area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="blackouts")
+    worker = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Empty: everybody in the area.")
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    reason = models.TextField()
+    closed_at = models.DateTimeField()
+    closed_by = models.CharField(max_length=ID_LENGTH, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True, help_text="When it was lifted. Empty: it is in force.")
+    opened_by = models.CharField(max_length=ID_LENGTH, blank=True)
+
+    objects = BlackoutQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["start", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="blackout_ends_after_it_starts"),
+            models.CheckConstraint(condition=~Q(reason=""), name="blackout_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.area.period_text(self.start, self.end)}: {self.reason}"
+
+
 class AppointmentSlotQuerySet(models.QuerySet["AppointmentSlot"]):
     def visible_to(self, user: "Person") -> Self:
         areas = visible_areas(user)
         return self if areas is None else self.filter(area_id__in=areas)
+
+    def within(self, start: datetime, end: datetime) -> Self:
+        """Slots that share some time with a period."""
+        return self.filter(start__lt=end, end__gt=start)
 
 
 class AppointmentSlot(models.Model):
     """A period in which an area can take `capacity` visits; `booked` of these places are taken.
 
     `worker` empty: a pool of people; else one worker's own slot. `order_type` empty: for any order.
+
+    Three things hide a slot, each independent of the others: staff (`is_open`), a blackout, and a plan that has it no
+    longer (`is_withdrawn`). Columns that seeding leaves out have a default in the database.
     """
 
-    area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="slots")
+    # Found by the index of slot_exists_once_per_worker_and_type.
+    area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="slots", db_index=False)
     start = models.DateTimeField()
     end = models.DateTimeField()
     order_type = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Empty: for orders of any type.")
@@ -179,6 +252,25 @@ class AppointmentSlot(models.Model):
     booked = models.PositiveIntegerField(default=0, editable=False)
     is_open = models.BooleanField(default=True, help_text="A closed slot is not offered and cannot be booked.")
     closed_reason = models.TextField(blank=True, default="", db_default="")
+    blackout = models.ForeignKey(
+        Blackout,
+        on_delete=models.PROTECT,
+        related_name="slots",
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+    )
+    is_withdrawn = models.BooleanField(
+        "withdrawn", default=False, db_default=False, editable=False, help_text="The plan has this slot no longer."
+    )
+    external_id = models.CharField(
+        max_length=ID_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The key of the planning system that made this slot.",
+    )
 
     refusal: str  # set by offers.with_refusal
 
@@ -190,9 +282,13 @@ class AppointmentSlot(models.Model):
             ("close_appointmentslot", "Can open and close appointment slots"),
             ("resize_appointmentslot", "Can change the capacity of appointment slots"),
         ]
-        # The board and the list look at days of all areas.
         indexes = [
+            # The board and the list look at days of all areas.
             models.Index(fields=["start"], name="slot_by_start"),
+            # Is this worker free? Asked for each slot that is seeded or imported.
+            models.Index(fields=["worker", "start"], name="slot_by_worker"),
+            # What a blackout hides: few of many.
+            models.Index(fields=["blackout"], condition=Q(blackout__isnull=False), name="slot_by_blackout"),
             # Bookings in closed slots.
             models.Index(fields=["start"], condition=Q(is_open=False), name="slot_closed"),
         ]
@@ -211,6 +307,10 @@ class AppointmentSlot(models.Model):
                 condition=Q(is_open=False) | Q(closed_reason=""),
                 name="slot_reason_only_while_closed",
             ),
+            # Also the index by which an import finds its slots.
+            models.UniqueConstraint(
+                fields=["external_id"], condition=~Q(external_id=""), name="slot_external_id_is_unique"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -223,7 +323,12 @@ class AppointmentSlot(models.Model):
 
     @property
     def free(self) -> int:
-        return self.capacity - self.booked if self.is_open else 0
+        return 0 if self.is_hidden else self.capacity - self.booked
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it is not offered and cannot be booked; the rule `closed` in offers.py says the same in SQL."""
+        return not self.is_open or self.blackout_id is not None or self.is_withdrawn
 
 
 class WorkOrderQuerySet(models.QuerySet["WorkOrder"]):
@@ -296,6 +401,9 @@ class WorkOrder(models.Model):
     cancelled_at = models.DateTimeField(null=True, blank=True)
     cancelled_by = models.CharField(max_length=ID_LENGTH, blank=True)
     cancel_reason = models.TextField(blank=True)
+    purged_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the personal data was taken out; the numbers stay taken."
+    )
 
     objects = WorkOrderQuerySet.as_manager()
 
@@ -481,7 +589,8 @@ class RequiredPart(models.Model):
 class HistoryEntry(models.Model):
     """What happened to a work order or a slot: who, when, why, and what was before and after.
 
-    Append-only: a trigger in the database refuses to change or delete an entry.
+    Append-only: a trigger in the database refuses to change or delete an entry. It lets through what housekeeping does
+    (migration 0021): personal data leaves the entries of a purged work order; the entries of a slot go with the slot.
     """
 
     class Event(models.TextChoices):
@@ -494,6 +603,8 @@ class HistoryEntry(models.Model):
         CLOSED = "closed"
         OPENED = "opened"
         RESIZED = "resized"
+        CHANGED = "changed"
+        PURGED = "purged"
 
     class Via(models.TextChoices):
         API = "api", "API"

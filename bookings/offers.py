@@ -10,14 +10,16 @@ import hashlib
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Case, Exists, F, Q, QuerySet, Value, When
-from django.db.models.functions import Length
+from django.db.models import BigIntegerField, Case, Exists, F, Q, QuerySet, Value, When
+from django.db.models.functions import Cast, Length
+from django.db.models.lookups import LessThan
 
-from bookings import wire
+from bookings import calendars, wire
 from bookings.models import AppointmentSlot, PostcodePrefix, ServiceArea, plain_postcode
 
 ID_PREFIX = "slot-"
@@ -26,20 +28,23 @@ ID_PREFIX = "slot-"
 REFUSALS = {
     "past": "This appointment has begun or is over.",
     "notice": "This appointment begins too soon to be booked.",
+    "cutoff": "Bookings for the day of this appointment are closed.",
     "horizon": "This appointment is too far ahead to be booked.",
     "closed": "This appointment is closed for bookings.",
     "full": "This appointment is full.",
+    "margin": "The last places of this appointment are kept back.",
 }
-
 
 # What a technician reads when a rule, or a wish, leaves nothing to offer.
 EMPTY = {
     "planned": "No appointments are planned in {area} for orders of this kind.",
     "past": "No appointments are planned in {area} from now on.",
     "notice": "The appointments in {area} begin too soon to be booked; no later ones are planned.",
+    "cutoff": "Bookings for the next days in {area} are closed; no later appointments are planned.",
     "horizon": "There is no appointment in {area} within the next {days} days; later ones cannot be booked yet.",
     "closed": "All appointments in {area} in the next {days} days are closed for bookings.",
     "full": "All appointments in {area} in the next {days} days are full.",
+    "margin": "The last free places in {area} in the next {days} days are kept back.",
     "parts": "No appointment in {area} is free after the delivery of the parts, which is expected on {delivery}.",
     "customer": "No free appointment in {area} fits the customer's own times.",
 }
@@ -64,7 +69,7 @@ def search(job: wire.Search, now: datetime) -> Found:
         )
     slots = AppointmentSlot.objects.filter(for_order_type(job.order_type), area=area)
     wanted = wishes(job)
-    conditions = rules(now) | wanted
+    conditions = rules(now, area) | wanted
     periods = open_periods(slots, conditions.values(), settings.BOOKJOB_MAX_OFFERS)
     if periods:
         return Found(area, periods)
@@ -87,8 +92,9 @@ def open_periods(
 def alternatives(slot: AppointmentSlot, order_type: str, now: datetime) -> list[tuple[datetime, datetime]]:
     """Up to three periods to book instead: the next ones after the slot, else the next ones from now."""
     slots = AppointmentSlot.objects.filter(for_order_type(order_type), area=slot.area)
-    later = [*rules(now).values(), Q(start__gte=slot.start)]
-    return open_periods(slots, later, 3) or open_periods(slots, rules(now).values(), 3)
+    keeping = rules(now, slot.area).values()
+    later = [*keeping, Q(start__gte=slot.start)]
+    return open_periods(slots, later, 3) or open_periods(slots, keeping, 3)
 
 
 def wishes(job: wire.Search) -> dict[str, Q]:
@@ -130,23 +136,43 @@ def _what_left_nothing(area: ServiceArea, slots: QuerySet[AppointmentSlot], cond
     return next(word for word, is_true in zip(tests, answers, strict=True) if not is_true)
 
 
-def rules(now: datetime) -> dict[str, Q]:
-    """What a slot must fulfil, by the word that names its breach, in the order in which a refusal looks at them."""
-    return {
+def rules(now: datetime, area: ServiceArea) -> dict[str, Q]:
+    """What a slot of `area` must fulfil, by the word that names its breach, in the order in which a refusal looks."""
+    found = {
         "past": Q(start__gt=now),
         "notice": Q(start__gt=now + timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES)),
+    }
+    if area.cutoff_days is not None and area.cutoff_time is not None:
+        found["cutoff"] = Q(start__gte=_first_open_day(now, area.zone, area.cutoff_days, area.cutoff_time))
+    found |= {
         "horizon": Q(start__lte=now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS)),
-        "closed": Q(is_open=True),
+        "closed": Q(is_open=True, blackout__isnull=True, is_withdrawn=False),
         "full": Q(booked__lt=F("capacity")),
     }
+    if area.safety_percent < 100:
+        # In hundredths of a place, which no rounding touches, and in 64 bits, which no capacity leaves.
+        most = Cast("capacity", BigIntegerField()) * area.safety_percent
+        found["margin"] = Q(LessThan(Cast("booked", BigIntegerField()) * 100, most))
+    return found
 
 
-def takeable(now: datetime) -> Q:
+def takeable(now: datetime, area: ServiceArea) -> Q:
     """All rules at once."""
     condition = Q()
-    for rule in rules(now).values():
+    for rule in rules(now, area).values():
         condition &= rule
     return condition
+
+
+def _first_open_day(now: datetime, zone: ZoneInfo, days_before: int, at: time) -> datetime:
+    """The beginning, in UTC, of the first day of the area's calendar that the cut-off leaves open at `now`."""
+    today = now.astimezone(zone).date()
+    minute = at.hour * 60 + at.minute
+    latest_closed = today + timedelta(days=days_before)
+    # Compared as instants: on the clock, an hour that comes twice would open the day again.
+    if now < calendars.moment_of(today, minute, zone):
+        latest_closed -= timedelta(days=1)
+    return calendars.moment_of(latest_closed + timedelta(days=1), 0, zone)
 
 
 def for_order_type(order_type: str) -> Q:
@@ -154,9 +180,9 @@ def for_order_type(order_type: str) -> Q:
     return Q(order_type__in=["", order_type])
 
 
-def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime) -> QuerySet[AppointmentSlot]:
-    """Each slot with `refusal`: the first rule that it breaks, or an empty text."""
-    broken = [When(~rule, then=Value(word)) for word, rule in rules(now).items()]
+def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceArea) -> QuerySet[AppointmentSlot]:
+    """Each slot of `area` with `refusal`: the first rule that it breaks, or an empty text."""
+    broken = [When(~rule, then=Value(word)) for word, rule in rules(now, area).items()]
     return slots.annotate(refusal=Case(*broken, default=Value("")))  # type: ignore[no-redef]
 
 

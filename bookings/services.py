@@ -161,7 +161,7 @@ def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str =
             )
             _swap_places(before, slot, now)
     except _LostRace:
-        found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), now).first()
+        found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), now, slot.area).first()
         why = offers.REFUSALS[found.refusal] if found and found.refusal else "Somebody took this place a moment ago."
         raise BookingError("slot_unavailable", f"{why} {work_order.order_num} stays where it is.") from None
     except IntegrityError:
@@ -253,6 +253,7 @@ def _named_slots(job: wire.BookJob, now: datetime) -> list[AppointmentSlot]:
                 end__in={end for _, end in periods},
             ),
             now,
+            area,
         )
         if (slot.start, slot.end) in periods
     ]
@@ -444,7 +445,7 @@ def _swap_places(before: AppointmentSlot, after: AppointmentSlot, now: datetime)
 
 def _take_place(slot: AppointmentSlot, now: datetime) -> None:
     """The guard of the first promise: the place is taken only where all rules hold at this very moment."""
-    taken = AppointmentSlot.objects.filter(offers.takeable(now), pk=slot.pk).update(booked=F("booked") + 1)
+    taken = AppointmentSlot.objects.filter(offers.takeable(now, slot.area), pk=slot.pk).update(booked=F("booked") + 1)
     if not taken:
         raise _LostRace
 

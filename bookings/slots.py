@@ -3,14 +3,11 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
-from bookings import origin
+from bookings import blackouts
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError, record
-
-BATCH = 2_000
 
 
 def add(
@@ -29,44 +26,11 @@ def add(
     )
     slot.full_clean()
     with transaction.atomic():
+        blackouts.only_writer()
+        slot.blackout = blackouts.covering(area.blackouts.in_force(), slot.worker, start, end)
         slot.save(force_insert=True)
         record(slot, HistoryEntry.Event.ADDED, at=timezone.now(), by=by, after={"capacity": capacity})
     return slot
-
-
-def add_many(*, new: list[AppointmentSlot], by: str) -> None:
-    """Make the slots of one area and worker, in the transaction of the caller.
-
-    One that another run makes at the same moment is no error, and stands once.
-    """
-    if not new:
-        return
-    AppointmentSlot.objects.bulk_create(new, batch_size=BATCH, ignore_conflicts=True)
-    # The database does not say which keys they got: they are the ones without a history.
-    made = {(slot.start, slot.end, slot.order_type) for slot in new}
-    added = AppointmentSlot.objects.filter(
-        area=new[0].area,
-        worker=new[0].worker,
-        start__range=(min(slot.start for slot in new), max(slot.start for slot in new)),
-        history__isnull=True,
-    )
-    now, came = timezone.now(), origin.current.get()
-    HistoryEntry.objects.bulk_create(
-        (
-            HistoryEntry(
-                slot=slot,
-                event=HistoryEntry.Event.ADDED,
-                at=now,
-                by=by,
-                via=came.via,
-                request_id=came.request_id,
-                details={"after": {"capacity": slot.capacity}},
-            )
-            for slot in added
-            if (slot.start, slot.end, slot.order_type) in made
-        ),
-        batch_size=BATCH,
-    )
 
 
 def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
@@ -78,23 +42,17 @@ def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
     hit = WorkOrder.objects.active().filter(slot=slot)
     with transaction.atomic():
         # Bookings first and the slot after them, as whoever books, moves or cancels does: nobody waits in a circle.
-        _ask_for_review(slot, now)
+        blackouts.ask_for_review(hit, now)
         if not AppointmentSlot.objects.filter(pk=slot.pk, is_open=True).update(is_open=False, closed_reason=reason):
             current = AppointmentSlot.objects.select_related("area").get(pk=slot.pk)
             why = f": {current.closed_reason}" if current.closed_reason else "."
             raise BookingError("already_closed", f"{current} is closed already{why}")
         # Whoever was moved here between the two is asked about as well.
-        _ask_for_review(slot, now)
-        hit_keys = list(hit.values_list("pk", flat=True))
-        came = origin.current.get()
-        HistoryEntry.objects.bulk_create(
-            HistoryEntry(
-                work_order_id=key, event=event, at=now, by=by, reason=reason, via=came.via, request_id=came.request_id
-            )
-            for key in hit_keys
-        )
-        record(slot, event, at=now, by=by, reason=reason, bookings=len(hit_keys))
-    return len(hit_keys)
+        blackouts.ask_for_review(hit, now)
+        bookings = list(hit)
+        blackouts.record_each(bookings, event, by=by, reason=reason)
+        record(slot, event, at=now, by=by, reason=reason, bookings=len(bookings))
+    return len(bookings)
 
 
 def reopen(*, slot: AppointmentSlot, by: str, reason: str = "") -> None:
@@ -125,10 +83,3 @@ def resize(*, slot: AppointmentSlot, capacity: int, by: str, reason: str = "") -
             )
         before, after = {"capacity": slot.capacity}, {"capacity": capacity}
         record(slot, HistoryEntry.Event.RESIZED, at=timezone.now(), by=by, reason=reason, before=before, after=after)
-
-
-def _ask_for_review(slot: AppointmentSlot, now: datetime) -> None:
-    active = WorkOrder.objects.active().filter(slot=slot)
-    active.filter(reviewed_at__isnull=False).update(reviewed_at=None, reviewed_by="", version=F("version") + 1)
-    # Also those that nobody has reviewed have a new line in their history, which other systems read.
-    active.update(changed_at=now, change_num=None)

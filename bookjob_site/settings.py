@@ -295,6 +295,8 @@ BOOKJOB_MAX_OFFERS = read("BOOKJOB_MAX_OFFERS", 50, whole(1, 1000), "a number, 1
 BOOKJOB_DEFAULT_AREA = read("BOOKJOB_DEFAULT_AREA", "", str, "the code of a service area")
 BOOKJOB_UNAVAILABLE_TYPES: list[str] = read("BOOKJOB_UNAVAILABLE_TYPES", [], str.split, "codes separated by spaces")
 BOOKJOB_OFFER_TYPE = read("BOOKJOB_OFFER_TYPE", "", str, "a code")
+# What `purge` does beside removing slots: names, addresses and bodies of old work orders go, for good.
+BOOKJOB_PURGE_PERSONAL_DATA = read("BOOKJOB_PURGE_PERSONAL_DATA", False, switch, "on or off")
 BOOKJOB_MAX_BODY_BYTES = read(
     "BOOKJOB_MAX_BODY_BYTES",
     1024 * 1024,

@@ -33,7 +33,9 @@ def sample(name: str) -> dict:
 def clock_stands_at(now: datetime = NOW):
     """Searches and bookings are decided at this moment; tokens and sessions still live by the real clock."""
     stopped = SimpleNamespace(now=lambda: now)
-    with mock.patch("bookings.services.timezone", stopped), mock.patch("bookings.views.timezone", stopped):
+    with contextlib.ExitStack() as stack:
+        for module in ("services", "views", "blackouts", "management.commands.seed_slots"):
+            stack.enter_context(mock.patch(f"bookings.{module}.timezone", stopped))
         yield
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from bookings.calendars import Hours, moment_of, overlaps, read_hours, read_weekdays, slots_of_day
+from bookings.calendars import Diary, Hours, moment_of, read_hours, read_weekdays, slots_of_day
 
 FROM = datetime(2026, 11, 24, tzinfo=UTC)
 UNTIL = datetime(2031, 11, 24, tzinfo=UTC)
@@ -246,11 +246,26 @@ class TestWeekdays:
             read_weekdays(text)
 
 
-class TestOverlaps:
+class TestDiary:
     @pytest.mark.parametrize(
         ("start", "end", "meets"),
-        [(0, 10, False), (0, 11, True), (10, 20, True), (12, 13, True), (19, 40, True), (20, 30, False), (5, 50, True)],
+        [
+            (0, 10, None),
+            (0, 11, (10, 20)),
+            (10, 20, (10, 20)),
+            (12, 13, (10, 20)),
+            (20, 30, None),
+            (5, 31, (30, 90)),
+            (60, 70, (30, 90)),  # though a shorter period began later
+            (90, 95, None),
+        ],
     )
-    def test_touching_is_no_overlap(self, start, end, meets):
-        taken = [(FROM + a * MINUTE, FROM + b * MINUTE) for a, b in [(10, 20), (30, 40)]]
-        assert overlaps(taken, FROM + start * MINUTE, FROM + end * MINUTE) is meets
+    def test_touching_is_no_clash(self, start, end, meets):
+        def at(minute):
+            return FROM + minute * MINUTE
+
+        diary = Diary([(at(30), at(90)), (at(10), at(20)), (at(40), at(50))])
+        assert diary.clash(at(start), at(end)) == (meets and (at(meets[0]), at(meets[1])))
+
+    def test_an_empty_one(self):
+        assert Diary([]).clash(FROM, UNTIL) is None

@@ -209,7 +209,10 @@ class TestTheIndex:
             )
         slots = AppointmentSlot.objects.filter(offers.for_order_type("1001"), area=make_area())
         query = (
-            slots.filter(*offers.rules(NOW).values()).order_by("start", "end").values_list("start", "end").distinct()
+            slots.filter(*offers.rules(NOW, make_area()).values())
+            .order_by("start", "end")
+            .values_list("start", "end")
+            .distinct()
         )
         plan = plan_of(query[:50])
         assert "slot_exists_once_per_worker_and_type" in plan or "USING INDEX" in plan

@@ -23,7 +23,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from bookings import authentication, offers, wire
-from bookings.models import AppointmentSlot, PostcodePrefix, ServiceArea, WorkOrder
+from bookings.models import PostcodePrefix, ServiceArea, WorkOrder
 
 AREAS = [
     ("LEEDS", "Leeds", "Europe/London", "GB", ["LS", "WF"]),
@@ -96,10 +96,10 @@ class Command(BaseCommand):
             f"API user:  api  {passwords['api']}  (its token below: {settings.BOOKJOB_TOKEN_MINUTES} minutes)"
         )
         now = timezone.now()
-        slots = AppointmentSlot.objects.filter(area__code="LEEDS")
+        area = ServiceArea.objects.get(code="LEEDS")
         # A day ahead, so that the line is still good when it is pasted after lunch.
-        conditions = [*offers.rules(now).values(), Q(start__gt=now + timedelta(days=1))]
-        periods = offers.open_periods(slots, conditions, 1)
+        conditions = [*offers.rules(now, area).values(), Q(start__gt=now + timedelta(days=1))]
+        periods = offers.open_periods(area.slots.all(), conditions, 1)
         if not periods:
             self.stdout.write("No appointment is free in LEEDS.")
             return

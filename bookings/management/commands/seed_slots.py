@@ -1,39 +1,49 @@
-"""Make the appointment slots of an area from its opening hours, which are read on the area's clock.
+"""Make appointment slots from opening hours, which are read on the area's clock.
 
 Example, three months of two-hour slots for four visits each, without bank holidays:
 
     python manage.py seed_slots --area LEEDS --name Leeds --time-zone Europe/London \\
         --from 2026-12-01 --days 90 --hours 08:00-12:00,13:00-17:00 --length 120 --capacity 4 --holidays GB-ENG
 
+Example, all areas and workers from a file (docs/slots.md describes it), closing what the file has no longer:
+
+    python manage.py seed_slots --template slots.toml --prune --dry-run
+
 Safe to repeat: a slot that exists is kept as it is, booked or not, open or closed; a slot that would overlap another
-one of the same worker is skipped. All slots of a run are written in one transaction, or none.
+one of the same worker is skipped and named. Slots are written in short transactions, so that bookings go on; a run
+that was killed can simply be run again.
 """
 
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import Counter
-from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-import holidays
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
+from django.utils import timezone
 from tqdm import tqdm
 
-from bookings import calendars, slots
-from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
+from bookings import blackouts, plans, supply
+from bookings.models import ServiceArea
+from bookings.plans import Template
 
-MAX_DAYS = 3_660
-
-
-def day(text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a date such as 2026-12-01") from None
-    if not 2000 <= day.year < 2200:
-        raise ArgumentTypeError(f"{text} is not between the years 2000 and 2200")
-    return day
+# What describes a plan. A template brings all of it itself, under the same names.
+PLAN_OPTIONS = [
+    ("area", "CODE", None),
+    ("name", "TEXT", "with --time-zone: makes the area if there is none"),
+    ("time_zone", "ZONE", "IANA name, such as Europe/London"),
+    ("from", "DATE", "first day"),
+    ("days", "N", "how many days"),
+    ("until", "DATE", "last day, instead of --days"),
+    ("hours", "08:00-12:00,13:00-17:00", "on the area's clock"),
+    ("length", "MINUTES", "of each slot"),
+    ("gap", "MINUTES", "to keep free between two slots (0)"),
+    ("capacity", "N", "visits a slot can take (1)"),
+    ("weekdays", "mon-fri", "(every day)"),
+    ("workers", "a,b", "a slot for each (a pool without names)"),
+    ("order_type", "CODE", "(orders of any type)"),
+    ("holidays", "GB-ENG", "country or country-subdivision whose days are left out"),
+]
 
 
 class Command(BaseCommand):
@@ -41,128 +51,80 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.formatter_class = RawDescriptionHelpFormatter
-        parser.add_argument("--area", required=True, metavar="CODE")
-        parser.add_argument("--name", metavar="TEXT", help="with --time-zone: makes the area if there is none")
-        parser.add_argument("--time-zone", metavar="ZONE", help="IANA name, such as Europe/London")
-        parser.add_argument("--from", required=True, type=day, dest="first", metavar="DATE", help="first day")
-        span = parser.add_mutually_exclusive_group(required=True)
-        span.add_argument("--days", type=int, metavar="N", help="how many days")
-        span.add_argument("--until", type=day, metavar="DATE", help="last day")
-        parser.add_argument("--hours", required=True, metavar="08:00-12:00,13:00-17:00", help="on the area's clock")
-        parser.add_argument("--length", required=True, type=int, metavar="MINUTES", help="of each slot")
-        parser.add_argument("--capacity", type=int, default=1, metavar="N", help="visits a slot can take (1)")
-        parser.add_argument("--weekdays", default="mon-sun", metavar="mon-fri", help="(every day)")
-        parser.add_argument("--workers", default="", metavar="a,b", help="a slot for each (a pool without names)")
-        parser.add_argument("--order-type", default="", metavar="CODE", help="(orders of any type)")
-        parser.add_argument(
-            "--holidays", metavar="GB-ENG", help="country or country-subdivision whose days are left out"
-        )
+        for name, metavar, text in PLAN_OPTIONS:
+            parser.add_argument(_option(name), dest=name, metavar=metavar, help=text)
+        parser.add_argument("--template", type=Path, metavar="FILE", help="TOML or CSV instead of the options above")
+        parser.add_argument("--prune", action="store_true", help="close unbooked slots that the template has no longer")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        days = self.days(options)
-        try:
-            hours = calendars.read_hours(options["hours"])
-            weekdays = calendars.read_weekdays(options["weekdays"])
-        except ValueError as error:
-            raise CommandError(f"--hours or --weekdays: {error}") from None
-        if not 1 <= options["length"] <= calendars.DAY_MINUTES:
-            raise CommandError(f"--length {options['length']} is not between 1 and {calendars.DAY_MINUTES} minutes.")
-        if not 1 <= options["capacity"] <= 10_000:
-            raise CommandError(f"--capacity {options['capacity']} is not between 1 and 10000.")
-        workers = [name.strip() for name in options["workers"].split(",") if name.strip()] or [""]
-        if any(len(text) > ID_LENGTH for text in [*workers, options["order_type"]]):
-            raise CommandError(f"A worker or order type is longer than {ID_LENGTH} characters.")
-        left_out = self.holidays(options["holidays"], days)
-
-        counts: Counter[str] = Counter()
-        with transaction.atomic():
-            area = self.area(options)
-            planned = [
-                (start, end)
-                for day in days
-                if day.weekday() in weekdays and day not in left_out
-                for start, end in calendars.slots_of_day(day, hours, options["length"], area.zone)
-            ]
-            for worker in tqdm(dict.fromkeys(workers), disable=None, unit="worker"):
-                self.seed(area, planned, worker, options, counts)
-            if options["dry_run"]:
-                transaction.set_rollback(True)
-        self.stdout.write(
-            f"{area.code}: {counts['created']} slots created, {counts['kept']} kept, {counts['skipped']} skipped."
-        )
-        if options["dry_run"]:
+        template, dry_run = self.template(options), options["dry_run"]
+        if not dry_run:
+            supply.add_areas(template.areas.values())
+        counts: Counter[tuple[str, str]] = Counter()
+        gone: set[int] = set()
+        if options["prune"]:
+            for area, slots in supply.missing_from(template, timezone.now()):
+                counts[area.code, "closed"] += len(slots) if dry_run else supply.withdraw_slots(slots, by="seed_slots")
+                gone.update(slots if dry_run else [])
+        with tqdm(total=supply.count_wanted(template), disable=None, unit="slot", unit_scale=True) as progress:
+            for wanted in blackouts.in_batches(supply.wanted_slots(template)):
+                added = supply.add_slots(wanted, by="seed_slots", ignore=gone, dry_run=dry_run)
+                counts.update(added.counts)
+                for slot, busy in added.clashes:
+                    progress.clear()
+                    self.stdout.write(
+                        f"{slot.area.code}: {slot.area.period_text(slot.start, slot.end)} is skipped:"
+                        f" {slot.worker} is busy {slot.area.period_text(*busy)}."
+                    )
+                progress.update(len(wanted))
+        for code in template.areas:
+            reopened = f"{counts[code, 'reopened']} opened again, " if counts[code, "reopened"] else ""
+            closed = f", {counts[code, 'closed']} closed" if options["prune"] else ""
+            self.stdout.write(
+                f"{code}: {counts[code, 'created']} slots created, {reopened}{counts[code, 'kept']} kept,"
+                f" {counts[code, 'skipped']} skipped{closed}."
+            )
+        if dry_run:
             self.stdout.write("This was a dry run: nothing was written.")
 
-    def days(self, options: dict[str, Any]) -> list[date]:
-        first, until = options["first"], options["until"]
-        count = options["days"] if until is None else (until - first).days + 1
-        if not 1 <= count <= MAX_DAYS:
-            raise CommandError(f"That is {count} days; 1 to {MAX_DAYS} can be filled at once.")
-        return [first + timedelta(days=number) for number in range(count)]
+    def template(self, options: dict[str, Any]) -> Template:
+        """From the file or from the options, checked as a whole."""
+        known = {area.code: area for area in ServiceArea.objects.all()}
+        given = {name: options[name] for name, _, _ in PLAN_OPTIONS if options[name] is not None}
+        path: Path | None = options["template"]
+        if path is None:
+            if options["prune"]:
+                raise CommandError("--prune closes what a template has no longer: it goes with --template.")
+            found = plans.read_plans([(given, lambda key: 0)], known)
+            if isinstance(found, list):
+                raise CommandError(_as_options(found[0].message))
+            return found
+        if given:
+            raise CommandError(f"A template brings its plans itself: leave {_option(next(iter(given)))} out.")
+        found = plans.read_template(text_of(path), is_toml=path.suffix.lower() == ".toml", known=known)
+        if isinstance(found, list):
+            faults = "\n".join(str(fault) for fault in found)
+            raise CommandError(f"{path.name} is not right, and nothing was written.\n{faults}")
+        return found
 
-    def holidays(self, place: str | None, days: list[date]) -> set[date]:
-        if not place:
-            return set()
-        country, dash, subdivision = place.partition("-")
-        known = holidays.list_supported_countries()
-        if country not in known or (dash and subdivision not in known[country]):
-            raise CommandError(f"No public holidays are known for {place!r}. GB-ENG, DE-BY and US are known.")
-        calendar = holidays.country_holidays(
-            country, subdiv=subdivision or None, years=range(days[0].year, days[-1].year + 1)
-        )
-        return {day for day in days if day in calendar}
 
-    def area(self, options: dict[str, Any]) -> ServiceArea:
-        area = ServiceArea.objects.filter(code=options["area"]).first()
-        name, time_zone = options["name"], options["time_zone"]
-        if area:
-            if time_zone and time_zone != area.time_zone:
-                raise CommandError(f"The area {area.code} is in {area.time_zone}, not in {time_zone}.")
-            return area
-        if not (name and time_zone):
-            raise CommandError(f"There is no area {options['area']!r}. With --name and --time-zone it would be made.")
-        area = ServiceArea(code=options["area"], name=name, time_zone=time_zone)
-        try:
-            area.full_clean()
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
-        area.save()
-        return area
+def text_of(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path} is not UTF-8 from byte {error.start} on. Save it as UTF-8.") from None
 
-    def seed(
-        self,
-        area: ServiceArea,
-        planned: list[tuple[datetime, datetime]],
-        worker: str,
-        options: dict[str, Any],
-        counts: Counter[str],
-    ) -> None:
-        """Write what is missing of `planned` for one worker, or for the pool."""
-        if not planned:
-            return
-        mine = AppointmentSlot.objects.filter(area=area, start__lt=planned[-1][1], end__gt=planned[0][0], worker=worker)
-        if not worker:
-            # A pool is many people: only the same slot of the same order type is the same.
-            mine = mine.filter(order_type=options["order_type"])
-        existing = set(mine.values_list("start", "end", "order_type"))
-        taken = sorted((start, end) for start, end, _ in existing)
-        new = []
-        for start, end in planned:
-            if (start, end, options["order_type"]) in existing:
-                counts["kept"] += 1
-            elif worker and calendars.overlaps(taken, start, end):
-                counts["skipped"] += 1
-            else:
-                new.append(
-                    AppointmentSlot(
-                        area=area,
-                        start=start,
-                        end=end,
-                        worker=worker,
-                        order_type=options["order_type"],
-                        capacity=options["capacity"],
-                    )
-                )
-        slots.add_many(new=new, by="seed_slots")
-        counts["created"] += len(new)
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _as_options(message: str) -> str:
+    """What is said of a key of a plan, said of the option with which it was given."""
+    for name in ("time_zone", "order_type"):
+        message = message.replace(name, _option(name))
+    first, space, rest = message.partition(" ")
+    return (_option(first) if first in {name for name, _, _ in PLAN_OPTIONS} else first) + space + rest

@@ -1,0 +1,157 @@
+"""Times in which an area takes no bookings: closing, opening again, and what they do to slots and bookings.
+
+A blackout hides slots and deletes nothing. It also hides the slots that are made later (`covering`), so that a closed
+Christmas stays closed when somebody fills December. Bookings in it stay where they are and ask to be reviewed again.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from bookings import origin
+from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
+
+# Rows that are written in one go. On SQLite bookings wait meanwhile: so many take a tenth of a second.
+BATCH = {"sqlite": 2_000, "postgresql": 10_000}
+# What all who write slots wait for on PostgreSQL; any number that nobody else uses.
+WRITER_LOCK = 0x51075
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What closing came to: the blackout, how many slots it hid, and the bookings that stand in it, by their time."""
+
+    blackout: Blackout
+    slots: int
+    bookings: list[WorkOrder]
+
+
+def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: str, by: str, worker: str = "") -> Closed:
+    """Hide the slots of an area, or of one worker there, that share some time with a period, in one transaction.
+
+    The bookings in it are named, also those of slots that were hidden before: whoever closes has to care for them.
+    """
+    now, event = timezone.now(), HistoryEntry.Event.CLOSED
+    blackout = Blackout(area=area, worker=worker, start=start, end=end, reason=reason, closed_at=now, closed_by=by)
+    with transaction.atomic():
+        only_writer()
+        blackout.save(force_insert=True)
+        slots = touched_by(blackout)
+        hit = WorkOrder.objects.active().filter(slot__in=slots)
+        # Bookings first and the slots after them, as whoever books, moves or cancels does: nobody waits in a circle.
+        ask_for_review(hit, now)
+        # Locked in the order of their keys before the bookings are counted: who books at this moment is seen, or
+        # finds the slot closed.
+        locked = slots.filter(blackout__isnull=True).order_by("pk").select_for_update()
+        hidden = list(locked.values_list("pk", flat=True))
+        for batch in in_batches(hidden):
+            AppointmentSlot.objects.filter(pk__in=batch).update(blackout=blackout)
+        ask_for_review(hit, now)
+        bookings = list(hit.select_related("slot", "area").order_by("visit_start", "pk"))
+        record_each(hidden, event, by=by, reason=reason, blackout=blackout.pk)
+        record_each(bookings, event, by=by, reason=reason, blackout=blackout.pk)
+    return Closed(blackout, len(hidden), bookings)
+
+
+def open_slots(*, area: ServiceArea, start: datetime, end: datetime, by: str, worker: str = "") -> int:
+    """End all blackouts of an area, or of one worker there, within a period; says how many slots that opened.
+
+    A blackout that reaches beyond the period stays in force there, as a new one.
+    """
+    with transaction.atomic():
+        only_writer()
+        opened = 0
+        for blackout in area.blackouts.in_force().filter(worker=worker, start__lt=end, end__gt=start).order_by("pk"):
+            for rest_start, rest_end in ((blackout.start, start), (end, blackout.end)):
+                if rest_start < rest_end:
+                    rest = Blackout.objects.get(pk=blackout.pk)
+                    rest.pk, rest.start, rest.end = None, rest_start, rest_end
+                    rest.save(force_insert=True)
+            opened += lift(blackout=blackout, by=by)
+    return opened
+
+
+def lift(*, blackout: Blackout, by: str) -> int:
+    """End one blackout and open the slots that no other one hides; says how many. Safe to repeat."""
+    with transaction.atomic():
+        only_writer()
+        Blackout.objects.in_force().filter(pk=blackout.pk).update(opened_at=timezone.now(), opened_by=by)
+        others = list(blackout.area.blackouts.in_force())
+        now_under: dict[Blackout | None, list[int]] = defaultdict(list)
+        for slot in blackout.slots.order_by("pk").select_for_update():
+            now_under[covering(others, slot.worker, slot.start, slot.end)].append(slot.pk)
+        for other, slots in now_under.items():
+            for batch in in_batches(slots):
+                AppointmentSlot.objects.filter(pk__in=batch).update(blackout=other)
+        opened = now_under[None]
+        record_each(opened, HistoryEntry.Event.OPENED, by=by, reason=blackout.reason, blackout=blackout.pk)
+    return len(opened)
+
+
+def touched_by(blackout: Blackout) -> QuerySet[AppointmentSlot]:
+    slots = blackout.area.slots.within(blackout.start, blackout.end)
+    return slots.filter(worker=blackout.worker) if blackout.worker else slots
+
+
+def covering(blackouts: Iterable[Blackout], worker: str, start: datetime, end: datetime) -> Blackout | None:
+    """The one of some blackouts of an area that hides a slot of it."""
+    for blackout in blackouts:
+        if blackout.worker in ("", worker) and blackout.start < end and blackout.end > start:
+            return blackout
+    return None
+
+
+# --- What all share who write slots, inside their transaction ------------------------------------------------
+
+
+def only_writer() -> None:
+    """Wait until nobody else makes or hides slots: what was looked at before writing holds until the transaction ends.
+
+    On SQLite the transaction itself is the only writer (transaction_mode IMMEDIATE). Bookings do not wait for this.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
+
+
+def ask_for_review(bookings: QuerySet[WorkOrder], now: datetime) -> None:
+    bookings.filter(reviewed_at__isnull=False).update(reviewed_at=None, reviewed_by="", version=F("version") + 1)
+    # Also those that nobody has reviewed have a new line in their history, which other systems read.
+    bookings.update(changed_at=now, change_num=None)
+
+
+def record_each(
+    about: Iterable[WorkOrder | int], event: HistoryEntry.Event, *, by: str, reason: str, **details: Any
+) -> None:
+    """The same line for the history of each of many work orders, or of slots by their keys."""
+    now, came = timezone.now(), origin.current.get()
+    HistoryEntry.objects.bulk_create(
+        (
+            HistoryEntry(
+                work_order=thing if isinstance(thing, WorkOrder) else None,
+                slot_id=thing if isinstance(thing, int) else None,
+                event=event,
+                at=now,
+                by=by,
+                via=came.via,
+                request_id=came.request_id,
+                reason=reason,
+                details=details,
+            )
+            for thing in about
+        ),
+        batch_size=1_000,
+    )
+
+
+def in_batches(rows: Iterable[Any], size: int | None = None) -> Iterator[list[Any]]:
+    rows = iter(rows)
+    while batch := list(islice(rows, size or BATCH[connection.vendor])):
+        yield batch

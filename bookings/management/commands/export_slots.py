@@ -1,0 +1,57 @@
+"""Write slots as CSV, as import_slots reads it; times are UTC.
+
+Example:
+
+    python manage.py export_slots --area LEEDS --from 2026-12-01 --until 2026-12-31 > slots.csv
+
+Slots that were not imported have no external_id yet; with one, import_slots takes them over.
+"""
+
+import csv
+import os
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from bookings import slot_files
+from bookings.models import AppointmentSlot, ServiceArea
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.add_argument("--area", metavar="CODE", help="(all areas)")
+        parser.add_argument("--from", dest="first", metavar="DATE", help="first day, in UTC")
+        parser.add_argument("--until", metavar="DATE", help="last day, in UTC")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        slots = AppointmentSlot.objects.all()
+        if options["area"] is not None:
+            if not ServiceArea.objects.filter(code=options["area"]).exists():
+                raise CommandError(f"There is no area {options['area']!r}.")
+            slots = slots.filter(area__code=options["area"])
+        if options["first"]:
+            slots = slots.filter(start__gte=_midnight("--from", options["first"]))
+        if options["until"]:
+            slots = slots.filter(start__lt=_midnight("--until", options["until"]) + timedelta(days=1))
+        self.stdout.ending = ""  # the writer ends its lines itself
+        try:
+            csv.writer(self.stdout, lineterminator="\n").writerows(slot_files.export_rows(slots))
+        except BrokenPipeError:
+            # Whoever reads has enough, as `head` does. What is left unwritten must not fail at the exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _midnight(option: str, text: str) -> datetime:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"{option} {text} is not a date such as 2026-12-01.") from None
+    if not 2000 <= day.year < 2200:
+        raise CommandError(f"{option} {text} is not between the years 2000 and 2200.")
+    return datetime.combine(day, time(), UTC)

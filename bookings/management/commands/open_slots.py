@@ -1,0 +1,36 @@
+"""Take bookings again in a time that close_slots closed.
+
+Example:
+
+    python manage.py open_slots --area LEEDS --from 2026-12-24 --until 2026-12-26
+
+What was closed beyond the times stays closed there. Slots that staff closed one by one, or that the plan has no
+longer, stay hidden as well.
+"""
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from bookings import blackouts
+from bookings.management.commands.close_slots import add_period_arguments, read_period
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+        add_period_arguments(parser)
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        area, start, end = read_period(options)
+        with transaction.atomic():
+            opened = blackouts.open_slots(area=area, start=start, end=end, worker=options["worker"], by="open_slots")
+            transaction.set_rollback(options["dry_run"])
+        self.stdout.write(f"{area.code}: {opened} slots opened, {area.period_text(start, end)}.")
+        if options["dry_run"]:
+            self.stdout.write("This was a dry run: nothing was written.")

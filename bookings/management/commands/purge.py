@@ -1,0 +1,72 @@
+"""Remove what is old: past slots that nobody booked and, where the customer wants it, personal data of work orders.
+
+Example, what was over before this year:
+
+    python manage.py purge --before 2026-01-01 --dry-run
+    python manage.py purge --before 2026-01-01
+
+Days are UTC. With BOOKJOB_PURGE_PERSONAL_DATA=on, the names, addresses, bodies and remarks of old work orders are
+emptied as well, for good; their numbers stay taken. It works in short transactions while the service runs, and what
+was interrupted is simply run again.
+"""
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from tqdm import tqdm
+
+from bookings import housekeeping
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.add_argument(
+            "--before", required=True, metavar="DATE", help="what was over by the beginning of this day"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        before, dry_run = _beginning_of(options["before"]), options["dry_run"]
+        slots = housekeeping.old_slots(before).count()
+        if not dry_run:
+            slots = _repeat(lambda: housekeeping.remove_slots(before=before), slots, "slot")
+        self.stdout.write(f"{slots} past slots without bookings removed.")
+        if not settings.BOOKJOB_PURGE_PERSONAL_DATA:
+            self.stdout.write("Personal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.")
+        else:
+            orders = housekeeping.old_work_orders(before).count()
+            if not dry_run:
+                orders = _repeat(
+                    lambda: housekeeping.remove_personal_data(before=before, by="purge"), orders, "work order"
+                )
+            self.stdout.write(f"{orders} work orders emptied of personal data.")
+        if dry_run:
+            self.stdout.write("This was a dry run: nothing was written.")
+
+
+def _repeat(step: Callable[[], int], expected: int, unit: str) -> int:
+    """Until nothing is left; says how much it was."""
+    done = 0
+    with tqdm(total=expected, disable=None, unit=unit) as progress:
+        while count := step():
+            done += count
+            progress.update(count)
+    return done
+
+
+def _beginning_of(text: str) -> datetime:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"--before {text} is not a date such as 2026-01-01.") from None
+    if day > timezone.now().date():
+        raise CommandError(f"--before {day} lies in the future. Only what is over can be removed.")
+    return datetime.combine(day, time(), UTC)

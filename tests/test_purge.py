@@ -1,0 +1,208 @@
+import io
+from datetime import UTC, datetime, timedelta
+from unittest import mock
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+
+from bookings import blackouts, housekeeping, services
+from bookings.models import AppointmentSlot, HistoryEntry, SearchTerm, WorkOrder
+from tests.conftest import manage
+from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
+
+pytestmark = pytest.mark.django_db
+
+# Really past: the database asks its own clock whether a slot is over.
+THEN = datetime(2026, 6, 1, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+NAMES = {"AccountNum": "C-1", "Name": "Ada Mill"}
+PLACE = {
+    "LocationNum": "L-1",
+    "ServiceAreaID": "LEEDS",
+    "Address": {"AddrLine1": "7 Mill Lane", "Zip": "LS1 4AP"},
+    "Contacts": [{"FirstName": "Ada", "IsPrimary": True, "Phones": [{"PhoneNum": "0113 496 0000"}]}],
+}
+
+
+def purge(*flags: str, before: str = "2026-07-01") -> str:
+    output = io.StringIO()
+    call_command("purge", f"--before={before}", *flags, stdout=output)
+    return output.getvalue()
+
+
+def book_in_june(order="WO-1") -> WorkOrder:
+    """A booking of June that was moved and cancelled, with the customer in all places that there are."""
+    first = AppointmentSlot.objects.filter(start=THEN).first() or make_slot(start=THEN, capacity=9)
+    with clock_stands_at(THEN - 24 * HOUR):
+        work_order = make_booking(order, booking(first.start, first.end, Account=NAMES, Location=PLACE))
+        services.cancel(work_order=work_order, by="dispatcher", reason="Ada Mill is ill")
+    return work_order
+
+
+def everything() -> list:
+    return [row for model in (AppointmentSlot, WorkOrder, HistoryEntry, SearchTerm) for row in model.objects.values()]
+
+
+def dump() -> str:
+    """All that the database holds of work orders, as text."""
+    return str([row for model in (WorkOrder, HistoryEntry) for row in model.objects.values()])
+
+
+class TestSlots:
+    def test_removes_what_is_over_and_was_never_booked(self):
+        old = make_slot(start=THEN + 4 * HOUR)
+        hidden = make_slot(start=THEN + 8 * HOUR)
+        blackouts.close_slots(area=make_area(), start=hidden.start, end=hidden.end, reason="x", by="test")
+        stays = [book_in_june().slot, make_slot(start=datetime(2026, 6, 30, 23, tzinfo=UTC))]
+        assert purge() == (
+            "2 past slots without bookings removed.\nPersonal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.\n"
+        )
+        assert set(AppointmentSlot.objects.all()) == set(stays)
+        assert not HistoryEntry.objects.filter(slot__in=[old.pk, hidden.pk]).exists()
+        assert "Ada Mill" in dump()
+        assert purge().startswith("0 past slots")
+
+    def test_in_batches(self):
+        for hour in range(7):
+            make_slot(start=THEN + hour * HOUR)
+        with mock.patch.object(housekeeping, "BATCH", 3):
+            assert purge().startswith("7 past slots")
+
+    def test_a_run_that_was_interrupted_is_run_again(self):
+        for hour in range(7):
+            make_slot(start=THEN + hour * HOUR)
+        with mock.patch.object(housekeeping, "BATCH", 3):
+            assert housekeeping.remove_slots(before=datetime(2026, 7, 1, tzinfo=UTC)) == 3
+            assert purge().startswith("4 past slots")
+
+    @pytest.mark.parametrize("is_on", [True, False])
+    def test_a_dry_run_says_the_same_and_changes_nothing(self, settings, is_on):
+        settings.BOOKJOB_PURGE_PERSONAL_DATA = is_on
+        make_slot(start=THEN + 4 * HOUR)
+        book_in_june()
+        before = everything()
+        told = purge("--dry-run")
+        assert everything() == before
+        assert told == purge() + "This was a dry run: nothing was written.\n"
+
+
+class TestPersonalData:
+    @pytest.fixture(autouse=True)
+    def _on(self, settings):
+        settings.BOOKJOB_PURGE_PERSONAL_DATA = True
+
+    def test_is_gone_and_the_numbers_stay(self):
+        work_order = book_in_june()
+        assert purge().endswith("1 work orders emptied of personal data.\n")
+        assert not [
+            word for word in ("Ada", "Mill", "LS1", "0113", "ill") if f"{word}" in dump().replace("original", "")
+        ]
+        after = WorkOrder.objects.get(pk=work_order.pk)
+        assert (after.order_num, after.original_order, after.account_num, after.body) == (
+            work_order.order_num,
+            "WO-1",
+            "C-1",
+            "{}",
+        )
+        assert list(after.history.values_list("event", "by", "reason")) == [
+            ("booked", "tech.jones", ""),
+            ("cancelled", "dispatcher", ""),
+            ("purged", "purge", ""),
+        ]
+        terms = {bytes(term) for term in after.search_terms.values_list("term", flat=True)}
+        assert {b"wo1", b"c1", b"l1"} <= terms
+        assert not terms & {b"ada", b"mill", b"ls14ap"}
+        assert purge().endswith("\n0 work orders emptied of personal data.\n")
+
+    def test_the_body_before_a_move_is_gone_too(self, settings):
+        settings.BOOKJOB_FOLLOWUP_POLICY = "move"
+        first, second = make_slot(start=THEN), make_slot(start=THEN + 4 * HOUR)
+        with clock_stands_at(THEN - 24 * HOUR):
+            for slot in (first, second):
+                work_order = make_booking("WO-1", booking(slot.start, slot.end, Account=NAMES, Location=PLACE))
+        assert "Ada Mill" in work_order.history.get(event="moved").details["before"]["body"]
+        purge()
+        details = work_order.history.get(event="moved").details
+        assert set(details["before"]) == {"slot", "start", "end", "worker"}
+        assert "Ada Mill" not in dump()
+
+    def test_a_copy_of_an_old_booking_still_gets_its_answer(self):
+        slot = make_slot(start=THEN)
+        with clock_stands_at(THEN - 24 * HOUR):
+            body = booking(slot.start, slot.end, Account=NAMES)
+            first = make_booking(body=body)
+        purge()
+        with clock_stands_at(THEN + 1000 * HOUR):
+            assert make_booking(body=body) == first
+
+    def test_what_is_not_old_stays(self):
+        book_in_june()
+        assert purge(before="2026-06-01").endswith("\n0 work orders emptied of personal data.\n")
+        assert "Ada Mill" in dump()
+
+    def test_in_batches(self):
+        for number in range(5):
+            book_in_june(f"WO-{number}")
+        with mock.patch.object(housekeeping, "BATCH", 2):
+            assert purge().endswith("5 work orders emptied of personal data.\n")
+
+    def test_verify_bookings_finds_nothing_wrong(self):
+        book_in_june()
+        purge()
+        output = io.StringIO()
+        call_command("verify_bookings", stdout=output)
+        assert output.getvalue() == ""
+
+
+class TestTheHistoryIsStillAppendOnly:
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE bookings_historyentry SET reason = ''",
+            "UPDATE bookings_historyentry SET details = '{}', reason = ''",
+            "DELETE FROM bookings_historyentry",
+        ],
+    )
+    def test_of_a_work_order_that_is_not_purged(self, statement):
+        book_in_june()
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    @pytest.mark.parametrize(
+        "change",
+        ["reason = 'x'", "reason = '', event = 'noted'", "reason = '', by = 'x'", "reason = '', details = '{}'"],
+    )
+    def test_of_a_purged_one(self, settings, change):
+        settings.BOOKJOB_PURGE_PERSONAL_DATA = True
+        book_in_june()
+        purge()
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE bookings_historyentry SET {change}")
+
+    def test_of_a_slot_to_come(self):
+        slot = make_slot(start=datetime(2199, 1, 1, tzinfo=UTC))
+        blackouts.close_slots(area=slot.area, start=slot.start, end=slot.end, reason="x", by="test")
+        with pytest.raises(IntegrityError), transaction.atomic():
+            HistoryEntry.objects.all().delete()
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        ("soon", "--before soon is not a date such as 2026-01-01."),
+        ("2199-01-01", "--before 2199-01-01 lies in the future. Only what is over can be removed."),
+    ],
+)
+def test_refusals(before, message):
+    make_slot(start=THEN)
+    with pytest.raises(CommandError) as refused:
+        purge(before=before)
+    assert str(refused.value) == message
+    assert AppointmentSlot.objects.count() == 1
+
+
+def test_the_shell(empty_database):
+    done = manage(empty_database, "purge", "--before=soon")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "CommandError: --before soon is not a date such as 2026-01-01.\n"
