@@ -267,6 +267,7 @@ class TestAreas:
             "code": "YORK",
             "name": "York",
             "time_zone": "Europe/London",
+            "safety_percent": "100",
             "postcode_prefixes-TOTAL_FORMS": len(prefixes),
             "postcode_prefixes-INITIAL_FORMS": 0,
         }
