@@ -352,7 +352,7 @@ def export_xlsx(model_admin: Any, request: HttpRequest, rows: QuerySet[WorkOrder
 class AppointmentSlotAdmin(DeskAdmin):
     list_display = ["period", "area_name", "who", "kind", "fill", "state"]
     list_display_links = ["period"]
-    list_select_related = ["area"]
+    list_select_related = ["area", "blackout"]
     list_filter = [
         filters.SlotDayFilter,
         filters.SlotUntilFilter,
@@ -446,12 +446,12 @@ class AppointmentSlotAdmin(DeskAdmin):
 
     @admin.display(description="State")
     def state(self, slot: AppointmentSlot) -> str:
-        word, colour = ("closed", "off") if not slot.is_open else ("full", "new") if not slot.free else ("open", "done")
+        word, colour = ("closed", "off") if slot.is_hidden else ("full", "new") if not slot.free else ("open", "done")
         return format_html(
             '<span class="desk-label desk-label-{}">{}</span> <span class="desk-sub">{}</span>',
             colour,
             word,
-            slot.closed_reason,
+            slot.hidden_reason,
         )
 
     def page_context(self, request: HttpRequest, row: AppointmentSlot) -> dict[str, Any]:

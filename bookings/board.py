@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from bookings import calendars, filters
+from bookings import calendars, filters, offers
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 
 WEEKS = 6
@@ -170,7 +170,7 @@ def _day(areas: list[ServiceArea], day: date) -> list[AreaRow]:
             text = f"{slot.start.astimezone(zone):%H:%M}-{slot.end.astimezone(zone):%H:%M}"
             windows[key] = Window(text, _list_link("workorder", {"view": "all", "status": "booked", "window": slot.pk}))
             rows[slot.area_id].windows.append(windows[key])
-        _add(windows[key], slot.booked, slot.capacity, slot.is_open)
+        _add(windows[key], slot.booked, slot.capacity, not slot.is_hidden)
     return list(rows.values())
 
 
@@ -190,10 +190,12 @@ def _week(areas: list[ServiceArea], first: date) -> list[AreaRow]:
         )
         for area in areas
     }
-    for slot in _slots(areas, first, last).only("area_id", "start", "booked", "capacity", "is_open"):
+    for slot in _slots(areas, first, last).only(
+        "area_id", "start", "booked", "capacity", "is_open", "blackout_id", "is_withdrawn"
+    ):
         row = rows[slot.area_id]
         day = slot.start.astimezone(row.area.zone).date()
-        _add(row.windows[(day - first).days], slot.booked, slot.capacity, slot.is_open)
+        _add(row.windows[(day - first).days], slot.booked, slot.capacity, not slot.is_hidden)
     return list(rows.values())
 
 
@@ -223,7 +225,7 @@ def _weeks(areas: list[ServiceArea], chosen: dict[str, Any]) -> list[Week]:
             begin, end = calendars.day_bounds(first, zone)[0], calendars.day_bounds(last, zone)[1]
             sums = AppointmentSlot.objects.filter(area__in=keys, start__gte=begin, start__lt=end).aggregate(
                 taken=Sum("booked", default=0),
-                free=Sum(F("capacity") - F("booked"), filter=Q(is_open=True, start__gt=now), default=0),
+                free=Sum(F("capacity") - F("booked"), filter=offers.SHOWN & Q(start__gt=now), default=0),
             )
             booked, free = booked + sums["taken"], free + sums["free"]
         days = {"day": first, "until": last, **chosen}

@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from bookings import calendars
+from bookings import calendars, offers
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
 
 # Nobody turns more pages than that; a filter or a search leads further. It bounds what a count can cost.
@@ -121,8 +121,8 @@ TO_REVIEW = Q(status="booked", reviewed_at__isnull=True)
 
 
 def in_closed_slot(now: datetime) -> Q:
-    """Bookings of visits to come whose slot was closed."""
-    return Q(status="booked", slot__is_open=False, slot__start__gt=now)
+    """Bookings of visits to come whose slot was closed, by staff, a blackout or a plan."""
+    return Q(status="booked", slot__in=AppointmentSlot.objects.filter(~offers.SHOWN, start__gt=now).values("pk"))
 
 
 class ViewFilter(BarFilter):
@@ -324,10 +324,10 @@ class SlotStateFilter(BarFilter):
 
     def condition(self, request: HttpRequest) -> Q:
         return {
-            "free": Q(is_open=True, booked__lt=F("capacity"), start__gt=timezone.now()),
-            "full": Q(is_open=True, booked__gte=F("capacity")),
-            "open": Q(is_open=True),
-            "closed": Q(is_open=False),
+            "free": offers.SHOWN & Q(booked__lt=F("capacity"), start__gt=timezone.now()),
+            "full": offers.SHOWN & Q(booked__gte=F("capacity")),
+            "open": offers.SHOWN,
+            "closed": ~offers.SHOWN,
         }.get(self.value(), Q(pk__in=[]))
 
 

@@ -327,8 +327,15 @@ class AppointmentSlot(models.Model):
 
     @property
     def is_hidden(self) -> bool:
-        """Whether it is not offered and cannot be booked; the rule `closed` in offers.py says the same in SQL."""
+        """Whether it is not offered and cannot be booked; offers.SHOWN says the same in SQL."""
         return not self.is_open or self.blackout_id is not None or self.is_withdrawn
+
+    @property
+    def hidden_reason(self) -> str:
+        """Why it is hidden, as somebody said it; empty if nobody did."""
+        if self.is_open and self.blackout:
+            return self.blackout.reason
+        return self.closed_reason or ("Its plan has it no longer." if self.is_open and self.is_withdrawn else "")
 
 
 class WorkOrderQuerySet(models.QuerySet["WorkOrder"]):

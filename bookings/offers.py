@@ -24,6 +24,9 @@ from bookings.models import AppointmentSlot, PostcodePrefix, ServiceArea, plain_
 
 ID_PREFIX = "slot-"
 
+# What neither staff, nor a blackout, nor a plan that has it no longer hides. AppointmentSlot.is_hidden is the contrary.
+SHOWN = Q(is_open=True, blackout__isnull=True, is_withdrawn=False)
+
 # What a technician reads of a slot that breaks a rule.
 REFUSALS = {
     "past": "This appointment has begun or is over.",
@@ -146,7 +149,7 @@ def rules(now: datetime, area: ServiceArea) -> dict[str, Q]:
         found["cutoff"] = Q(start__gte=_first_open_day(now, area.zone, area.cutoff_days, area.cutoff_time))
     found |= {
         "horizon": Q(start__lte=now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS)),
-        "closed": Q(is_open=True, blackout__isnull=True, is_withdrawn=False),
+        "closed": SHOWN,
         "full": Q(booked__lt=F("capacity")),
     }
     if area.safety_percent < 100:

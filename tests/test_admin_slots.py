@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from bookings import services, slots
+from bookings import blackouts, services, slots
 from bookings.models import AppointmentSlot, HistoryEntry, PostcodePrefix, ServiceArea, WorkOrder
 from tests import desk, helpers
 
@@ -258,6 +258,23 @@ def test_the_page_of_a_slot(supervisor, slot):
     page = re.sub(r"\s+", " ", supervisor.get(f"{desk.SLOTS}{slot.pk}/change/").content.decode())
     for text in ("1 of 5, 4 free", work_order.order_num, "Ruth Okafor", "New van", "resized", "capacity 5", str(slot)):
         assert text in page, text
+
+
+class TestBlackouts:
+    """What a command hides for a time looks closed to staff wherever they meet it."""
+
+    def test_it_looks_closed_everywhere(self, supervisor, slot):
+        work_order = desk.book(slot, Account={"AccountNum": "C-1", "Name": "Ruth Okafor"})
+        blackouts.close_slots(area=slot.area, start=slot.start, end=slot.end, reason="Snow", by="operator")
+        assert list(supervisor.get(f"{desk.SLOTS}?state=free").context["cl"].result_list) == []
+        page = supervisor.get(f"{desk.SLOTS}?state=closed").content.decode()
+        assert "Snow" in page
+        board = supervisor.get(f"/admin/?day={slot.start.astimezone(slot.area.zone).date()}").content.decode()
+        assert "closed 1" in re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", board))
+        closed = supervisor.get("/admin/bookings/workorder/?view=closed").content.decode()
+        assert work_order.order_num in closed
+        one = supervisor.get(f"/admin/bookings/workorder/{work_order.pk}/change/").content.decode()
+        assert "The slot is closed: Snow. Move or cancel the booking." in re.sub(r"\s+", " ", one)
 
 
 class TestAreas:
