@@ -1,36 +1,85 @@
-"""What dispatch staff see and may do. Nothing here writes a booking: that is `services.py`.
+"""What dispatch staff see and may do. Nothing here writes a booking or a slot: that is `services.py` and `slots.py`.
 
-Work orders are read here, never typed in, changed in place or deleted.
+Work orders and slots are read here and changed by the actions of `desk.py`, never in place, and never deleted.
+Each class shows only the areas that somebody may see, in its list, pages, actions and exports: `get_queryset` is
+the one place of it.
 """
 
-import json
-from typing import Any
+from datetime import date
+from functools import partial
+from typing import Any, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import Model
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import display
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.views import ChangeList
 
+from bookings import desk, details, exports, filters, forms, lookup, slots
 from bookings.models import (
     AppointmentSlot,
-    HistoryEntry,
-    PartOrder,
+    AreaRestriction,
     PostcodePrefix,
-    RequiredPart,
+    Refusal,
     ServiceArea,
     WorkOrder,
+    visible_areas,
 )
 
-STATE_COLOURS = {"booked": "success", "cancelled": "danger"}
+# As far as any calendar of slots reaches.
+LAST_DAY = date(filters.LAST_YEAR, 12, 31)
+ADD_HINT = "Hours are read on the clock of the area. A whole calendar is made with the command seed_slots."
+DAYS_HINT = "Hours are read on the clock of the area. The next page shows which slots and bookings it would hit."
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
+
+
+def two_lines(first: Any, second: Any = "", *, warn: bool = False) -> str:
+    return format_html(
+        '<span class="desk-cell"><span class="desk-line{}">{}</span><span class="desk-line desk-sub">{}</span></span>',
+        " desk-warn" if warn else "",
+        first or "-",
+        second,
+    )
+
+
+def state_label(work_order: WorkOrder) -> str:
+    """Booked and not yet looked at, looked at, or cancelled: a word, and a colour for the quick eye."""
+    if work_order.status == WorkOrder.Status.CANCELLED:
+        word, colour = "cancelled", "off"
+    elif work_order.reviewed_at is None:
+        word, colour = "to review", "new"
+    else:
+        word, colour = "reviewed", "done"
+    return format_html('<span class="desk-label desk-label-{}">{}</span>', colour, word)
+
+
+def period_lines(area: ServiceArea, slot: AppointmentSlot) -> str:
+    """`Fri 4 Dec, 13:00-15:00` above the zone that it is read in; the year where it is not this one."""
+    text, _, zone = area.period_text(slot.start, slot.end).rpartition(" (")
+    return two_lines(text.replace(f" {filters.today(area.zone).year}", ""), zone.rstrip(")"))
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    pass
+
+
+class AreaRestrictionInline(StackedInline):
+    model = AreaRestriction
+    filter_horizontal = ["areas"]
+    verbose_name = "restriction to areas"
+    verbose_name_plural = "restriction to areas"
 
 
 @admin.register(User)
@@ -38,11 +87,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-
-
-@admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    pass
+    inlines = [AreaRestrictionInline]
 
 
 class PostcodePrefixInline(TabularInline):
@@ -56,122 +101,388 @@ class ServiceAreaAdmin(ModelAdmin):
     search_fields = ["code", "name"]
     inlines = [PostcodePrefixInline]
 
-
-@admin.register(AppointmentSlot)
-class AppointmentSlotAdmin(ModelAdmin):
-    """Slots are made by `seed_slots`; here they are closed and given more or fewer places."""
-
-    list_display = ["period", "area", "worker", "order_type", "booked", "capacity", "is_open"]
-    list_filter = ["area", "is_open"]
-    list_select_related = ["area"]
-    search_fields = ["area__code", "area__name", "worker", "order_type"]
-    fields = ["period", "area", "worker", "order_type", "booked", "capacity", "is_open"]
-    readonly_fields = ["period", "area", "worker", "order_type", "booked"]
-
-    @admin.display(description="Period", ordering="start")
-    def period(self, slot: AppointmentSlot) -> str:
-        return str(slot)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ServiceArea]:
+        return super().get_queryset(request).visible_to(request.user)  # type: ignore[no-any-return]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+        """Whoever is restricted to areas could not see a new one."""
+        return super().has_add_permission(request) and visible_areas(request.user) is None
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        for prefix in form.instance.postcode_prefixes.all():
+            begun = [prefix.prefix[:length] for length in range(1, len(prefix.prefix))]
+            outer = PostcodePrefix.objects.filter(prefix__in=begun).exclude(area=form.instance).select_related("area")
+            for around in outer:
+                messages.warning(
+                    request,
+                    f"{prefix} lies within {around} of {around.area}. The longer one decides: {form.instance}.",
+                )
 
 
-class ReadOnlyInline(TabularInline):
-    extra = 0
-    can_delete = False
+class DeskChangeList(ChangeList):
+    """Django would count the whole table to say what the filters leave out."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Looked at, never typed into."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    paginator = filters.BoundedPaginator
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        return DeskChangeList
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return list(self.fields)
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Whoever may see the work order may see what belongs to it."""
-        return request.user.has_perm("bookings.view_workorder")
-
-
-class RequiredPartInline(ReadOnlyInline):
-    model = RequiredPart
-    verbose_name_plural = "parts"
-    fields = ["prod_num", "description", "quantity", "part_order", "replaces", "part_status", "estimated_delivery"]
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).visible_to(request.user)  # type: ignore[no-any-return]
 
 
-class PartOrderInline(ReadOnlyInline):
-    model = PartOrder
-    fields = ["part_order_num", "ship_to_location", "urgency"]
+class DeskAdmin(ReadOnlyAdmin):
+    """A list with the bar of filters, pages of its own, and the actions of `desk.py` on one row and on many."""
 
+    change_list_template = "admin/bookings/desk_list.html"
+    desk_actions: list[desk.Action] = []
 
-class HistoryInline(ReadOnlyInline):
-    model = HistoryEntry
-    verbose_name_plural = "history"
-    fields = ["at", "event", "by", "reason", "details"]
+    def get_urls(self) -> list[URLPattern]:
+        name = f"bookings_{self.opts.model_name}_act"
+        return [path("act/<slug:name>/", self.admin_site.admin_view(self.act_view), name=name), *super().get_urls()]
+
+    def act_view(self, request: HttpRequest, name: str) -> HttpResponse:
+        action = next((action for action in self.desk_actions if action.name == name), None)
+        if action is None:
+            raise Http404
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return desk.act(self, request, action)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            action.name: (partial(self._ask, action=action), action.name, action.title)
+            for action in desk.allowed(request, self.desk_actions, many=True)
+        }
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {**(extra_context or {}), **self.list_context(request)}
+        return cast(HttpResponse, super().changelist_view(request, context))
+
+    def list_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {}
+
+    @staticmethod
+    def _ask(model_admin: Any, request: HttpRequest, rows: QuerySet[Any], *, action: desk.Action) -> HttpResponse:
+        return desk.ask_about(model_admin, request, action, rows)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            return cast(HttpResponse, self._get_obj_does_not_exist_redirect(request, self.opts, object_id))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": str(row),
+            "original": row,
+            "row": row,
+            "chosen": desk.chosen_text([row]),
+            "actions": [
+                action for action in desk.allowed(request, self.desk_actions, many=False) if not action.unfit(row)
+            ],
+            "act_address": f"admin:bookings_{self.opts.model_name}_act",
+            **self.page_context(request, row),
+        }
+        return TemplateResponse(request, self.page_template, context)
+
+    page_template = ""
+
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def history_view(self, *arguments: Any, **options: Any) -> HttpResponse:
+        """The history stands on the page itself, with more in it than Django's log knows."""
+        raise Http404
 
 
 @admin.register(WorkOrder)
-class WorkOrderAdmin(ModelAdmin):
-    list_display = ["order_num", "original_order", "customer", "place", "period", "worker", "order_type", "state"]
-    list_filter = ["status", "slot__area"]
-    list_select_related = ["slot__area"]
-    search_fields = [
-        "order_num",
-        "original_order",
-        "account_num",
-        "account_name",
-        "location_name",
-        "postcode",
-        "phone",
-        "required_parts__prod_num",
+class WorkOrderAdmin(DeskAdmin):
+    list_display = ["number", "state", "customer", "place", "area_name", "period", "who", "kind", "parts"]
+    list_display_links = ["number"]
+    list_select_related = ["area", "slot"]
+    list_filter = [
+        filters.ViewFilter,
+        filters.DayFilter,
+        filters.UntilFilter,
+        filters.AreaFilter,
+        filters.StateFilter,
+        filters.ReviewFilter,
+        filters.OrderTypeFilter,
+        filters.WorkerFilter,
+        filters.PartsFilter,
+        filters.ArrivalFilter,
+        filters.CancelledFilter,
+        filters.WindowFilter,
     ]
-    fieldsets = [
-        ("Visit", {"fields": ["order_num", "original_order", "state", "period", "order_type", "worker"]}),
-        ("Customer", {"fields": ["account_num", "account_name", "location_num", "location_name"]}),
-        ("Place", {"fields": ["address", "postcode", "phone"]}),
-        ("What came", {"fields": ["caller", "created_at", "body_as_it_came"]}),
-        ("Cancelled", {"fields": ["cancelled_at", "cancelled_by", "cancel_reason"]}),
-    ]
-    inlines = [RequiredPartInline, PartOrderInline, HistoryInline]
+    # How they are found is in lookup.py; the names only make Django draw the field.
+    search_fields = ["order_num"]
+    search_help_text = "Number, order, account, name, postcode, phone, product"
+    desk_actions = desk.WORK_ORDER_ACTIONS
+    page_template = "admin/bookings/work_order.html"
 
-    @admin.display(description="Customer", ordering="account_name")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WorkOrder]:
+        return super().get_queryset(request).defer("body")
+
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        """What is to be done or falls on days: the next visit first. Everything else: the newest first."""
+        view = request.GET.get("view")
+        is_asked = any(text for name, text in request.GET.items() if name != "p")
+        falls_on_days = request.GET.get("day") or request.GET.get("until")
+        by_visit = view in ("attention", "closed") or falls_on_days or not is_asked
+        return ["visit_start", "pk"] if by_visit else ["-pk"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[WorkOrder], search_term: str
+    ) -> tuple[QuerySet[WorkOrder], bool]:
+        return (queryset.filter(lookup.found_by(search_term)) if search_term.strip() else queryset), False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        if request.user.has_perm("bookings.export_workorder"):
+            actions["csv"] = (export_csv, "csv", "Export as CSV")
+            actions["xlsx"] = (export_xlsx, "xlsx", "Export as XLSX")
+        return actions
+
+    @admin.display(description="Number", ordering="pk")
+    def number(self, work_order: WorkOrder) -> str:
+        return two_lines(work_order.order_num, work_order.original_order)
+
+    @admin.display(description="Customer", ordering=None)
     def customer(self, work_order: WorkOrder) -> str:
-        return f"{work_order.account_name} {work_order.account_num}".strip()
+        return two_lines(work_order.account_name or work_order.account_num, work_order.account_num)
 
-    @admin.display(description="Place", ordering="postcode")
+    @admin.display(description="Place")
     def place(self, work_order: WorkOrder) -> str:
-        return f"{work_order.postcode} {work_order.location_name or work_order.location_num}".strip()
+        where = work_order.address or work_order.location_name or work_order.location_num
+        return two_lines(work_order.postcode or where, where if work_order.postcode else "")
 
-    @admin.display(description="Appointment", ordering="slot__start")
+    @admin.display(description="Area")
+    def area_name(self, work_order: WorkOrder) -> str:
+        return two_lines(work_order.area.name)
+
+    @admin.display(description="Appointment", ordering="visit_start")
     def period(self, work_order: WorkOrder) -> str:
-        return str(work_order.slot)
+        return period_lines(work_order.area, work_order.slot)
 
-    @display(description="State", ordering="status", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
-    def state(self, work_order: WorkOrder) -> tuple[str, str]:
-        return work_order.status, work_order.get_status_display()
+    @admin.display(description="Worker")
+    def who(self, work_order: WorkOrder) -> str:
+        """Whose slot it is, and below whom the technician asked for."""
+        assigned, asked = work_order.slot.worker or "pool", work_order.worker
+        return two_lines(assigned, f"asked: {asked}" if asked and assigned != asked else "")
 
-    @admin.display(description="Body as it came")
-    def body_as_it_came(self, work_order: WorkOrder) -> str:
-        text = json.dumps(json.loads(work_order.body), indent=2, ensure_ascii=False)
-        return format_html(
-            '<details><summary class="cursor-pointer">{} characters</summary>'
-            '<pre class="overflow-x-auto whitespace-pre-wrap">{}</pre></details>',
-            len(work_order.body),
-            text,
+    @admin.display(description="Type")
+    def kind(self, work_order: WorkOrder) -> str:
+        return two_lines(work_order.order_type)
+
+    @admin.display(description="Parts")
+    def parts(self, work_order: WorkOrder) -> str:
+        due = work_order.parts_due_at
+        if due is None:
+            return two_lines(work_order.part_count or "-")
+        shown = due.astimezone(work_order.area.zone)
+        return two_lines(
+            f"{work_order.part_count} late" if work_order.has_late_parts else work_order.part_count,
+            f"by {shown.day} {shown:%b %H:%M}",
+            warn=work_order.has_late_parts,
         )
 
+    @admin.display(description="State")
+    def state(self, work_order: WorkOrder) -> str:
+        return state_label(work_order)
+
+    def page_context(self, request: HttpRequest, row: WorkOrder) -> dict[str, Any]:
+        row = WorkOrder.objects.select_related("area", "slot__area").get(pk=row.pk)
+        job = details.read_job(row)
+        return {
+            "row": row,
+            "state": state_label(row),
+            "when": row.area.period_text(row.slot.start, row.slot.end),
+            "created": row.area.instant_text(row.created_at),
+            "customer": details.customer_facts(row, job),
+            "place": details.place_facts(row, job),
+            "map_link": details.map_link(row, job),
+            "contacts": details.contacts(job),
+            "part_groups": details.part_groups(row),
+            "assets": details.assets(job, row.area),
+            "flex_forms": details.flex_forms(job),
+            "history": details.history(row.history.all(), row.area),
+            "relatives": [
+                (other, state_label(other), period_lines(other.area, other.slot))
+                for other in details.relatives(row, self.get_queryset(request))
+            ],
+            "body": details.readable_body(row),
+        }
+
+
+@admin.action(permissions=["view"], description="Export as CSV")
+def export_csv(model_admin: Any, request: HttpRequest, rows: QuerySet[WorkOrder]) -> HttpResponse:
+    return exports.csv_response(rows)  # type: ignore[return-value]
+
+
+@admin.action(permissions=["view"], description="Export as XLSX")
+def export_xlsx(model_admin: Any, request: HttpRequest, rows: QuerySet[WorkOrder]) -> HttpResponse:
+    return exports.xlsx_response(rows)  # type: ignore[return-value]
+
+
+@admin.register(AppointmentSlot)
+class AppointmentSlotAdmin(DeskAdmin):
+    list_display = ["period", "area_name", "who", "kind", "fill", "state"]
+    list_display_links = ["period"]
+    list_select_related = ["area"]
+    list_filter = [
+        filters.SlotDayFilter,
+        filters.SlotUntilFilter,
+        filters.AreaFilter,
+        filters.SlotStateFilter,
+        filters.OrderTypeFilter,
+        filters.WorkerFilter,
+        filters.SlotWindowFilter,
+    ]
+    ordering = ["start", "pk"]
+    desk_actions = desk.SLOT_ACTIONS
+    page_template = "admin/bookings/slot.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        days = path("days/", self.admin_site.admin_view(self.days_view), name="bookings_appointmentslot_days")
+        return [days, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentSlot]:
+        """Without any question asked, the list begins today, not with the oldest slot there ever was."""
+        queryset = super().get_queryset(request)
+        is_list = request.path == reverse("admin:bookings_appointmentslot_changelist")
+        if is_list and not any(request.GET.get(name) for name in ("day", "until", "window", "q")):
+            areas = ServiceArea.objects.visible_to(request.user)
+            queryset = queryset.filter(filters.on_days(areas, "start", lambda zone: (filters.today(zone), LAST_DAY)))
+        return queryset
+
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+        return bool(request.user.has_perm("bookings.add_appointmentslot"))
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = forms.AddSlotForm(request, request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            names = ("area", "start", "end", "capacity", "worker", "order_type")
+            try:
+                slot = slots.add(by=request.user.get_username(), **{name: form.cleaned_data[name] for name in names})
+            except ValidationError:
+                form.add_error(None, "There is such a slot already. Open it and change its places instead.")
+            else:
+                messages.success(request, f"The slot {slot} was added.")
+                return HttpResponseRedirect(reverse("admin:bookings_appointmentslot_change", args=[slot.pk]))
+        context = {"title": "Add a slot", "form": form, "button": "Add the slot", "hint": ADD_HINT}
+        return self._form_page(request, context)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    def list_context(self, request: HttpRequest) -> dict[str, Any]:
+        may = desk.allowed(request, self.desk_actions, many=True)
+        return {"days_address": reverse("admin:bookings_appointmentslot_days") if may else ""}
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [name for _, options in self.fieldsets for name in options["fields"]]
+    def days_view(self, request: HttpRequest) -> HttpResponse:
+        """The slots of a range of days, to be opened, closed or given other places together."""
+        actions = desk.allowed(request, self.desk_actions, many=True)
+        if not actions:
+            raise PermissionDenied
+        name = request.GET.get("do")
+        form = forms.DaysForm(request, request.GET if name else None)
+        action = next((action for action in actions if action.name == name), None)
+        if action and form.is_valid():
+            keys = [slot.pk for slot in form.slots()]
+            if keys:
+                return desk.ask_about(self, request, action, self.get_queryset(request).filter(pk__in=keys))
+            form.add_error(None, "There are no slots on these days. Choose others.")
+        context = {"title": "Slots on a range of days", "form": form, "choices": actions, "hint": DAYS_HINT}
+        return self._form_page(request, context)
+
+    def _form_page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return TemplateResponse(request, "admin/bookings/form.html", context)
+
+    @admin.display(description="Period", ordering="start")
+    def period(self, slot: AppointmentSlot) -> str:
+        return period_lines(slot.area, slot)
+
+    @admin.display(description="Area")
+    def area_name(self, slot: AppointmentSlot) -> str:
+        return two_lines(slot.area.name)
+
+    @admin.display(description="Worker")
+    def who(self, slot: AppointmentSlot) -> str:
+        return two_lines(slot.worker or "pool")
+
+    @admin.display(description="Type")
+    def kind(self, slot: AppointmentSlot) -> str:
+        return two_lines(slot.order_type or "any")
+
+    @admin.display(description="Booked / places")
+    def fill(self, slot: AppointmentSlot) -> str:
+        return two_lines(f"{slot.booked} / {slot.capacity}", f"{slot.free} free")
+
+    @admin.display(description="State")
+    def state(self, slot: AppointmentSlot) -> str:
+        word, colour = ("closed", "off") if not slot.is_open else ("full", "new") if not slot.free else ("open", "done")
+        return format_html(
+            '<span class="desk-label desk-label-{}">{}</span> <span class="desk-sub">{}</span>',
+            colour,
+            word,
+            slot.closed_reason,
+        )
+
+    def page_context(self, request: HttpRequest, row: AppointmentSlot) -> dict[str, Any]:
+        bookings = WorkOrder.objects.visible_to(request.user).filter(slot=row).select_related("area", "slot")
+        return {
+            "state": self.state(row),
+            "bookings": [
+                (work_order, state_label(work_order))
+                for work_order in bookings.defer("body").order_by("status", "pk")[: desk.SHOWN_ROWS]
+            ],
+            "history": details.history(row.history.all(), row.area),
+        }
+
+
+@admin.register(Refusal)
+class RefusalAdmin(ReadOnlyAdmin):
+    """What was asked for over the API and refused: dispatch is called about it."""
+
+    change_list_template = "admin/bookings/desk_list.html"
+    list_display = ["when", "original_order", "area", "message", "caller", "request_id"]
+    list_display_links = None
+    list_filter = [filters.RefusalDayFilter, filters.AreaFilter]
+    list_select_related = ["area"]
+    search_fields = ["original_order__startswith"]
+    search_help_text = "Original order"
+
+    @admin.display(description="When", ordering="at")
+    def when(self, refusal: Refusal) -> str:
+        if refusal.area is None:
+            return f"{refusal.at:%a %d %b %Y, %H:%M} (UTC)"
+        return refusal.area.instant_text(refusal.at)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {}

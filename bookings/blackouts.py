@@ -122,9 +122,9 @@ def only_writer() -> None:
 
 
 def ask_for_review(bookings: QuerySet[WorkOrder], now: datetime) -> None:
-    bookings.filter(reviewed_at__isnull=False).update(
-        reviewed_at=None, reviewed_by="", changed_at=now, change_num=None, version=F("version") + 1
-    )
+    bookings.filter(reviewed_at__isnull=False).update(reviewed_at=None, reviewed_by="", version=F("version") + 1)
+    # Also those that nobody has reviewed have a new line in their history, which other systems read.
+    bookings.update(changed_at=now, change_num=None)
 
 
 def record_each(

@@ -55,7 +55,7 @@ class Body:
 def read_body(raw: bytes) -> Body:
     """The body's JSON object. Raises errors.InvalidRequest with the place of the fault where it has one."""
     try:
-        text = raw.decode()
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         _refuse("The request body is not UTF-8 text.")
     try:
@@ -146,7 +146,10 @@ def _number(text: str) -> decimal.Decimal:
     # Too large for a double, or so small that it would become 0.
     if math.isinf(as_double) or (as_double == 0 and any(digit in "123456789" for digit in text.lower().split("e")[0])):
         _refuse(f"The number {text[:40]} is beyond the range of a double.")
-    return decimal.Decimal(text)
+    try:
+        return decimal.Decimal(text)
+    except decimal.InvalidOperation:
+        _refuse(f"The number {text[:40]} is beyond the range of a double.")
 
 
 def _whole_number(text: str) -> int:

@@ -94,6 +94,19 @@ def moment_of(day: date, minute: int, zone: ZoneInfo) -> datetime:
     return instant + timedelta(minutes=1)
 
 
+def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The moments, in UTC, at which a day begins and ends on the clock of `zone`."""
+    midnight, next_midnight = (
+        datetime.combine(start, time(), zone).astimezone(UTC) for start in (day, day + timedelta(days=1))
+    )
+    return midnight, next_midnight
+
+
+def instant_at(day: date, clock: time, zone: ZoneInfo) -> datetime | None:
+    """The first moment at which the clock of `zone` shows this time, in UTC; None if it never does."""
+    return _instant(day, clock.hour * 60 + clock.minute, zone)
+
+
 class Diary:
     """When somebody is busy. Periods may overlap each other, as they do where two people wrote them."""
 

@@ -20,7 +20,6 @@ from django.core.exceptions import (
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
-from rest_framework.response import Response
 
 from bookings.services import BookingError
 
@@ -70,12 +69,9 @@ def pointer(parent: str, step: str | int) -> str:
     return f"{parent}/{str(step).replace('~', '~0').replace('/', '~1')}"
 
 
-def handler(exception: Exception, context: Mapping[str, Any]) -> Response:
-    """Django REST framework's EXCEPTION_HANDLER."""
-    status, detail, headers = describe(exception)
-    response = Response({"code": status, "detail": detail}, _status(status), headers=headers)
-    response.exception = True
-    return response
+def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
+    """Django REST framework's EXCEPTION_HANDLER: JSON, whatever the view itself would answer with."""
+    return _answer(exception)
 
 
 def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
@@ -160,6 +156,13 @@ def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]
             return 500, _detail("server_error", message, incident=incident), {}
 
 
+def _answer(exception: Exception) -> HttpResponse:
+    status, detail, headers = describe(exception)
+    compact = {"separators": (",", ":"), "ensure_ascii": False}
+    body = {"code": status, "detail": detail}
+    return JsonResponse(body, status=_status(status), headers=headers, json_dumps_params=compact)
+
+
 def _detail(word: str, message: str, data_path: str = "", **params: Any) -> dict[str, Any]:
     return {
         "message": message,
@@ -182,8 +185,7 @@ def _one_line(exception: Exception) -> str:
 def _api_answer(request: HttpRequest, exception: Exception) -> HttpResponse | None:
     if not request.path_info.startswith("/api/"):
         return None
-    status, detail, headers = describe(exception)
-    return JsonResponse({"code": status, "detail": detail}, status=_status(status), headers=headers)
+    return _answer(exception)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -8,6 +8,7 @@ user has logged in before: what strangers do elsewhere costs him nothing.
 
 import hashlib
 import math
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.contrib.auth import authenticate
@@ -30,14 +31,17 @@ def log_in(*, username: str, password: str, address: str) -> User:
     now = timezone.now()
     pair, name, source = _key("pair", username, address), _key("name", username), _key("address", address)
     free = {pair: FREE_FOR_PAIR, name: FREE_FOR_NAME, source: FREE_FOR_ADDRESS}
-    records = LogInRecord.objects.in_bulk(free)
-    known = pair in records and (records[pair].succeeded_at or now - KNOWN_FOR) > now - KNOWN_FOR
-    waits = [_wait(record, free[key], now) for key, record in records.items() if not (known and key == name)]
-    if max(waits, default=0) > 0:
-        raise Throttled(max(waits))
-    # Counted before the password is looked at, so that many guesses at once do not slip through together.
+    before = LogInRecord.objects.in_bulk(free)
+    known = pair in before and (before[pair].succeeded_at or now - KNOWN_FOR) > now - KNOWN_FOR
+    watched = [key for key in free if not (known and key == name)]
+    _refuse_to_hurry([before[key] for key in watched if key in before], free, now)
+    # Counted before the password is looked at, and looked at again: of many guesses at once, those that others were
+    # counted beside get no answer beyond what is free.
     for key in free:
         _count(key, now)
+    alone = before[pair].failures + 1 if pair in before else 1
+    if LogInRecord.objects.get(key=pair).failures > max(FREE_FOR_PAIR, alone):
+        raise Throttled(LONGEST_WAIT)
     # Django takes as long for a name that does not exist, or a user who is not active, as for a wrong password.
     user = authenticate(username=username, password=password)
     if not isinstance(user, User) or not user.has_perm("bookings.log_in_to_api"):
@@ -45,6 +49,12 @@ def log_in(*, username: str, password: str, address: str) -> User:
     LogInRecord.objects.filter(key=pair).update(failures=0, succeeded_at=now)
     LogInRecord.objects.filter(key__in=[name, source], failures__gt=0).update(failures=F("failures") - 1)
     return user
+
+
+def _refuse_to_hurry(records: Iterable[LogInRecord], free: dict[str, int], now: datetime) -> None:
+    wait = max((_wait(record, free[record.key], now) for record in records), default=0)
+    if wait > 0:
+        raise Throttled(wait)
 
 
 def _wait(record: LogInRecord, free: int, now: datetime) -> int:
@@ -57,8 +67,11 @@ def _wait(record: LogInRecord, free: int, now: datetime) -> int:
 
 def _count(key: str, now: datetime) -> None:
     again = Case(When(failed_at__lt=now - WINDOW, then=Value(1)), default=F("failures") + 1)
-    if not LogInRecord.objects.filter(key=key).update(failures=again, failed_at=now):
-        LogInRecord.objects.bulk_create([LogInRecord(key=key, failures=1, failed_at=now)], ignore_conflicts=True)
+    record = LogInRecord.objects.filter(key=key)
+    if not record.update(failures=again, failed_at=now):
+        # Of several who make the row at once, one does; all of them count.
+        LogInRecord.objects.bulk_create([LogInRecord(key=key)], ignore_conflicts=True)
+        record.update(failures=again, failed_at=now)
 
 
 def _key(*parts: str) -> str:

@@ -75,10 +75,11 @@ class ServiceArea(models.Model):
         "cut-off time", null=True, blank=True, help_text="At this time of the area's clock, such as 17:00."
     )
     safety_percent = models.PositiveSmallIntegerField(
+        blank=True,
         default=100,
         db_default=100,
         validators=[MinValueValidator(1), MaxValueValidator(100)],
-        help_text="A slot is offered until this share of its places is booked; the rest is kept back.",
+        help_text="A slot is offered until this share of its places is booked. Empty: 100.",
     )
 
     objects = ServiceAreaQuerySet.as_manager()
@@ -106,23 +107,26 @@ class ServiceArea(models.Model):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
-    def moment_text(self, moment: datetime) -> str:
-        """`Fri 4 Dec 2026, 13:00 (Europe/London)`."""
-        local = moment.astimezone(self.zone)
-        return f"{local:%a} {local.day} {local:%b %Y, %H:%M} ({self.time_zone})"
-
     def period_text(self, start: datetime, end: datetime) -> str:
         """A period as a person in the area says it: `Fri 4 Dec 2026, 13:00-15:00 (Europe/London)`."""
-        first, last = start.astimezone(self.zone), end.astimezone(self.zone)
+        first, last = self._local(start), self._local(end)
         last_text = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%a} {last.day} {last:%b %H:%M}"
         return f"{first:%a} {first.day} {first:%b %Y, %H:%M}-{last_text} ({self.time_zone})"
 
     def instant_text(self, instant: datetime) -> str:
         """A moment as a person in the area says it: `Fri 4 Dec 2026, 13:00 (Europe/London)`."""
-        shown = instant.astimezone(self.zone)
+        shown = self._local(instant)
         return f"{shown:%a} {shown.day} {shown:%b %Y, %H:%M} ({self.time_zone})"
 
+    def _local(self, instant: datetime) -> datetime:
+        try:
+            return instant.astimezone(self.zone)
+        except OverflowError:  # a day before the first of year 1, or after the last of year 9999
+            return instant
+
     def clean(self) -> None:
+        # What a form leaves empty is None here.
+        self.safety_percent = self.safety_percent or 100
         if self.pk is None or not self.slots.exists():
             return
         if ServiceArea.objects.get(pk=self.pk).time_zone != self.time_zone:
@@ -288,6 +292,8 @@ class AppointmentSlot(models.Model):
             models.Index(fields=["worker", "start"], name="slot_by_worker"),
             # What a blackout hides: few of many.
             models.Index(fields=["blackout"], condition=Q(blackout__isnull=False), name="slot_by_blackout"),
+            # Bookings in closed slots.
+            models.Index(fields=["start"], condition=Q(is_open=False), name="slot_closed"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="slot_ends_after_it_starts"),
@@ -312,6 +318,11 @@ class AppointmentSlot(models.Model):
 
     def __str__(self) -> str:
         return self.area.period_text(self.start, self.end)
+
+    @property
+    def hours(self) -> str:
+        """The clock times alone, where day and zone stand beside them."""
+        return f"{self.start.astimezone(self.area.zone):%H:%M}-{self.end.astimezone(self.area.zone):%H:%M}"
 
     @property
     def free(self) -> int:
@@ -441,6 +452,12 @@ class WorkOrder(models.Model):
             # What the feed has still to number, and where it begins for modified_since.
             models.Index(fields=["id"], condition=Q(change_num__isnull=True), name="work_order_to_number"),
             models.Index(fields=["changed_at"], name="work_order_by_change"),
+            # Parts that are not here yet.
+            models.Index(
+                fields=["parts_due_at"],
+                condition=Q(parts_due_at__isnull=False),
+                name="work_order_by_parts_due",
+            ),
             # Other bookings of the same original order or account.
             models.Index(fields=["original_order"], name="work_order_by_original_order"),
             models.Index(fields=["account_num"], name="work_order_by_account"),
@@ -472,6 +489,10 @@ class WorkOrder(models.Model):
 
     def __str__(self) -> str:
         return self.order_num
+
+    @property
+    def period_text(self) -> str:
+        return self.area.period_text(self.slot.start, self.slot.end)
 
     @property
     def has_late_parts(self) -> bool:

@@ -5,11 +5,12 @@ from django.db import connection
 from bookings.models import PartOrder, WorkOrder
 
 
-def next_numbers(model: type[WorkOrder] | type[PartOrder], count: int) -> list[int]:
+def next_numbers(model: type[WorkOrder] | type[PartOrder], count: int, attempt: int = 0) -> list[int]:
     """Keys that nobody else gets, ever: they become the numbers that people see.
 
     PostgreSQL: from the key's sequence, which no transaction waits for. SQLite: what AUTOINCREMENT would take next;
-    nobody else can write before this transaction ends.
+    nobody else can write before this transaction ends. A number that turned out to be taken already (the prefix was
+    another one before, or it came with somebody's parts) would be drawn again there: `attempt` passes over it.
     """
     table = model._meta.db_table
     with connection.cursor() as cursor:
@@ -21,4 +22,4 @@ def next_numbers(model: type[WorkOrder] | type[PartOrder], count: int) -> list[i
             return [number for (number,) in cursor.fetchall()]
         cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = %s", [table])
         (last,) = cursor.fetchone()
-        return list(range(last + 1, last + 1 + count))
+        return list(range(last + 1 + attempt, last + 1 + attempt + count))

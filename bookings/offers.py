@@ -77,7 +77,7 @@ def search(job: wire.Search, now: datetime) -> Found:
     message = EMPTY[_what_left_nothing(area, slots, conditions)].format(
         area=area.name,
         days=settings.BOOKJOB_HORIZON_DAYS,
-        delivery=delivery and area.moment_text(delivery),
+        delivery=delivery and area.instant_text(delivery),
     )
     return Found(area, [], message)
 

@@ -23,8 +23,9 @@ class Origin:
     request_id: str
 
 
+COMMAND = Origin(HistoryEntry.Via.COMMAND, "")
 # Outside of a request it is a command.
-current: ContextVar[Origin] = ContextVar("origin", default=Origin(HistoryEntry.Via.COMMAND, ""))  # noqa: B039  frozen
+current: ContextVar[Origin] = ContextVar("origin", default=COMMAND)
 
 
 class OriginMiddleware:

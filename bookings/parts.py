@@ -59,12 +59,31 @@ def columns(planned: Planned) -> dict[str, Any]:
     return {"part_count": len(planned), "parts_due_at": max(due, default=None)}
 
 
-def write(work_order: WorkOrder, planned: Planned, kept: dict[PartGroup, PartOrder]) -> list[tuple[str, list[str]]]:
-    """Write the parts and the part orders that are not among `kept`; the answer is what Booked.ordered_parts is."""
-    groups = list(dict.fromkeys(group for group, _ in planned if group))
-    new = [group for group in groups if group not in kept]
-    orders = dict(kept)
-    for number, added in zip(numbers.next_numbers(PartOrder, len(new)), new, strict=True):
+def write(
+    work_order: WorkOrder, planned: Planned, *, kept: Iterable[PartOrder] = (), attempt: int = 0
+) -> list[tuple[str, list[str]]]:
+    """Write the parts, and the part orders that are not among `kept`; the answer is what Booked.ordered_parts is.
+
+    `kept` are the part orders that the work order had before. One that nothing is left of stays, so that its number
+    comes back with its parts.
+    """
+    kept = list(kept)
+    numbered = {part_order.part_order_num: part_order for part_order in kept}
+    grouped = {
+        (part_order.ship_to_location, part_order.urgency): part_order
+        for part_order in kept
+        if part_order.is_issued_here
+    }
+    orders: dict[PartGroup, PartOrder] = {}
+    new: list[PartGroup] = []
+    for group in dict.fromkeys(group for group, _ in planned if group):
+        place = (group.ship_to_location, group.urgency)
+        found = numbered.get(group.number) if group.number else grouped.get(place)
+        if found:
+            orders[group] = found
+        else:
+            new.append(group)
+    for number, added in zip(numbers.next_numbers(PartOrder, len(new), attempt), new, strict=True):
         orders[added] = PartOrder(
             pk=number,
             work_order=work_order,
@@ -74,16 +93,13 @@ def write(work_order: WorkOrder, planned: Planned, kept: dict[PartGroup, PartOrd
             urgency=added.urgency,
         )
     PartOrder.objects.bulk_create(orders[group] for group in new)
-    for position, (group, part) in enumerate(planned):
+    for position, (key, part) in enumerate(planned):
         part.work_order = work_order
         part.position = position
-        part.part_order = orders[group] if group else None
+        part.part_order = orders[key] if key else None
     RequiredPart.objects.bulk_create(part for _, part in planned)
-    ordered = sorted((orders[group] for group in groups), key=lambda part_order: part_order.pk)
+    used = {part_order.pk: part_order for part_order in orders.values()}
     return [
-        (
-            part_order.part_order_num,
-            [part.prod_num for _, part in planned if part.part_order is part_order],
-        )
-        for part_order in ordered
+        (used[key].part_order_num, [part.prod_num for _, part in planned if part.part_order_id == key])
+        for key in sorted(used)
     ]

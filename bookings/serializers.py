@@ -58,8 +58,8 @@ class WireSerializer(serializers.BaseSerializer[Any]):
     def fault(self, fault: ErrorDetails, document: Any) -> tuple[str, str]:
         """(JSON Pointer, sentence). One object that stands where a list is expected has no index in the document."""
         path, name, node = "", "", document
-        for step in fault["loc"]:
-            if step in self.model.model_fields:
+        for depth, step in enumerate(fault["loc"]):
+            if depth == 0 and step in self.model.model_fields:
                 # Of a property that is missing Pydantic tells our name only.
                 alias = self.model.model_fields[str(step)].validation_alias
                 step = alias if isinstance(alias, str) else step
@@ -145,6 +145,7 @@ class WorkOrderSerializer(WireSerializer):
                     "Parts": [row.prod_num for row in rows if row.part_order_id == part_order.pk],
                 }
                 for part_order in instance.part_orders.all()
+                if any(row.part_order_id == part_order.pk for row in rows)
             ],
             "RequiredParts": [
                 {

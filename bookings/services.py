@@ -26,6 +26,7 @@ logger = logging.getLogger("bookings")
 # A lost race is decided anew from what the winner left. Each round lost means that somebody else got something, so
 # a few suffice; the bound only keeps a fault from becoming an endless loop.
 MAX_ROUNDS = 50
+MAX_CONFLICTS = 10
 
 
 class BookingError(Exception):
@@ -75,7 +76,7 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
             data_path="/OriginalOrderNum",
             order=order,
         )
-    for _ in range(MAX_ROUNDS):
+    for attempt in range(MAX_ROUNDS):
         earlier = _active_of(order)
         for work_order in earlier:
             if work_order.fingerprint == fingerprint:
@@ -93,10 +94,14 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
         try:
             with transaction.atomic():
                 if to_move:
-                    return _rebook(to_move, slot, job, body, fingerprint, caller, now)
-                return _book(slot, order, job, body, fingerprint, caller, now)
-        except (_LostRace, IntegrityError):
+                    return _rebook(to_move, slot, job, body, fingerprint, caller, now, attempt)
+                return _book(slot, order, job, body, fingerprint, caller, now, attempt)
+        except _LostRace:
             continue
+        except IntegrityError:
+            # Somebody booked the same order, or a number is taken: the next round sees it. What stays is a fault.
+            if attempt == MAX_CONFLICTS:
+                raise
     raise BookingError(
         "unavailable",
         "Many people are booking this appointment right now. Try again in a moment.",
@@ -107,7 +112,7 @@ def booked(work_order: WorkOrder) -> Booked:
     """The answer for a booking that stands in the database."""
     ordered_parts: dict[str, list[str]] = {}
     for number, prod_num in (
-        PartOrder.objects.filter(work_order=work_order)
+        PartOrder.objects.filter(work_order=work_order, required_parts__isnull=False)
         .order_by("pk", "required_parts__position")
         .values_list("part_order_num", "required_parts__prod_num")
     ):
@@ -330,8 +335,9 @@ def _book(
     fingerprint: str,
     caller: str,
     now: datetime,
+    attempt: int,
 ) -> Booked:
-    (number,) = numbers.next_numbers(WorkOrder, 1)
+    (number,) = numbers.next_numbers(WorkOrder, 1, attempt)
     planned = parts.plan(job.required_parts)
     work_order = WorkOrder(
         pk=number,
@@ -345,7 +351,7 @@ def _book(
         **parts.columns(planned),
     )
     work_order.save(force_insert=True)
-    ordered_parts = parts.write(work_order, planned, kept={})
+    ordered_parts = parts.write(work_order, planned, attempt=attempt)
     _write_search_terms(work_order, planned)
     record(work_order, HistoryEntry.Event.BOOKED, at=now, by=caller, after=_place(slot))
     _take_place(slot, now)
@@ -360,6 +366,7 @@ def _rebook(
     fingerprint: str,
     caller: str,
     now: datetime,
+    attempt: int,
 ) -> Booked:
     """Move the booking to `slot`, with the new body and its parts; the order number stays."""
     before, body_before = work_order.slot, work_order.body
@@ -378,17 +385,8 @@ def _rebook(
         raise _LostRace from None
     for name, value in columns.items():
         setattr(work_order, name, value)
-    kept = {
-        parts.PartGroup(
-            "" if part_order.is_issued_here else part_order.part_order_num,
-            part_order.ship_to_location,
-            part_order.urgency,
-        ): part_order
-        for part_order in work_order.part_orders.all()
-    }
     work_order.required_parts.all().delete()
-    ordered_parts = parts.write(work_order, planned, kept)
-    work_order.part_orders.filter(required_parts__isnull=True).delete()
+    ordered_parts = parts.write(work_order, planned, kept=work_order.part_orders.all(), attempt=attempt)
     work_order.search_terms.all().delete()
     _write_search_terms(work_order, planned)
     record(

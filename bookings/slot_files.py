@@ -160,7 +160,9 @@ def _put(row: Row, slot: AppointmentSlot | None, by: str) -> str:
     _check_worker(row, slot)
     covering = blackouts.covering(row.area.blackouts.in_force(), row.worker, row.start, row.end)
     if slot is None:
-        AppointmentSlot.objects.create(**wanted, blackout=covering)
+        slot = AppointmentSlot.objects.create(**wanted, blackout=covering)
+        after = {"capacity": slot.capacity}
+        services.record(slot, HistoryEntry.Event.ADDED, at=timezone.now(), by=by, after=after)
         return "created"
     is_moved = any(getattr(slot, name) != wanted[name] for name in PLACE)
     if is_moved and slot.work_orders.exists():

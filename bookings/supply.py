@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
+from bookings import origin
 from bookings.blackouts import covering, in_batches, only_writer, record_each
 from bookings.calendars import Diary, Period, moment_of
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea
@@ -110,7 +112,7 @@ def add_slots(wanted: Sequence[Wanted], *, by: str, ignore: Collection[int] = ()
                 new.append(slot)
                 added.counts[slot.area.code, "created"] += 1
         if not dry_run:
-            _insert(new)
+            _insert(new, by)
             AppointmentSlot.objects.filter(pk__in=withdrawn).update(is_withdrawn=False)
             record_each(withdrawn, HistoryEntry.Event.OPENED, by=by, reason="The plan has it again.")
     return added
@@ -198,8 +200,8 @@ COLUMNS = [
 ]
 
 
-def _insert(new: Sequence[Wanted]) -> None:
-    """Write new slots in one go. One that somebody else wrote at this moment, past the lock, stays as it is."""
+def _insert(new: Sequence[Wanted], by: str) -> None:
+    """Write new slots and their history in one go. What somebody wrote past the lock at this moment stays as it is."""
     areas = {slot.area.pk for slot in new}
     blackouts: dict[int, list[Blackout]] = defaultdict(list)
     for blackout in Blackout.objects.in_force().filter(area__in=areas):
@@ -220,25 +222,39 @@ def _insert(new: Sequence[Wanted]) -> None:
                 hiding.pk if hiding else None,
             )
         )
+    came = origin.current.get()
+    entry: list[Any] = [HistoryEntry.Event.ADDED, timezone.now(), by, came.via, came.request_id]
     # The names come from this file, the values as parameters.
-    table = AppointmentSlot._meta.db_table
+    table, history = AppointmentSlot._meta.db_table, HistoryEntry._meta.db_table
     columns = ", ".join(f'"{name}"' for name in COLUMNS)
+    into_history = f'INSERT INTO {history} (slot_id, event, "at", "by", via, request_id, reason, details)'
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(f"CREATE TEMPORARY TABLE new_slot AS SELECT {columns} FROM {table} WITH NO DATA")  # noqa: S608
             with cursor.copy(f"COPY new_slot ({columns}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
-            cursor.execute(f"INSERT INTO {table} ({columns}) SELECT * FROM new_slot ON CONFLICT DO NOTHING")  # noqa: S608
+            cursor.execute(
+                f"WITH added AS (INSERT INTO {table} ({columns}) SELECT * FROM new_slot"  # noqa: S608
+                f" ON CONFLICT DO NOTHING RETURNING id, capacity) {into_history}"
+                " SELECT id, %s, %s, %s, %s, %s, '',"
+                " jsonb_build_object('after', jsonb_build_object('capacity', capacity)) FROM added",
+                entry,
+            )
             cursor.execute("DROP TABLE new_slot")
             return
+        cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {table}")  # noqa: S608
+        (last,) = cursor.fetchone()
         cursor.executemany(
             f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING",  # noqa: S608
-            [
-                tuple(
-                    connection.ops.adapt_datetimefield_value(cell) if isinstance(cell, datetime) else cell
-                    for cell in row
-                )
-                for row in rows
-            ],
+            [_for_sqlite(row) for row in rows],
         )
+        cursor.execute(
+            f"{into_history} SELECT id, %s, %s, %s, %s, %s, '', json_object('after', json_object('capacity', capacity))"  # noqa: S608
+            f" FROM {table} WHERE id > %s",
+            [*_for_sqlite(entry), last],
+        )
+
+
+def _for_sqlite(values: Iterable[Any]) -> list[Any]:
+    return [connection.ops.adapt_datetimefield_value(cell) if isinstance(cell, datetime) else cell for cell in values]

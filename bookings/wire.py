@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AliasGenerator,
     BaseModel,
@@ -58,6 +59,13 @@ def _read_number(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
+def _fit_number(value: Decimal) -> Decimal:
+    """What a column holds: eleven digits before the point, four behind it. The body keeps all of them."""
+    if abs(value) >= 10**11:
+        raise PydanticCustomError("number_too_large", "must be less than 100000000000")
+    return value.quantize(Decimal("0.0001"))
+
+
 def _read_list(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
@@ -78,8 +86,7 @@ Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 Flag = Annotated[bool, Field(strict=True)]
 Instant = Annotated[datetime, BeforeValidator(_read_instant, json_schema_input_type=datetime)]
 DayOrInstant = Annotated[datetime, BeforeValidator(_read_day_or_instant, json_schema_input_type=datetime)]
-# What the columns hold exactly: eleven digits before the point, four behind it.
-Number = Annotated[Decimal, BeforeValidator(_read_number), Field(max_digits=15, decimal_places=4)]
+Number = Annotated[Decimal, BeforeValidator(_read_number), Field(allow_inf_nan=False), AfterValidator(_fit_number)]
 Quantity = Annotated[Number, Field(ge=0)]
 FlexAttributes = Annotated[
     dict[
@@ -271,6 +278,13 @@ class Search(WireModel):
     time_constraints: Annotated[list[TimeConstraint], BeforeValidator(_read_list), Field(max_length=MAX_PERIODS)] = []
     user_name: Id = ""
 
+    @field_validator("required_parts")
+    @classmethod
+    def _not_more_than_can_be_ordered(cls, parts: list[RequiredPart]) -> list[RequiredPart]:
+        if sum(len(part.superseded_parts) or 1 for part in parts) > MAX_ITEMS:
+            raise PydanticCustomError("too_many_parts", f"has more than {MAX_ITEMS} parts with their replacements")
+        return parts
+
 
 class BookJob(Search):
     """The Book Job Object: a search whose `time_constraints` name the chosen slot."""
@@ -291,8 +305,7 @@ class BookJob(Search):
         if location.location_num or location.name or location.address != Address():
             return location
         raise PydanticCustomError(
-            "incomplete",
-            "is missing, and so is Account: one of them must say who is visited",
+            "incomplete", "must have a number, a name or an address, unless Account has a number or a name"
         )
 
 

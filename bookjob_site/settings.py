@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import environ
+from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -175,7 +177,8 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"  # instants are stored and compared in UTC; people read them in the zone of their area
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = read("STATIC_ROOT", VAR_DIR / "static", Path, "a folder")
+VAR_DIR.mkdir(mode=0o700, exist_ok=True)  # secrets, and with SQLite every customer's address
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -219,8 +222,11 @@ else:
         "options",
         "-c lock_timeout=8000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000",
     )
-    # Each process keeps a few connections; a request that gets none within five seconds answers 503.
-    database_options.setdefault("pool", {"min_size": 1, "max_size": 8, "timeout": 5})
+    if "pool" not in database_options:
+        # Each of the few threads keeps its connection, and looks whether it still lives before a request uses it: after
+        # a restart of the database nobody gets an error. (psycopg's pool, `?pool=true`, hands out dead ones.)
+        default_database["CONN_MAX_AGE"] = None
+        default_database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": default_database}
 
 # --- bookjob (the names are documented in README.md) -----------------------------------------------------
@@ -289,6 +295,28 @@ BOOKJOB_MAX_BODY_BYTES = read(
     "a number of bytes, 1024 to 67108864",
 )
 
+
+def reasons(text: str) -> list[str]:
+    found = [reason.strip() for reason in text.split(";") if reason.strip()]
+    if not found or any(len(reason) > 100 for reason in found):
+        raise ValueError(text)
+    return found
+
+
+BOOKJOB_CANCEL_REASONS = read(
+    "BOOKJOB_CANCEL_REASONS",
+    [
+        "Customer cancelled",
+        "Customer not reachable",
+        "Parts not available",
+        "Worker not available",
+        "Booked by mistake",
+        "Other",
+    ],
+    reasons,
+    "reasons of at most 100 characters, separated by semicolons",
+)
+
 # --- API and admin ---------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -300,6 +328,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "bookings.errors.handler",
     "UNAUTHENTICATED_USER": None,
+    "ALLOWED_VERSIONS": ["1"],  # of the schema: no caller writes into it
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "bookjob",
@@ -318,6 +347,78 @@ UNFOLD = {
     "SITE_HEADER": "bookjob",
     "SITE_SYMBOL": "event_available",
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "bookings.board.dashboard",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("bookings/favicon.svg")}],
+    "STYLES": [lambda request: static("bookings/desk.css")],
+    "SIDEBAR": {
+        "show_all_applications": False,
+        "navigation": [
+            {
+                "title": "Dispatch",
+                "items": [
+                    {"title": "Board", "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    {
+                        "title": "Work orders",
+                        "icon": "assignment",
+                        "link": reverse_lazy("admin:bookings_workorder_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_workorder"),
+                    },
+                    {
+                        "title": "Slots",
+                        "icon": "calendar_month",
+                        "link": reverse_lazy("admin:bookings_appointmentslot_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_appointmentslot"),
+                    },
+                    {
+                        "title": "Refusals",
+                        "icon": "block",
+                        "link": reverse_lazy("admin:bookings_refusal_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_refusal"),
+                    },
+                    {
+                        "title": "Areas",
+                        "icon": "map",
+                        "link": reverse_lazy("admin:bookings_servicearea_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_servicearea"),
+                    },
+                ],
+            },
+            {
+                "title": "People",
+                "separator": True,
+                "items": [
+                    {
+                        "title": "Users",
+                        "icon": "person",
+                        "link": reverse_lazy("admin:auth_user_changelist"),
+                        "permission": lambda request: request.user.has_perm("auth.view_user"),
+                    },
+                    {
+                        "title": "Roles",
+                        "icon": "group",
+                        "link": reverse_lazy("admin:auth_group_changelist"),
+                        "permission": lambda request: request.user.has_perm("auth.view_group"),
+                    },
+                ],
+            },
+        ],
+    },
+    # Blues that are read on white and on black alike (4.5:1 at least with the text that stands on them).
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .014 254)",
+            "100": "oklch(93% .032 255)",
+            "200": "oklch(88% .059 254)",
+            "300": "oklch(81% .105 252)",
+            "400": "oklch(76% .12 252)",
+            "500": "oklch(70% .14 254)",
+            "600": "oklch(50% .19 259)",
+            "700": "oklch(45% .19 261)",
+            "800": "oklch(40% .17 264)",
+            "900": "oklch(36% .14 265)",
+            "950": "oklch(28% .09 267)",
+        },
+    },
 }
 
 LOGGING = {

@@ -47,6 +47,18 @@ class Database:
         with contextlib.closing(sqlite3.connect(self.file, timeout=20)) as connection, connection:
             return connection.execute(sql.replace("%s", "?"), values).fetchall()
 
+    @contextlib.contextmanager
+    def away(self):
+        """Nobody reaches the database, and whoever was connected is not any more. (PostgreSQL only.)"""
+        with psycopg.connect(SERVER, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {self.name} WITH ALLOW_CONNECTIONS false")
+            cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            connection.execute(cut, [self.name])
+            try:
+                yield
+            finally:
+                connection.execute(f"ALTER DATABASE {self.name} WITH ALLOW_CONNECTIONS true")
+
     def drop(self) -> None:
         if SERVER:
             with psycopg.connect(SERVER, autocommit=True) as connection:

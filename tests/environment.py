@@ -3,7 +3,10 @@
 Whatever a developer has in `.env` or in `var/` must not decide a test: every documented variable is set here.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,4 +22,7 @@ os.environ["SECRET_KEY"] = "only-for-tests"
 os.environ["BOOKJOB_JWT_KEYS"] = f"current:{KEY} previous:{OLD_KEY}"
 os.environ["ALLOWED_HOSTS"] = "testserver 127.0.0.1 localhost"
 os.environ["BOOKJOB_HTTPS"] = "off"
+# Empty, so that the pages look as the code says and not as somebody collected the files last.
+os.environ["STATIC_ROOT"] = tempfile.mkdtemp(prefix="bookjob-static-")
+atexit.register(shutil.rmtree, os.environ["STATIC_ROOT"], ignore_errors=True)
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")

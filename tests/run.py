@@ -7,6 +7,7 @@ import sys
 import time
 
 from tests import postgres
+from tests.browser import find_chromium
 
 
 def run(title: str, url: str) -> int:
@@ -35,7 +36,8 @@ def main() -> int:
     print()
     for where, code in results:
         print(f"{'passed' if code == 0 else 'FAILED'} on {where}")
-    print(f"{time.monotonic() - began:.0f} s in all")
+    browser_tests = "" if find_chromium() else "; the browser tests were skipped: apt-get install chromium"
+    print(f"{time.monotonic() - began:.0f} s in all{browser_tests}")
     return max(code for _, code in results)
 
 

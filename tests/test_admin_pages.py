@@ -35,7 +35,6 @@ def test_every_list_opens(client, work_order):
     ("model", "found", "term"),
     [
         ("bookings_servicearea", "Leeds", "LEEDS"),
-        ("bookings_appointmentslot", "(Europe/London)", "LEEDS"),
         ("bookings_workorder", "WO-4711", "WO-4711"),
         ("auth_user", "chief@example.org", "chief"),
         ("auth_group", "night shift", "night"),
@@ -100,7 +99,7 @@ def test_an_area_in_no_time_zone_is_refused(client, chief):
 
 def test_the_work_order_shows_what_came(client, work_order):
     page = client.get(reverse("admin:bookings_workorder_change", args=[work_order.pk])).content.decode()
-    assert "<details>" in page
+    assert "<details" in page
     assert "&quot;OriginalOrderNum&quot;" in page
     for part in work_order.required_parts.all():
         assert part.prod_num in page

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError
 
 from bookings import offers, services
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, RequiredPart, WorkOrder
@@ -200,6 +201,35 @@ class TestItWorks:
     def test_the_period_is_an_instant_in_any_spelling(self, period):
         make_slot()
         assert post("WO-1", booking(TimeConstraints={"Period": period})).status_code == 200
+
+    def test_a_number_that_came_with_a_part_does_not_stop_the_next_one_of_ours(self):
+        make_slot(capacity=9)
+        next_number = PartOrder.objects.count() + 1
+        numbers = range(next_number, next_number + 5)
+        parts = [{"ProdNum": "A"}, *({"ProdNum": "B", "PartOrderNum": f"PO-{number}"} for number in numbers)]
+        answer = post("WO-1", booking(RequiredParts=parts))
+        assert answer.status_code == 200
+        assert len({ordered["PartOrderNum"] for ordered in answer.json()["OrderedParts"]}) == 6
+
+    def test_a_number_that_was_made_with_another_prefix_does_not_stop_the_next_one(self, settings):
+        make_slot(capacity=20)
+        settings.BOOKJOB_ORDER_PREFIX = "FU-1"
+        make_booking("WO-0")
+        settings.BOOKJOB_ORDER_PREFIX = "FU-"
+        numbers = [make_booking(f"WO-{number}").order_num for number in range(1, 15)]
+        assert len(set(numbers)) == 14
+
+    def test_a_price_of_many_digits_is_rounded_in_its_column_only(self):
+        make_slot()
+        text = json.dumps(booking(RequiredParts=[{"ProdNum": "A", "Price": 59.970000000000006, "Qty": 0.1 + 0.2}]))
+        work_order = make_booking(body=text)
+        part = work_order.required_parts.get()
+        assert (part.price, part.quantity) == (Decimal("59.97"), Decimal("0.3"))
+        assert work_order.body == text
+
+    def test_a_byte_order_mark_is_no_part_of_the_body(self):
+        make_slot()
+        assert post("WO-1", b"\xef\xbb\xbf" + json.dumps(booking()).encode()).status_code == 200
 
     def test_numbers_are_never_used_again(self):
         make_slot()
@@ -399,7 +429,7 @@ class TestPolicies:
         moved = post("WO-1", booking(*self.later, RequiredParts=new)).json()
         assert moved["OrderNum"] == first["OrderNum"]
         assert self.booked() == [0, 1]
-        # The part order of the same group keeps its number, the one that nothing is left of is gone.
+        # The part order of the same group keeps its number; the one that nothing is left of is kept for its return.
         assert moved["OrderedParts"][0] == {"PartOrderNum": first["OrderedParts"][0]["PartOrderNum"], "Parts": ["C"]}
         assert moved["OrderedParts"][1]["PartOrderNum"] != first["OrderedParts"][1]["PartOrderNum"]
         assert post("WO-1", booking(*self.later, RequiredParts=new)).json() == moved
@@ -417,11 +447,34 @@ class TestPolicies:
         assert self.booked() == [1, 0]
 
     def test_a_move_back_and_forth(self, settings):
+        """The same order, slot and body always get the same answer."""
         settings.BOOKJOB_FOLLOWUP_POLICY = "move"
         self.slots()
-        numbers = {make_booking(body=body).order_num for body in [booking(), booking(*self.later)] * 3}
-        assert len(numbers) == 1
+        here = booking(RequiredParts=[{"ProdNum": "A", "Urgency": "1"}])
+        there = booking(*self.later, RequiredParts=[{"ProdNum": "B", "Urgency": "2"}])
+        answers = [[post("WO-1", body).json() for body in (here, there)] for _ in range(3)]
+        assert answers[0] == answers[1] == answers[2]
+        assert answers[0][0]["OrderNum"] == answers[0][1]["OrderNum"]
         assert self.booked() == [0, 1]
+
+    def test_a_move_with_the_part_order_that_was_answered(self, settings):
+        settings.BOOKJOB_FOLLOWUP_POLICY = "move"
+        self.slots()
+        (ordered,) = post("WO-1", booking(RequiredParts=[{"ProdNum": "A"}])).json()["OrderedParts"]
+        parts = [{"ProdNum": "A", "PartOrderNum": ordered["PartOrderNum"]}, {"ProdNum": "B"}]
+        moved = post("WO-1", booking(*self.later, RequiredParts=parts))
+        assert moved.status_code == 200
+        assert moved.json()["OrderedParts"] == [{"PartOrderNum": ordered["PartOrderNum"], "Parts": ["A", "B"]}]
+        assert post("WO-1", booking(*self.later, RequiredParts=parts)).json() == moved.json()
+
+    def test_a_fault_that_is_no_race_is_told_as_one(self, monkeypatch):
+        make_slot()
+
+        def broken(*args, **kwargs):
+            raise IntegrityError("something else")
+
+        monkeypatch.setattr(services, "_book", broken)
+        refused(post("WO-1", booking()), 500, "server_error")
 
 
 class TestRefusalsOfTheSlot:

@@ -54,6 +54,16 @@ def test_a_wrong_method(method):
     assert "POST" in answer["Allow"]
 
 
+@pytest.mark.parametrize("path", ["/api/v1/docs", "/api/v1/schema"])
+def test_a_wrong_method_of_a_page_is_told_as_everywhere(path):
+    answer = client().post(path)
+    assert (answer.status_code, answer["Content-Type"], answer.json()["code"]) == (405, "application/json", 405)
+
+
+def test_no_caller_writes_into_the_schema():
+    assert b"evil" not in client().get("/api/v1/schema?version=evil").content
+
+
 def test_broken_json():
     answer = post("WO-1", b"{'Account': 1}")
     assert answer.status_code == 400

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from bookings import authentication, feed, services, wire
+from bookings import authentication, feed, services, slots, wire
 from bookings.models import AreaRestriction, WorkOrder
 from tests.helpers import NOW, booking, clock_stands_at, error, make_booking, make_slot, sample
 
@@ -142,6 +142,11 @@ class TestOne:
 
 
 class TestWhoMay:
+    def test_a_booking_with_a_slash_too_many_hears_of_its_address_not_of_its_token(self):
+        for path in ("/WO-1/followup/", ""):
+            headers = {"x-access-token": authentication.issue_token("tech.jones")}
+            assert Client().post(f"/api/v1/workorders{path}", headers=headers).status_code == 405
+
     @pytest.mark.parametrize("path", ["", "/FU-1"])
     def test_a_technicians_token_does_not_do(self, path, django_user_model):
         django_user_model.objects.create_user("tech.jones")
@@ -192,6 +197,14 @@ class TestTheFeed:
         assert read_on(cursor) == ([], cursor)
         services.review(work_order=third, by="dispatcher")
         assert read_on(cursor)[0] == [third.order_num]
+
+    def test_a_closed_slot_is_news_of_its_bookings(self):
+        slot = make_slot(capacity=9)
+        first, second = make_booking("WO-1"), make_booking("WO-2")
+        services.review(work_order=first, by="dispatcher")
+        _, cursor = read_on()
+        slots.close(slot=slot, by="supervisor", reason="storm")
+        assert read_on(cursor)[0] == [first.order_num, second.order_num]
 
     def test_by_status_and_by_time(self):
         make_slot(capacity=9)

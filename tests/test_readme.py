@@ -38,9 +38,7 @@ def test_the_console_blocks(service, tmp_path):
     assert len(pairs) > 6
     script = "set -e\n"
     for command, _ in pairs:
-        command = command.replace(".venv/bin/python", sys.executable).replace(
-            "127.0.0.1:8000", f"127.0.0.1:{service.port}"
-        )
+        command = command.replace(".venv/bin/python", sys.executable).replace("${PORT:-8000}", str(service.port))
         script += f"{command.replace('/tmp/booking', f'{tmp_path}/booking')}\necho '<end>'\n"
     ran = subprocess.run(
         ["bash", "-c", script],

@@ -1,0 +1,345 @@
+"""The questions that the lists answer. Days are days of the area's own clock, wherever the viewer sits.
+
+A filter here is a field of the bar above the list, not a panel of links; `kind` is how it is drawn there.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from functools import reduce
+from operator import or_
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import F, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import cached_property
+
+from bookings import calendars
+from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
+
+# Nobody turns more pages than that; a filter or a search leads further. It bounds what a count can cost.
+COUNTED = 10_000
+FIRST_YEAR, LAST_YEAR = 2000, 2999
+
+Days = tuple[date, date]
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts no more rows than anybody pages through, so that a million cost what ten thousand do."""
+
+    template_name = "admin/bookings/pagination.html"
+
+    @cached_property
+    def count(self) -> int:
+        return bounded_count(self.object_list)  # type: ignore[arg-type]
+
+    @property
+    def has_more(self) -> bool:
+        return self.count >= COUNTED
+
+
+def bounded_count(rows: QuerySet[Any]) -> int:
+    return rows.order_by().values("pk")[:COUNTED].count()
+
+
+def count_text(count: int) -> str:
+    return f"{count:,}+" if count >= COUNTED else f"{count:,}"
+
+
+def read_day(text: str | None) -> date | None:
+    """A day such as 2026-12-04 of the years in which anybody plans; the weeks around it exist, too."""
+    try:
+        day = date.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
+
+
+def today(zone: ZoneInfo) -> date:
+    return timezone.now().astimezone(zone).date()
+
+
+def on_days(areas: Iterable[ServiceArea], field: str, days: Callable[[ZoneInfo], Days]) -> Q:
+    """Rows whose instant `field` falls on the days, first and last, of the clock of their own area."""
+    zones: dict[str, list[int]] = defaultdict(list)
+    for area in areas:
+        zones[area.time_zone].append(area.pk)
+    if not zones:
+        return Q(pk__in=[])
+    spans: list[tuple[list[int], datetime, datetime]] = []
+    for name, keys in zones.items():
+        zone = ZoneInfo(name)
+        first, last = days(zone)
+        spans.append((keys, calendars.day_bounds(first, zone)[0], calendars.day_bounds(last, zone)[1]))
+    # The span around all of them is what an index can be read by.
+    begin, end = min(span[1] for span in spans), max(span[2] for span in spans)
+    each = [Q(**{"area_id__in": keys, f"{field}__gte": start, f"{field}__lt": stop}) for keys, start, stop in spans]
+    return Q(**{f"{field}__gte": begin, f"{field}__lt": end}) & reduce(or_, each)
+
+
+def last_days(number: int) -> Callable[[ZoneInfo], Days]:
+    """Today and the days before it, `number` in all."""
+    return lambda zone: (today(zone) - timedelta(days=number - 1), today(zone))
+
+
+class BarFilter(admin.SimpleListFilter):
+    """One field of the bar. An empty field asks nothing."""
+
+    kind: ClassVar[str] = "select"
+    any_text: ClassVar[str] = "any"
+
+    def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
+        self.request = request
+        super().__init__(request, params, model, model_admin)
+
+    def has_output(self) -> bool:
+        return True
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return []
+
+    def value(self) -> str:
+        return str(super().value() or "").strip()
+
+    def options(self) -> list[tuple[str, str, bool]]:
+        """What can be chosen: (value, text, whether it is)."""
+        return [(str(value), str(text), str(value) == self.value()) for value, text in self.lookup_choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(self.condition(request)) if self.value() else queryset
+
+    def condition(self, request: HttpRequest) -> Q:
+        raise NotImplementedError
+
+
+# As WorkOrderQuerySet.needing_attention and the index work_order_to_review have it.
+TO_REVIEW = Q(status="booked", reviewed_at__isnull=True)
+
+
+def in_closed_slot(now: datetime) -> Q:
+    """Bookings of visits to come whose slot was closed."""
+    return Q(status="booked", slot__is_open=False, slot__start__gt=now)
+
+
+class ViewFilter(BarFilter):
+    """What needs attention comes first; whoever asks for anything else sees everything that fits."""
+
+    title, parameter_name = "show", "view"
+    any_text = ""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("attention", "what needs attention"), ("closed", "booked in a closed slot"), ("all", "everything")]
+
+    def value(self) -> str:
+        given = super().value()
+        asked = {name for name, text in self.request.GET.items() if text and name not in ("view", "p", "o", "all")}
+        # A number is looked for everywhere, whatever the list showed before.
+        if given not in ("attention", "closed", "all") or "q" in asked:
+            return "all" if asked else "attention"
+        return given
+
+    def condition(self, request: HttpRequest) -> Q:
+        return {"attention": TO_REVIEW, "closed": in_closed_slot(timezone.now())}.get(self.value(), Q())
+
+
+class DayFilter(BarFilter):
+    """The day of the visit, or with `until` the first of several."""
+
+    title, parameter_name, kind = "day", "day", "date"
+    field: ClassVar[str] = "visit_start"
+
+    def condition(self, request: HttpRequest) -> Q:
+        first, last = read_day(self.value()), read_day(request.GET.get("until"))
+        if first is None:
+            return Q(pk__in=[])
+        areas = ServiceArea.objects.visible_to(request.user)
+        return on_days(areas, self.field, lambda zone: (first, max(first, last or first)))
+
+
+class UntilFilter(BarFilter):
+    """The last day. Without a first one: everything up to it."""
+
+    title, parameter_name, kind = "until", "until", "date"
+    field: ClassVar[str] = "visit_start"
+
+    def condition(self, request: HttpRequest) -> Q:
+        last = read_day(self.value())
+        if last is None:
+            return Q(pk__in=[])
+        if request.GET.get("day"):
+            return Q()
+        areas = ServiceArea.objects.visible_to(request.user)
+        return on_days(areas, self.field, lambda zone: (date(FIRST_YEAR, 1, 1), last))
+
+
+class SlotDayFilter(DayFilter):
+    field = "start"
+
+
+class SlotUntilFilter(UntilFilter):
+    field = "start"
+
+
+class AreaFilter(BarFilter):
+    title, parameter_name = "area", "area"
+
+    def several(self) -> list[str]:
+        """More areas than a field shows, as the board asks for them."""
+        codes = self.request.GET.getlist("area")
+        return codes if len(codes) > 1 else []
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(area.code, area.name) for area in ServiceArea.objects.visible_to(request.user).order_by("name")]
+
+    def condition(self, request: HttpRequest) -> Q:
+        # The key is looked up first: the index of the list goes by it.
+        areas = ServiceArea.objects.filter(code__in=self.request.GET.getlist("area"))
+        return Q(area_id__in=list(areas.values_list("pk", flat=True)))
+
+
+class StateFilter(BarFilter):
+    title, parameter_name = "state", "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("booked", "booked"), ("cancelled", "cancelled")]
+
+    def condition(self, request: HttpRequest) -> Q:
+        return Q(status=self.value())
+
+
+class ReviewFilter(BarFilter):
+    title, parameter_name = "review", "reviewed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "reviewed"), ("no", "not reviewed")]
+
+    def condition(self, request: HttpRequest) -> Q:
+        return Q(reviewed_at__isnull=self.value() != "yes")
+
+
+class PartsFilter(BarFilter):
+    title, parameter_name = "parts", "parts"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("late", "come after the visit"),
+            ("waiting", "not here yet"),
+            ("some", "with parts"),
+            ("none", "without parts"),
+        ]
+
+    def condition(self, request: HttpRequest) -> Q:
+        return {
+            "late": Q(status="booked", parts_due_at__gt=F("visit_start")),
+            "waiting": Q(status="booked", parts_due_at__gt=timezone.now()),
+            "some": Q(part_count__gt=0),
+            "none": Q(part_count=0),
+        }.get(self.value(), Q(pk__in=[]))
+
+
+class TextFilter(BarFilter):
+    kind = "text"
+
+    def condition(self, request: HttpRequest) -> Q:
+        return Q(**{str(self.parameter_name): self.value()[:ID_LENGTH]})
+
+
+class OrderTypeFilter(TextFilter):
+    title, parameter_name = "order type", "order_type"
+
+
+class WorkerFilter(TextFilter):
+    title, parameter_name = "worker", "worker"
+
+
+class HiddenFilter(BarFilter):
+    """Asked by links of the board; the bar carries it on and offers to drop it."""
+
+    kind = "hidden"
+    texts: ClassVar[dict[str, str]] = {}
+
+    def text(self) -> str:
+        return self.texts.get(self.value(), "")
+
+
+class ArrivalFilter(HiddenFilter):
+    title, parameter_name = "arrived", "arrived"
+    texts: ClassVar[dict[str, str]] = {"yesterday": "came in since yesterday", "today": "came in today"}
+
+    def condition(self, request: HttpRequest) -> Q:
+        number = {"today": 1, "yesterday": 2}.get(self.value())
+        if number is None:
+            return Q(pk__in=[])
+        return on_days(ServiceArea.objects.visible_to(request.user), "created_at", last_days(number))
+
+
+class CancelledFilter(HiddenFilter):
+    title, parameter_name = "cancelled", "cancelled"
+    texts: ClassVar[dict[str, str]] = {"today": "cancelled today"}
+
+    def condition(self, request: HttpRequest) -> Q:
+        if self.value() != "today":
+            return Q(pk__in=[])
+        return on_days(ServiceArea.objects.visible_to(request.user), "cancelled_at", last_days(1))
+
+
+class WindowFilter(HiddenFilter):
+    """The bookings of one slot, and of the others of its area in the same period."""
+
+    title, parameter_name = "window", "window"
+
+    @cached_property
+    def slot(self) -> AppointmentSlot | None:
+        key = self.value()
+        slots = AppointmentSlot.objects.visible_to(self.request.user).select_related("area")
+        return slots.filter(pk=int(key)).first() if key.isdecimal() and len(key) < 19 else None
+
+    def text(self) -> str:
+        return f"{self.slot.area.name}, {self.slot}" if self.slot else ""
+
+    def condition(self, request: HttpRequest) -> Q:
+        if self.slot is None:
+            return Q(pk__in=[])
+        return self.in_window(self.slot)
+
+    def in_window(self, slot: AppointmentSlot) -> Q:
+        same = AppointmentSlot.objects.filter(area=slot.area_id, start=slot.start, end=slot.end)
+        return Q(slot_id__in=list(same.values_list("pk", flat=True)))
+
+
+class SlotWindowFilter(WindowFilter):
+    def in_window(self, slot: AppointmentSlot) -> Q:
+        return Q(area=slot.area_id, start=slot.start, end=slot.end)
+
+
+class SlotStateFilter(BarFilter):
+    title, parameter_name = "state", "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("free", "open with free places"), ("full", "open and full"), ("open", "open"), ("closed", "closed")]
+
+    def condition(self, request: HttpRequest) -> Q:
+        return {
+            "free": Q(is_open=True, booked__lt=F("capacity"), start__gt=timezone.now()),
+            "full": Q(is_open=True, booked__gte=F("capacity")),
+            "open": Q(is_open=True),
+            "closed": Q(is_open=False),
+        }.get(self.value(), Q(pk__in=[]))
+
+
+class RefusalDayFilter(HiddenFilter):
+    title, parameter_name = "refused", "refused"
+    texts: ClassVar[dict[str, str]] = {"today": "refused today"}
+
+    def condition(self, request: HttpRequest) -> Q:
+        return refused_today(ServiceArea.objects.visible_to(request.user))
+
+
+def refused_today(areas: Iterable[ServiceArea]) -> Q:
+    """A refusal for no area has no clock of its own: its day is that of UTC."""
+    start, end = calendars.day_bounds(today(ZoneInfo("UTC")), ZoneInfo("UTC"))
+    return on_days(areas, "at", last_days(1)) | Q(area__isnull=True, at__gte=start, at__lt=end)

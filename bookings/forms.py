@@ -1,0 +1,224 @@
+"""What staff fill in before something is done."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+
+from bookings import calendars, filters, offers
+from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea, WorkOrder
+
+MAX_NOTE = 2_000
+MAX_CAPACITY = 10_000
+# What fits on the page of a move; another day or area shows others.
+MOVE_DAYS = 14
+MOVE_SLOTS = 120
+MAX_RANGE_DAYS = 370
+
+TEXT = SELECT = {"class": "desk-input"}
+AREA = {"class": "desk-input", "rows": 3}
+
+
+def day_field(label: str, *, required: bool = True) -> forms.DateField:
+    return forms.DateField(label=label, required=required, widget=forms.DateInput({**TEXT, "type": "date"}, "%Y-%m-%d"))
+
+
+def clock_field(label: str, *, required: bool = True) -> forms.TimeField:
+    return forms.TimeField(label=label, required=required, widget=forms.TimeInput({**TEXT, "type": "time"}, "%H:%M"))
+
+
+class ActionForm(forms.Form):
+    """`chosen` is what the action is done to, `request` who does it."""
+
+    def __init__(self, chosen: Sequence[Any], request: HttpRequest, data: Any = None) -> None:
+        self.chosen, self.request = chosen, request
+        super().__init__(data)
+
+
+class ReviewForm(ActionForm):
+    note = forms.CharField(max_length=MAX_NOTE, required=False, widget=forms.Textarea(AREA))
+
+
+class NoteForm(ActionForm):
+    note = forms.CharField(max_length=MAX_NOTE, widget=forms.Textarea(AREA))
+
+
+class CancelForm(ActionForm):
+    reason = forms.ChoiceField(widget=forms.Select(SELECT))
+    more = forms.CharField(
+        label="More about it",
+        max_length=MAX_NOTE,
+        required=False,
+        widget=forms.Textarea(AREA),
+        help_text="For whoever reads the history later.",
+    )
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        reasons = [(reason, reason) for reason in settings.BOOKJOB_CANCEL_REASONS]
+        self.fields["reason"].choices = [("", "Choose a reason"), *reasons]  # type: ignore[attr-defined]
+
+    def whole_reason(self) -> str:
+        reason, more = self.cleaned_data["reason"], self.cleaned_data["more"].strip()
+        return f"{reason}: {more}" if more else str(reason)
+
+
+class MoveForm(ActionForm):
+    """The free slots of an area from a day on; which they are is asked anew each time that the page is drawn."""
+
+    area = forms.ChoiceField(required=False, widget=forms.Select(SELECT))
+    first_day = day_field("From day", required=False)
+    slot = forms.ModelChoiceField(
+        AppointmentSlot.objects.none(),
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": "Choose an appointment.",
+            "invalid_choice": "This appointment is not free any more, or has begun. Choose another.",
+        },
+    )
+    reason = forms.CharField(max_length=MAX_NOTE, required=False, widget=forms.Textarea({**AREA, "rows": 2}))
+
+    def __init__(self, chosen: Sequence[WorkOrder], request: HttpRequest, data: Any = None) -> None:
+        super().__init__(chosen, request, data)
+        areas = list(ServiceArea.objects.visible_to(request.user).order_by("name"))
+        self.fields["area"].choices = [(area.code, str(area)) for area in areas]  # type: ignore[attr-defined]
+        given = (data or {}).get("area")
+        first = chosen[0] if chosen else None
+        self.in_area = next((area for area in areas if area.code == given), first.area if first else None)
+        types = {work_order.order_type for work_order in chosen}
+        self.free = (
+            AppointmentSlot.objects.visible_to(request.user)
+            .filter(
+                offers.takeable(timezone.now(), self.in_area) if self.in_area else Q(pk__in=[]),
+                # One that fits all of them.
+                order_type__in=["", *types] if len(types) == 1 else [""],
+                area=self.in_area,
+            )
+            .select_related("area")
+        )
+        self.fields["slot"].queryset = self.free  # type: ignore[attr-defined]
+        if self.in_area:
+            self.initial["area"] = self.in_area.code
+            now = filters.today(self.in_area.zone)
+            given_day = filters.read_day((data or {}).get("first_day"))
+            wanted = first.visit_start.astimezone(self.in_area.zone).date() if first else now
+            # A visit that is near shows what comes before it as well.
+            self.from_day = given_day or max(now, min(wanted, wanted - timedelta(days=2)))
+            self.initial["first_day"] = self.from_day
+
+    def days(self) -> list[tuple[date, list[AppointmentSlot]]]:
+        """The free slots by the day of the area's clock."""
+        if self.in_area is None:
+            return []
+        begin = calendars.day_bounds(self.from_day, self.in_area.zone)[0]
+        slots = self.free.filter(start__gte=begin, start__lt=begin + timedelta(days=MOVE_DAYS))
+        if len(self.chosen) == 1:
+            slots = slots.exclude(pk=self.chosen[0].slot_id)
+        days: dict[date, list[AppointmentSlot]] = {}
+        for slot in slots.order_by("start", "worker")[:MOVE_SLOTS]:
+            days.setdefault(slot.start.astimezone(slot.area.zone).date(), []).append(slot)
+        return list(days.items())
+
+
+class CloseForm(ActionForm):
+    reason = forms.CharField(max_length=MAX_NOTE, widget=forms.TextInput(TEXT))
+
+
+class OpenForm(ActionForm):
+    reason = forms.CharField(max_length=MAX_NOTE, required=False, widget=forms.TextInput(TEXT))
+
+
+class ResizeForm(ActionForm):
+    capacity = forms.IntegerField(
+        label="Places", min_value=0, max_value=MAX_CAPACITY, widget=forms.NumberInput({**TEXT, "min": 0})
+    )
+    reason = forms.CharField(max_length=MAX_NOTE, required=False, widget=forms.TextInput(TEXT))
+
+
+class AreaField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    def __init__(self) -> None:
+        super().__init__(ServiceArea.objects.none(), empty_label="Choose an area", widget=forms.Select(SELECT))
+
+
+class AddSlotForm(forms.Form):
+    """One slot, in the hours of the area's own clock."""
+
+    area = AreaField()
+    day = day_field("Day")
+    begins = clock_field("Begins")
+    ends = clock_field("Ends")
+    capacity = forms.IntegerField(
+        label="Places", min_value=1, max_value=MAX_CAPACITY, initial=1, widget=forms.NumberInput({**TEXT, "min": 1})
+    )
+    worker = forms.CharField(
+        max_length=ID_LENGTH, required=False, widget=forms.TextInput(TEXT), help_text="Empty: a pool of people."
+    )
+    order_type = forms.CharField(
+        max_length=ID_LENGTH, required=False, widget=forms.TextInput(TEXT), help_text="Empty: orders of any type."
+    )
+
+    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        super().__init__(data)
+        self.fields["area"].queryset = ServiceArea.objects.visible_to(request.user)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        if {"area", "day", "begins", "ends"} <= cleaned.keys():
+            # Hours that go over midnight end on the next day.
+            over = timedelta(days=int(cleaned["ends"] <= cleaned["begins"]))
+            start, end = self._instant("begins", cleaned["day"]), self._instant("ends", cleaned["day"] + over)
+            if start and start <= datetime.now(UTC):
+                self.add_error("day", "This time is over. Choose one that is to come.")
+            cleaned |= {"start": start, "end": end}
+        return cleaned
+
+    def _instant(self, name: str, day: date) -> datetime | None:
+        clock = self.cleaned_data[name]
+        instant = calendars.instant_at(day, clock, self.cleaned_data["area"].zone)
+        if instant is None:
+            self.add_error(
+                name, ValidationError("The clocks go forward that night: there is no such time on that day.")
+            )
+        return instant
+
+
+class DaysForm(forms.Form):
+    """The slots of an area on a range of days, to be changed together."""
+
+    area = AreaField()
+    day = day_field("First day")
+    until = day_field("Last day")
+    begins = clock_field("Beginning not before", required=False)
+    ends = clock_field("Beginning before", required=False)
+    worker = forms.CharField(max_length=ID_LENGTH, required=False, widget=forms.TextInput(TEXT))
+
+    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        self.request = request
+        super().__init__(data)
+        self.fields["area"].queryset = ServiceArea.objects.visible_to(request.user)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        first, last = self.cleaned_data.get("day"), self.cleaned_data.get("until")
+        if first and last and not 0 <= (last - first).days < MAX_RANGE_DAYS:
+            self.add_error("until", f"The last day must be one of the {MAX_RANGE_DAYS} days from the first one on.")
+        return self.cleaned_data
+
+    def slots(self) -> list[AppointmentSlot]:
+        """The slots that begin on these days, in these hours of the area's clock."""
+        given = self.cleaned_data
+        zone = given["area"].zone
+        begin, end = calendars.day_bounds(given["day"], zone)[0], calendars.day_bounds(given["until"], zone)[1]
+        slots = AppointmentSlot.objects.filter(area=given["area"], start__gte=begin, start__lt=end)
+        if given["worker"]:
+            slots = slots.filter(worker=given["worker"])
+        return [
+            slot
+            for slot in slots.select_related("area").order_by("start", "worker")
+            if (given["begins"] or time.min) <= slot.start.astimezone(zone).time() < (given["ends"] or time.max)
+        ]

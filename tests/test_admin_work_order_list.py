@@ -1,0 +1,271 @@
+"""The list of work orders: what it shows first, its filters, its search, and that it stays fast."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from bookings import filters, services, slots
+from bookings.models import SearchTerm, WorkOrder
+from tests import desk, helpers
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def viewer():
+    return desk.person("viewer")
+
+
+@pytest.fixture
+def three():
+    """One to review, one reviewed, one cancelled, in two areas on three days."""
+    first = desk.book(desk.slot_in(days=2), "WO-1", OrderType="REPAIR", UserName="tech.jones")
+    second = desk.book(desk.slot_in("BOSTON", "America/New_York", days=1), "WO-2", OrderType="INSTALL")
+    third = desk.book(desk.slot_in(days=0), "WO-3", OrderType="REPAIR")
+    services.review(work_order=second, by="ann")
+    services.cancel(work_order=third, by="ann", reason="Other")
+    return first, second, third
+
+
+def test_what_needs_attention_comes_first(viewer, three):
+    assert desk.numbers(viewer) == [three[0].order_num]
+    assert desk.numbers(viewer, view="all") == [row.order_num for row in reversed(three)]
+
+
+def test_a_row_tells_what_a_dispatcher_asks(viewer):
+    slot = desk.slot_in(worker="tech.silva")
+    due = slot.start + timedelta(hours=20)
+    desk.book(
+        slot,
+        "WO-77",
+        Account={"AccountNum": "C-9", "Name": "Ruth <Okafor>"},
+        Location={"Address": {"AddrLine1": "1 Mill Lane", "Zip": "LS1 4AP"}},
+        OrderType="REPAIR",
+        UserName="tech.jones",
+        RequiredParts=[{"ProdNum": "PUMP-1", "EstimatedDelivery": due.isoformat()}],
+    )
+    page = viewer.get(desk.LIST).content.decode()
+    for text in ("WO-77", "Ruth &lt;Okafor&gt;", "C-9", "LS1 4AP", "1 Mill Lane", "Leeds", "tech.silva", "REPAIR"):
+        assert text in page, text
+    for text in ("asked: tech.jones", "1 late", "to review", "Europe/London", f"{slot.hours}"):
+        assert text in page, text
+
+
+def test_the_soonest_visit_is_the_first_to_review(viewer):
+    late, soon = desk.book(desk.slot_in(days=5), "WO-1"), desk.book(desk.slot_in(days=1), "WO-2")
+    assert desk.numbers(viewer) == [soon.order_num, late.order_num]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"view": "attention"}, [0]),
+        ({"view": "all", "status": "booked"}, [1, 0]),
+        ({"status": "cancelled"}, [2]),
+        ({"view": "all", "status": "nonsense"}, []),
+        ({"area": "BOSTON"}, [1]),
+        ({"area": ["BOSTON", "LEEDS"]}, [2, 1, 0]),
+        ({"area": "NOWHERE"}, []),
+        ({"order_type": "REPAIR"}, [2, 0]),
+        ({"worker": "tech.jones"}, [0]),
+        ({"reviewed": "yes"}, [1]),
+        ({"reviewed": "no", "status": "booked"}, [0]),
+        ({"cancelled": "today"}, [2]),
+        ({"cancelled": "nonsense"}, []),
+        ({"arrived": "today"}, [2, 1, 0]),
+        ({"arrived": "yesterday"}, [2, 1, 0]),
+        ({"arrived": "nonsense"}, []),
+        ({"day": "nonsense"}, []),
+        ({"until": "nonsense"}, []),
+        ({"window": "nonsense"}, []),
+        ({"view": "nonsense"}, [0]),
+    ],
+)
+def test_each_filter(viewer, three, query, found):
+    assert desk.numbers(viewer, **query) == [three[index].order_num for index in found]
+
+
+def test_the_filters_by_day(viewer, three):
+    first, second, third = three
+    days = [row.visit_start.astimezone(row.area.zone).date() for row in three]
+    assert desk.numbers(viewer, day=days[0]) == [first.order_num]
+    assert desk.numbers(viewer, view="all", day=days[1], until=days[0]) == [second.order_num, first.order_num]
+    assert desk.numbers(viewer, view="all", until=days[1]) == [third.order_num, second.order_num]
+    # The last day before the first one is no range, but the one day.
+    assert desk.numbers(viewer, view="all", day=days[1], until=days[2]) == [second.order_num]
+
+
+def test_a_day_is_the_day_of_the_area_wherever_the_viewer_sits(viewer):
+    # 23:30 in Los Angeles is the next day already in London, and two days on in Auckland's morning.
+    slot = desk.slot_in("LA", "America/Los_Angeles", hour=7, days=3)
+    slot.start = slot.start.replace(hour=7, minute=30)
+    work_order = desk.book(slot_at(slot), "WO-1")
+    local = work_order.visit_start.astimezone(work_order.area.zone).date()
+    assert local != work_order.visit_start.date()
+    assert desk.numbers(viewer, day=local) == [work_order.order_num]
+    assert desk.numbers(viewer, day=work_order.visit_start.date()) == []
+
+
+def slot_at(slot):
+    slot.end = slot.start + timedelta(hours=2)
+    slot.save()
+    return slot
+
+
+def test_the_filter_by_parts(viewer):
+    slot = desk.slot_in(capacity=4)
+
+    def parts(when):
+        return [{"ProdNum": "A", "EstimatedDelivery": when.isoformat()}]
+
+    late = desk.book(slot, "WO-1", RequiredParts=parts(slot.start + timedelta(hours=1)))
+    waiting = desk.book(slot, "WO-2", RequiredParts=parts(slot.start - timedelta(hours=1)))
+    here = desk.book(slot, "WO-3", RequiredParts=parts(timezone.now() - timedelta(hours=1)))
+    none = desk.book(slot, "WO-4")
+    expected = {
+        "late": [late],
+        "waiting": [waiting, late],
+        "some": [here, waiting, late],
+        "none": [none],
+        "nonsense": [],
+    }
+    for value, rows in expected.items():
+        assert desk.numbers(viewer, parts=value) == [row.order_num for row in rows], value
+
+
+def test_the_filter_by_window_takes_all_slots_of_the_period(viewer):
+    pool, own, other = desk.slot_in(), desk.slot_in(worker="tech.silva"), desk.slot_in(days=1)
+    one, two = desk.book(pool, "WO-1", UserName="x"), desk.book(own, "WO-2", UserName="tech.silva")
+    desk.book(other, "WO-3")
+    assert desk.numbers(viewer, window=pool.pk) == [two.order_num, one.order_num]
+
+
+def test_bookings_in_closed_slots_need_attention_again(viewer):
+    slot = desk.slot_in()
+    work_order = desk.book(slot)
+    services.review(work_order=work_order, by="ann")
+    assert desk.numbers(viewer) == desk.numbers(viewer, view="closed") == []
+    slots.close(slot=slot, by="sue", reason="Snow")
+    assert desk.numbers(viewer) == desk.numbers(viewer, view="closed") == [work_order.order_num]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "{number}",
+        "fu-{key}",
+        "wo-4711/a",
+        "WO-4711",
+        "4711",
+        "C-20",
+        "mull",
+        "MÜLLER söhne",
+        "ls1 4",
+        "LS14AP",
+        "+44 113 496 0000",
+        "0113 496 0000",
+        "4960000",
+        "pump-17",
+        "  müller   4711 ",
+    ],
+)
+def test_the_search_finds(viewer, typed):
+    desk.book(desk.slot_in(days=1), "WO-1", Account={"AccountNum": "X", "Name": "Somebody else"})
+    work_order = desk.book(
+        desk.slot_in(),
+        "WO-4711/A",
+        Account={"AccountNum": "C-20417", "Name": "Müller & Söhne"},
+        Location={
+            "Address": {"Zip": "LS1 4AP"},
+            "Contacts": [{"Phones": [{"PhoneNum": "+44 113 496-0000"}]}],
+        },
+        RequiredParts=[{"ProdNum": "PUMP-17"}],
+    )
+    query = typed.format(number=work_order.order_num, key=work_order.pk)
+    assert desk.numbers(viewer, q=query) == [work_order.order_num]
+
+
+@pytest.mark.parametrize(
+    "typed", ["nobody", "WO-4712", "ump-17", "%", "_", "müller nobody", "' OR 1=1", "-", "\\", "0"]
+)
+def test_the_search_does_not_find(viewer, typed):
+    desk.book(desk.slot_in(), "WO-4711", Account={"AccountNum": "C-1", "Name": "Müller"})
+    assert desk.numbers(viewer, q=typed) == []
+
+
+def test_a_search_looks_everywhere_whatever_was_shown(viewer, three):
+    assert desk.numbers(viewer, view="attention", q="WO-2") == [three[1].order_num]
+
+
+def test_a_moved_booking_is_found_under_its_new_body_only(viewer, settings):
+    settings.BOOKJOB_FOLLOWUP_POLICY = "move"
+    desk.book(desk.slot_in(), "WO-1", RequiredParts=[{"ProdNum": "OLD-1"}])
+    moved = desk.book(desk.slot_in(days=1), "WO-1", RequiredParts=[{"ProdNum": "NEW-1"}])
+    assert desk.numbers(viewer, q="NEW-1") == [moved.order_num]
+    assert desk.numbers(viewer, q="OLD-1") == []
+
+
+def many(count, slot, **columns):
+    """Rows straight into the tables, as nobody waits for so many bookings."""
+    now = timezone.now()
+    WorkOrder.objects.bulk_create(
+        WorkOrder(
+            order_num=f"X-{number}",
+            original_order=f"O-{number}",
+            claim=f"O-{number}",
+            slot=slot,
+            area=slot.area,
+            visit_start=slot.start,
+            account_name="Somebody",
+            body="{}",
+            fingerprint="",
+            created_at=now,
+            changed_at=now,
+            **columns,
+        )
+        for number in range(count)
+    )
+
+
+def test_queries_do_not_grow_with_the_rows_and_none_counts_the_table(viewer):
+    slot = desk.slot_in(capacity=500)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert viewer.get(desk.LIST, {"view": "all"}).status_code == 200
+        return [query["sql"] for query in captured.captured_queries]
+
+    many(2, slot)
+    few = queries()
+    WorkOrder.objects.all().delete()
+    many(120, slot)
+    assert len(queries()) == len(few)
+    counts = [sql for sql in queries() if "COUNT(" in sql]
+    assert counts
+    # Whatever is counted is cut off first, inside.
+    assert all(re.search(r"FROM \(SELECT .* LIMIT \d+\)", sql, re.S) for sql in counts), counts
+
+
+def test_a_count_ends_where_nobody_pages_any_more(viewer, monkeypatch):
+    monkeypatch.setattr(filters, "COUNTED", 60)
+    many(75, desk.slot_in(capacity=500))
+    answer = viewer.get(desk.LIST, {"view": "all"})
+    assert answer.context["cl"].result_count == 60
+    assert "60 or more" in re.sub(r"\s+", " ", answer.content.decode())
+    assert len(desk.numbers(viewer, view="all")) == 50
+    assert len(desk.numbers(viewer, view="all", p=2)) == 10
+
+
+def test_the_words_to_search_by_are_written_with_the_booking(viewer):
+    work_order = desk.book(desk.slot_in(), "WO-1", Account={"AccountNum": "C-1"})
+    found = {bytes(term.term).decode() for term in SearchTerm.objects.filter(work_order=work_order)}
+    assert found == {"fu", str(work_order.pk), f"fu{work_order.pk}", "wo", "1", "wo1", "c", "c1", "l", "l1"}
+
+
+def test_without_anything_the_list_says_so(viewer):
+    helpers.make_area()
+    assert "No results found" in viewer.get(desk.LIST).content.decode()

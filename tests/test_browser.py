@@ -1,0 +1,265 @@
+"""A dispatcher's day in a real browser, over the service as it is shipped."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import browser, helpers, scene
+from tests.environment import ROOT
+
+if not browser.find_chromium():
+    pytest.skip("No Chromium here: apt-get install chromium, or name one in CHROMIUM.", allow_module_level=True)
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser.chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def office(service):
+    """The service with two areas, three people and a few bookings."""
+    subprocess.run(
+        [sys.executable, "-m", "tests.scene", "--bookings", "20"],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": service.database.url, "DJANGO_SETTINGS_MODULE": "bookjob_site.settings"},
+        check=True,
+        capture_output=True,
+    )
+    return service
+
+
+@pytest.fixture
+def open_page(chromium, office):
+    """A window in which somebody is logged in. What goes wrong in it fails the test."""
+    contexts, faults = [], []
+
+    def opened(name="dispatcher", size=browser.DESKTOP, scheme="light"):
+        # Far from both areas, so that a time of the viewer's own clock would be seen at once.
+        context = chromium.new_context(
+            viewport=size, color_scheme=scheme, timezone_id="Asia/Tokyo", locale="en-GB", reduced_motion="reduce"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)
+        page.on("request", lambda asked: faults.append(asked.url) if not asked.url.startswith(office.url) else None)
+        browser.log_in(page, office.url, name, scene.PASSWORD)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def new_booking(office, order="WO-9001"):
+    """Somebody books over the API, in the first slot of Leeds that is two days off; returns number and body."""
+    slot = office.database.execute(
+        'SELECT s.start, s."end" FROM bookings_appointmentslot s JOIN bookings_servicearea a ON a.id = s.area_id'
+        " WHERE a.code = 'LEEDS' AND s.booked < s.capacity ORDER BY s.start DESC LIMIT 30"
+    )[29]
+    start, end = (str(moment).replace(" ", "T") for moment in slot)
+    body = helpers.booking() | {
+        "Account": {"AccountNum": "C-777", "Name": "Zora Quist"},
+        "TimeConstraints": [{"Period": {"Start": zoned(start), "End": zoned(end)}}],
+    }
+    answer = office.book(order, body)
+    assert answer.status == 200, answer.body
+    return answer.json()["OrderNum"], body
+
+
+def zoned(moment):
+    return moment if re.search(r"[+-]\d\d(:?\d\d)?$", moment) else f"{moment}+00:00"
+
+
+def seriously_wrong(page):
+    """What axe finds that keeps somebody from working."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        (fault["id"], node["target"], node["failureSummary"])
+        for fault in found["violations"]
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
+def test_from_the_board_to_a_place_that_is_free_again(open_page, office):
+    number, body = new_booking(office)
+    page = open_page()
+    # The board says that something is new and leads to it.
+    page.get_by_role("link", name="New since yesterday").click()
+    page.get_by_role("link", name=number, exact=False).first.click()
+    assert page.get_by_text("Zora Quist").first.is_visible()
+
+    page.get_by_role("link", name="Review").click()
+    page.get_by_label("Note").fill("Looks right")
+    page.get_by_role("button", name="Review").click()
+    page.get_by_text("1 reviewed.").wait_for()
+
+    page.get_by_role("link", name="Move").click()
+    choice = page.locator("label.desk-choice").first
+    choice.click()
+    page.get_by_role("button", name="Move", exact=True).click()
+    page.get_by_text("1 moved.").wait_for()
+    # The old place can be booked again over the API, by another order.
+    again = office.book("WO-9002", body | {"Account": {"AccountNum": "C-778"}})
+    assert again.status == 200, again.body
+
+    page.get_by_role("link", name="Cancel booking").click()
+    page.get_by_label("Reason").select_option("Customer cancelled")
+    page.get_by_role("button", name="Cancel booking").click()
+    page.get_by_text("1 cancelled.").wait_for()
+    assert page.get_by_text("Cancelled by dispatcher: Customer cancelled").is_visible()
+    history = page.get_by_role("region", name="History").inner_text()
+    assert re.findall(r"\t(booked|reviewed|moved|cancelled)\t", history) == [
+        "cancelled",
+        "moved",
+        "reviewed",
+        "booked",
+    ]
+    assert office.book("WO-9001", body).json()["OrderNum"] != number
+    assert office.manage("verify_bookings").stdout == ""
+
+
+def test_times_are_those_of_the_area_not_of_the_viewer(open_page, office):
+    page = open_page()
+    text = page.locator("#content").inner_text()
+    assert "Europe/London" in text
+    assert "Tokyo" not in text
+    assert "08:00-10:00" in text
+
+
+def test_at_1280_by_800_the_board_needs_no_scrolling_and_the_list_shows_twelve(open_page, office):
+    page = open_page()
+    assert page.evaluate("document.documentElement.scrollHeight") <= 800
+    page.goto(f"{office.url}/admin/bookings/workorder/?view=all")
+    bottoms = page.evaluate(
+        "[...document.querySelectorAll('#result_list tbody tr')].map(row => row.getBoundingClientRect().bottom)"
+    )
+    # The bar with the pages stands on the lowest 53 pixels.
+    assert len([bottom for bottom in bottoms if bottom <= 800 - 53]) >= 12, bottoms
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_by_keyboard_alone(open_page, office):
+    number, _ = new_booking(office)
+    page = open_page()
+
+    def tab_to(text, limit=90):
+        for _ in range(limit):
+            page.keyboard.press("Tab")
+            # A frame that scrolls takes the focus too, and holds the text of all that is in it.
+            focused = page.evaluate(
+                "document.activeElement.matches('a, button') ? document.activeElement.innerText : ''"
+            )
+            if text in focused:
+                # Whoever works by keyboard sees where he is.
+                assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+                return
+        raise AssertionError(f"{text!r} is not reached by Tab")
+
+    tab_to("New since yesterday")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/workorder/?view=all**")
+    tab_to(number)
+    page.keyboard.press("Enter")
+    page.get_by_text("Zora Quist").first.wait_for()
+    tab_to("Review")
+    page.keyboard.press("Enter")
+    page.get_by_label("Note").wait_for()
+    page.get_by_label("Note").focus()
+    page.keyboard.type("By keyboard")
+    tab_to("Review")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 reviewed.").wait_for()
+    tab_to("Cancel booking")
+    page.keyboard.press("Enter")
+    page.get_by_label("Reason").focus()
+    page.keyboard.type("Customer c")
+    tab_to("Cancel booking")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 cancelled.").wait_for()
+    # The menu of the account opens upwards: what is in it comes before the button.
+    tab_to("dispatcher@example.org")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Log out").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Log in again").first.wait_for()
+
+
+def test_many_at_once_from_the_list(open_page, office):
+    page = open_page("supervisor")
+    page.goto(f"{office.url}/admin/bookings/workorder/")
+    boxes = page.locator("#result_list input.action-select")
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    page.get_by_label("Select action to run").select_option("cancel")
+    page.get_by_role("button", name="Run").click()
+    page.get_by_role("heading", name="Cancel booking: 2 work orders").wait_for()
+    page.get_by_label("Reason").select_option("Other")
+    page.get_by_role("button", name="Cancel booking: 2 work orders").dblclick()
+    page.get_by_text("2 cancelled.").wait_for()
+    assert office.manage("verify_bookings").stdout == ""
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(open_page, office):
+    page = open_page(size=browser.PHONE)
+    work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
+    for address in (
+        "",
+        "?span=week",
+        "bookings/workorder/",
+        f"bookings/workorder/{work_order}/change/",
+        f"bookings/workorder/act/cancel/?chosen={work_order}:1",
+        f"bookings/workorder/act/move/?chosen={work_order}:1",
+        "bookings/appointmentslot/",
+        "bookings/servicearea/",
+    ):
+        page.goto(f"{office.url}/admin/{address}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
+    # The work is done there too.
+    page.goto(f"{office.url}/admin/bookings/workorder/")
+    page.locator("#result_list tbody th a").first.click()
+    page.get_by_role("link", name="Review").click()
+    page.get_by_role("button", name="Review").click()
+    page.get_by_text("1 reviewed.").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_keeps_anybody_out(open_page, office, scheme):
+    page = open_page("supervisor", scheme=scheme)
+    is_dark = page.evaluate("document.documentElement.classList.contains('dark')")
+    assert is_dark == (scheme == "dark")
+    work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
+    addresses = [
+        "",
+        "?span=week",
+        "bookings/workorder/",
+        f"bookings/workorder/{work_order}/change/",
+        *(f"bookings/workorder/act/{name}/?chosen={work_order}:1" for name in ("review", "move", "note", "cancel")),
+        "bookings/appointmentslot/",
+        "bookings/appointmentslot/1/change/",
+        "bookings/appointmentslot/act/close/?chosen=1:4",
+        "bookings/appointmentslot/add/",
+        "bookings/appointmentslot/days/",
+        "bookings/refusal/",
+        "bookings/servicearea/",
+    ]
+    wrong = {}
+    for address in addresses:
+        page.goto(f"{office.url}/admin/{address}")
+        page.wait_for_load_state("networkidle")
+        if found := seriously_wrong(page):
+            wrong[address] = found
+    assert wrong == {}, json.dumps(wrong, indent=1)
