@@ -75,10 +75,11 @@ class ServiceArea(models.Model):
         "cut-off time", null=True, blank=True, help_text="At this time of the area's clock, such as 17:00."
     )
     safety_percent = models.PositiveSmallIntegerField(
+        blank=True,
         default=100,
         db_default=100,
         validators=[MinValueValidator(1), MaxValueValidator(100)],
-        help_text="A slot is offered until this share of its places is booked; the rest is kept back.",
+        help_text="A slot is offered until this share of its places is booked. Empty: 100.",
     )
 
     objects = ServiceAreaQuerySet.as_manager()
@@ -124,6 +125,8 @@ class ServiceArea(models.Model):
             return instant
 
     def clean(self) -> None:
+        # What a form leaves empty is None here.
+        self.safety_percent = self.safety_percent or 100
         if self.pk is None or not self.slots.exists():
             return
         if ServiceArea.objects.get(pk=self.pk).time_zone != self.time_zone:

@@ -78,9 +78,10 @@ class Migration(migrations.Migration):
             model_name="servicearea",
             name="safety_percent",
             field=models.PositiveSmallIntegerField(
+                blank=True,
                 db_default=100,
                 default=100,
-                help_text="A slot is offered until this share of its places is booked; the rest is kept back.",
+                help_text="A slot is offered until this share of its places is booked. Empty: 100.",
                 validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)],
             ),
         ),
