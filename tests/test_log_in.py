@@ -1,6 +1,7 @@
 """A technician logs in (contract, section 3): a user name and a password become a token."""
 
 import json
+import time
 from datetime import timedelta
 from unittest import mock
 
@@ -185,7 +186,10 @@ class TestGuessingIsSlowedDown:
 
     def test_many_guesses_at_once_do_not_slip_through_together(self, service):
         """Over HTTP to gunicorn; what is free for one after the other is free for all together."""
+        began = time.monotonic()
         answers = at_once([lambda: service.request("POST", "/api/v1/auth/token", GUESS)] * 16)
-        statuses = sorted(answer.status for answer in answers)
+        seconds = int(time.monotonic() - began)
+        statuses = [answer.status for answer in answers]
         assert set(statuses) == {401, 429}
-        assert statuses.count(401) <= 5
+        # One more after waits of 1, 2, 4 … seconds, where the machine is that slow.
+        assert statuses.count(401) <= 5 + (seconds + 1).bit_length()
