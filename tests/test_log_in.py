@@ -190,6 +190,7 @@ class TestGuessingIsSlowedDown:
         answers = at_once([lambda: service.request("POST", "/api/v1/auth/token", GUESS)] * 16)
         seconds = int(time.monotonic() - began)
         statuses = [answer.status for answer in answers]
-        assert set(statuses) == {401, 429}
+        assert 429 in statuses
+        assert set(statuses) <= {401, 429}
         # One more after waits of 1, 2, 4 … seconds, where the machine is that slow.
         assert statuses.count(401) <= 5 + (seconds + 1).bit_length()
