@@ -196,7 +196,8 @@ class Blackout(models.Model):
     """A time in which an area, or one worker there, takes no bookings.
 
     It hides the slots that it touches (AppointmentSlot.blackout), also those that are made later, until it is lifted;
-    `blackouts.close_slots` and `blackouts.open_slots` keep the two in step. Bookings in it stand until somebody moves them.
+    `blackouts.close_slots` and `blackouts.open_slots` keep the two in step. Bookings in it stand until somebody moves
+    them.
     """
 
     area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="blackouts")
