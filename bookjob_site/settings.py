@@ -223,6 +223,8 @@ else:
         "options",
         "-c lock_timeout=8000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000",
     )
+    # What booking and search send again and again is planned once for each connection (sql.py).
+    database_options.setdefault("prepare_threshold", 5)
     # A host that vanished without a word is given up after as long, not after the quarter of an hour that TCP takes.
     for option, value in {
         "tcp_user_timeout": 10_000,
