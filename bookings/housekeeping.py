@@ -11,8 +11,8 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from bookings import lookup
-from bookings.blackouts import record_each
 from bookings.models import AppointmentSlot, HistoryEntry, RequiredPart, SearchTerm, WorkOrder
+from bookings.origin import record_each
 
 BATCH = 500
 
@@ -79,7 +79,7 @@ def remove_personal_data(*, before: datetime, by: str) -> int:
             for work_order in found
             for term in lookup.terms(work_order, products[work_order.pk])
         )
-        record_each(found, HistoryEntry.Event.PURGED, by=by, reason="")
+        record_each(found, HistoryEntry.Event.PURGED, at=now, by=by, reason="")
     return len(found)
 
 

@@ -1,4 +1,4 @@
-"""Where a change comes from: API, admin or command, and under which request id. The history names both.
+"""The history, and where a change comes from: API, admin or command, and under which request id.
 
 The id is the caller's own X-Request-ID where it sends a sane one, so that one request can be followed through all
 systems; else it is drawn. It comes back in the answer.
@@ -6,14 +6,16 @@ systems; else it is drawn. It comes back in the answer.
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
 from bookings import logs
-from bookings.models import HistoryEntry
+from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,64}")
 
@@ -48,3 +50,33 @@ class OriginMiddleware:
             current.reset(token)
         response["X-Request-ID"] = request_id
         return response
+
+
+def record_each(
+    about: Iterable[WorkOrder | AppointmentSlot | int],
+    event: HistoryEntry.Event,
+    *,
+    at: datetime,
+    by: str,
+    reason: str,
+    **details: Any,
+) -> None:
+    """The same line for the history of each of many work orders, or of slots, which may come as their keys."""
+    came = current.get()
+    HistoryEntry.objects.bulk_create(
+        (
+            HistoryEntry(
+                work_order=thing if isinstance(thing, WorkOrder) else None,
+                slot_id=None if isinstance(thing, WorkOrder) else getattr(thing, "pk", thing),
+                event=event,
+                at=at,
+                by=by,
+                via=came.via,
+                request_id=came.request_id,
+                reason=reason,
+                details=details,
+            )
+            for thing in about
+        ),
+        batch_size=1_000,
+    )

@@ -198,18 +198,7 @@ def record(
     **details: Any,
 ) -> None:
     """Write a line of the history of a work order or a slot; `details` say what was before and after."""
-    came = origin.current.get()
-    HistoryEntry.objects.create(
-        work_order=about if isinstance(about, WorkOrder) else None,
-        slot=about if isinstance(about, AppointmentSlot) else None,
-        event=event,
-        at=at,
-        by=by,
-        via=came.via,
-        request_id=came.request_id,
-        reason=reason,
-        details=details,
-    )
+    origin.record_each([about], event, at=at, by=by, reason=reason, **details)
 
 
 def _active_of(order: str) -> list[WorkOrder]:

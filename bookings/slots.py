@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from bookings import blackouts
+from bookings import blackouts, origin
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError, record
 
@@ -50,7 +50,7 @@ def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
         # Whoever was moved here between the two is asked about as well.
         blackouts.ask_for_review(hit, now)
         bookings = list(hit)
-        blackouts.record_each(bookings, event, by=by, reason=reason)
+        origin.record_each(bookings, event, at=now, by=by, reason=reason)
         record(slot, event, at=now, by=by, reason=reason, bookings=len(bookings))
     return len(bookings)
 
