@@ -183,6 +183,7 @@ def _what_is_there(
     for pk, is_withdrawn, booked, area_id, start, end, order_type, worker in rows:
         is_withdrawn = is_withdrawn or pk in ignore
         there[area_id, start, end, order_type, worker] = (pk, is_withdrawn)
+        # As AppointmentSlotQuerySet.keeping_busy has it.
         if worker and (booked or not is_withdrawn):
             periods[worker].append((start, end))
     return there, {worker: Diary(busy) for worker, busy in periods.items()}
