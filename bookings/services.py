@@ -199,30 +199,7 @@ def record(
     **details: Any,
 ) -> None:
     """Write a line of the history of a work order or a slot; `details` say what was before and after."""
-    _entry(about, event, at=at, by=by, reason=reason, details=details).save(force_insert=True)
-
-
-def _entry(
-    about: WorkOrder | AppointmentSlot,
-    event: HistoryEntry.Event,
-    *,
-    at: datetime,
-    by: str,
-    reason: str = "",
-    details: dict[str, Any],
-) -> HistoryEntry:
-    came = origin.current.get()
-    return HistoryEntry(
-        work_order=about if isinstance(about, WorkOrder) else None,
-        slot=about if isinstance(about, AppointmentSlot) else None,
-        event=event,
-        at=at,
-        by=by,
-        via=came.via,
-        request_id=came.request_id,
-        reason=reason,
-        details=details,
-    )
+    origin.record_each([about], event, at=at, by=by, reason=reason, **details)
 
 
 def _look_up(order: str, location: wire.Location) -> tuple[list[WorkOrder], ServiceArea | None]:
@@ -358,7 +335,7 @@ def _book(
         **parts.columns(planned),
     )
     part_statements, ordered_parts = parts.write(work_order, planned, part_numbers)
-    entry = _entry(work_order, HistoryEntry.Event.BOOKED, at=now, by=caller, details={"after": _place(slot)})
+    entry = origin.entry(work_order, HistoryEntry.Event.BOOKED, at=now, by=caller, after=_place(slot))
     *_, taken = sql.run(
         sql.insert(work_order),
         *part_statements,
