@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import BigIntegerField, Case, Exists, F, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Length
 from django.db.models.lookups import LessThan
@@ -62,15 +63,18 @@ class Found:
     message: str = ""
 
 
-def search(job: wire.Search, now: datetime) -> Found:
-    """The periods that can be booked for a job. Three queries at most, however many slots there are."""
-    area = find_area(job.location)
+def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Found:
+    """The periods that can be booked for a job. Three queries at most, however many slots there are.
+
+    It may read from a replica (`using`); nothing else here does.
+    """
+    area = find_area(job.location, using)
     if area is None:
         code = job.location.service_area_id
         return Found(
             None, [], f"There is no service area {code}." if code else "No service area takes care of this place."
         )
-    slots = AppointmentSlot.objects.filter(for_order_type(job.order_type), area=area)
+    slots = AppointmentSlot.objects.using(using).filter(for_order_type(job.order_type), area=area)
     wanted = wishes(job)
     conditions = rules(now, area) | wanted
     periods = open_periods(slots, conditions.values(), settings.BOOKJOB_MAX_OFFERS)
@@ -135,7 +139,7 @@ def _what_left_nothing(area: ServiceArea, slots: QuerySet[AppointmentSlot], cond
     for word, condition in conditions.items():
         kept = kept.filter(condition)
         tests[word] = Exists(kept)
-    answers = ServiceArea.objects.filter(pk=area.pk).values_list(*tests.values())[0]
+    answers = ServiceArea.objects.using(slots.db).filter(pk=area.pk).values_list(*tests.values())[0]
     return next(word for word, is_true in zip(tests, answers, strict=True) if not is_true)
 
 
@@ -189,21 +193,22 @@ def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceA
     return slots.annotate(refusal=Case(*broken, default=Value("")))  # type: ignore[no-redef]
 
 
-def find_area(location: wire.Location) -> ServiceArea | None:
+def find_area(location: wire.Location, using: str = DEFAULT_DB_ALIAS) -> ServiceArea | None:
     """The named area; without a name the one with the longest matching postcode prefix; else the default area."""
+    areas = ServiceArea.objects.using(using)
     if location.service_area_id:
-        return ServiceArea.objects.filter(code=location.service_area_id).first()
+        return areas.filter(code=location.service_area_id).first()
     postcode = plain_postcode(location.address.zip)[:20]  # no prefix is longer
     if postcode:
         beginnings = [postcode[:length] for length in range(1, len(postcode) + 1)]
-        prefixes = PostcodePrefix.objects.filter(prefix__in=beginnings).select_related("area")
+        prefixes = PostcodePrefix.objects.using(using).filter(prefix__in=beginnings).select_related("area")
         country = location.address.country.strip().upper()
         if country:
             prefixes = prefixes.filter(country__in=["", country])
         best = prefixes.order_by(-Length("prefix"), "-country").first()
         if best:
             return best.area
-    return ServiceArea.objects.filter(code=settings.BOOKJOB_DEFAULT_AREA).first()
+    return areas.filter(code=settings.BOOKJOB_DEFAULT_AREA).first()
 
 
 def offer_id(area_id: int, start: datetime, end: datetime) -> str:
