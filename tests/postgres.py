@@ -217,7 +217,7 @@ auth_file = {users}
 pool_mode = transaction
 default_pool_size = {connections}
 max_client_conn = 500
-query_wait_timeout = 10
+query_wait_timeout = 5
 server_connect_timeout = 5
 server_login_retry = 1
 """,

@@ -172,6 +172,7 @@ class TestPgBouncer:
         wait_for(lambda: service.book("WO-1", body).status == 200, "PgBouncer connects again")
         assert service.book("WO-1", body).json()["OrderNum"] == number
 
+    @in_torture
     def test_the_commands(self, own_database, through_pgbouncer, tmp_path):
         def run(*arguments):
             done = manage(own_database, *arguments, DATABASE_URL=through_pgbouncer)
@@ -189,6 +190,7 @@ class TestPgBouncer:
         run("load_demo")
         run("verify_bookings")
 
+    @in_torture
     def test_it_is_not_ready_without_time_limits(self, own_server, start_on, bouncer, through_pgbouncer):
         service = start_on(DATABASE_URL=through_pgbouncer)
         ask(own_server.url, "ALTER ROLE postgres RESET ALL")
@@ -478,12 +480,12 @@ class TestSilence:
     def try_in_silence(self, service, silence):
         body = service.make_slot(capacity=99)
         number = service.book("WO-1", body).json()["OrderNum"]
-        at_once([lambda order=order: service.book(f"WO-first-{order}", body) for order in range(16)])
+        at_once([lambda order=order: service.book(f"WO-first-{order}", body) for order in range(8)])
         with silence():
             # The first ones meet it in the middle of their work, the later ones find nobody to connect to.
             for turn in range(2):
                 began = time.monotonic()
-                calls = [lambda order=f"WO-{turn}-{n}": service.book(order, body) for n in range(15)]
+                calls = [lambda order=f"WO-{turn}-{n}": service.book(order, body) for n in range(7)]
                 for answer in at_once([*calls, lambda: search(service)]):
                     assert (answer.status, answer.json(), answer.headers["retry-after"]) == (503, UNAVAILABLE, "5")
                 assert time.monotonic() - began < NO_HANG
@@ -491,7 +493,7 @@ class TestSilence:
             assert service.request("GET", "/readyz").status == 503
         wait_for(lambda: service.book("WO-1", body).status == 200, "the database is back")
         assert service.book("WO-1", body).json()["OrderNum"] == number
-        repeats = at_once([lambda n=n: service.book(f"WO-0-{n}", body) for n in range(15)])
+        repeats = at_once([lambda n=n: service.book(f"WO-0-{n}", body) for n in range(7)])
         assert {repeat.status for repeat in repeats} == {200}
         assert service.manage("verify_bookings").stdout == ""
 
