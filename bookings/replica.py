@@ -68,7 +68,8 @@ def _follows() -> bool:
         return False
     follows = lag is not None and lag <= MOST_LAG
     if follows != watch.follows:
-        logger.warning("Searches read from the %s", "replica" if follows else f"primary: the replica is {lag} s behind")
+        behind = "follows nobody" if lag is None else f"is {lag:.0f} s behind"
+        logger.warning("Searches read from the %s", "replica" if follows else f"primary: the replica {behind}")
     watch.follows = follows
     return follows
 
