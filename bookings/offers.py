@@ -18,6 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import BooleanField, CharField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
@@ -67,18 +68,21 @@ class Found:
     message: str = ""
 
 
-def search(job: wire.Search, now: datetime) -> Found:
-    """The periods that can be booked for a job. Three statements at most, however many slots there are."""
-    area = find_area(job.location)
+def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Found:
+    """The periods that can be booked for a job. Three statements at most, however many slots there are.
+
+    It may read from a replica (`using`); nothing else here does.
+    """
+    area = find_area(job.location, using)
     if area is None:
         return Found(None, [], no_area(job.location))
     fitting = {"planned": for_order(area, job.order_type)}
     conditions = fitting | rules(now, area) | wishes(job)
-    periods = open_periods(conditions.values(), settings.BOOKJOB_MAX_OFFERS)
+    periods = open_periods(conditions.values(), settings.BOOKJOB_MAX_OFFERS, using)
     if periods:
         return Found(area, periods)
     delivery = latest_delivery(job)
-    message = EMPTY[_what_left_nothing(conditions)].format(
+    message = EMPTY[_what_left_nothing(conditions, using)].format(
         area=area.name,
         days=settings.BOOKJOB_HORIZON_DAYS,
         delivery=delivery and area.instant_text(delivery),
@@ -86,9 +90,11 @@ def search(job: wire.Search, now: datetime) -> Found:
     return Found(area, [], message)
 
 
-def open_periods(conditions: Iterable[Condition], most: int) -> list[tuple[datetime, datetime]]:
+def open_periods(
+    conditions: Iterable[Condition], most: int, using: str = DEFAULT_DB_ALIAS
+) -> list[tuple[datetime, datetime]]:
     """The first periods in which at least one slot keeps all conditions."""
-    (found,) = sql.run(first_periods(conditions, most))
+    (found,) = sql.run(first_periods(conditions, most), using=using)
     return [(sql.as_instant(start), sql.as_instant(end)) for start, end in found.rows]
 
 
@@ -135,7 +141,7 @@ def latest_delivery(job: wire.Search) -> datetime | None:
     )
 
 
-def _what_left_nothing(conditions: dict[str, Condition]) -> str:
+def _what_left_nothing(conditions: dict[str, Condition], using: str) -> str:
     """The first of the conditions, each taken together with those before it, that no slot keeps."""
     tests, values, kept = [], [], list[Condition]()
     for condition in conditions.values():
@@ -143,7 +149,7 @@ def _what_left_nothing(conditions: dict[str, Condition]) -> str:
         where, parameters = all_of(kept)
         tests.append(f"EXISTS (SELECT 1 FROM {SLOTS} WHERE {where})")
         values += parameters
-    (found,) = sql.run((f"SELECT {', '.join(tests)}", values))
+    (found,) = sql.run((f"SELECT {', '.join(tests)}", values), using=using)
     return next(word for word, is_true in zip(conditions, found.rows[0], strict=True) if not is_true)
 
 
@@ -252,9 +258,9 @@ def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceA
     return slots.annotate(refusal=RawSQL(text, values, CharField()))  # type: ignore[no-redef]
 
 
-def find_area(location: wire.Location) -> ServiceArea | None:
+def find_area(location: wire.Location, using: str = DEFAULT_DB_ALIAS) -> ServiceArea | None:
     """The named area; without a name the one with the longest matching postcode prefix; else the default area."""
-    (found,) = sql.run(area_of(location))
+    (found,) = sql.run(area_of(location), using=using)
     return read_area(found)
 
 

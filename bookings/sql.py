@@ -5,13 +5,16 @@ PostgreSQL gets it in one go (psycopg's pipeline mode) and keeps it prepared. El
 """
 
 import json
+import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
-from django.db import DatabaseError, connection
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from django.db.models import Model
 
 Statement = tuple[str, Sequence[Any]]
@@ -25,36 +28,38 @@ class Result(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
-def run(*statements: Statement) -> list[Result]:
+def run(*statements: Statement, using: str = DEFAULT_DB_ALIAS) -> list[Result]:
     """Runs the statements in their order. Raises Django's database errors; what follows a faulty one does not run.
 
     Outside of a transaction it is for reading: a connection that died unnoticed is replaced, and all is sent again.
     """
-    if connection.vendor != "postgresql":
-        return [_run_alone(statement) for statement in statements]
+    there: Any = connections[using]
+    if there.vendor != "postgresql":
+        return [_run_alone(there, statement) for statement in statements]
+    began = time.monotonic()
     try:
-        return _run_together(statements)
+        return _run_together(there, statements)
     except DatabaseError:
-        if connection.in_atomic_block or not connection.connection or not connection.connection.closed:
+        # Nobody waits twice: what died before is known at once, and a database that does not answer is another matter.
+        died_before = there.connection and there.connection.closed and time.monotonic() - began < 1
+        if there.in_atomic_block or not died_before:
             raise
-        connection.close()
-        return _run_together(statements)
+        there.close()
+        return _run_together(there, statements)
 
 
-def _run_alone(statement: Statement) -> Result:
-    with connection.cursor() as cursor:
+def _run_alone(there: Any, statement: Statement) -> Result:
+    with there.cursor() as cursor:
         cursor.execute(*statement)
         return Result(cursor.rowcount, cursor.fetchall() if cursor.description else [])
 
 
-def _run_together(statements: Sequence[Statement]) -> list[Result]:
-    import psycopg  # not installed everywhere that SQLite is
-
-    connection.ensure_connection()
-    wrap: Any = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    raw: psycopg.Connection[Any] = connection.connection
+def _run_together(there: Any, statements: Sequence[Statement]) -> list[Result]:
+    there.ensure_connection()
+    wrap = there.make_debug_cursor if there.queries_logged else there.make_cursor
+    raw: psycopg.Connection[Any] = there.connection
     cursors = []
-    with connection.wrap_database_errors, raw.pipeline():
+    with there.wrap_database_errors, raw.pipeline() if len(statements) > 1 else nullcontext():
         for statement in statements:
             # Parameters go beside the text, which so can be prepared; results are binary, which spares parsing.
             cursor = psycopg.Cursor(raw)
@@ -62,7 +67,7 @@ def _run_together(statements: Sequence[Statement]) -> list[Result]:
             cursors.append(cursor)
             wrap(cursor).execute(*statement)
     # A statement that was answered proves that the connection lives: Django need not ask it again in this request.
-    cast(Any, connection).health_check_done = True
+    there.health_check_done = True
     return [Result(cursor.rowcount, cursor.fetchall() if cursor.description else []) for cursor in cursors]
 
 

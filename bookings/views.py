@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import authentication, feed, log_in, offers, schema, services
+from bookings import authentication, feed, log_in, offers, replica, schema, services
 from bookings.authentication import Caller, ReadsWorkOrders
 from bookings.bodies import Body, RawJSONRenderer
 from bookings.models import WorkOrder
@@ -61,7 +61,8 @@ class SearchView(APIView):
     def post(self, request: Request) -> Response:
         serializer = SearchSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return Response(FoundSerializer(offers.search(serializer.validated_data, timezone.now())).data)
+        job, now = serializer.validated_data, timezone.now()
+        return Response(FoundSerializer(replica.read(lambda using: offers.search(job, now, using))).data)
 
 
 class FollowupView(APIView):
