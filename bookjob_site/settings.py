@@ -305,6 +305,18 @@ BOOKJOB_MAX_BODY_BYTES = read(
 )
 
 
+def metrics_token(text: str) -> str:
+    if len(text) < 16 or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(text)
+    return text
+
+
+# Empty: /metrics does not exist, and nothing is counted.
+BOOKJOB_METRICS_TOKEN = read(
+    "BOOKJOB_METRICS_TOKEN", "", metrics_token, "a random text of at least 16 characters without spaces"
+)
+
+
 def reasons(text: str) -> list[str]:
     found = [reason.strip() for reason in text.split(";") if reason.strip()]
     if not found or any(len(reason) > 100 for reason in found):
