@@ -92,7 +92,7 @@ def _free_places() -> GaugeMetricFamily:
         start__gt=now + timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES),
         start__lte=now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS),
     )
-    for code, places in slots.order_by().values_list("area__code").annotate(free=Sum(F("capacity") - F("booked"))):
+    for code, places in slots.order_by().values_list("area__code").annotate(places=Sum(F("capacity") - F("booked"))):
         free.add_metric([code], places)
     return free
 

@@ -80,13 +80,13 @@ def manage(database: Database, *arguments: str, **environment: str) -> subproces
 class Service:
     """A running service. `token` is good for its API."""
 
-    def __init__(self, database: Database, log: Path, app: str, **environment: str) -> None:
+    def __init__(self, database: Database, log: Path, app: str, folder: Path = ROOT, **environment: str) -> None:
         self.database, self.port, self.log, self.environment = database, free_port(), log, environment
         self.url = f"http://127.0.0.1:{self.port}"
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", app],
-                cwd=ROOT,
+                cwd=folder,
                 env=os.environ | {"DATABASE_URL": database.url, "PORT": str(self.port)} | environment,
                 stdout=output,
                 stderr=output,
