@@ -14,7 +14,8 @@ from functools import cache
 import prometheus_client
 from django.conf import settings
 from django.db import Error, connection
-from django.db.models import F, Sum
+from django.db.models import F, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from prometheus_client import CollectorRegistry, Counter, Histogram, multiprocess
@@ -22,7 +23,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bookings import offers
-from bookings.models import AppointmentSlot
+from bookings.models import AppointmentSlot, ServiceArea
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -82,18 +83,19 @@ class _InTheDatabase(Collector):
 
 
 def _free_places() -> GaugeMetricFamily:
-    """By area, between notice and horizon; an area without any slot there has none."""
     free = GaugeMetricFamily(
         "bookjob_free_places", "Free places of open slots between notice and horizon.", labels=["area"]
     )
     now = timezone.now()
     slots = AppointmentSlot.objects.filter(
         offers.SHOWN,
+        area=OuterRef("pk"),
         start__gt=now + timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES),
         start__lte=now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS),
     )
-    for code, places in slots.order_by().values_list("area__code").annotate(places=Sum(F("capacity") - F("booked"))):
-        free.add_metric([code], places)
+    places = slots.order_by().values("area").annotate(places=Sum(F("capacity") - F("booked"))).values("places")
+    for code, count in ServiceArea.objects.values_list("code", Coalesce(Subquery(places), 0)):
+        free.add_metric([code], count)
     return free
 
 

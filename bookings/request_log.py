@@ -43,11 +43,12 @@ class RequestLogMiddleware:
 
 
 def _outcome(request: HttpRequest, response: HttpResponse) -> str:
-    said = getattr(response, "outcome", "ok" if response.status_code < 400 else "error")
+    if said := getattr(response, "outcome", ""):
+        return str(said)
     # The log-in page of the admin answers a wrong password with itself.
     if request.method == "POST" and request.path_info == LOG_IN_PAGE and response.status_code == 200:
         return "invalid_logon"
-    return str(said)
+    return "ok" if response.status_code < 400 else "error" if response.status_code < 500 else "server_error"
 
 
 def _caller(request: HttpRequest) -> str:

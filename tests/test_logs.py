@@ -88,6 +88,7 @@ def test_a_page_that_fails(log, monkeypatch):
 
     monkeypatch.setattr("django.contrib.auth.forms.AuthenticationForm.__init__", fail)
     assert Client(raise_request_exception=False).get("/admin/login/").status_code == 500
+    assert log()[-1]["outcome"] == "server_error"
     (line,) = [line for line in log() if line["message"] == "A page failed"]
     assert line["fault"][0] == "ValueError"
     assert CUSTOMER not in json.dumps(log())

@@ -159,7 +159,11 @@ class TestWhatIsCounted:
         make_slot("LEEDS", start=helpers.tomorrow(14), capacity=2)
         assert post("WO-1", booking(helpers.tomorrow(), helpers.tomorrow(14))).status_code == 200
         free = {name: value for name, value in now().items() if name.startswith("bookjob_free_places")}
-        assert free == {'bookjob_free_places{area="LEEDS"}': 6, 'bookjob_free_places{area="HULL"}': 3}
+        assert free == {
+            'bookjob_free_places{area="LEEDS"}': 6,
+            'bookjob_free_places{area="HULL"}': 3,
+            'bookjob_free_places{area="YORK"}': 0,
+        }
 
     def test_statements_of_a_scrape(self, django_assert_num_queries):
         with django_assert_num_queries(2 if connection.vendor == "postgresql" else 1):
