@@ -22,6 +22,7 @@ from tests.conftest import SERVER
 from tests.environment import ROOT
 from tests.helpers import path_of
 from tests.postgres import free_port
+from tests.test_faults import UNAVAILABLE
 from tests.test_metrics import TOKEN, wait_for
 
 DEPLOY = ROOT / "deploy"
@@ -241,3 +242,7 @@ def test_a_booking_through_nginx(start_service, proxy):
     assert (status, b"<form" in answer) == (200, True)
     status, answer = call("/metrics", Authorization=f"Bearer {TOKEN}")
     assert (status, b"bookjob_database_up 1.0" in answer) == (200, True)
+    # When nobody is there, callers are told to repeat, in ServiceMobility's form too.
+    service.stop()
+    status, answer = call(path_of("WO-1"), body)
+    assert (status, json.loads(answer)) == (503, UNAVAILABLE)
