@@ -66,10 +66,10 @@ class Database:
                 connection.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
 
 
-def manage(database: Database, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+def manage(database: Database, *arguments: str, folder: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
+        cwd=folder,
         env=os.environ | {"DATABASE_URL": database.url} | environment,
         capture_output=True,
         text=True,

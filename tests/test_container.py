@@ -91,7 +91,7 @@ def image(tmp_path):
 
 
 def without_rights() -> list[str]:
-    """Before a command: it may do no more than anybody. (The Python of the tests may be root's alone: it stays root.)"""
+    """Before a command: it may do no more than anybody. (The Python of the tests may be root's: it stays root.)"""
     if os.geteuid() != 0:
         return []
     if not shutil.which("setpriv"):

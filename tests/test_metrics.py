@@ -197,9 +197,14 @@ def count_in_workers(service) -> list[float]:
 def test_the_workers_add_up(service_on, tmp_path):
     service = service_on(WEB_CONCURRENCY="3", TMPDIR=str(tmp_path))
     assert count_in_workers(service) == [20] * 10
-    # Also when the worker that counted is no more.
-    for worker in workers(service):
+    # Also when the workers that counted are no more: dead, or replaced after a HUP.
+    before = workers(service)
+    for worker in before:
         os.kill(worker, signal.SIGKILL)
+    assert wait_for(lambda: over_http(service))[requests(FOLLOWUP, "ok")] == 20
+    between = wait_for(lambda: len(alive := workers(service)) == 3 and alive)
+    service.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: len(alive := workers(service)) == 3 and not {*before, *between} & {*alive})
     assert wait_for(lambda: over_http(service))[requests(FOLLOWUP, "ok")] == 20
     service.stop()
     assert list(tmp_path.glob("bookjob-metrics-*")) == []

@@ -3,16 +3,20 @@
 import io
 import os
 import re
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tarfile
 import threading
 
+import psycopg
 import pytest
+from django.db.migrations.loader import MigrationLoader
 
-from bookings import authentication
+from bookings import authentication, online
 from bookings.health import _known_migrations
 from tests.conftest import SERVER, Service, manage
 from tests.environment import ROOT
@@ -29,7 +33,7 @@ BEFORE_THE_FIRST_RELEASE = {
 *_, PREVIOUS, LAST = sorted(name for app, name in _known_migrations() if app == "bookings")
 
 
-def lint(database, *ignored):
+def lint(database, *ignored, **more):
     return manage(
         database,
         "lintmigrations",
@@ -39,6 +43,7 @@ def lint(database, *ignored):
         "--warnings-as-errors",
         "--quiet=ok",
         *(["--ignore-name", *ignored] if ignored else []),
+        **more,
     )
 
 
@@ -102,6 +107,77 @@ def test_the_test_above_would_notice_a_migration_that_breaks_the_code_before(emp
     rename = "ALTER TABLE bookings_workorder RENAME COLUMN postcode TO zip"
     heard = served_meanwhile(empty_database, tmp_path / "log", lambda: empty_database.execute(rename))
     assert heard & {500, 503}
+
+
+MIGRATION = """
+from django.db import migrations, models
+from bookings import online
+
+class Migration(migrations.Migration):
+    atomic = {atomic}
+    dependencies = [("bookings", "{before}")]
+    operations = [{operation}]
+"""
+# Name, whether in a transaction, operation.
+ADDED = [
+    (
+        "9997_index",
+        False,
+        'online.AddIndexOnline("workorder", models.Index(fields=["phone"], name="work_order_by_phone"))',
+    ),
+    (
+        "9998_check",
+        True,
+        'online.AddConstraintOnline("workorder", models.CheckConstraint(condition=~models.Q(order_num=""),'
+        ' name="work_order_has_a_number"))',
+    ),
+    (
+        "9999_validate",
+        True,
+        'online.ValidateConstraintOnline(model_name="workorder", name="work_order_has_a_number")',
+    ),
+]
+
+
+@pytest.fixture
+def code_after(tmp_path):
+    """A copy of the code with more migrations, written as docs/operations.md says."""
+    folder = tmp_path / "after"
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "var", "__pycache__", "bench"))
+    before = LAST
+    for name, atomic, operation in ADDED:
+        text = MIGRATION.format(atomic=atomic, before=before, operation=operation)
+        (folder / "bookings" / "migrations" / f"{name}.py").write_text(text)
+        before = name
+    return folder
+
+
+def test_without_a_transaction_there_are_only_indexes():
+    """On SQLite Django makes most changes by copying the table: what is booked between copy and swap would be lost."""
+    for (app, name), migration in MigrationLoader(None).disk_migrations.items():
+        if app == "bookings" and not migration.atomic:
+            assert {type(operation) for operation in migration.operations} == {online.AddIndexOnline}, name
+
+
+def test_an_index_and_a_constraint_can_be_added_while_the_service_runs(code_after, empty_database, tmp_path):
+    database, migrated = empty_database, []
+    heard = served_meanwhile(
+        database, tmp_path / "log", lambda: migrated.append(manage(database, "migrate", folder=code_after))
+    )
+    assert migrated[0].returncode == 0, migrated[0].stderr
+    assert heard == {200}
+    wrong = "UPDATE bookings_workorder SET order_num = '' WHERE id = (SELECT MIN(id) FROM bookings_workorder)"
+    with pytest.raises((psycopg.IntegrityError, sqlite3.IntegrityError), match="work_order_has_a_number"):
+        database.execute(wrong)
+    if SERVER:
+        linted = lint(database, *BEFORE_THE_FIRST_RELEASE, folder=code_after)
+        assert linted.returncode == 0, linted.stdout
+        valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'work_order_by_phone'::regclass"
+        assert database.execute(valid) == [(True,)]
+        assert database.execute("SELECT conname FROM pg_constraint WHERE NOT convalidated") == []
+    # And back.
+    assert manage(database, "migrate", "bookings", LAST, folder=code_after).returncode == 0
+    database.execute(wrong)
 
 
 def start_on(listening: socket.socket, database, log) -> subprocess.Popen:
