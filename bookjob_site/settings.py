@@ -213,7 +213,7 @@ if default_database["ENGINE"] == "django.db.backends.sqlite3":
     # A transaction that reads and then writes takes the lock at once: waiting works, upgrading does not.
     database_options["transaction_mode"] = "IMMEDIATE"
     # FULL: what was answered with 200 survives a power cut; WAL's usual NORMAL may lose the last commits.
-    # legacy_alter_table: a migration changes a table by putting a new one in its place, and the triggers of the history,
+    # legacy_alter_table: a migration changes a table by putting a new one in its place; the triggers of the history,
     # which name that table, are not looked at while it is missing (tests/test_upgrades.py).
     pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA legacy_alter_table=ON;"
     database_options["init_command"] = pragmas

@@ -223,6 +223,7 @@ def wait_for(call):
             if found := call():
                 return found
         assert time.monotonic() < deadline
+        time.sleep(0.05)  # the only way to wait for another process
 
 
 def test_a_lock_that_is_waited_for_and_not_had(start_service, empty_database):
