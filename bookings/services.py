@@ -18,7 +18,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from bookings import lookup, numbers, offers, origin, parts, sql, wire
+from bookings import lookup, metrics, numbers, offers, origin, parts, sql, wire
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchTerm, ServiceArea, WorkOrder
 
 logger = logging.getLogger("bookings")
@@ -54,6 +54,7 @@ class Booked:
 
     work_order: WorkOrder
     ordered_parts: list[tuple[str, list[str]]]
+    is_repeat: bool = False
 
 
 def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: str) -> Booked:
@@ -78,6 +79,8 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
             order=order,
         )
     for attempt in range(MAX_ROUNDS):
+        if attempt:
+            metrics.LOST_RACES.inc()
         earlier, area = _look_up(order, job.location)
         for work_order in earlier:
             if work_order.fingerprint == fingerprint:
@@ -118,7 +121,7 @@ def booked(work_order: WorkOrder) -> Booked:
         .values_list("part_order_num", "required_parts__prod_num")
     ):
         ordered_parts.setdefault(number, []).append(prod_num)
-    return Booked(work_order, list(ordered_parts.items()))
+    return Booked(work_order, list(ordered_parts.items()), is_repeat=True)
 
 
 def cancel(*, work_order: WorkOrder, by: str, reason: str) -> None:
