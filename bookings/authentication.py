@@ -18,7 +18,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 from rest_framework_simplejwt.backends import TokenBackend
+
+from bookings import limits
 
 ISSUER = "bookjob"
 # ServiceMobility's tokens are a few hundred characters long; nobody has to decode a megabyte to be refused.
@@ -42,12 +45,25 @@ class AccessTokenAuthentication(BaseAuthentication):
     """Refuses by default: a request without a valid token is nobody's."""
 
     def authenticate(self, request: Request) -> tuple[Caller, dict[str, Any]]:
-        claims = read_token(request.headers.get("x-access-token", ""), client_address(request))
+        address = client_address(request)
+        limits.count_address(request, address)
+        claims = read_token(request.headers.get("x-access-token", ""), address)
         username = claims.get("sub") if claims.get("iss") == ISSUER else ""
         return Caller(_name_in(claims), username if isinstance(username, str) else ""), claims
 
     def authenticate_header(self, request: Request) -> str:
         return 'JWT realm="api"'
+
+
+class RequestLimit(BaseThrottle):
+    """Of every view: the caller's requests are counted, and where nobody has to say who he is, the address's."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        if request.user:
+            limits.count_caller(request)
+        else:
+            limits.count_address(request, client_address(request))
+        return True
 
 
 class ReadsWorkOrders(BasePermission):

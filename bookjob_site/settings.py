@@ -303,6 +303,10 @@ BOOKJOB_MAX_BODY_BYTES = read(
     whole(1024, 64 * 1024 * 1024),
     "a number of bytes, 1024 to 67108864",
 )
+# Requests a minute to each endpoint. A technician's phone sends a few an hour, but all of them may share a name, and
+# ServiceMobility's address; a phone or a script that runs wild sends hundreds a second.
+BOOKJOB_CALLER_LIMIT = read("BOOKJOB_CALLER_LIMIT", 300, whole(0, 10_000_000), "a number, 0 (off) to 10000000")
+BOOKJOB_ADDRESS_LIMIT = read("BOOKJOB_ADDRESS_LIMIT", 3000, whole(0, 10_000_000), "a number, 0 (off) to 10000000")
 
 
 def reasons(text: str) -> list[str]:
@@ -331,6 +335,7 @@ BOOKJOB_CANCEL_REASONS = read(
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["bookings.authentication.AccessTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["bookings.authentication.RequestLimit"],
     "DEFAULT_PARSER_CLASSES": ["bookings.bodies.BodyParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bookings.bodies.JSONWhateverIsAccepted",
