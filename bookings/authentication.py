@@ -14,6 +14,7 @@ import jwt
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
 from rest_framework.permissions import BasePermission
@@ -83,7 +84,7 @@ def user_of(request: Request) -> User | None:
     return User.objects.filter(username=username, is_active=True).first() if username else None
 
 
-def client_address(request: Request) -> str:
+def client_address(request: Request | HttpRequest) -> str:
     """Where the request comes from. A proxy of ours says for whom it asks; anybody else's word is not believed."""
     address = str(request.META.get("REMOTE_ADDR", ""))
     if not settings.BOOKJOB_PROXIES:

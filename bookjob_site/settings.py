@@ -119,7 +119,16 @@ if BOOKJOB_HTTPS:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    # With this beginning of the name, browsers take the cookies from this host alone, and only over https.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True
+BOOKJOB_SESSION_HOURS = read("BOOKJOB_SESSION_HOURS", 12, whole(1, 720), "a number of hours, 1 to 720")
+BOOKJOB_SESSION_IDLE_MINUTES = read(
+    "BOOKJOB_SESSION_IDLE_MINUTES", 120, whole(5, 43_200), "a number of minutes, 5 to 43200"
+)
+SESSION_COOKIE_AGE = BOOKJOB_SESSION_HOURS * 3600  # for the rows; the cookie goes with the browser
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
@@ -136,7 +145,8 @@ INSTALLED_APPS = [
     "bookings",
 ]
 MIDDLEWARE = [
-    "bookings.health.HealthMiddleware",  # first: it answers whatever the Host header says
+    "bookings.headers.HeadersMiddleware",
+    "bookings.health.HealthMiddleware",  # so early that it answers whatever the Host header says
     "bookings.origin.OriginMiddleware",
     "bookings.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -145,6 +155,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "bookings.sessions.SessionLifeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -361,6 +372,7 @@ UNFOLD = {
     "SITE_HEADER": "bookjob",
     "SITE_SYMBOL": "event_available",
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "bookings.sessions.LogInForm"},
     "DASHBOARD_CALLBACK": "bookings.board.dashboard",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("bookings/favicon.svg")}],
     "STYLES": [lambda request: static("bookings/desk.css")],
