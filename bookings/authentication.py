@@ -86,14 +86,19 @@ def user_of(request: Request) -> User | None:
 
 def client_address(request: Request | HttpRequest) -> str:
     """Where the request comes from. A proxy of ours says for whom it asks; anybody else's word is not believed."""
-    address = str(request.META.get("REMOTE_ADDR", ""))
+    address = _plain(str(request.META.get("REMOTE_ADDR", "")))
     if not settings.BOOKJOB_PROXIES:
         return address
     passed_on = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
     # On a Unix socket only a proxy on this machine can be at the other end.
     while passed_on and (not address or _is_in(address, settings.BOOKJOB_PROXIES)):
-        address = passed_on.pop()
+        address = _plain(passed_on.pop())
     return address
+
+
+def _plain(address: str) -> str:
+    """A socket that takes both kinds shows an address of IPv4 as `::ffff:192.0.2.1`."""
+    return address.removeprefix("::ffff:") if "." in address else address
 
 
 def issue_token(username: str, *, minutes: int | None = None, claims: dict[str, str] | None = None) -> str:

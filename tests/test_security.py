@@ -140,6 +140,76 @@ class TestRedirects:
         assert answer["Location"] in ("/admin/", "/accounts/profile/")
 
 
+HOSTILE = "\"'><img src=x onerror=alert(1) x-init=alert(1)>{{ 7*7 }}</script><script>alert(1)</script>"
+
+
+@pytest.mark.django_db
+class TestWhatCustomersSayInPages:
+    """Nothing that came over the API is markup, an attribute or a template in a page of the admin."""
+
+    def test_on_every_page_that_shows_it(self):
+        slot = desk.slot_in(capacity=9)
+        body = {
+            "Account": {"AccountNum": HOSTILE, "Name": HOSTILE, "Notes": HOSTILE},
+            "Location": {
+                "LocationNum": HOSTILE,
+                "Name": HOSTILE,
+                "Notes": HOSTILE,
+                "Email": HOSTILE,
+                "Address": {"AddrLine1": HOSTILE, "City": HOSTILE, "Zip": HOSTILE[:20]},
+                "Contacts": [
+                    {
+                        "FirstName": HOSTILE,
+                        "LastName": HOSTILE,
+                        "Email": HOSTILE,
+                        "Phones": [{"PhoneNum": HOSTILE, "PhoneType": HOSTILE}],
+                    }
+                ],
+            },
+            "RequiredParts": [{"ProdNum": HOSTILE, "Qty": 1, "PartStatus": HOSTILE, "Urgency": HOSTILE}],
+            "Assets": [{"AssetNum": HOSTILE, "Desc": HOSTILE, "Model": HOSTILE}],
+            "FlexAttrs": {HOSTILE: {HOSTILE: [HOSTILE]}},
+            HOSTILE: HOSTILE,
+        }
+        work_order = desk.book(slot, f"WO {HOSTILE}", **body)
+        supervisor = desk.person("supervisor")
+        row = f"?chosen={work_order.pk}:{work_order.version}"
+        pages = [
+            "",
+            "bookings/workorder/?view=all",
+            f"bookings/workorder/?q={HOSTILE[:30]}",
+            f"bookings/workorder/{work_order.pk}/change/",
+            *(f"bookings/workorder/act/{action}/{row}" for action in ("review", "move", "cancel", "note")),
+            f"bookings/appointmentslot/{slot.pk}/change/",
+            "bookings/appointmentslot/",
+            "bookings/refusal/",
+        ]
+        shown = 0
+        for page in pages:
+            answer = supervisor.get(f"/admin/{page}", follow=True)
+            assert answer.status_code == 200, page
+            text = answer.content.decode()
+            assert "<img src=x" not in text, page
+            assert "<script>alert" not in text, page
+            assert "49</script" not in text, page
+            shown += text.count("&lt;img src=x")
+        assert shown > 10
+
+    def test_an_address_for_mail_holds_nobody_else(self):
+        sly = "a@example.org?bcc=everybody@evil.example"
+        contact = {"FirstName": "A", "Email": sly, "IsPrimary": True}
+        work_order = desk.book(desk.slot_in(), "WO-1", Location={"LocationNum": "L-1", "Contacts": [contact]})
+        text = desk.person("viewer").get(f"/admin/bookings/workorder/{work_order.pk}/change/").content.decode()
+        assert 'href="mailto:a@example.org%3Fbcc%3Deverybody@evil.example"' in text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["//evil.example/admin", "//evil.example/%2e%2e", "/admin//evil.example"])
+def test_no_path_becomes_another_host(path):
+    answer = Client().get(path)
+    assert not answer.get("Location", "").startswith(("//", "http"))
+
+
 class TestHeadersOfARequest:
     """Over a real connection: headers that break lines, that are huge, that say things twice."""
 
