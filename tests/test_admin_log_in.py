@@ -119,6 +119,7 @@ class TestASession:
         client = Client()
         attempt(client=client)
         first = client.cookies["sessionid"].value
+        assert len(first) == 32  # of 36 characters: 165 bits
         attempt(client=client)
         assert client.cookies["sessionid"].value != first
         assert not Session.objects.filter(session_key=first).exists()
@@ -195,6 +196,23 @@ class TestASession:
         assert here.post("/admin/password_change/", form).status_code == 302
         assert is_in(here)
         assert not is_in(elsewhere)
+
+    def test_a_new_password_needs_the_old_one(self):
+        client = Client()
+        attempt(client=client)
+        new = "a-quite-long-passphrase"
+        form = {"old_password": "guess", "new_password1": new, "new_password2": new}
+        assert client.post("/admin/password_change/", form).status_code == 200
+        assert User.objects.get().check_password("right")
+
+    def test_a_password_that_a_chief_sets_ends_them_all(self, dispatcher):
+        client, chief = Client(), Client()
+        attempt(client=client)
+        chief.force_login(User.objects.create_superuser("chief"))
+        new = "a-quite-long-passphrase"
+        form = {"password1": new, "password2": new, "usable_password": "true"}
+        assert chief.post(f"/admin/auth/user/{dispatcher.pk}/password/", form).status_code == 302
+        assert not is_in(client)
 
     def test_ends_when_the_user_is_made_inactive_or_no_staff(self, dispatcher):
         for field in ("is_active", "is_staff"):

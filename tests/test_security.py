@@ -1,11 +1,17 @@
 """What a stranger meets at each door: headers, cookies, and tricks that must not work."""
 
+import ast
+import re
+
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
+from django.db import models
 from django.test import Client
 
 from bookings import authentication
 from tests import desk, helpers
+from tests.environment import ROOT
 from tests.test_over_http import raw
 
 PUBLIC = {
@@ -326,3 +332,76 @@ class TestWhatIsNotTheirs:
 def test_the_browsable_api_and_debug_pages_are_off(settings):
     assert not settings.DEBUG
     assert settings.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"] == ["rest_framework.renderers.JSONRenderer"]
+
+
+def modules_that_serve():
+    return [path for path in (ROOT / "bookings").rglob("*.py") if "conformance" not in path.parts]
+
+
+def test_nothing_that_serves_asks_other_hosts():
+    """The conformance kit does; it is a command of the operator."""
+    clients = {"http", "urllib", "requests", "httpx", "urllib3", "aiohttp", "socket", "smtplib", "ftplib"}
+    harmless = {"urllib.parse"}
+    for path in modules_that_serve():
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found = {name for name in names if name.split(".")[0] in clients} - harmless
+            assert not found or path.name == "check_contract.py", (path, found)
+
+
+def test_nobody_uploads_a_file():
+    fields = [field for model in apps.get_models() for field in model._meta.get_fields()]
+    assert not [field for field in fields if isinstance(field, models.FileField)]
+    for path in modules_that_serve():
+        assert "request.FILES" not in path.read_text()
+    for path in (ROOT / "templates").rglob("*.html"):
+        assert "multipart/form-data" not in path.read_text()
+
+
+@pytest.mark.django_db
+def test_a_session_of_the_desk_is_nothing_to_the_api():
+    supervisor = desk.person("supervisor")
+    assert supervisor.get("/api/v1/workorders").status_code == 401
+    assert supervisor.post("/api/v1/appointments/search", {}, content_type="application/json").status_code == 401
+
+
+@pytest.mark.django_db
+class TestDownloads:
+    @pytest.mark.parametrize("action", ["csv", "xlsx"])
+    def test_the_name_is_made_here(self, action):
+        work_order = desk.book(desk.slot_in(), 'WO"; filename="evil.exe')
+        supervisor = desk.person("supervisor")
+        data = {"action": action, "_selected_action": [work_order.pk], "index": 0}
+        answer = supervisor.post(desk.LIST, data)
+        assert re.fullmatch(
+            rf'attachment; filename="work-orders-\d{{8}}-\d{{6}}\.{action}"', answer["Content-Disposition"]
+        )
+        assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_every_test_that_the_document_names_is_there():
+    text = (ROOT / "docs" / "security.md").read_text()
+    named = re.findall(r"`(test_\w+\.py(?:::\w+)+)`", text)
+    assert len(named) > 60
+    known = {}
+    for name in set(named):
+        file, *steps = name.split("::")
+        body = known.setdefault(file, ast.parse((ROOT / "tests" / file).read_text()))
+        for step in steps:
+            found = [
+                node
+                for node in ast.walk(body)
+                if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == step
+            ]
+            assert found, name
+            body = found[0]
+
+
+def test_every_item_of_the_document_has_a_proof_or_says_that_it_has_none():
+    rows = [line for line in (ROOT / "docs" / "security.md").read_text().splitlines() if line.endswith(" |")]
+    rows = [row for row in rows if re.match(r"\| (API\d|\d)", row)]
+    assert len(rows) > 45
+    without = [row for row in rows if "`test_" not in row and "**not met**" not in row]
+    # What is documentation, and what there is only one of.
+    assert [row.split(" ")[1] for row in without] == ["7.1.1,", "3.12"]
