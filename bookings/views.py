@@ -36,7 +36,7 @@ class TokenView(APIView):
         operation_id="log_in",
         description="Authentication REST API Interface (3.20.0): a token for a user who may use the API.",
         request=LogInSerializer,
-        responses=schema.answers(TokenSerializer, 413, 415, 429),
+        responses=schema.answers(TokenSerializer, 413, 415),
         examples=[schema.EXAMPLES["log-in"], schema.EXAMPLES["token"]],
     )
     def post(self, request: Request) -> Response:
@@ -55,7 +55,7 @@ class SearchView(APIView):
         operation_id="search_appointments",
         description="Appointment Search REST API Interface (3.18.0): the periods that can be booked right now.",
         request=SearchSerializer,
-        responses=schema.answers(FoundSerializer, 413, 415, 429),
+        responses=schema.answers(FoundSerializer, 413, 415),
         examples=[schema.EXAMPLES["search"], schema.EXAMPLES["found"]],
     )
     def post(self, request: Request) -> Response:
@@ -73,7 +73,7 @@ class FollowupView(APIView):
         description="Followup WorkOrder REST API Interface (3.18.0): book a follow-up visit for a work order.",
         parameters=[schema.ORDER],
         request=BookJobSerializer,
-        responses=schema.answers(BookedSerializer, 404, 409, 413, 415, 429),
+        responses=schema.answers(BookedSerializer, 404, 409, 413, 415),
         examples=[schema.EXAMPLES["booking"], schema.EXAMPLES["booked"]],
     )
     def post(self, request: Request, order: str) -> Response:
