@@ -100,7 +100,7 @@ class BookedSerializer(WireSerializer):
 
     def to_representation(self, instance: Booked) -> dict[str, Any]:
         return wire.BookJobResponse(
-            OrderNum=instance.work_order.order_num,
+            OrderNum=instance.order_num,
             OrderedParts=[
                 wire.OrderedParts(PartOrderNum=number, Parts=parts) for number, parts in instance.ordered_parts
             ],
