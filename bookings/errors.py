@@ -19,6 +19,7 @@ from django.core.exceptions import (
 )
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions
 
 from bookings import metrics
@@ -151,6 +152,10 @@ def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]
                 _detail("unavailable", message),
                 {"Retry-After": str(RETRY_AFTER_SECONDS)},
             )
+        case db.InternalError() if isinstance(exception.__cause__, ReadOnlySqlTransaction):
+            logger.error("The database is a standby that takes no bookings (yet)")
+            db.connection.close()  # the next one may reach the primary
+            return describe(db.OperationalError("read-only"))
         case _:
             incident = uuid.uuid4().hex[:12]
             logger.error("Incident %s", incident, exc_info=exception)

@@ -33,9 +33,18 @@ def _problem() -> str:
     """Why the service cannot work right now, or an empty text."""
     try:
         applied = MigrationRecorder(connection).applied_migrations()
+        if settings.DATABASES["default"].get("LIMITS_BY_ROLE") and not _has_time_limits():
+            return "the database role has no time limits: see docs/databases.md"
     except Exception:  # whatever the driver says, the answer is the same
         return "database not reached"
     return "" if _known_migrations() <= applied.keys() else "migrations missing"
+
+
+def _has_time_limits() -> bool:
+    """PgBouncer hands no options on, so that the limits have to be the role's own."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('lock_timeout') <> '0' AND current_setting('statement_timeout') <> '0'")
+        return bool(cursor.fetchone()[0])
 
 
 @cache

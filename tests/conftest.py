@@ -169,12 +169,15 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture
 def plan_of(db):
-    """A function that gives the database's plan of a query, made with fresh statistics."""
+    """A function that gives the database's plan of a statement of sql.py, made with fresh statistics."""
 
-    def plan(query) -> str:
+    def plan(statement) -> str:
+        text, values = statement
+        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
-        return query.explain()
+            cursor.execute(f"{explain} {text}", values)
+            return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
     return plan
 
