@@ -5,6 +5,7 @@ HS256 and nothing else; the keys are those of BOOKJOB_JWT_KEYS. ServiceMobility 
 """
 
 import ipaddress
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,16 +15,22 @@ import jwt
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 from rest_framework_simplejwt.backends import TokenBackend
+
+from bookings import limits
 
 ISSUER = "bookjob"
 # ServiceMobility's tokens are a few hundred characters long; nobody has to decode a megabyte to be refused.
 MAX_TOKEN_LENGTH = 8192
 MAX_NAME_LENGTH = 200
+# A phone sends the same token with every call: one that was verified is remembered for a moment.
+REMEMBERED_SECONDS, MOST_REMEMBERED = 60, 1_000
 
 
 @dataclass(frozen=True)
@@ -42,12 +49,25 @@ class AccessTokenAuthentication(BaseAuthentication):
     """Refuses by default: a request without a valid token is nobody's."""
 
     def authenticate(self, request: Request) -> tuple[Caller, dict[str, Any]]:
-        claims = read_token(request.headers.get("x-access-token", ""), client_address(request))
+        address = client_address(request)
+        limits.count_address(request, address)
+        claims = read_token(request.headers.get("x-access-token", ""), address)
         username = claims.get("sub") if claims.get("iss") == ISSUER else ""
         return Caller(_name_in(claims), username if isinstance(username, str) else ""), claims
 
     def authenticate_header(self, request: Request) -> str:
         return 'JWT realm="api"'
+
+
+class RequestLimit(BaseThrottle):
+    """Of every view: the caller's requests are counted, and where nobody has to say who he is, the address's."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        if request.user:
+            limits.count_caller(request)
+        else:
+            limits.count_address(request, client_address(request))
+        return True
 
 
 class ReadsWorkOrders(BasePermission):
@@ -67,16 +87,21 @@ def user_of(request: Request) -> User | None:
     return User.objects.filter(username=username, is_active=True).first() if username else None
 
 
-def client_address(request: Request) -> str:
+def client_address(request: Request | HttpRequest) -> str:
     """Where the request comes from. A proxy of ours says for whom it asks; anybody else's word is not believed."""
-    address = str(request.META.get("REMOTE_ADDR", ""))
+    address = _plain(str(request.META.get("REMOTE_ADDR", "")))
     if not settings.BOOKJOB_PROXIES:
         return address
     passed_on = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
     # On a Unix socket only a proxy on this machine can be at the other end.
     while passed_on and (not address or _is_in(address, settings.BOOKJOB_PROXIES)):
-        address = passed_on.pop()
+        address = _plain(passed_on.pop())
     return address
+
+
+def _plain(address: str) -> str:
+    """A socket that takes both kinds shows an address of IPv4 as `::ffff:192.0.2.1`."""
+    return address.removeprefix("::ffff:") if "." in address else address
 
 
 def issue_token(username: str, *, minutes: int | None = None, claims: dict[str, str] | None = None) -> str:
@@ -95,6 +120,9 @@ def read_token(token: str, address: str) -> dict[str, Any]:
 
     `iss` is only among them where a key of ours, named in the header, vouches for it.
     """
+    trusted = settings.BOOKJOB_TRUST_UPSTREAM and _is_in(address, settings.BOOKJOB_TRUSTED_NETWORKS)
+    if not trusted and (claims := _verified_before.claims_of(token)):
+        return claims
     try:
         if not token or len(token) > MAX_TOKEN_LENGTH:
             raise AuthenticationFailed
@@ -102,7 +130,7 @@ def read_token(token: str, address: str) -> dict[str, Any]:
         if header.get("alg") != "HS256" or "crit" in header:
             raise AuthenticationFailed
         kid = header.get("kid")
-        if settings.BOOKJOB_TRUST_UPSTREAM and _is_in(address, settings.BOOKJOB_TRUSTED_NETWORKS):
+        if trusted:
             claims = AccessTokenBackend("").decode(token, verify=False)
             kid = None
         else:
@@ -114,7 +142,30 @@ def read_token(token: str, address: str) -> dict[str, Any]:
         raise AuthenticationFailed
     if kid is None:
         claims.pop("iss", None)
+    if not trusted:
+        _verified_before.remember(token, claims)
     return claims
+
+
+class _VerifiedTokens:
+    """Tokens that were verified a moment ago: never beyond `exp`, never with other keys than these."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, str] = {}
+        self.known: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def claims_of(self, token: str) -> dict[str, Any] | None:
+        until, claims = self.known.get(token, (0.0, {}))
+        return claims if time.time() < until and self.keys is settings.BOOKJOB_JWT_KEYS else None
+
+    def remember(self, token: str, claims: dict[str, Any]) -> None:
+        if self.keys is not settings.BOOKJOB_JWT_KEYS or len(self.known) >= MOST_REMEMBERED:
+            self.keys, self.known = settings.BOOKJOB_JWT_KEYS, {}
+        until = min(time.time() + REMEMBERED_SECONDS, claims["exp"] + settings.BOOKJOB_TOKEN_LEEWAY_SECONDS)
+        self.known[token] = until, claims
+
+
+_verified_before = _VerifiedTokens()
 
 
 class AccessTokenBackend(TokenBackend):

@@ -62,21 +62,30 @@ def record_each(
     **details: Any,
 ) -> None:
     """The same line for the history of each of many work orders, or of slots, which may come as their keys."""
-    came = current.get()
     HistoryEntry.objects.bulk_create(
-        (
-            HistoryEntry(
-                work_order=thing if isinstance(thing, WorkOrder) else None,
-                slot_id=None if isinstance(thing, WorkOrder) else getattr(thing, "pk", thing),
-                event=event,
-                at=at,
-                by=by,
-                via=came.via,
-                request_id=came.request_id,
-                reason=reason,
-                details=details,
-            )
-            for thing in about
-        ),
-        batch_size=1_000,
+        (entry(thing, event, at=at, by=by, reason=reason, **details) for thing in about), batch_size=1_000
+    )
+
+
+def entry(
+    about: WorkOrder | AppointmentSlot | int,
+    event: HistoryEntry.Event,
+    *,
+    at: datetime,
+    by: str,
+    reason: str = "",
+    **details: Any,
+) -> HistoryEntry:
+    """A line of the history, with where it comes from, that is still to be written."""
+    came = current.get()
+    return HistoryEntry(
+        work_order=about if isinstance(about, WorkOrder) else None,
+        slot_id=None if isinstance(about, WorkOrder) else getattr(about, "pk", about),
+        event=event,
+        at=at,
+        by=by,
+        via=came.via,
+        request_id=came.request_id,
+        reason=reason,
+        details=details,
     )
