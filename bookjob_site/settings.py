@@ -480,6 +480,12 @@ UNFOLD = {
                         "permission": lambda request: request.user.has_perm("bookings.view_appointmentslot"),
                     },
                     {
+                        "title": "Blackouts",
+                        "icon": "event_busy",
+                        "link": reverse_lazy("admin:bookings_blackout_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_blackout"),
+                    },
+                    {
                         "title": "Refusals",
                         "icon": "block",
                         "link": reverse_lazy("admin:bookings_refusal_changelist"),

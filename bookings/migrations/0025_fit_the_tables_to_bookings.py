@@ -21,6 +21,6 @@ def fit(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("bookings", "0021_let_housekeeping_forget")]
+    dependencies = [("bookings", "0022_let_slot_viewers_see_blackouts")]
 
     operations = [migrations.RunPython(fit, migrations.RunPython.noop)]
