@@ -1,12 +1,15 @@
-"""/livez and /readyz: for load balancers, which send neither a token nor a Host that anybody configured."""
+"""/livez, /readyz and /metrics: for load balancers and Prometheus, which send no Host that anybody configured."""
 
 from collections.abc import Callable
 from functools import cache
 
+from django.conf import settings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from bookings import metrics
 
 
 class HealthMiddleware:
@@ -21,6 +24,8 @@ class HealthMiddleware:
         if request.path_info == "/readyz":
             problem = _problem()
             return JsonResponse({"status": problem or "ok"}, status=503 if problem else 200)
+        if request.path_info == "/metrics" and settings.BOOKJOB_METRICS_TOKEN:
+            return metrics.page(request)
         return self.get_response(request)
 
 
@@ -28,9 +33,18 @@ def _problem() -> str:
     """Why the service cannot work right now, or an empty text."""
     try:
         applied = MigrationRecorder(connection).applied_migrations()
+        if settings.DATABASES["default"].get("LIMITS_BY_ROLE") and not _has_time_limits():
+            return "the database role has no time limits: see docs/databases.md"
     except Exception:  # whatever the driver says, the answer is the same
         return "database not reached"
     return "" if _known_migrations() <= applied.keys() else "migrations missing"
+
+
+def _has_time_limits() -> bool:
+    """PgBouncer hands no options on, so that the limits have to be the role's own."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('lock_timeout') <> '0' AND current_setting('statement_timeout') <> '0'")
+        return bool(cursor.fetchone()[0])
 
 
 @cache

@@ -1,6 +1,6 @@
 """HTTP only: authorise, look up, validate, call, answer."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser
 from django.shortcuts import get_object_or_404
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import authentication, feed, log_in, offers, schema, services
+from bookings import authentication, feed, log_in, metrics, offers, replica, schema, services
 from bookings.authentication import Caller, ReadsWorkOrders
 from bookings.bodies import Body, RawJSONRenderer
 from bookings.models import WorkOrder
@@ -61,7 +61,10 @@ class SearchView(APIView):
     def post(self, request: Request) -> Response:
         serializer = SearchSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return Response(FoundSerializer(offers.search(serializer.validated_data, timezone.now())).data)
+        job, now = serializer.validated_data, timezone.now()
+        found = replica.read(lambda using: offers.search(job, now, using))
+        metrics.OFFERS.inc(len(found.periods))
+        return _answer(FoundSerializer(found).data, "ok" if found.periods else "nothing_free")
 
 
 class FollowupView(APIView):
@@ -85,7 +88,7 @@ class FollowupView(APIView):
             fingerprint=body.fingerprint,
             caller=cast(Caller, request.user).name,
         )
-        return Response(BookedSerializer(booked).data)
+        return _answer(BookedSerializer(booked).data, "repeat" if booked.is_repeat else "ok")
 
 
 class WorkOrderFeedView(APIView):
@@ -127,3 +130,10 @@ class WorkOrderView(APIView):
         visible = WorkOrder.objects.visible_to(authentication.user_of(request) or AnonymousUser())
         work_order = get_object_or_404(feed.with_everything(visible), order_num=read_order(order_num, request))
         return Response(WorkOrderSerializer(work_order).data)
+
+
+def _answer(data: Any, outcome: str) -> Response:
+    """An answer whose outcome, for the log and the metrics, says more than its status."""
+    response = Response(data)
+    response.outcome = outcome  # type: ignore[attr-defined]
+    return response

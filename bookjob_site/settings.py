@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import environ
+import psycopg
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
@@ -202,38 +203,48 @@ WHITENOISE_USE_FINDERS = not any(STATIC_ROOT.iterdir())
 # --- Database --------------------------------------------------------------------------------------------
 
 
+# How long PostgreSQL itself lets a session wait: shorter than the server's patience with a request, so that a caller
+# hears "try again" and not nothing.
+TIME_LIMITS = "-c lock_timeout=8000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000"
+# What Django and not the driver understands of the options in a URL.
+DJANGO_OPTIONS = {"pool", "isolation_level", "assume_role", "server_side_binding", "prepare_threshold"}
+
+
 def database(text: str) -> dict[str, Any]:
     if not text.startswith(("postgres://", "postgresql://", "sqlite:///")):
         raise ValueError(text)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # django-environ only warns of a URL that it cannot read
         try:
-            return dict(environ.Env.db_url_config(text))
+            return {"OPTIONS": {}, **environ.Env.db_url_config(text)}
         except UserWarning:
             raise ValueError(text) from None
 
 
-default_database: dict[str, Any] = read(
-    "DATABASE_URL",
-    {"ENGINE": "django.db.backends.sqlite3", "NAME": str(VAR_DIR / "bookjob.sqlite3")},
-    database,
-    "postgres://user:password@host:port/name or sqlite:///path",
-)
-database_options = default_database.setdefault("OPTIONS", {})
-if default_database["ENGINE"] == "django.db.backends.sqlite3":
-    # A transaction that reads and then writes takes the lock at once: waiting works, upgrading does not.
-    database_options["transaction_mode"] = "IMMEDIATE"
-    # FULL: what was answered with 200 survives a power cut; WAL's usual NORMAL may lose the last commits.
-    database_options["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-    database_options.setdefault("timeout", 20)  # seconds that a caller waits for the one writer
-    default_database["CONN_MAX_AGE"] = None  # one connection a thread, kept
-else:
-    database_options.setdefault("connect_timeout", 5)
-    # Shorter than the server's patience with a request, so that a caller hears "try again" and not nothing.
-    database_options.setdefault(
-        "options",
-        "-c lock_timeout=8000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000",
-    )
+def connections_in_pool(text: str) -> int:
+    """`true` means four a worker, half of its threads; 0 is no pool."""
+    return whole(0, 100)(text) if text.isdecimal() else 4 * switch(text)
+
+
+def prepare_postgresql(name: str, found: dict[str, Any]) -> None:
+    """Complete what the URL in the variable `name` says of a PostgreSQL; docs/databases.md has it for people."""
+    found["ENGINE"] = "bookjob_site.postgresql"  # Django's own, with an end to waiting
+    options = found["OPTIONS"]
+    try:
+        through_pgbouncer = switch(str(options.pop("pgbouncer", "off")))
+        pool = connections_in_pool(str(options.pop("pool", "off")))
+    except (KeyError, ValueError):
+        refuse(name, "must have pgbouncer=true and pool=true (or a number of connections) or neither.")
+    if through_pgbouncer:
+        # One server connection serves many sessions in turn: nothing may be kept in it beyond a transaction.
+        for option in ({"options", "prepare_threshold"} & options.keys()) | ({"pool"} if pool else set()):
+            refuse(name, f"cannot have both pgbouncer and {option}.")
+        options["prepare_threshold"] = None
+        found["DISABLE_SERVER_SIDE_CURSORS"] = True
+        found["LIMITS_BY_ROLE"] = True  # bookings/health.py looks whether the role has them
+    # What booking and search send again and again is planned once for each connection (sql.py).
+    options.setdefault("prepare_threshold", 5)
+    options.setdefault("connect_timeout", 5)
     # A host that vanished without a word is given up after as long, not after the quarter of an hour that TCP takes.
     for option, value in {
         "tcp_user_timeout": 10_000,
@@ -241,13 +252,65 @@ else:
         "keepalives_interval": 5,
         "keepalives_count": 2,
     }.items():
-        database_options.setdefault(option, value)
-    if "pool" not in database_options:
-        # Each of the few threads keeps its connection, and looks whether it still lives before a request uses it: after
-        # a restart of the database nobody gets an error. (psycopg's pool, `?pool=true`, hands out dead ones.)
-        default_database["CONN_MAX_AGE"] = None
-        default_database["CONN_HEALTH_CHECKS"] = True
+        options.setdefault(option, value)
+    if not through_pgbouncer:
+        options.setdefault("options", TIME_LIMITS)
+    # Longer than PostgreSQL's own limits: whoever is not answered by then is talking to nobody.
+    found["LONGEST_WAIT"] = 18
+    # A connection is looked at before a request uses it: after a restart of the database nobody gets an error.
+    found["CONN_HEALTH_CHECKS"] = True
+    if pool:
+        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 8}
+    else:
+        found["CONN_MAX_AGE"] = None  # one connection a thread, kept
+    hosts, ports = str(found["HOST"]).split(","), str(found["PORT"]).split(",")
+    if len(hosts) > 1:
+        if len(ports) not in (len(hosts), int(ports == [""])):
+            refuse(name, "must give each of its hosts a port, or none of them.")
+        # Of a primary and its replica, whichever takes bookings right now.
+        if options.setdefault("target_session_attrs", "read-write") not in ("read-write", "primary"):
+            refuse(name, "has several hosts, so target_session_attrs must be read-write or primary.")
+    try:
+        psycopg.conninfo.make_conninfo(**{key: value for key, value in options.items() if key not in DJANGO_OPTIONS})
+    except psycopg.Error as fault:
+        refuse(name, f"has an option that PostgreSQL does not know: {str(fault).strip()}")
+
+
+default_database: dict[str, Any] = read(
+    "DATABASE_URL",
+    {"ENGINE": "django.db.backends.sqlite3", "NAME": str(VAR_DIR / "bookjob.sqlite3"), "OPTIONS": {}},
+    database,
+    "postgres://user:password@host:port/name or sqlite:///path",
+)
 DATABASES = {"default": default_database}
+database_options = default_database["OPTIONS"]
+if default_database["ENGINE"] == "django.db.backends.sqlite3":
+    for option in {"pool", "pgbouncer"} & database_options.keys():
+        refuse("DATABASE_URL", f"cannot have {option} with SQLite.")
+    # A transaction that reads and then writes takes the lock at once: waiting works, upgrading does not.
+    database_options["transaction_mode"] = "IMMEDIATE"
+    # FULL: what was answered with 200 survives a power cut; WAL's usual NORMAL may lose the last commits.
+    # legacy_alter_table: a migration changes a table by putting a new one in its place; the triggers of the history,
+    # which name that table, are not looked at while it is missing (tests/test_upgrades.py).
+    pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA legacy_alter_table=ON;"
+    database_options["init_command"] = pragmas
+    database_options.setdefault("timeout", 20)  # seconds that a caller waits for the one writer
+    default_database["CONN_MAX_AGE"] = None  # one connection a thread, kept
+else:
+    prepare_postgresql("DATABASE_URL", default_database)
+
+no_database: dict[str, Any] = {}
+replica = read("DATABASE_REPLICA_URL", no_database, database, "postgres://user:password@host:port/name")
+if replica:
+    if "sqlite" in replica["ENGINE"] + default_database["ENGINE"]:
+        refuse("DATABASE_REPLICA_URL", "needs PostgreSQL, in DATABASE_URL too.")
+    # The primary is asked where the replica is away: nobody waits long for it.
+    replica["OPTIONS"].setdefault("connect_timeout", 2)
+    if "pgbouncer" not in replica["OPTIONS"]:
+        replica["OPTIONS"].setdefault("options", "-c statement_timeout=2000 -c default_transaction_read_only=on")
+    prepare_postgresql("DATABASE_REPLICA_URL", replica)
+    replica |= {"LONGEST_WAIT": 3, "CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": "default"}}
+    DATABASES["replica"] = replica
 
 # --- bookjob (the names are documented in README.md) -----------------------------------------------------
 
@@ -318,6 +381,18 @@ BOOKJOB_MAX_BODY_BYTES = read(
 # ServiceMobility's address; a phone or a script that runs wild sends hundreds a second.
 BOOKJOB_CALLER_LIMIT = read("BOOKJOB_CALLER_LIMIT", 300, whole(0, 10_000_000), "a number, 0 (off) to 10000000")
 BOOKJOB_ADDRESS_LIMIT = read("BOOKJOB_ADDRESS_LIMIT", 3000, whole(0, 10_000_000), "a number, 0 (off) to 10000000")
+
+
+def metrics_token(text: str) -> str:
+    if len(text) < 16 or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(text)
+    return text
+
+
+# Empty: /metrics does not exist, and nothing is counted.
+BOOKJOB_METRICS_TOKEN = read(
+    "BOOKJOB_METRICS_TOKEN", "", metrics_token, "a random text of at least 16 characters without spaces"
+)
 
 
 def reasons(text: str) -> list[str]:

@@ -12,6 +12,10 @@ django_application = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402  the settings exist only from here on
 
+from bookjob_site.postgresql.base import DatabaseWrapper  # noqa: E402
+
+DatabaseWrapper.gives_up = True
+
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Django, which would misread two things that are noted or mended here.

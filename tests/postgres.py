@@ -11,12 +11,15 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 OLDEST = 14
 
@@ -62,8 +65,11 @@ class Server:
 
     url: str
     version: str
+    port: int
     start: Callable[[], None]
     stop: Callable[[str], None]  # with pg_ctl's mode: fast, or immediate as after a loss of power
+    kill: Callable[[], None]  # its first process, by SIGKILL; the others notice and end
+    promote: Callable[[], None]  # a replica only
 
 
 @contextlib.contextmanager
@@ -73,77 +79,174 @@ def server(*, durable: bool = False) -> Iterator[tuple[str, str]]:
         yield one.url, one.version
 
 
-@contextlib.contextmanager
-def running(*, durable: bool = False) -> Iterator[Server]:
-    """A server of one's own. `durable` syncs each commit to disk, as production does."""
-    folder = Path(tempfile.mkdtemp(prefix="bookjob-postgres-"))
-    try:
-        user = {}
+class Home:
+    """A folder with PostgreSQL's programs, whose user runs them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.user = {}
         if os.geteuid() == 0:
             # PostgreSQL refuses to run as root. Its files are under the temporary folder, which anybody may enter.
-            user = {"user": "nobody", "group": "nogroup" if _group_exists("nogroup") else "nobody", "extra_groups": []}
+            group = "nogroup" if _group_exists("nogroup") else "nobody"
+            self.user = {"user": "nobody", "group": group, "extra_groups": []}
             shutil.chown(folder, "nobody")
         binaries = find_binaries()
         if binaries is None:
             binaries = packaged_binaries(folder / "install")
-        version = subprocess.check_output([binaries / "postgres", "--version"], text=True).strip()
-        password, port, data = secrets.token_urlsafe(16), free_port(), folder / "data"
-        password_file = folder / "password"
-        password_file.write_text(password)
-        if user:
-            shutil.chown(password_file, "nobody")
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}
-        subprocess.run(
-            [
-                binaries / "initdb",
-                "--pgdata",
-                data,
-                "--username",
-                "postgres",
-                "--auth",
-                "scram-sha-256",
-                "--pwfile",
-                password_file,
-                "--encoding",
-                "UTF8",
-                "--no-sync",
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd=folder,
-            env=environment,
-            **user,
+        self.binaries = binaries
+        self.environment = {key: text for key, text in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}
+
+    def write(self, name: str, text: str) -> Path:
+        """A file that the user of the programs can read."""
+        path = self.folder / name
+        path.write_text(text)
+        if self.user:
+            shutil.chown(path, "nobody")
+        return path
+
+    def run(self, program: str, *arguments: object, check: bool = True) -> int:
+        command = [self.binaries / program, *map(str, arguments)]
+        done = subprocess.run(
+            command, check=check, stdout=subprocess.DEVNULL, cwd=self.folder, env=self.environment, **self.user
         )
-        options = {
-            "port": port,
-            "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": str(folder),
-            "max_connections": 200,
-            "shared_buffers": "256MB",
-            "timezone": "UTC",
-        }
-        if not durable:
-            options |= {"fsync": "off", "full_page_writes": "off"}
-        log = folder / "log"
-        control = [binaries / "pg_ctl", "--pgdata", data, "--silent", "--wait"]
+        return done.returncode
+
+
+@contextlib.contextmanager
+def home() -> Iterator[Home]:
+    folder = Path(tempfile.mkdtemp(prefix="bookjob-postgres-"))
+    try:
+        yield Home(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(*, durable: bool = False) -> Iterator[Server]:
+    """A server of one's own. `durable` syncs each commit to disk, as production does."""
+    with home() as place:
+        password, data = secrets.token_urlsafe(16), place.folder / "data"
+        password_file = place.write("password", password)
+        place.run("initdb", "--pgdata", data, "--username", "postgres", "--auth", "scram-sha-256",
+                  "--pwfile", password_file, "--encoding", "UTF8", "--no-sync")  # fmt: skip
+        with _serving(place, data, password, durable) as one:
+            yield one
+
+
+@contextlib.contextmanager
+def replica_of(primary: Server, *, port: int | None = None) -> Iterator[Server]:
+    """A streaming replica with the name `standby`; `port`: where it finds the primary, if not at the primary's own."""
+    with home() as place:
+        data, password = place.folder / "data", urlsplit(primary.url).password
+        source = f"host=127.0.0.1 port={port or primary.port} user=postgres password={password}"
+        place.run("pg_basebackup", "--pgdata", data, "--write-recovery-conf", "--checkpoint", "fast", "--no-sync",
+                  "--dbname", f"{source} application_name=standby")  # fmt: skip
+        with _serving(place, data, password, durable=False) as one:
+            yield one
+
+
+@contextlib.contextmanager
+def _serving(place: Home, data: Path, password: str, durable: bool) -> Iterator[Server]:
+    port = free_port()
+    options = {
+        "port": port,
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": str(place.folder),
+        "max_connections": 200,
+        "shared_buffers": "256MB",
+        "timezone": "UTC",
+        "wal_retrieve_retry_interval": "200ms",  # a replica that lost its primary looks for it again as soon
+    }
+    if not durable:
+        options |= {"fsync": "off", "full_page_writes": "off"}
+    log = place.folder / "log"
+    control = ["--pgdata", data, "--silent", "--wait"]
+
+    def start() -> None:
+        text = " ".join(f"-c {key}={value}" for key, value in options.items())
+        if place.run("pg_ctl", *control, "start", "--log", log, "--options", text, check=False):
+            raise RuntimeError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
+
+    def stop(mode: str) -> None:
+        place.run("pg_ctl", *control, "stop", "--mode", mode, check=False)
+
+    def kill() -> None:
+        os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+    def promote() -> None:
+        place.run("pg_ctl", *control, "promote")
+
+    version = subprocess.check_output([place.binaries / "postgres", "--version"], text=True).strip()
+    start()
+    try:
+        url = f"postgres://postgres:{password}@127.0.0.1:{port}/postgres"
+        yield Server(url, version, port, start, stop, kill, promote)
+    finally:
+        stop("fast")
+
+
+@dataclass(frozen=True)
+class Bouncer:
+    """A PgBouncer that runs, until a test stops it."""
+
+    port: int
+    start: Callable[[], None]
+    stop: Callable[[], None]  # at once, as a kill would
+
+
+def find_pgbouncer() -> str | None:
+    return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+
+
+@contextlib.contextmanager
+def pgbouncer(url: str, *, connections: int) -> Iterator[Bouncer]:
+    """PgBouncer in transaction mode before the server of `url`, set up as docs/databases.md says."""
+    target, port = urlsplit(url), free_port()
+    with home() as place:
+        users = place.write("users", f'"{target.username}" "{target.password}"\n')
+        settings = place.write(
+            "pgbouncer.ini",
+            f"""[databases]
+* = host={target.hostname} port={target.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {users}
+pool_mode = transaction
+default_pool_size = {connections}
+max_client_conn = 500
+query_wait_timeout = 5
+server_connect_timeout = 5
+server_login_retry = 1
+""",
+        )
+        processes: list[subprocess.Popen] = []
 
         def start() -> None:
-            text = " ".join(f"-c {key}={value}" for key, value in options.items())
-            command = [*control, "start", "--log", log, "--options", text]
-            if subprocess.run(command, check=False, cwd=folder, env=environment, **user).returncode:
-                raise RuntimeError(f"PostgreSQL did not start: {log.read_text()[-2000:]}")
+            log = (place.folder / "log").open("ab")
+            command = [find_pgbouncer(), "--quiet", settings]
+            processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=place.folder, **place.user))
+            log.close()
+            deadline = time.monotonic() + 10
+            while True:
+                try:
+                    return socket.create_connection(("127.0.0.1", port), 1).close()
+                except OSError:
+                    if processes[-1].poll() is not None or time.monotonic() > deadline:
+                        raise RuntimeError((place.folder / "log").read_text()[-2000:]) from None
+                    time.sleep(0.02)  # the only way to wait for another process's port
 
-        def stop(mode: str) -> None:
-            subprocess.run([*control, "stop", "--mode", mode], check=False, cwd=folder, env=environment, **user)
+        def stop() -> None:
+            processes[-1].kill()
+            processes[-1].wait()
 
         start()
         try:
-            url = f"postgres://postgres:{password}@127.0.0.1:{port}/postgres"
-            yield Server(url, version, start, stop)
+            yield Bouncer(port, start, stop)
         finally:
-            stop("fast")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            stop()
 
 
 def _group_exists(name: str) -> bool:

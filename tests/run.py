@@ -21,7 +21,7 @@ def run(title: str, url: str) -> int:
     if "--torture" in arguments:
         arguments.remove("--torture")
         environment |= TORTURE
-        arguments = arguments or ["tests/test_histories.py", "tests/test_faults.py"]
+        arguments = arguments or [f"tests/test_{name}.py" for name in ("histories", "faults", "database_shapes")]
     return subprocess.run([sys.executable, "-m", "pytest", *arguments], env=environment, check=False).returncode
 
 
@@ -46,7 +46,10 @@ def main() -> int:
     for where, code in results:
         print(f"{'passed' if code == 0 else 'FAILED'} on {where}")
     browser_tests = "" if find_chromium() else "; the browser tests were skipped: apt-get install chromium"
-    print(f"{time.monotonic() - began:.0f} s in all{browser_tests}")
+    pgbouncer_tests = (
+        "" if postgres.find_pgbouncer() else "; those of PgBouncer were skipped: apt-get install pgbouncer"
+    )
+    print(f"{time.monotonic() - began:.0f} s in all{browser_tests}{pgbouncer_tests}")
     return max(code for _, code in results)
 
 

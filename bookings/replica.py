@@ -1,0 +1,82 @@
+"""Where a search reads: from a streaming replica (DATABASE_REPLICA_URL) that follows closely, else from the primary.
+
+Only searches do. Their offers may be as old as the replica is behind; the booking decides on the primary, and its
+refusal names what is free there. A replica that is away, too far behind, or none any more costs nobody an answer.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django import db
+from django.conf import settings
+
+logger = logging.getLogger("bookings")
+
+T = TypeVar("T")
+
+ALIAS = "replica"
+MOST_LAG = 10  # seconds
+LOOK_EVERY = 1  # second, in each process
+# A replica that failed is left alone for so many seconds: each try may cost somebody the time to connect.
+PAUSE = 5
+
+# Seconds behind, or NULL where it follows nobody. All that came is applied: nothing is behind, however long ago the
+# last change was.
+LAG = """
+SELECT CASE
+    WHEN NOT pg_is_in_recovery() OR NOT EXISTS (SELECT 1 FROM pg_stat_wal_receiver) THEN NULL
+    WHEN pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0
+    ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())
+END"""
+
+
+@dataclass
+class Watch:
+    """What this process knows of the replica."""
+
+    look_again_at: float = 0.0
+    follows: bool = False
+
+
+watch = Watch()
+
+
+def read(query: Callable[[str], T]) -> T:
+    """What `query` returns for the alias of the database that it is given."""
+    if ALIAS in settings.DATABASES and _follows():
+        try:
+            return query(ALIAS)
+        except db.Error as fault:
+            _leave_alone(str(fault))
+    return query(db.DEFAULT_DB_ALIAS)
+
+
+def _follows() -> bool:
+    now = time.monotonic()
+    if now < watch.look_again_at:
+        return watch.follows
+    watch.look_again_at = now + LOOK_EVERY  # before looking: the other threads do not look too
+    try:
+        with db.connections[ALIAS].cursor() as cursor:
+            cursor.execute(LAG)
+            (lag,) = cursor.fetchone()
+    except db.Error as fault:
+        _leave_alone(str(fault))
+        return False
+    follows = lag is not None and lag <= MOST_LAG
+    if follows != watch.follows:
+        behind = "follows nobody" if lag is None else f"is {lag:.0f} s behind"
+        logger.warning("Searches read from the %s", "replica" if follows else f"primary: the replica {behind}")
+    watch.follows = follows
+    return follows
+
+
+def _leave_alone(why: str) -> None:
+    if watch.follows or not watch.look_again_at:
+        logger.warning("Searches read from the primary: the replica fails: %s", (why.splitlines() or [""])[0])
+    watch.look_again_at = time.monotonic() + PAUSE
+    watch.follows = False
+    db.connections[ALIAS].close()
