@@ -160,6 +160,15 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+# The API has no sessions, forms, messages or files: of all these it takes only what it needs (wsgi.py).
+API_MIDDLEWARE = [
+    "bookings.headers.HeadersMiddleware",
+    "bookings.origin.OriginMiddleware",
+    "bookings.request_log.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
 ROOT_URLCONF = "bookjob_site.urls"
 WSGI_APPLICATION = "bookjob_site.wsgi.application"
 TEMPLATES = [
@@ -423,7 +432,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["bookings.authentication.RequestLimit"],
     "DEFAULT_PARSER_CLASSES": ["bookings.bodies.BodyParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["bookings.bodies.AnswerRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bookings.bodies.JSONWhateverIsAccepted",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "bookings.errors.handler",
