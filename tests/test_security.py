@@ -182,6 +182,11 @@ class TestNonsenseInAddressesOfTheDesk:
         assert faults == []
 
 
+def test_nul_in_the_address_of_a_page():
+    for path in ("/admin/bookings/workorder/?area=%00", "/admin/bookings/workorder/%00/change/", "/admin/%00"):
+        assert Client().get(path).status_code == 400, path
+
+
 @pytest.mark.django_db
 class TestRedirects:
     @pytest.mark.parametrize(
