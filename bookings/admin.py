@@ -89,8 +89,18 @@ def close_links(request: HttpRequest) -> list[tuple[str, str]]:
     return [(reverse("admin:bookings_blackout_add"), "Close for a time")] if may else []
 
 
+class BoundedSearch:
+    """Each word is a condition of the statement; a thousand are more than SQLite takes."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        few = " ".join(search_term.split(" ")[: lookup.MAX_WORDS])
+        return super().get_search_results(request, queryset, few)  # type: ignore[misc,no-any-return]
+
+
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(BoundedSearch, DjangoGroupAdmin, ModelAdmin):
     pass
 
 
@@ -102,7 +112,7 @@ class AreaRestrictionInline(StackedInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(BoundedSearch, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -115,7 +125,7 @@ class PostcodePrefixInline(TabularInline):
 
 
 @admin.register(ServiceArea)
-class ServiceAreaAdmin(ModelAdmin):
+class ServiceAreaAdmin(BoundedSearch, ModelAdmin):
     list_display = ["code", "name", "time_zone"]
     search_fields = ["code", "name"]
     inlines = [PostcodePrefixInline]
@@ -147,7 +157,7 @@ class DeskChangeList(ChangeList):
         self.full_result_count = self.result_count
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(BoundedSearch, ModelAdmin):
     """Looked at, never typed into."""
 
     list_per_page = 50

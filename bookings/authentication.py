@@ -100,7 +100,14 @@ def client_address(request: Request | HttpRequest) -> str:
 
 
 def _plain(address: str) -> str:
-    """A socket that takes both kinds shows an address of IPv4 as `::ffff:192.0.2.1`."""
+    """Without the port that some proxies write, and IPv4 as a socket that takes both kinds shows it.
+
+    `192.0.2.1:4711`, `[2001:db8::1]:4711`, `::ffff:192.0.2.1`.
+    """
+    if address.startswith("["):
+        address = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        address = address.partition(":")[0]
     return address.removeprefix("::ffff:") if "." in address else address
 
 
