@@ -3,18 +3,18 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test torture lint screenshots openapi.yaml
+.PHONY: run test torture lint audit lock screenshots openapi.yaml
 
 # Installed again only when the requirements change.
-.venv/run: requirements.txt
+PIP := -m pip install --quiet --quiet --disable-pip-version-check
+.venv/run: requirements.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python $(PIP) --require-hashes -r requirements.lock
 	@touch $@
 
-.venv/dev: requirements.txt requirements-dev.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $@ .venv/run
+.venv/dev: .venv/run requirements-dev.txt
+	$(BIN)/python $(PIP) -r requirements-dev.txt
+	@touch $@
 
 var/secrets.env:
 	@mkdir -p -m 700 var
@@ -46,3 +46,17 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	SECRET_KEY=none $(BIN)/mypy bookings bookjob_site
+
+# After a change of requirements.txt: each file that pip may install by its hash, and what the service is made of
+# (CycloneDX; from a new environment, so that no tool of the tests gets into it).
+lock: .venv/dev
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" requirements.txt -o requirements.lock
+	@rm -rf var/sbom && $(PYTHON) -m venv --without-pip var/sbom
+	$(BIN)/python -m pip --python var/sbom/bin/python install --quiet --quiet --require-hashes -r requirements.lock
+	$(BIN)/cyclonedx-py environment --output-reproducible --output-file sbom.json var/sbom
+	@rm -rf var/sbom
+
+# Known faults of the libraries.
+audit: .venv/dev
+	$(BIN)/python -m tests.audit

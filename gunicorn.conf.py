@@ -1,6 +1,10 @@
 """gunicorn's settings, found by gunicorn itself. Its command line and GUNICORN_CMD_ARGS override them."""
 
+import atexit
 import os
+import shutil
+import tempfile
+from typing import Any
 
 bind = f"127.0.0.1:{os.environ.get('PORT') or 8000}"
 worker_class = "gthread"
@@ -15,3 +19,22 @@ keepalive = 65  # longer than a proxy keeps its side open, so that it never writ
 limit_request_line = 8190
 forwarder_headers = ""  # no header of a caller says where the service is mounted or who is logged in
 limit_request_field_size = 256 * 1024
+
+
+# The workers' numbers for /metrics add up through files in a fresh folder. This file is read again on HUP and by a
+# master that takes over on USR2: the first keeps the folder, the second has one of its own.
+_folder = os.path.join(tempfile.gettempdir(), f"bookjob-metrics-{os.getpid()}-")
+if not os.environ.get("PROMETHEUS_MULTIPROC_DIR", "").startswith(_folder):
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=_folder)
+
+    def _remove(folder: str, master: int) -> None:
+        if os.getpid() == master:  # a worker's end is not the service's
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(_remove, os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid())
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)

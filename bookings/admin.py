@@ -34,6 +34,7 @@ from bookings.models import (
     WorkOrder,
     visible_areas,
 )
+from bookings.services import BookingError
 
 # As far as any calendar of slots reaches.
 LAST_DAY = date(filters.LAST_YEAR, 12, 31)
@@ -394,6 +395,8 @@ class AppointmentSlotAdmin(DeskAdmin):
                 slot = slots.add(by=request.user.get_username(), **{name: form.cleaned_data[name] for name in names})
             except ValidationError:
                 form.add_error(None, "There is such a slot already. Open it and change its places instead.")
+            except BookingError as refusal:
+                form.add_error(None, refusal.message)
             else:
                 messages.success(request, f"The slot {slot} was added.")
                 return HttpResponseRedirect(reverse("admin:bookings_appointmentslot_change", args=[slot.pk]))

@@ -14,11 +14,15 @@ import jwt
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 from rest_framework_simplejwt.backends import TokenBackend
+
+from bookings import limits
 
 ISSUER = "bookjob"
 # ServiceMobility's tokens are a few hundred characters long; nobody has to decode a megabyte to be refused.
@@ -42,12 +46,25 @@ class AccessTokenAuthentication(BaseAuthentication):
     """Refuses by default: a request without a valid token is nobody's."""
 
     def authenticate(self, request: Request) -> tuple[Caller, dict[str, Any]]:
-        claims = read_token(request.headers.get("x-access-token", ""), client_address(request))
+        address = client_address(request)
+        limits.count_address(request, address)
+        claims = read_token(request.headers.get("x-access-token", ""), address)
         username = claims.get("sub") if claims.get("iss") == ISSUER else ""
         return Caller(_name_in(claims), username if isinstance(username, str) else ""), claims
 
     def authenticate_header(self, request: Request) -> str:
         return 'JWT realm="api"'
+
+
+class RequestLimit(BaseThrottle):
+    """Of every view: the caller's requests are counted, and where nobody has to say who he is, the address's."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        if request.user:
+            limits.count_caller(request)
+        else:
+            limits.count_address(request, client_address(request))
+        return True
 
 
 class ReadsWorkOrders(BasePermission):
@@ -67,16 +84,21 @@ def user_of(request: Request) -> User | None:
     return User.objects.filter(username=username, is_active=True).first() if username else None
 
 
-def client_address(request: Request) -> str:
+def client_address(request: Request | HttpRequest) -> str:
     """Where the request comes from. A proxy of ours says for whom it asks; anybody else's word is not believed."""
-    address = str(request.META.get("REMOTE_ADDR", ""))
+    address = _plain(str(request.META.get("REMOTE_ADDR", "")))
     if not settings.BOOKJOB_PROXIES:
         return address
     passed_on = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
     # On a Unix socket only a proxy on this machine can be at the other end.
     while passed_on and (not address or _is_in(address, settings.BOOKJOB_PROXIES)):
-        address = passed_on.pop()
+        address = _plain(passed_on.pop())
     return address
+
+
+def _plain(address: str) -> str:
+    """A socket that takes both kinds shows an address of IPv4 as `::ffff:192.0.2.1`."""
+    return address.removeprefix("::ffff:") if "." in address else address
 
 
 def issue_token(username: str, *, minutes: int | None = None, claims: dict[str, str] | None = None) -> str:

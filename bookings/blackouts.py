@@ -15,8 +15,8 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from bookings import origin
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
+from bookings.origin import record_each
 
 # Rows that are written in one go. On SQLite bookings wait meanwhile: so many take a tenth of a second.
 BATCH = {"sqlite": 2_000, "postgresql": 10_000}
@@ -55,8 +55,8 @@ def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: st
             AppointmentSlot.objects.filter(pk__in=batch).update(blackout=blackout)
         ask_for_review(hit, now)
         bookings = list(hit.select_related("slot", "area").order_by("visit_start", "pk"))
-        record_each(hidden, event, by=by, reason=reason, blackout=blackout.pk)
-        record_each(bookings, event, by=by, reason=reason, blackout=blackout.pk)
+        record_each(hidden, event, at=now, by=by, reason=reason, blackout=blackout.pk)
+        record_each(bookings, event, at=now, by=by, reason=reason, blackout=blackout.pk)
     return Closed(blackout, len(hidden), bookings)
 
 
@@ -80,9 +80,10 @@ def open_slots(*, area: ServiceArea, start: datetime, end: datetime, by: str, wo
 
 def lift(*, blackout: Blackout, by: str) -> int:
     """End one blackout and open the slots that no other one hides; says how many. Safe to repeat."""
+    now = timezone.now()
     with transaction.atomic():
         only_writer()
-        Blackout.objects.in_force().filter(pk=blackout.pk).update(opened_at=timezone.now(), opened_by=by)
+        Blackout.objects.in_force().filter(pk=blackout.pk).update(opened_at=now, opened_by=by)
         others = list(blackout.area.blackouts.in_force())
         now_under: dict[Blackout | None, list[int]] = defaultdict(list)
         for slot in blackout.slots.order_by("pk").select_for_update():
@@ -91,7 +92,7 @@ def lift(*, blackout: Blackout, by: str) -> int:
             for batch in in_batches(slots):
                 AppointmentSlot.objects.filter(pk__in=batch).update(blackout=other)
         opened = now_under[None]
-        record_each(opened, HistoryEntry.Event.OPENED, by=by, reason=blackout.reason, blackout=blackout.pk)
+        record_each(opened, HistoryEntry.Event.OPENED, at=now, by=by, reason=blackout.reason, blackout=blackout.pk)
     return len(opened)
 
 
@@ -125,30 +126,6 @@ def ask_for_review(bookings: QuerySet[WorkOrder], now: datetime) -> None:
     bookings.filter(reviewed_at__isnull=False).update(reviewed_at=None, reviewed_by="", version=F("version") + 1)
     # Also those that nobody has reviewed have a new line in their history, which other systems read.
     bookings.update(changed_at=now, change_num=None)
-
-
-def record_each(
-    about: Iterable[WorkOrder | int], event: HistoryEntry.Event, *, by: str, reason: str, **details: Any
-) -> None:
-    """The same line for the history of each of many work orders, or of slots by their keys."""
-    now, came = timezone.now(), origin.current.get()
-    HistoryEntry.objects.bulk_create(
-        (
-            HistoryEntry(
-                work_order=thing if isinstance(thing, WorkOrder) else None,
-                slot_id=thing if isinstance(thing, int) else None,
-                event=event,
-                at=now,
-                by=by,
-                via=came.via,
-                request_id=came.request_id,
-                reason=reason,
-                details=details,
-            )
-            for thing in about
-        ),
-        batch_size=1_000,
-    )
 
 
 def in_batches(rows: Iterable[Any], size: int | None = None) -> Iterator[list[Any]]:

@@ -22,6 +22,7 @@ from django.views import defaults
 from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions
 
+from bookings import metrics
 from bookings.services import BookingError
 
 logger = logging.getLogger("bookings")
@@ -140,6 +141,7 @@ def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]
         case SuspiciousOperation() | exceptions.ParseError():
             return 400, _detail("invalid_request", "The request cannot be read."), {}
         case db.OperationalError() | db.InterfaceError():
+            metrics.DATABASE_ERRORS.labels(type(exception.__cause__ or exception).__name__).inc()
             logger.error(
                 "The database is away, or a lock was not had in time: %s",
                 _one_line(exception),
@@ -166,7 +168,9 @@ def _answer(exception: Exception) -> HttpResponse:
     compact = {"separators": (",", ":"), "ensure_ascii": False}
     body = {"code": status, "detail": detail}
     response = JsonResponse(body, status=_status(status), headers=headers, json_dumps_params=compact)
-    response.outcome = detail["params"]["error"]  # type: ignore[attr-defined]  # for the log
+    # For the log and the metrics.
+    response.outcome = detail["params"]["error"]  # type: ignore[attr-defined]
+    response.reason_refused = detail["params"].get("reason", "")  # type: ignore[attr-defined]
     return response
 
 

@@ -95,7 +95,7 @@ class MoveForm(ActionForm):
         self.free = (
             AppointmentSlot.objects.visible_to(request.user)
             .filter(
-                offers.takeable(timezone.now(), self.in_area) if self.in_area else Q(pk__in=[]),
+                offers.as_filter(offers.takeable(timezone.now(), self.in_area)) if self.in_area else Q(pk__in=[]),
                 # One that fits all of them.
                 order_type__in=["", *types] if len(types) == 1 else [""],
                 area=self.in_area,

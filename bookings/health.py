@@ -1,4 +1,4 @@
-"""/livez and /readyz: for load balancers, which send neither a token nor a Host that anybody configured."""
+"""/livez, /readyz and /metrics: for load balancers and Prometheus, which send no Host that anybody configured."""
 
 from collections.abc import Callable
 from functools import cache
@@ -8,6 +8,8 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from bookings import metrics
 
 
 class HealthMiddleware:
@@ -22,6 +24,8 @@ class HealthMiddleware:
         if request.path_info == "/readyz":
             problem = _problem()
             return JsonResponse({"status": problem or "ok"}, status=503 if problem else 200)
+        if request.path_info == "/metrics" and settings.BOOKJOB_METRICS_TOKEN:
+            return metrics.page(request)
         return self.get_response(request)
 
 

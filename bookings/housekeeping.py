@@ -1,18 +1,19 @@
-"""What is removed when it is old: slots that nobody booked, and personal data of work orders.
+"""What is removed when it is old: slots that nobody booked, refusals, log-in records, personal data of work orders.
 
 Each call is one short transaction that finds its own work, so that the service runs on, and whoever was interrupted
 starts again. The numbers of work orders stay taken, and a copy of an old booking still gets its old answer.
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from bookings import lookup
-from bookings.blackouts import record_each
-from bookings.models import AppointmentSlot, HistoryEntry, RequiredPart, SearchTerm, WorkOrder
+from bookings import log_in, lookup
+from bookings.models import AppointmentSlot, HistoryEntry, LogInRecord, Refusal, RequiredPart, SearchTerm, WorkOrder
+from bookings.origin import record_each
 
 BATCH = 500
 
@@ -31,6 +32,24 @@ def old_slots(before: datetime) -> QuerySet[AppointmentSlot]:
 
 def old_work_orders(before: datetime) -> QuerySet[WorkOrder]:
     return WorkOrder.objects.filter(slot__end__lte=before, purged_at__isnull=True)
+
+
+def old_refusals(before: datetime) -> QuerySet[Refusal]:
+    return Refusal.objects.filter(at__lt=before)
+
+
+def old_log_in_records(before: datetime) -> QuerySet[LogInRecord]:
+    """Records of whom nobody has heard since; what log-in still goes by stays, however late `before` is."""
+    before = min(before, timezone.now() - log_in.KNOWN_FOR)
+    return LogInRecord.objects.exclude(failed_at__gte=before).exclude(succeeded_at__gte=before)
+
+
+def remove_rows(old: QuerySet[Any]) -> int:
+    """Remove some of these rows, which nothing refers to; says how many, 0 when none is left."""
+    found = list(old.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    # Asked again in the DELETE itself: whoever logs in at this moment keeps the record. It counts as done all the same.
+    old.filter(pk__in=found).delete()
+    return len(found)
 
 
 def remove_slots(*, before: datetime) -> int:
@@ -79,7 +98,7 @@ def remove_personal_data(*, before: datetime, by: str) -> int:
             for work_order in found
             for term in lookup.terms(work_order, products[work_order.pk])
         )
-        record_each(found, HistoryEntry.Event.PURGED, by=by, reason="")
+        record_each(found, HistoryEntry.Event.PURGED, at=now, by=by, reason="")
     return len(found)
 
 

@@ -1,4 +1,4 @@
-"""Log-in for the API: a user name and a password become a token (contract, section 3).
+"""Log-in with a user name and a password: for a token of the API (contract, section 3), and into the admin.
 
 Guessing is slowed down, never stopped: after some failures the next attempt has to wait, a little longer each time,
 at most LONGEST_WAIT seconds, so that nobody can lock a technician out. Failures are counted for a user name from an
@@ -8,7 +8,7 @@ user has logged in before: what strangers do elsewhere costs him nothing.
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.contrib.auth import authenticate
@@ -26,8 +26,12 @@ KNOWN_FOR = timedelta(days=30)
 LONGEST_WAIT = 30  # seconds
 
 
-def log_in(*, username: str, password: str, address: str) -> User:
-    """The user, who may use the API. Raises Throttled, or AuthenticationFailed without telling what was wrong."""
+def may_use_the_api(user: User) -> bool:
+    return user.has_perm("bookings.log_in_to_api")
+
+
+def log_in(*, username: str, password: str, address: str, may_enter: Callable[[User], bool] = may_use_the_api) -> User:
+    """The user, who may enter. Raises Throttled, or AuthenticationFailed without telling what was wrong."""
     now = timezone.now()
     pair, name, source = _key("pair", username, address), _key("name", username), _key("address", address)
     free = {pair: FREE_FOR_PAIR, name: FREE_FOR_NAME, source: FREE_FOR_ADDRESS}
@@ -44,7 +48,7 @@ def log_in(*, username: str, password: str, address: str) -> User:
         raise Throttled(LONGEST_WAIT)
     # Django takes as long for a name that does not exist, or a user who is not active, as for a wrong password.
     user = authenticate(username=username, password=password)
-    if not isinstance(user, User) or not user.has_perm("bookings.log_in_to_api"):
+    if not isinstance(user, User) or not may_enter(user):
         raise AuthenticationFailed
     LogInRecord.objects.filter(key=pair).update(failures=0, succeeded_at=now)
     LogInRecord.objects.filter(key__in=[name, source], failures__gt=0).update(failures=F("failures") - 1)

@@ -60,8 +60,9 @@ def _beginning_with(word: str) -> object:
 
 
 def _words(text: str) -> list[str]:
-    plain = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-    return [word[:MAX_TERM] for word in re.findall(r"[^\W_]+", plain.casefold())]
+    if not text.isascii():
+        text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+    return [word[:MAX_TERM] for word in re.findall(r"[^\W_]+", text.casefold())]
 
 
 def _from_its_end(phone: str) -> str:

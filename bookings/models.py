@@ -232,6 +232,11 @@ class AppointmentSlotQuerySet(models.QuerySet["AppointmentSlot"]):
         """Slots that share some time with a period."""
         return self.filter(start__lt=end, end__gt=start)
 
+    def keeping_busy(self, worker: str, start: datetime, end: datetime) -> Self:
+        """What a worker, in whatever area, has to do in a period; nothing for a pool. supply.py asks it for many."""
+        busy = self.within(start, end).filter(Q(is_withdrawn=False) | Q(booked__gt=0), worker=worker)
+        return busy if worker else self.none()
+
 
 class AppointmentSlot(models.Model):
     """A period in which an area can take `capacity` visits; `booked` of these places are taken.

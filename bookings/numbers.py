@@ -2,24 +2,32 @@
 
 from django.db import connection
 
+from bookings import sql
 from bookings.models import PartOrder, WorkOrder
 
 
-def next_numbers(model: type[WorkOrder] | type[PartOrder], count: int, attempt: int = 0) -> list[int]:
-    """Keys that nobody else gets, ever: they become the numbers that people see.
+def next_numbers(*wanted: tuple[type[WorkOrder] | type[PartOrder], int], attempt: int = 0) -> list[list[int]]:
+    """So many keys of each of the models that nobody else gets, ever: they become the numbers that people see.
 
     PostgreSQL: from the key's sequence, which no transaction waits for. SQLite: what AUTOINCREMENT would take next;
     nobody else can write before this transaction ends. A number that turned out to be taken already (the prefix was
     another one before, or it came with somebody's parts) would be drawn again there: `attempt` passes over it.
     """
-    table = model._meta.db_table
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
-                [table, count],
+    if connection.vendor == "postgresql":
+        drawn = sql.run(
+            *(
+                (f"SELECT nextval('{model._meta.db_table}_id_seq') FROM generate_series(1, %s)", [count])
+                for model, count in wanted
             )
-            return [number for (number,) in cursor.fetchall()]
-        cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = %s", [table])
-        (last,) = cursor.fetchone()
-        return list(range(last + 1 + attempt, last + 1 + attempt + count))
+        )
+        return [[number for (number,) in result.rows] for result in drawn]
+    last = sql.run(
+        *(
+            ("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = %s", [model._meta.db_table])
+            for model, _ in wanted
+        )
+    )
+    return [
+        [result.rows[0][0] + 1 + attempt + step for step in range(count)]
+        for result, (_, count) in zip(last, wanted, strict=True)
+    ]

@@ -3,6 +3,8 @@
 `rules` is the set. Search lists the slots that keep all of them, a booking names the first one that is broken, and
 the UPDATE that takes a place repeats them, so that they hold at that very moment. The wishes of a request (the
 customer's times, the delivery of the parts) shape the offers only.
+
+A condition is SQL over the columns of an appointment slot, with its parameters; `as_filter` makes one for a queryset.
 """
 
 import base64
@@ -11,22 +13,25 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import BigIntegerField, Case, Exists, F, Q, QuerySet, Value, When
-from django.db.models.functions import Cast, Length
-from django.db.models.lookups import LessThan
+from django.db.models import BooleanField, CharField, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
-from bookings import calendars, wire
+from bookings import calendars, sql, wire
 from bookings.models import AppointmentSlot, PostcodePrefix, ServiceArea, plain_postcode
 
+Condition = tuple[str, list[Any]]
+
+SLOTS, AREAS, PREFIXES = (f'"{model._meta.db_table}"' for model in (AppointmentSlot, ServiceArea, PostcodePrefix))
 ID_PREFIX = "slot-"
 
 # What neither staff, nor a blackout, nor a plan that has it no longer hides. AppointmentSlot.is_hidden is the contrary.
-SHOWN = Q(is_open=True, blackout__isnull=True, is_withdrawn=False)
+_SHOWN: Condition = ("is_open AND blackout_id IS NULL AND NOT is_withdrawn", [])
 
 # What a technician reads of a slot that breaks a rule.
 REFUSALS = {
@@ -64,24 +69,20 @@ class Found:
 
 
 def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Found:
-    """The periods that can be booked for a job. Three queries at most, however many slots there are.
+    """The periods that can be booked for a job. Three statements at most, however many slots there are.
 
     It may read from a replica (`using`); nothing else here does.
     """
     area = find_area(job.location, using)
     if area is None:
-        code = job.location.service_area_id
-        return Found(
-            None, [], f"There is no service area {code}." if code else "No service area takes care of this place."
-        )
-    slots = AppointmentSlot.objects.using(using).filter(for_order_type(job.order_type), area=area)
-    wanted = wishes(job)
-    conditions = rules(now, area) | wanted
-    periods = open_periods(slots, conditions.values(), settings.BOOKJOB_MAX_OFFERS)
+        return Found(None, [], no_area(job.location))
+    fitting = {"planned": for_order(area, job.order_type)}
+    conditions = fitting | rules(now, area) | wishes(job)
+    periods = open_periods(conditions.values(), settings.BOOKJOB_MAX_OFFERS, using)
     if periods:
         return Found(area, periods)
     delivery = latest_delivery(job)
-    message = EMPTY[_what_left_nothing(area, slots, conditions)].format(
+    message = EMPTY[_what_left_nothing(conditions, using)].format(
         area=area.name,
         days=settings.BOOKJOB_HORIZON_DAYS,
         delivery=delivery and area.instant_text(delivery),
@@ -90,37 +91,45 @@ def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Fo
 
 
 def open_periods(
-    slots: QuerySet[AppointmentSlot], conditions: Iterable[Q], most: int
+    conditions: Iterable[Condition], most: int, using: str = DEFAULT_DB_ALIAS
 ) -> list[tuple[datetime, datetime]]:
-    """The first periods in which at least one of the slots keeps all conditions."""
-    return list(slots.filter(*conditions).order_by("start", "end").values_list("start", "end").distinct()[:most])
+    """The first periods in which at least one slot keeps all conditions."""
+    (found,) = sql.run(first_periods(conditions, most), using=using)
+    return [(sql.as_instant(start), sql.as_instant(end)) for start, end in found.rows]
+
+
+def first_periods(conditions: Iterable[Condition], most: int) -> sql.Statement:
+    where, values = all_of(conditions)
+    return (
+        f'SELECT DISTINCT start, "end" FROM {SLOTS} WHERE {where} ORDER BY start, "end" LIMIT %s',
+        [*values, most],
+    )
 
 
 def alternatives(slot: AppointmentSlot, order_type: str, now: datetime) -> list[tuple[datetime, datetime]]:
     """Up to three periods to book instead: the next ones after the slot, else the next ones from now."""
-    slots = AppointmentSlot.objects.filter(for_order_type(order_type), area=slot.area)
-    keeping = rules(now, slot.area).values()
-    later = [*keeping, Q(start__gte=slot.start)]
-    return open_periods(slots, later, 3) or open_periods(slots, keeping, 3)
+    keeping = [for_order(slot.area, order_type), *rules(now, slot.area).values()]
+    later: Condition = ("start >= %s", [sql.as_parameter(slot.start)])
+    return open_periods([*keeping, later], 3) or open_periods(keeping, 3)
 
 
-def wishes(job: wire.Search) -> dict[str, Q]:
+def wishes(job: wire.Search) -> dict[str, Condition]:
     """What the request wants of a slot, by the word that says what left nothing."""
-    wanted = {}
+    wanted: dict[str, Condition] = {}
     delivery = latest_delivery(job)
     if delivery:
         # A slot is a working period: the first one that begins once the parts are there.
-        wanted["parts"] = Q(start__gte=delivery)
-    busy = Q()
-    free = Q()
+        wanted["parts"] = ("start >= %s", [sql.as_parameter(delivery)])
+    busy: list[Condition] = []
+    free: list[Condition] = []
     for constraint in job.time_constraints:
-        start, end = constraint.period.start, constraint.period.end
+        start, end = sql.as_parameter(constraint.period.start), sql.as_parameter(constraint.period.end)
         if constraint.type in settings.BOOKJOB_UNAVAILABLE_TYPES:
-            busy |= Q(start__lt=end, end__gt=start)
+            busy.append(('NOT (start < %s AND "end" > %s)', [end, start]))
         else:
-            free |= Q(start__gte=start, end__lte=end)
+            free.append(('start >= %s AND "end" <= %s', [start, end]))
     if busy or free:
-        wanted["customer"] = ~busy & free if busy else free
+        wanted["customer"] = all_of([*busy, any_of(free)] if free else busy)
     return wanted
 
 
@@ -132,43 +141,74 @@ def latest_delivery(job: wire.Search) -> datetime | None:
     )
 
 
-def _what_left_nothing(area: ServiceArea, slots: QuerySet[AppointmentSlot], conditions: dict[str, Q]) -> str:
+def _what_left_nothing(conditions: dict[str, Condition], using: str) -> str:
     """The first of the conditions, each taken together with those before it, that no slot keeps."""
-    tests = {"planned": Exists(slots)}
-    kept = slots
-    for word, condition in conditions.items():
-        kept = kept.filter(condition)
-        tests[word] = Exists(kept)
-    answers = ServiceArea.objects.using(slots.db).filter(pk=area.pk).values_list(*tests.values())[0]
-    return next(word for word, is_true in zip(tests, answers, strict=True) if not is_true)
+    tests, values, kept = [], [], list[Condition]()
+    for condition in conditions.values():
+        kept.append(condition)
+        where, parameters = all_of(kept)
+        tests.append(f"EXISTS (SELECT 1 FROM {SLOTS} WHERE {where})")
+        values += parameters
+    (found,) = sql.run((f"SELECT {', '.join(tests)}", values), using=using)
+    return next(word for word, is_true in zip(conditions, found.rows[0], strict=True) if not is_true)
 
 
-def rules(now: datetime, area: ServiceArea) -> dict[str, Q]:
+def rules(now: datetime, area: ServiceArea) -> dict[str, Condition]:
     """What a slot of `area` must fulfil, by the word that names its breach, in the order in which a refusal looks."""
-    found = {
-        "past": Q(start__gt=now),
-        "notice": Q(start__gt=now + timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES)),
+    notice = now + timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES)
+    horizon = now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS)
+    found: dict[str, Condition] = {
+        "past": ("start > %s", [sql.as_parameter(now)]),
+        "notice": ("start > %s", [sql.as_parameter(notice)]),
     }
     if area.cutoff_days is not None and area.cutoff_time is not None:
-        found["cutoff"] = Q(start__gte=_first_open_day(now, area.zone, area.cutoff_days, area.cutoff_time))
+        opens = _first_open_day(now, area.zone, area.cutoff_days, area.cutoff_time)
+        found["cutoff"] = ("start >= %s", [sql.as_parameter(opens)])
     found |= {
-        "horizon": Q(start__lte=now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS)),
-        "closed": SHOWN,
-        "full": Q(booked__lt=F("capacity")),
+        "horizon": ("start <= %s", [sql.as_parameter(horizon)]),
+        "closed": _SHOWN,
+        "full": ("booked < capacity", []),
     }
     if area.safety_percent < 100:
         # In hundredths of a place, which no rounding touches, and in 64 bits, which no capacity leaves.
-        most = Cast("capacity", BigIntegerField()) * area.safety_percent
-        found["margin"] = Q(LessThan(Cast("booked", BigIntegerField()) * 100, most))
+        found["margin"] = (
+            "CAST(booked AS bigint) * 100 < CAST(capacity AS bigint) * %s",
+            [area.safety_percent],
+        )
     return found
 
 
-def takeable(now: datetime, area: ServiceArea) -> Q:
+def takeable(now: datetime, area: ServiceArea) -> Condition:
     """All rules at once."""
-    condition = Q()
-    for rule in rules(now, area).values():
-        condition &= rule
-    return condition
+    return all_of(rules(now, area).values())
+
+
+def refusal(now: datetime, area: ServiceArea) -> Condition:
+    """The word of the first rule that a slot of `area` breaks, or an empty text, as an SQL expression."""
+    broken = [(f"WHEN NOT ({text}) THEN '{word}'", values) for word, (text, values) in rules(now, area).items()]
+    return (
+        f"CASE {' '.join(text for text, _ in broken)} ELSE '' END",
+        [value for _, values in broken for value in values],
+    )
+
+
+def all_of(conditions: Iterable[Condition]) -> Condition:
+    parts = list(conditions)
+    return " AND ".join(f"({text})" for text, _ in parts), [value for _, values in parts for value in values]
+
+
+def any_of(conditions: Iterable[Condition]) -> Condition:
+    parts = list(conditions)
+    return " OR ".join(f"({text})" for text, _ in parts), [value for _, values in parts for value in values]
+
+
+def as_filter(condition: Condition) -> Q:
+    """A condition for a queryset of appointment slots."""
+    text, values = condition
+    return Q(RawSQL(text, values, BooleanField()))
+
+
+SHOWN = as_filter(_SHOWN)
 
 
 def _first_open_day(now: datetime, zone: ZoneInfo, days_before: int, at: time) -> datetime:
@@ -182,33 +222,75 @@ def _first_open_day(now: datetime, zone: ZoneInfo, days_before: int, at: time) -
     return calendars.moment_of(latest_closed + timedelta(days=1), 0, zone)
 
 
-def for_order_type(order_type: str) -> Q:
-    """A slot for another order type does not exist for this one; an order without a type fits the general slots."""
-    return Q(order_type__in=["", order_type])
+def for_order(area: ServiceArea, order_type: str) -> Condition:
+    """A slot of the area for the order's type; one for another type does not exist for it.
+
+    An order without a type fits the general slots.
+    """
+    return "area_id = %s AND order_type IN ('', %s)", [area.pk, order_type]
+
+
+def slots_of(
+    area: ServiceArea, order_type: str, periods: Iterable[tuple[datetime, datetime]], now: datetime
+) -> list[AppointmentSlot]:
+    """The slots with the beginning and the end of one of the periods, each with its `refusal`."""
+    starts, ends = ([sql.as_parameter(instant) for instant in instants] for instants in zip(*periods, strict=True))
+    word, values = refusal(now, area)
+    where, parameters = for_order(area, order_type)
+    (found,) = sql.run(
+        (
+            f"SELECT {sql.columns_of(AppointmentSlot)}, {word} FROM {SLOTS} WHERE {where}"
+            f' AND start IN ({sql.placeholders(starts)}) AND "end" IN ({sql.placeholders(ends)})',
+            [*values, *parameters, *starts, *ends],
+        )
+    )
+    slots = []
+    for row in found.rows:
+        slot = sql.read(AppointmentSlot, row)
+        slot.area, slot.refusal = area, row[-1]
+        slots.append(slot)
+    return slots
 
 
 def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceArea) -> QuerySet[AppointmentSlot]:
     """Each slot of `area` with `refusal`: the first rule that it breaks, or an empty text."""
-    broken = [When(~rule, then=Value(word)) for word, rule in rules(now, area).items()]
-    return slots.annotate(refusal=Case(*broken, default=Value("")))  # type: ignore[no-redef]
+    text, values = refusal(now, area)
+    return slots.annotate(refusal=RawSQL(text, values, CharField()))  # type: ignore[no-redef]
 
 
 def find_area(location: wire.Location, using: str = DEFAULT_DB_ALIAS) -> ServiceArea | None:
     """The named area; without a name the one with the longest matching postcode prefix; else the default area."""
-    areas = ServiceArea.objects.using(using)
+    (found,) = sql.run(area_of(location), using=using)
+    return read_area(found)
+
+
+def area_of(location: wire.Location) -> sql.Statement:
+    """The statement of `find_area`; `read_area` reads what it finds."""
+    columns = sql.columns_of(ServiceArea)
     if location.service_area_id:
-        return areas.filter(code=location.service_area_id).first()
+        return f"SELECT {columns} FROM {AREAS} WHERE code = %s", [location.service_area_id]
+    default = f"SELECT {columns}, 0 AS length, '' AS country FROM {AREAS} WHERE code = %s"
     postcode = plain_postcode(location.address.zip)[:20]  # no prefix is longer
-    if postcode:
-        beginnings = [postcode[:length] for length in range(1, len(postcode) + 1)]
-        prefixes = PostcodePrefix.objects.using(using).filter(prefix__in=beginnings).select_related("area")
-        country = location.address.country.strip().upper()
-        if country:
-            prefixes = prefixes.filter(country__in=["", country])
-        best = prefixes.order_by(-Length("prefix"), "-country").first()
-        if best:
-            return best.area
-    return areas.filter(code=settings.BOOKJOB_DEFAULT_AREA).first()
+    beginnings = [postcode[:length] for length in range(1, len(postcode) + 1)]
+    if not beginnings:
+        return default, [settings.BOOKJOB_DEFAULT_AREA]
+    country = location.address.country.strip().upper()
+    return (
+        f"SELECT {columns}, LENGTH(prefix) AS length, country FROM {AREAS}"
+        f" JOIN {PREFIXES} ON {PREFIXES}.area_id = {AREAS}.id"
+        f" WHERE prefix IN ({sql.placeholders(beginnings)}) {'AND country IN (%s, %s)' if country else ''}"
+        f" UNION ALL {default} ORDER BY length DESC, country DESC LIMIT 1",
+        [*beginnings, *(["", country] if country else []), settings.BOOKJOB_DEFAULT_AREA],
+    )
+
+
+def read_area(found: sql.Result) -> ServiceArea | None:
+    return sql.read(ServiceArea, found.rows[0]) if found.rows else None
+
+
+def no_area(location: wire.Location) -> str:
+    code = location.service_area_id
+    return f"There is no service area {code}." if code else "No service area takes care of this place."
 
 
 def offer_id(area_id: int, start: datetime, end: datetime) -> str:
@@ -219,10 +301,16 @@ def offer_id(area_id: int, start: datetime, end: datetime) -> str:
 
 def offer(area: ServiceArea, start: datetime, end: datetime) -> dict[str, Any]:
     """A period as ServiceMobility shows it: a TimeConstraints object."""
+    return _offer(area.pk, area.time_zone, start, end, settings.BOOKJOB_OFFER_TYPE)
+
+
+# The text of an offer depends on these values and on nothing else; whether it is one is asked anew each time.
+@lru_cache(maxsize=2_000)
+def _offer(area_id: int, time_zone: str, start: datetime, end: datetime, type: str) -> dict[str, Any]:
     return wire.Offer(
-        ID=offer_id(area.pk, start, end),
-        Desc=area.period_text(start, end),
-        Type=settings.BOOKJOB_OFFER_TYPE,
+        ID=offer_id(area_id, start, end),
+        Desc=ServiceArea(time_zone=time_zone).period_text(start, end),
+        Type=type,
         Period={"Start": wire.vendor_time(start), "End": wire.vendor_time(end)},
     ).model_dump()
 

@@ -1,4 +1,4 @@
-"""Where a change comes from: API, admin or command, and under which request id. The history names both.
+"""The history, and where a change comes from: API, admin or command, and under which request id.
 
 The id is the caller's own X-Request-ID where it sends a sane one, so that one request can be followed through all
 systems; else it is drawn. It comes back in the answer.
@@ -6,14 +6,16 @@ systems; else it is drawn. It comes back in the answer.
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
 from bookings import logs
-from bookings.models import HistoryEntry
+from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,64}")
 
@@ -48,3 +50,42 @@ class OriginMiddleware:
             current.reset(token)
         response["X-Request-ID"] = request_id
         return response
+
+
+def record_each(
+    about: Iterable[WorkOrder | AppointmentSlot | int],
+    event: HistoryEntry.Event,
+    *,
+    at: datetime,
+    by: str,
+    reason: str,
+    **details: Any,
+) -> None:
+    """The same line for the history of each of many work orders, or of slots, which may come as their keys."""
+    HistoryEntry.objects.bulk_create(
+        (entry(thing, event, at=at, by=by, reason=reason, **details) for thing in about), batch_size=1_000
+    )
+
+
+def entry(
+    about: WorkOrder | AppointmentSlot | int,
+    event: HistoryEntry.Event,
+    *,
+    at: datetime,
+    by: str,
+    reason: str = "",
+    **details: Any,
+) -> HistoryEntry:
+    """A line of the history, with where it comes from, that is still to be written."""
+    came = current.get()
+    return HistoryEntry(
+        work_order=about if isinstance(about, WorkOrder) else None,
+        slot_id=None if isinstance(about, WorkOrder) else getattr(about, "pk", about),
+        event=event,
+        at=at,
+        by=by,
+        via=came.via,
+        request_id=came.request_id,
+        reason=reason,
+        details=details,
+    )

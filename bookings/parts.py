@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings import numbers, wire
+from bookings import sql, wire
 from bookings.models import PartOrder, RequiredPart, WorkOrder
 
 
@@ -59,47 +59,48 @@ def columns(planned: Planned) -> dict[str, Any]:
     return {"part_count": len(planned), "parts_due_at": max(due, default=None)}
 
 
-def write(
-    work_order: WorkOrder, planned: Planned, *, kept: Iterable[PartOrder] = (), attempt: int = 0
-) -> list[tuple[str, list[str]]]:
-    """Write the parts, and the part orders that are not among `kept`; the answer is what Booked.ordered_parts is.
+def to_number(planned: Planned, kept: Iterable[PartOrder] = ()) -> list[PartGroup]:
+    """The groups for which there is no part order among `kept` yet."""
+    known = _by_group(kept)
+    return [group for group in dict.fromkeys(group for group, _ in planned if group) if group not in known]
 
-    `kept` are the part orders that the work order had before. One that nothing is left of stays, so that its number
-    comes back with its parts.
+
+def write(
+    work_order: WorkOrder, planned: Planned, numbers: Iterable[int], *, kept: Iterable[PartOrder] = ()
+) -> tuple[list[sql.Statement], list[tuple[str, list[str]]]]:
+    """What writes the parts, and the part orders that are not among `kept`; and Booked.ordered_parts of it.
+
+    `numbers` are one for each of `to_number`. `kept` are the part orders that the work order had before. One that
+    nothing is left of stays, so that its number comes back with its parts.
     """
-    kept = list(kept)
-    numbered = {part_order.part_order_num: part_order for part_order in kept}
-    grouped = {
-        (part_order.ship_to_location, part_order.urgency): part_order
-        for part_order in kept
-        if part_order.is_issued_here
-    }
-    orders: dict[PartGroup, PartOrder] = {}
-    new: list[PartGroup] = []
-    for group in dict.fromkeys(group for group, _ in planned if group):
-        place = (group.ship_to_location, group.urgency)
-        found = numbered.get(group.number) if group.number else grouped.get(place)
-        if found:
-            orders[group] = found
-        else:
-            new.append(group)
-    for number, added in zip(numbers.next_numbers(PartOrder, len(new), attempt), new, strict=True):
-        orders[added] = PartOrder(
+    new = {
+        group: PartOrder(
             pk=number,
             work_order=work_order,
-            part_order_num=added.number or f"{settings.BOOKJOB_PART_ORDER_PREFIX}{number}",
-            is_issued_here=not added.number,
-            ship_to_location=added.ship_to_location,
-            urgency=added.urgency,
+            part_order_num=group.number or f"{settings.BOOKJOB_PART_ORDER_PREFIX}{number}",
+            is_issued_here=not group.number,
+            ship_to_location=group.ship_to_location,
+            urgency=group.urgency,
         )
-    PartOrder.objects.bulk_create(orders[group] for group in new)
-    for position, (key, part) in enumerate(planned):
+        for number, group in zip(numbers, to_number(planned, kept), strict=True)
+    }
+    orders = _by_group(kept) | new
+    answer: dict[int, tuple[str, list[str]]] = {}
+    for position, (group, part) in enumerate(planned):
         part.work_order = work_order
         part.position = position
-        part.part_order = orders[key] if key else None
-    RequiredPart.objects.bulk_create(part for _, part in planned)
-    used = {part_order.pk: part_order for part_order in orders.values()}
-    return [
-        (used[key].part_order_num, [part.prod_num for _, part in planned if part.part_order_id == key])
-        for key in sorted(used)
-    ]
+        if group:
+            part.part_order = order = orders[group]
+            answer.setdefault(order.pk, (order.part_order_num, []))[1].append(part.prod_num)
+    statements = [sql.insert(*rows) for rows in ([*new.values()], [part for _, part in planned]) if rows]
+    return statements, [answer[key] for key in sorted(answer)]
+
+
+def _by_group(kept: Iterable[PartOrder]) -> dict[PartGroup, PartOrder]:
+    """Which part order takes which parts: those that name its number, and, of ours, those of the same place."""
+    found = {}
+    for order in kept:
+        found[PartGroup(order.part_order_num, "", "")] = order
+        if order.is_issued_here:
+            found[PartGroup("", order.ship_to_location, order.urgency)] = order
+    return found

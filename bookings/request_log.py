@@ -1,4 +1,4 @@
-"""One line in the log for each request: how it ended, for whom, how long it took.
+"""One line in the log for each request, and one count in the metrics: how it ended, for whom, how long it took.
 
 It is named by its route, not by its path, which holds an order number.
 """
@@ -8,11 +8,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from bookings import metrics
 from bookings.authentication import Caller
 
 logger = logging.getLogger("bookings.request")
+
+LOG_IN_PAGE = "/admin/login/"
 
 
 class RequestLogMiddleware:
@@ -22,15 +26,29 @@ class RequestLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         began = time.perf_counter()
         response = self.get_response(request)
+        seconds = time.perf_counter() - began
+        route = request.resolver_match.route if request.resolver_match else ""
+        outcome = _outcome(request, response)
         facts = {
-            "route": request.resolver_match.route if request.resolver_match else "",
+            "route": route,
             "status": response.status_code,
-            "outcome": getattr(response, "outcome", "ok" if response.status_code < 400 else "error"),
+            "outcome": outcome,
             "caller": _caller(request),
-            "ms": round((time.perf_counter() - began) * 1000, 1),
+            "ms": round(seconds * 1000, 1),
         }
         logger.info("%s", request.method, extra={"facts": facts})
+        if settings.BOOKJOB_METRICS_TOKEN:
+            metrics.count(response, route, outcome, seconds)
         return response
+
+
+def _outcome(request: HttpRequest, response: HttpResponse) -> str:
+    if said := getattr(response, "outcome", ""):
+        return str(said)
+    # The log-in page of the admin answers a wrong password with itself.
+    if request.method == "POST" and request.path_info == LOG_IN_PAGE and response.status_code == 200:
+        return "invalid_logon"
+    return "ok" if response.status_code < 400 else "error" if response.status_code < 500 else "server_error"
 
 
 def _caller(request: HttpRequest) -> str:

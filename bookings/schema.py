@@ -70,7 +70,7 @@ def answers(good: Any, *statuses: int) -> dict[int, Any]:
     """The responses of an operation: 200 and its errors; those that any request can meet are added."""
     return {200: good} | {
         status: OpenApiResponse(wire.ErrorBody, f"`params.error`: {WORDS[status]}")
-        for status in sorted({400, 401, 405, 500, 503, *statuses})
+        for status in sorted({400, 401, 405, 429, 500, 503, *statuses})
     }
 
 

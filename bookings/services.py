@@ -18,8 +18,8 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from bookings import lookup, numbers, offers, origin, parts, wire
-from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchTerm, WorkOrder
+from bookings import lookup, metrics, numbers, offers, origin, parts, sql, wire
+from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchTerm, ServiceArea, WorkOrder
 
 logger = logging.getLogger("bookings")
 
@@ -27,6 +27,7 @@ logger = logging.getLogger("bookings")
 # a few suffice; the bound only keeps a fault from becoming an endless loop.
 MAX_ROUNDS = 50
 MAX_CONFLICTS = 10
+WORK_ORDERS = f'"{WorkOrder._meta.db_table}"'
 
 
 class BookingError(Exception):
@@ -53,6 +54,7 @@ class Booked:
 
     work_order: WorkOrder
     ordered_parts: list[tuple[str, list[str]]]
+    is_repeat: bool = False
 
 
 def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: str) -> Booked:
@@ -77,13 +79,15 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
             order=order,
         )
     for attempt in range(MAX_ROUNDS):
-        earlier = _active_of(order)
+        if attempt:
+            metrics.LOST_RACES.inc()
+        earlier, area = _look_up(order, job.location)
         for work_order in earlier:
             if work_order.fingerprint == fingerprint:
                 return booked(work_order)
         now = timezone.now()
         try:
-            slots = _named_slots(job, now)
+            slots = _named_slots(job, area, now)
             to_move = _decide(earlier, slots[0])
             slot = _best_of(slots, job, now)
         except BookingError:
@@ -117,7 +121,7 @@ def booked(work_order: WorkOrder) -> Booked:
         .values_list("part_order_num", "required_parts__prod_num")
     ):
         ordered_parts.setdefault(number, []).append(prod_num)
-    return Booked(work_order, list(ordered_parts.items()))
+    return Booked(work_order, list(ordered_parts.items()), is_repeat=True)
 
 
 def cancel(*, work_order: WorkOrder, by: str, reason: str) -> None:
@@ -198,18 +202,16 @@ def record(
     **details: Any,
 ) -> None:
     """Write a line of the history of a work order or a slot; `details` say what was before and after."""
-    came = origin.current.get()
-    HistoryEntry.objects.create(
-        work_order=about if isinstance(about, WorkOrder) else None,
-        slot=about if isinstance(about, AppointmentSlot) else None,
-        event=event,
-        at=at,
-        by=by,
-        via=came.via,
-        request_id=came.request_id,
-        reason=reason,
-        details=details,
+    origin.record_each([about], event, at=at, by=by, reason=reason, **details)
+
+
+def _look_up(order: str, location: wire.Location) -> tuple[list[WorkOrder], ServiceArea | None]:
+    """The order's active bookings and the area of the visit. Most orders have none: the objects are read if some do."""
+    active, area = sql.run(
+        (f"SELECT id FROM {WORK_ORDERS} WHERE original_order = %s AND status = 'booked'", [order]),
+        offers.area_of(location),
     )
+    return _active_of(order) if active.rows else [], offers.read_area(area)
 
 
 def _active_of(order: str) -> list[WorkOrder]:
@@ -223,15 +225,13 @@ def _versions(work_orders: list[WorkOrder]) -> set[tuple[int, int]]:
 # --- Deciding ----------------------------------------------------------------------------------------------
 
 
-def _named_slots(job: wire.BookJob, now: datetime) -> list[AppointmentSlot]:
+def _named_slots(job: wire.BookJob, area: ServiceArea | None, now: datetime) -> list[AppointmentSlot]:
     """The slots of the one period that the body names, each with its `refusal`; never empty."""
-    area = offers.find_area(job.location)
     if area is None:
-        code = job.location.service_area_id
         raise BookingError(
             "slot_not_found",
-            f"There is no service area {code}." if code else "No service area takes care of this place.",
-            data_path="/Location/ServiceAreaID" if code else "/Location",
+            offers.no_area(job.location),
+            data_path="/Location/ServiceAreaID" if job.location.service_area_id else "/Location",
         )
     periods = {}
     for index, constraint in enumerate(job.time_constraints):
@@ -243,20 +243,7 @@ def _named_slots(job: wire.BookJob, now: datetime) -> list[AppointmentSlot]:
                 data_path=f"/TimeConstraints/{index}/ID",
             )
         periods[period] = index
-    slots = [
-        slot
-        for slot in offers.with_refusal(
-            AppointmentSlot.objects.filter(
-                offers.for_order_type(job.order_type),
-                area=area,
-                start__in={start for start, _ in periods},
-                end__in={end for _, end in periods},
-            ),
-            now,
-            area,
-        )
-        if (slot.start, slot.end) in periods
-    ]
+    slots = [slot for slot in offers.slots_of(area, job.order_type, periods, now) if (slot.start, slot.end) in periods]
     named = {(slot.start, slot.end) for slot in slots}
     if not named:
         period = next(iter(periods))
@@ -272,8 +259,6 @@ def _named_slots(job: wire.BookJob, now: datetime) -> list[AppointmentSlot]:
             "TimeConstraints names several appointments. Choose one.",
             data_path="/TimeConstraints",
         )
-    for slot in slots:
-        slot.area = area
     return slots
 
 
@@ -337,8 +322,10 @@ def _book(
     now: datetime,
     attempt: int,
 ) -> Booked:
-    (number,) = numbers.next_numbers(WorkOrder, 1, attempt)
     planned = parts.plan(job.required_parts)
+    (number,), part_numbers = numbers.next_numbers(
+        (WorkOrder, 1), (PartOrder, len(parts.to_number(planned))), attempt=attempt
+    )
     work_order = WorkOrder(
         pk=number,
         order_num=f"{settings.BOOKJOB_ORDER_PREFIX}{number}",
@@ -350,11 +337,17 @@ def _book(
         **_read_out(job, body, fingerprint),
         **parts.columns(planned),
     )
-    work_order.save(force_insert=True)
-    ordered_parts = parts.write(work_order, planned, attempt=attempt)
-    _write_search_terms(work_order, planned)
-    record(work_order, HistoryEntry.Event.BOOKED, at=now, by=caller, after=_place(slot))
-    _take_place(slot, now)
+    part_statements, ordered_parts = parts.write(work_order, planned, part_numbers)
+    entry = origin.entry(work_order, HistoryEntry.Event.BOOKED, at=now, by=caller, after=_place(slot))
+    *_, taken = sql.run(
+        sql.insert(work_order),
+        *part_statements,
+        _search_terms(work_order, planned),
+        sql.insert(entry),
+        _taking(slot, now),
+    )
+    if not taken.row_count:
+        raise _LostRace
     return Booked(work_order, ordered_parts)
 
 
@@ -386,9 +379,11 @@ def _rebook(
     for name, value in columns.items():
         setattr(work_order, name, value)
     work_order.required_parts.all().delete()
-    ordered_parts = parts.write(work_order, planned, kept=work_order.part_orders.all(), attempt=attempt)
+    kept = list(work_order.part_orders.all())
+    (part_numbers,) = numbers.next_numbers((PartOrder, len(parts.to_number(planned, kept))), attempt=attempt)
+    part_statements, ordered_parts = parts.write(work_order, planned, part_numbers, kept=kept)
     work_order.search_terms.all().delete()
-    _write_search_terms(work_order, planned)
+    sql.run(*part_statements, _search_terms(work_order, planned))
     record(
         work_order,
         HistoryEntry.Event.MOVED,
@@ -444,21 +439,25 @@ def _swap_places(before: AppointmentSlot, after: AppointmentSlot, now: datetime)
 
 
 def _take_place(slot: AppointmentSlot, now: datetime) -> None:
-    """The guard of the first promise: the place is taken only where all rules hold at this very moment."""
-    taken = AppointmentSlot.objects.filter(offers.takeable(now, slot.area), pk=slot.pk).update(booked=F("booked") + 1)
-    if not taken:
+    (taken,) = sql.run(_taking(slot, now))
+    if not taken.row_count:
         raise _LostRace
+
+
+def _taking(slot: AppointmentSlot, now: datetime) -> sql.Statement:
+    """The guard of the first promise: the place is taken only where all rules hold at this very moment."""
+    rules, values = offers.takeable(now, slot.area)
+    return f"UPDATE {offers.SLOTS} SET booked = booked + 1 WHERE id = %s AND {rules}", [slot.pk, *values]
 
 
 def _give_place_back(slot_id: int) -> None:
     AppointmentSlot.objects.filter(pk=slot_id).update(booked=F("booked") - 1)
 
 
-def _write_search_terms(work_order: WorkOrder, planned: parts.Planned) -> None:
+def _search_terms(work_order: WorkOrder, planned: parts.Planned) -> sql.Statement:
     product_numbers = [number for _, part in planned for number in (part.prod_num, part.replaces)]
-    SearchTerm.objects.bulk_create(
-        SearchTerm(work_order=work_order, term=term) for term in lookup.terms(work_order, product_numbers)
-    )
+    rows = [(work_order.pk, term) for term in lookup.terms(work_order, product_numbers)]
+    return sql.insert_rows(SearchTerm, ("work_order_id", "term"), rows)
 
 
 def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, caller: str) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from bookings import blackouts, services
@@ -198,11 +198,8 @@ def _wanted(row: Row, slot: AppointmentSlot | None) -> dict[str, Any]:
 
 
 def _check_worker(row: Row, slot: AppointmentSlot | None) -> None:
-    if not row.worker:
-        return
-    occupying = AppointmentSlot.objects.within(row.start, row.end).filter(Q(is_withdrawn=False) | Q(booked__gt=0))
-    busy = occupying.filter(worker=row.worker).exclude(pk=slot.pk if slot else 0).select_related("area").first()
-    if busy:
+    others = AppointmentSlot.objects.keeping_busy(row.worker, row.start, row.end).exclude(pk=slot.pk if slot else 0)
+    if busy := others.select_related("area").first():
         raise RowError(f"{row.worker} is busy {busy} in {busy.area.code}")
 
 

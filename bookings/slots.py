@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from bookings import blackouts
+from bookings import blackouts, origin
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError, record
 
@@ -20,13 +20,19 @@ def add(
     worker: str = "",
     order_type: str = "",
 ) -> AppointmentSlot:
-    """Make one slot. Raises ValidationError where there is such a slot already or the times are no period."""
+    """Make one slot. Raises ValidationError where there is such a slot already or the times are no period.
+
+    Raises BookingError if the worker is busy then, in whatever area.
+    """
     slot = AppointmentSlot(
         area=area, start=start, end=end, capacity=capacity, worker=worker.strip(), order_type=order_type.strip()
     )
-    slot.full_clean()
     with transaction.atomic():
         blackouts.only_writer()
+        slot.full_clean()
+        others = AppointmentSlot.objects.keeping_busy(slot.worker, start, end)
+        if busy := others.select_related("area").order_by("start", "pk").first():
+            raise BookingError("worker_busy", f"{slot.worker} is busy {busy} in {busy.area.code}. Choose another time.")
         slot.blackout = blackouts.covering(area.blackouts.in_force(), slot.worker, start, end)
         slot.save(force_insert=True)
         record(slot, HistoryEntry.Event.ADDED, at=timezone.now(), by=by, after={"capacity": capacity})
@@ -50,7 +56,7 @@ def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
         # Whoever was moved here between the two is asked about as well.
         blackouts.ask_for_review(hit, now)
         bookings = list(hit)
-        blackouts.record_each(bookings, event, by=by, reason=reason)
+        origin.record_each(bookings, event, at=now, by=by, reason=reason)
         record(slot, event, at=now, by=by, reason=reason, bookings=len(bookings))
     return len(bookings)
 

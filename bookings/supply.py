@@ -19,9 +19,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from bookings import origin
-from bookings.blackouts import covering, in_batches, only_writer, record_each
+from bookings.blackouts import covering, in_batches, only_writer
 from bookings.calendars import Diary, Period, moment_of
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea
+from bookings.origin import record_each
 from bookings.plans import Template
 
 ONE_DAY = timedelta(days=1)
@@ -114,7 +115,7 @@ def add_slots(wanted: Sequence[Wanted], *, by: str, ignore: Collection[int] = ()
         if not dry_run:
             _insert(new, by)
             AppointmentSlot.objects.filter(pk__in=withdrawn).update(is_withdrawn=False)
-            record_each(withdrawn, HistoryEntry.Event.OPENED, by=by, reason="The plan has it again.")
+            record_each(withdrawn, HistoryEntry.Event.OPENED, at=timezone.now(), by=by, reason="The plan has it again.")
     return added
 
 
@@ -155,7 +156,7 @@ def withdraw_slots(pks: Sequence[int], *, by: str) -> int:
         slots = _withdrawable(AppointmentSlot.objects.filter(pk__in=pks)).select_for_update()
         found = list(slots.order_by("pk").values_list("pk", flat=True))
         AppointmentSlot.objects.filter(pk__in=found).update(is_withdrawn=True)
-        record_each(found, HistoryEntry.Event.CLOSED, by=by, reason="The plan has it no longer.")
+        record_each(found, HistoryEntry.Event.CLOSED, at=timezone.now(), by=by, reason="The plan has it no longer.")
     return len(found)
 
 
@@ -182,6 +183,7 @@ def _what_is_there(
     for pk, is_withdrawn, booked, area_id, start, end, order_type, worker in rows:
         is_withdrawn = is_withdrawn or pk in ignore
         there[area_id, start, end, order_type, worker] = (pk, is_withdrawn)
+        # As AppointmentSlotQuerySet.keeping_busy has it.
         if worker and (booked or not is_withdrawn):
             periods[worker].append((start, end))
     return there, {worker: Diary(busy) for worker, busy in periods.items()}

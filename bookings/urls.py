@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from bookings import views
 
@@ -17,7 +17,7 @@ register_converter(OrderNumber, "order")
 
 urlpatterns = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("auth/token", views.TokenView.as_view(), name="token"),
     path("appointments/search", views.SearchView.as_view(), name="search"),
     path("workorders/<order:order>/followup", views.FollowupView.as_view(), name="followup"),

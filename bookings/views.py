@@ -1,6 +1,6 @@
 """HTTP only: authorise, look up, validate, call, answer."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.contrib.auth.models import AnonymousUser
 from django.shortcuts import get_object_or_404
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import authentication, feed, log_in, offers, replica, schema, services
+from bookings import authentication, feed, log_in, metrics, offers, replica, schema, services
 from bookings.authentication import Caller, ReadsWorkOrders
 from bookings.bodies import Body, RawJSONRenderer
 from bookings.models import WorkOrder
@@ -36,7 +36,7 @@ class TokenView(APIView):
         operation_id="log_in",
         description="Authentication REST API Interface (3.20.0): a token for a user who may use the API.",
         request=LogInSerializer,
-        responses=schema.answers(TokenSerializer, 413, 415, 429),
+        responses=schema.answers(TokenSerializer, 413, 415),
         examples=[schema.EXAMPLES["log-in"], schema.EXAMPLES["token"]],
     )
     def post(self, request: Request) -> Response:
@@ -55,14 +55,16 @@ class SearchView(APIView):
         operation_id="search_appointments",
         description="Appointment Search REST API Interface (3.18.0): the periods that can be booked right now.",
         request=SearchSerializer,
-        responses=schema.answers(FoundSerializer, 413, 415, 429),
+        responses=schema.answers(FoundSerializer, 413, 415),
         examples=[schema.EXAMPLES["search"], schema.EXAMPLES["found"]],
     )
     def post(self, request: Request) -> Response:
         serializer = SearchSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         job, now = serializer.validated_data, timezone.now()
-        return Response(FoundSerializer(replica.read(lambda using: offers.search(job, now, using))).data)
+        found = replica.read(lambda using: offers.search(job, now, using))
+        metrics.OFFERS.inc(len(found.periods))
+        return _answer(FoundSerializer(found).data, "ok" if found.periods else "nothing_free")
 
 
 class FollowupView(APIView):
@@ -71,7 +73,7 @@ class FollowupView(APIView):
         description="Followup WorkOrder REST API Interface (3.18.0): book a follow-up visit for a work order.",
         parameters=[schema.ORDER],
         request=BookJobSerializer,
-        responses=schema.answers(BookedSerializer, 404, 409, 413, 415, 429),
+        responses=schema.answers(BookedSerializer, 404, 409, 413, 415),
         examples=[schema.EXAMPLES["booking"], schema.EXAMPLES["booked"]],
     )
     def post(self, request: Request, order: str) -> Response:
@@ -86,7 +88,7 @@ class FollowupView(APIView):
             fingerprint=body.fingerprint,
             caller=cast(Caller, request.user).name,
         )
-        return Response(BookedSerializer(booked).data)
+        return _answer(BookedSerializer(booked).data, "repeat" if booked.is_repeat else "ok")
 
 
 class WorkOrderFeedView(APIView):
@@ -128,3 +130,10 @@ class WorkOrderView(APIView):
         visible = WorkOrder.objects.visible_to(authentication.user_of(request) or AnonymousUser())
         work_order = get_object_or_404(feed.with_everything(visible), order_num=read_order(order_num, request))
         return Response(WorkOrderSerializer(work_order).data)
+
+
+def _answer(data: Any, outcome: str) -> Response:
+    """An answer whose outcome, for the log and the metrics, says more than its status."""
+    response = Response(data)
+    response.outcome = outcome  # type: ignore[attr-defined]
+    return response

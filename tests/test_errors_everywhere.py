@@ -93,7 +93,7 @@ def test_a_database_that_is_away_in_a_view(monkeypatch, fault):
     def away(*args, **kwargs):
         raise fault("server closed the connection")
 
-    monkeypatch.setattr("bookings.offers.find_area", away)
+    monkeypatch.setattr("bookings.sql.run", away)
     for answer in (search({}), post("WO-1", booking())):
         assert (answer.status_code, answer["Retry-After"]) == (503, "5")
         assert answer.json()["detail"]["params"] == {"error": "unavailable"}

@@ -12,6 +12,7 @@ from tests.helpers import booking, clock_stands_at, make_slot, post
 
 # Personal data and secrets, each planted where it really comes.
 CUSTOMER, ORDER, PASSWORD = "Marker-Customer-7391", "WO-Marker-5520", "Marker-Password-4418"
+METRICS_TOKEN = "Marker-Metrics-Token-9930"
 
 
 def lines_of(text: str) -> list[dict]:
@@ -87,6 +88,7 @@ def test_a_page_that_fails(log, monkeypatch):
 
     monkeypatch.setattr("django.contrib.auth.forms.AuthenticationForm.__init__", fail)
     assert Client(raise_request_exception=False).get("/admin/login/").status_code == 500
+    assert log()[-1]["outcome"] == "server_error"
     (line,) = [line for line in log() if line["message"] == "A page failed"]
     assert line["fault"][0] == "ValueError"
     assert CUSTOMER not in json.dumps(log())
@@ -110,8 +112,9 @@ def test_a_fault_is_logged_without_what_it_quotes(log, monkeypatch, kind):
         assert ORDER not in text
 
 
-def test_no_secret_and_no_customer_gets_into_the_log(service):
+def test_no_secret_and_no_customer_gets_into_the_log_or_the_metrics(start_service):
     """Bookings, refusals, log-ins and a database that fails, over the whole service; then its output is searched."""
+    service = start_service(BOOKJOB_METRICS_TOKEN=METRICS_TOKEN)
     body = service.make_slot(capacity=1) | {
         "Account": {"AccountNum": CUSTOMER, "Name": CUSTOMER},
         "RequiredParts": [{"ProdNum": CUSTOMER, "Qty": 1}],
@@ -125,14 +128,17 @@ def test_no_secret_and_no_customer_gets_into_the_log(service):
     service.database.execute("ALTER TABLE bookings_historyentry RENAME TO bookings_away")
     service.database.execute("UPDATE bookings_appointmentslot SET capacity = 2")
     answers.append(service.book(f"{ORDER}-3", body))
+    metrics = service.request("GET", "/metrics", Authorization=f"Bearer {METRICS_TOKEN}").body.decode()
+    assert 'outcome="slot_unavailable"' in metrics
     service.stop()
     written = service.log.read_text()
     statuses = [line["status"] for line in lines_of(written) if line["logger"] == "bookings.request"]
     assert statuses == [answer.status for answer in answers]
     assert set(statuses) >= {200, 400, 401, 404, 409}
     assert statuses[-1] >= 500
-    for marker in (CUSTOMER, ORDER, PASSWORD, service.token):
+    for marker in (CUSTOMER, ORDER, PASSWORD, METRICS_TOKEN, service.token):
         assert marker not in written
+        assert marker not in metrics
     for answer in answers:
         if answer.status >= 500 or answer.status == 401:
             assert not any(marker in answer.body.decode() for marker in (CUSTOMER, ORDER, PASSWORD))

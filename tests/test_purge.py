@@ -5,9 +5,10 @@ from unittest import mock
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from bookings import blackouts, housekeeping, services
-from bookings.models import AppointmentSlot, HistoryEntry, SearchTerm, WorkOrder
+from bookings.models import AppointmentSlot, HistoryEntry, LogInRecord, Refusal, SearchTerm, WorkOrder
 from tests.conftest import manage
 from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
 
@@ -56,7 +57,9 @@ class TestSlots:
         blackouts.close_slots(area=make_area(), start=hidden.start, end=hidden.end, reason="x", by="test")
         stays = [book_in_june().slot, make_slot(start=datetime(2026, 6, 30, 23, tzinfo=UTC))]
         assert purge() == (
-            "2 past slots without bookings removed.\nPersonal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.\n"
+            "2 past slots without bookings removed.\n"
+            "0 refusals and 0 log-in records removed.\n"
+            "Personal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.\n"
         )
         assert set(AppointmentSlot.objects.all()) == set(stays)
         assert not HistoryEntry.objects.filter(slot__in=[old.pk, hidden.pk]).exists()
@@ -85,6 +88,61 @@ class TestSlots:
         told = purge("--dry-run")
         assert everything() == before
         assert told == purge() + "This was a dry run: nothing was written.\n"
+
+
+class TestRecords:
+    """Refusals and log-in records: nothing refers to them, and they grow for ever otherwise."""
+
+    def refuse(self, at: datetime) -> Refusal:
+        return Refusal.objects.create(at=at, error="full", message="x", original_order="WO-1", area=make_area())
+
+    def log_in(self, key: str, failed_at: datetime, succeeded_at: datetime | None = None) -> None:
+        LogInRecord.objects.create(key=key, failures=1, failed_at=failed_at, succeeded_at=succeeded_at)
+
+    def test_what_is_old_goes(self):
+        self.refuse(THEN)
+        stays = self.refuse(datetime(2026, 7, 1, tzinfo=UTC))
+        self.log_in("stale", THEN)
+        self.log_in("failed again", datetime(2026, 7, 1, tzinfo=UTC), THEN)
+        self.log_in("succeeded later", THEN, datetime(2026, 7, 1, tzinfo=UTC))
+        told = "1 refusals and 1 log-in records removed.\n"
+        before = [*Refusal.objects.values(), *LogInRecord.objects.values()]
+        assert told in purge("--dry-run")
+        assert [*Refusal.objects.values(), *LogInRecord.objects.values()] == before
+        assert told in purge()
+        assert Refusal.objects.get() == stays
+        assert set(LogInRecord.objects.values_list("key", flat=True)) == {"failed again", "succeeded later"}
+        assert "0 refusals and 0 log-in records removed.\n" in purge()
+
+    def test_what_log_in_still_goes_by_stays(self):
+        """However late the day: a technician who logged in last week is known at his address."""
+        now = timezone.now()
+        self.log_in("known", now - timedelta(days=29), now - timedelta(days=29))
+        self.log_in("forgotten", now - timedelta(days=31), now - timedelta(days=31))
+        assert "1 log-in records removed.\n" in purge(before=str(now.date()))
+        assert LogInRecord.objects.get().key == "known"
+
+    def test_in_batches_that_can_be_interrupted(self):
+        for number in range(7):
+            self.refuse(THEN + number * HOUR)
+            self.log_in(str(number), THEN)
+        with mock.patch.object(housekeeping, "BATCH", 3):
+            assert housekeeping.remove_rows(housekeeping.old_refusals(datetime(2026, 7, 1, tzinfo=UTC))) == 3
+            assert "4 refusals and 7 log-in records removed.\n" in purge()
+
+    def test_who_fails_at_this_moment_keeps_the_record(self):
+        """Between finding and removing: the DELETE asks again."""
+        self.log_in("back again", THEN)
+        old = housekeeping.old_log_in_records(datetime(2026, 7, 1, tzinfo=UTC))
+        real = type(old).delete
+
+        def delete(rows):
+            LogInRecord.objects.update(failed_at=timezone.now(), failures=2)
+            return real(rows)
+
+        with mock.patch.object(type(old), "delete", delete):
+            housekeeping.remove_rows(old)
+        assert LogInRecord.objects.get().failures == 2
 
 
 class TestPersonalData:

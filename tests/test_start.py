@@ -75,6 +75,11 @@ def test_the_defaults_are_good():
         ("BOOKJOB_HORIZON_DAYS", "0", "must be a number of days, 1 to 3660."),
         ("BOOKJOB_NOTICE_MINUTES", "soon", "must be a number of minutes, 0 to 525600."),
         ("BOOKJOB_MAX_OFFERS", "1e3", "must be a number, 1 to 1000."),
+        ("BOOKJOB_METRICS_TOKEN", "short", "must be a random text of at least 16 characters without spaces."),
+        ("BOOKJOB_SESSION_HOURS", "0", "must be a number of hours, 1 to 720."),
+        ("BOOKJOB_SESSION_IDLE_MINUTES", "1", "must be a number of minutes, 5 to 43200."),
+        ("BOOKJOB_CALLER_LIMIT", "10/s", "must be a number, 0 (off) to 10000000."),
+        ("BOOKJOB_ADDRESS_LIMIT", "-1", "must be a number, 0 (off) to 10000000."),
         ("BOOKJOB_MAX_BODY_BYTES", "1MiB", "must be a number of bytes, 1024 to 67108864."),
     ],
 )

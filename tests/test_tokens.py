@@ -1,6 +1,7 @@
 """Who may call: the x-access-token header (contract, section 3)."""
 
 import base64
+import hmac
 import json
 import time
 
@@ -30,12 +31,10 @@ def by_hand(header: dict, payload: dict, signature: bytes = b"") -> str:
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
 
 
-def resigned(header: dict, payload: dict) -> str:
-    """With a header that no library would write, but a good HS256 signature."""
+def resigned(header: dict, payload: dict, key: str = KEY) -> str:
+    """With a header that no library would write, or a key that none would take, but a good HS256 signature."""
     signing_input = by_hand(header, payload).rpartition(".")[0]
-    signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(
-        signing_input.encode(), KEY.encode()
-    )
+    signature = hmac.digest(key.encode(), signing_input.encode(), "sha256")
     return f"{signing_input}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
@@ -87,6 +86,7 @@ class TestAccepted:
         assert WorkOrder.objects.get().caller == caller
 
 
+PUBLIC_KEY_TEXT = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n"
 BAD = {
     "empty": "",
     "garbage": "garbage",
@@ -117,6 +117,22 @@ BAD = {
     "HS512 header": resigned({"alg": "HS512"}, {"exp": SOON}),
     "RS256 header": resigned({"alg": "RS256"}, {"exp": SOON}),
     "payload is a list": resigned({"alg": "HS256"}, [SOON]),
+    "its own key in it": token(
+        key="x" * 40, jwk={"kty": "oct", "k": base64.urlsafe_b64encode(b"x" * 40).decode().rstrip("=")}
+    ),
+    "a key at an address": token(key="x" * 40, jku="https://evil.example/keys.json", x5u="https://evil.example/c.pem"),
+    "kid is a path": resigned({"alg": "HS256", "kid": "../../../../dev/null"}, {"exp": SOON}, key=""),
+    "kid is SQL": token(key="x" * 40, kid="x' UNION SELECT 'xxxxxxxx"),
+    "kid is empty": token(key="x" * 40, kid=""),
+    "signed with an empty key": resigned({"alg": "HS256"}, {"exp": SOON}, key=""),
+    "signed with the kid": resigned({"alg": "HS256", "kid": "current"}, {"exp": SOON}, key="current"),
+    "alg in capitals": by_hand({"alg": "NONE"}, {"exp": SOON}),
+    "alg is a list": resigned({"alg": ["HS256"]}, {"exp": SOON}),
+    "payload not encoded": resigned({"alg": "HS256", "b64": False, "crit": ["b64"]}, {"exp": SOON}),
+    "nested": by_hand({"alg": "HS256", "cty": "JWT"}, {"exp": SOON}).split(".")[0] + "." + token(),
+    "encrypted": ".".join([by_hand({"alg": "dir", "enc": "A128GCM"}, {}).split(".")[0], "", "iv", "text", "tag"]),
+    "JSON serialization": json.dumps({"payload": token().split(".")[1], "signatures": []}),
+    "public key as the secret": resigned({"alg": "HS256"}, {"exp": SOON}, key=PUBLIC_KEY_TEXT),
     "signature cut": token()[:-4],
     "payload changed": token().replace(".", ".x", 1),
 }

@@ -19,7 +19,6 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from django.db.models import Q
 from django.utils import timezone
 
 from bookings import authentication, offers, wire
@@ -98,9 +97,9 @@ class Command(BaseCommand):
         now = timezone.now()
         area = ServiceArea.objects.get(code="LEEDS")
         # A day ahead, so that the line is still good when it is pasted after lunch.
-        conditions = [*offers.rules(now, area).values(), Q(start__gt=now + timedelta(days=1))]
-        periods = offers.open_periods(area.slots.all(), conditions, 1)
-        if not periods:
+        free = area.slots.filter(offers.as_filter(offers.takeable(now, area)), start__gt=now + timedelta(days=1))
+        period = free.values_list("start", "end").order_by("start", "end").first()
+        if not period:
             self.stdout.write("No appointment is free in LEEDS.")
             return
         order = f"WO-{1000 + WorkOrder.objects.count()}"
@@ -109,7 +108,7 @@ class Command(BaseCommand):
             "Location": {"LocationNum": "L-1", "ServiceAreaID": "LEEDS"},
             "RequiredParts": [{"ProdNum": "PUMP-17", "Qty": 1}],
         }
-        start, end = map(wire.vendor_time, periods[0])
+        start, end = map(wire.vendor_time, period)
         headers = f"-H 'Content-Type: application/json' -H 'x-access-token: {authentication.issue_token('api')}'"
         self.stdout.write("\nSearch free appointments:\n")
         self.stdout.write(f"curl -sS {url}/api/v1/appointments/search {headers} -d '{json.dumps(job)}'")

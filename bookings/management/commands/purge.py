@@ -1,13 +1,13 @@
-"""Remove what is old: past slots that nobody booked and, where the customer wants it, personal data of work orders.
+"""Remove what is old: past slots that nobody booked, refusals, log-in records and, by a setting, personal data.
 
 Example, what was over before this year:
 
     python manage.py purge --before 2026-01-01 --dry-run
     python manage.py purge --before 2026-01-01
 
-Days are UTC. With BOOKJOB_PURGE_PERSONAL_DATA=on, the names, addresses, bodies and remarks of old work orders are
-emptied as well, for good; their numbers stay taken. It works in short transactions while the service runs, and what
-was interrupted is simply run again.
+Days are UTC. Records of log-ins stay for 30 days at least. With BOOKJOB_PURGE_PERSONAL_DATA=on, the names, addresses,
+bodies and remarks of old work orders are emptied as well, for good; their numbers stay taken. It works in short
+transactions while the service runs, and what was interrupted is simply run again.
 """
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -17,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
 from django.utils import timezone
 from tqdm import tqdm
 
@@ -39,6 +40,9 @@ class Command(BaseCommand):
         if not dry_run:
             slots = _repeat(lambda: housekeeping.remove_slots(before=before), slots, "slot")
         self.stdout.write(f"{slots} past slots without bookings removed.")
+        refusals = _remove(housekeeping.old_refusals(before), dry_run, "refusal")
+        records = _remove(housekeeping.old_log_in_records(before), dry_run, "log-in record")
+        self.stdout.write(f"{refusals} refusals and {records} log-in records removed.")
         if not settings.BOOKJOB_PURGE_PERSONAL_DATA:
             self.stdout.write("Personal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.")
         else:
@@ -50,6 +54,11 @@ class Command(BaseCommand):
             self.stdout.write(f"{orders} work orders emptied of personal data.")
         if dry_run:
             self.stdout.write("This was a dry run: nothing was written.")
+
+
+def _remove(old: QuerySet[Any], dry_run: bool, unit: str) -> int:
+    count = old.count()
+    return count if dry_run else _repeat(lambda: housekeeping.remove_rows(old), count, unit)
 
 
 def _repeat(step: Callable[[], int], expected: int, unit: str) -> int:

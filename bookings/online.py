@@ -1,0 +1,46 @@
+"""Operations for migrations that run while bookings come in: on PostgreSQL without a lock that stops them.
+
+On SQLite, where a migration has the file for itself anyway, they are Django's plain ones. A migration with an index of
+these has `atomic = False`. docs/operations.md, "Migrations", has the rules.
+"""
+
+from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently, ValidateConstraint
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations import AddConstraint, AddIndex
+from django.db.migrations.state import ProjectState
+
+
+class AddIndexOnline(AddIndexConcurrently):
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        online = schema_editor.connection.vendor == "postgresql"
+        forwards = super().database_forwards if online else AddIndex(self.model_name, self.index).database_forwards
+        forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        online = schema_editor.connection.vendor == "postgresql"
+        backwards = super().database_backwards if online else AddIndex(self.model_name, self.index).database_backwards
+        backwards(app_label, schema_editor, from_state, to_state)
+
+
+class AddConstraintOnline(AddConstraintNotValid):
+    """New rows keep it from now on; the old ones are looked at by ValidateConstraintOnline, in the next migration."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        online = schema_editor.connection.vendor == "postgresql"
+        plain = AddConstraint(self.model_name, self.constraint)
+        forwards = super().database_forwards if online else plain.database_forwards
+        forwards(app_label, schema_editor, from_state, to_state)
+
+
+class ValidateConstraintOnline(ValidateConstraint):
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)

@@ -1,0 +1,248 @@
+"""The examples in deploy/ and what docs/operations.md says of them: numbers that are so, files that work.
+
+What needs nginx, systemd or promtool runs where the program is at hand.
+"""
+
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+from django.test import Client
+
+from bookings import authentication
+from tests.conftest import SERVER
+from tests.environment import ROOT
+from tests.helpers import path_of
+from tests.postgres import free_port
+from tests.test_faults import UNAVAILABLE
+from tests.test_metrics import TOKEN, wait_for
+
+DEPLOY = ROOT / "deploy"
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+ALERTS = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"][0]["rules"]
+NGINX = (DEPLOY / "nginx.conf").read_text()
+EXPORTER = {"up", "node_systemd_unit_state"}  # metrics of Prometheus and of node_exporter
+
+
+def section(title: str) -> str:
+    """What stands under a heading of the page."""
+    return re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)[1]
+
+
+def needs(program: str):
+    return pytest.mark.skipif(not shutil.which(program), reason=f"there is no {program} on this machine")
+
+
+# --- Time limits ---------------------------------------------------------------------------------------------
+
+
+def options(url: str) -> dict:
+    """What the service tells its database driver."""
+    code = "import json; from bookjob_site import settings; print(json.dumps(settings.DATABASES['default']['OPTIONS']))"
+    environment = os.environ | {"DATABASE_URL": url}
+    return json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment))
+
+
+def real_limits() -> dict[str, float]:
+    """Seconds by the name of their setting, out of settings.py, gunicorn.conf.py and nginx.conf."""
+    postgresql = options("postgres://user:password@127.0.0.1/name")
+    given = re.findall(r"-c (\w+)=(\d+)", postgresql["options"])
+    printed = subprocess.check_output(
+        [sys.executable, "-m", "gunicorn", "bookjob_site.wsgi", "--print-config"], cwd=ROOT, text=True
+    )
+    gunicorn = dict(line.split(" = ", 1) for line in re.sub(r" +", " ", printed).splitlines() if " = " in line)
+    nginx = dict(re.findall(r"^ *(\w+_timeout) (\d+)s;", NGINX, re.MULTILINE))
+    return {
+        **{name: int(value) / 1000 for name, value in given},
+        "tcp_user_timeout": postgresql["tcp_user_timeout"] / 1000,
+        "connect_timeout": postgresql["connect_timeout"],
+        **{name: int(gunicorn[name]) for name in ("timeout", "graceful_timeout", "keepalive")},
+        **{name: int(value) for name, value in nginx.items()},
+    }
+
+
+def test_the_table_of_time_limits_says_what_is_set_and_each_waits_for_the_next():
+    rows = re.findall(r"^\|.*\| (\d+) s \| `(\w+)` \|$", section("Time limits that fit together"), re.MULTILINE)
+    assert len(rows) == 8
+    real = real_limits()
+    assert {name: int(seconds) for seconds, name in rows} == {name: real[name] for _, name in rows}
+    seconds = [int(seconds) for seconds, _ in rows]
+    assert seconds == sorted(seconds, reverse=True)
+    text = section("Time limits that fit together")
+    assert f"SQLite's callers wait {options('')['timeout']} s" in text
+    assert (
+        f"idle connections to gunicorn after {real['keepalive_timeout']} s, gunicorn after {real['keepalive']} s"
+        in (" ".join(text.split()))
+    )
+    assert real["keepalive_timeout"] < real["keepalive"]
+    unit = (DEPLOY / "bookjob.service").read_text()
+    assert int(re.search(r"TimeoutStopSec=(\d+)", unit)[1]) > real["graceful_timeout"]
+    assert f"systemd waits {re.search(r'TimeoutStopSec=(.*)', unit)[1]} s" in text
+
+
+def test_nginx_takes_what_the_service_would_answer_itself(settings):
+    assert int(re.search(r"client_max_body_size (\d+)m", NGINX)[1]) * 1024 * 1024 > settings.BOOKJOB_MAX_BODY_BYTES
+    assert int(re.search(r"large_client_header_buffers \d (\d+)k", NGINX)[1]) * 1024 > authentication.MAX_TOKEN_LENGTH
+
+
+# --- Alerts and metrics --------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_every_metric_is_explained_and_every_alert_has_its_metrics_and_its_remedy(settings):
+    settings.BOOKJOB_METRICS_TOKEN = TOKEN
+    page = Client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).content.decode()
+    there = set(re.findall(r"^# TYPE (\w+)", page, re.MULTILINE))
+    explained = {name for row in re.findall(r"^\| (`bookjob.*?) \|", section("Metrics"), re.MULTILINE)
+                 for name in re.findall(r"`(\w+)`", row)}  # fmt: skip
+    if not SERVER:
+        explained -= {"bookjob_lock_waiters", "bookjob_lock_wait_seconds"}
+    assert there == explained
+
+    for alert in ALERTS:
+        names = set(re.findall(r"\b(?:bookjob_|node_|up\b)\w*", alert["expr"]))
+        series = {re.sub(r"_(bucket|sum|count)$", "", name) for name in names} - {"bookjob_lock_wait_seconds"}
+        assert names, alert
+        assert series <= there | EXPORTER, alert
+    assert [alert["alert"] for alert in ALERTS] == re.findall(r"^### (.*)", section("Alerts"), re.MULTILINE)
+
+
+@needs("promtool")
+def test_the_alert_rules_are_what_prometheus_reads():
+    checked = subprocess.run(["promtool", "check", "rules", DEPLOY / "alerts.yml"], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.django_db
+@needs("promtool")
+def test_the_page_is_what_prometheus_reads(settings):
+    settings.BOOKJOB_METRICS_TOKEN = TOKEN
+    page = Client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).content
+    checked = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
+
+
+# --- systemd -------------------------------------------------------------------------------------------------
+
+
+@needs("systemd-analyze")
+def test_the_units_are_what_systemd_reads(tmp_path):
+    for unit in DEPLOY.glob("bookjob*"):
+        # What is not installed here must at least be somewhere.
+        text = unit.read_text().replace("/opt/bookjob/.venv/bin/", f"{Path(sys.executable).parent}/")
+        (tmp_path / unit.name).write_text(text)
+    units = sorted(tmp_path.iterdir())
+    assert len(units) == 6
+    checked = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
+    mine = [line for line in checked.stderr.splitlines() if "bookjob" in line]
+    assert (checked.returncode, mine) == (0, []), checked.stderr
+
+
+def test_the_units_run_commands_that_there_are():
+    for unit in DEPLOY.glob("*.service"):
+        (command,) = re.findall(r"^ExecStart=(.*)", unit.read_text(), re.MULTILINE)
+        if named := re.search(r"manage\.py (\w+)", command):
+            assert (ROOT / "bookings" / "management" / "commands" / f"{named[1]}.py").exists()
+        else:
+            assert command.endswith("/gunicorn bookjob_site.wsgi")
+
+
+# --- nginx ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxy(tmp_path):
+    """A function that starts nginx with deploy/nginx.conf in front of a service; gives the port that speaks TLS."""
+    processes = []
+
+    def start(service) -> int:
+        plain, port = free_port(), free_port()
+        key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+             "-keyout", key, "-out", certificate],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        replaced = NGINX
+        for ours, here in {
+            "127.0.0.1:8000": f"127.0.0.1:{service.port}",
+            "listen 80;": f"listen 127.0.0.1:{plain};",
+            "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
+            "/etc/ssl/bookjob.pem": str(certificate),
+            "/etc/ssl/private/bookjob.key": str(key),
+            "/var/log/nginx/": f"{tmp_path}/",
+            "bookjob.example.org": "localhost",
+        }.items():
+            assert ours in replaced
+            replaced = replaced.replace(ours, here)
+        (tmp_path / "bookjob.conf").write_text(replaced)
+        temporary = "".join(
+            f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        configuration = tmp_path / "nginx.conf"
+        configuration.write_text(
+            f"{'user root;' if os.geteuid() == 0 else ''} daemon off; events {{}}"
+            f" pid {tmp_path}/pid; error_log {tmp_path}/error.log;"
+            f" http {{ {temporary} include {tmp_path}/bookjob.conf; }}"
+        )
+        command = ["nginx", "-p", tmp_path, "-c", configuration]
+        tested = subprocess.run([*command, "-t"], capture_output=True, text=True)
+        assert (tested.returncode, "warn" in tested.stderr) == (0, False), tested.stderr
+        processes.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+        return port
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(10)
+
+
+@needs("nginx")
+def test_a_booking_through_nginx(start_service, proxy):
+    service = start_service(
+        BOOKJOB_HTTPS="on", ALLOWED_HOSTS="localhost", BOOKJOB_PROXIES="127.0.0.0/8", BOOKJOB_METRICS_TOKEN=TOKEN
+    )
+    url = f"https://localhost:{proxy(service)}"
+    trusting = ssl._create_unverified_context()
+
+    def call(path, body=None, **headers):
+        data = json.dumps(body).encode() if body else None
+        headers = {"x-access-token": service.token, "Content-Type": "application/json"} | headers
+        request = urllib.request.Request(url + path, data, headers)
+        try:
+            with urllib.request.urlopen(request, context=trusting, timeout=30) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    wait_for(lambda: call("/livez"))
+    body = service.make_slot(capacity=9)
+    # Numbers with a slash, dots and letters keep their percent signs on the way.
+    for order in ("WO-1", "WO 100/236", "../..", "Ü-1"):
+        status, answer = call(path_of(order), body)
+        assert (status, call(path_of(order), body)) == (200, (200, answer)), (order, answer)
+    orders = service.database.execute("SELECT original_order FROM bookings_workorder")
+    assert {order for (order,) in orders} == {"WO-1", "WO 100/236", "../..", "Ü-1"}
+    # What is too large is refused by the service, in ServiceMobility's form.
+    status, answer = call(path_of("WO-2"), body | {"Notes": "x" * 1024 * 1024})
+    assert (status, json.loads(answer)["code"]) == (413, 413)
+    status, answer = call(path_of("WO-2"), body, **{"x-access-token": "x" * 9000})
+    assert (status, json.loads(answer)["code"]) == (401, 401)
+    # The admin knows that it is behind TLS: no redirect to itself.
+    status, answer = call("/admin/login/")
+    assert (status, b"<form" in answer) == (200, True)
+    status, answer = call("/metrics", Authorization=f"Bearer {TOKEN}")
+    assert (status, b"bookjob_database_up 1.0" in answer) == (200, True)
+    # When nobody is there, callers are told to repeat, in ServiceMobility's form too.
+    service.stop()
+    status, answer = call(path_of("WO-1"), body)
+    assert (status, json.loads(answer)) == (503, UNAVAILABLE)
