@@ -51,6 +51,7 @@ class Bench:
         with psycopg.connect(server.url) as connection:
             (data,) = connection.execute("SHOW data_directory").fetchone()
         self.postmaster = int((Path(data) / "postmaster.pid").read_text().splitlines()[0])
+        self.pgbench_binary = floor.find_pgbench(os.readlink(f"/proc/{self.postmaster}/exe"))
 
     def database_cpu(self) -> float:
         return services.cpu_of_tree(self.postmaster)
@@ -61,6 +62,8 @@ class Bench:
             connection.execute(f"CREATE DATABASE {name}")
         url = f"{self.server.url.removesuffix('/postgres')}/{name}"
         services.migrate(url)
+        if not slots:
+            return url
         world.fill(url, slots, work_orders)
         say(f"{slots:,} slots and {work_orders:,} work orders: made in {time.monotonic() - began:.0f} s")
         return url
@@ -78,6 +81,15 @@ class Bench:
             database=database * 1000 / count,
             answers=answers,
         )
+
+    def pgbench(self, url: str, script: floor.Script, count: int, number: int) -> Round:
+        count -= count % CONNECTIONS
+        database = self.database_cpu()
+        file = self.folder / "pgbench.sql"
+        rate = floor.run(
+            self.pgbench_binary, url, script, file, transactions=count, clients=CONNECTIONS, first=number * 1_000_000
+        )
+        return Round(rate, 0, 0, 0, (self.database_cpu() - database) * 1000 / count)
 
     def interleaved(
         self,
@@ -160,7 +172,9 @@ def measure(report: Report, bench: Bench, slots: int, options: argparse.Namespac
 
         ours, rival = start("ours"), start("FastAPI")
         bookings, searches = world.Bookings(slots), world.Searches(slots)
-        pgbench = floor.Floor(url, bench, bookings)
+        booking, search = floor.make_scripts(
+            bench.make_database("captured", 0), services.environment(""), bookings.areas
+        )
 
         def by_http(service: services.Service, source: world.Bookings | world.Searches, count: int, mark: str):
             return lambda number: bench.round(service, source.take(count, f"{mark}-{service.port}-{number}"))
@@ -170,7 +184,7 @@ def measure(report: Report, bench: Bench, slots: int, options: argparse.Namespac
             {
                 "ours": by_http(ours, bookings, count, "WO"),
                 "FastAPI, asyncpg (b)": by_http(rival, bookings, count, "WO"),
-                #                "pgbench, our statements (c)": lambda number: pgbench.book(count * 4),
+                "pgbench, our statements (c)": lambda number: bench.pgbench(url, booking, count * 4, number),
             },
             options.rounds,
         )
@@ -178,13 +192,13 @@ def measure(report: Report, bench: Bench, slots: int, options: argparse.Namespac
         report.table(f"booking, {slots:,} slots", found)
         report.at_most("Booking: processor time, ours / (b)", 0.9, ratios(found, "ours", b, "cpu"))
         report.at_least("Booking: throughput, ours / (b)", 1.0, ratios(found, "ours", b, "rate"))
-        #        report.at_most("Booking: database time, ours / (c)", 1.3, ratios(found, "ours", c, "database"))
+        report.at_most("Booking: database time, ours / (c)", 1.3, ratios(found, "ours", c, "database"))
 
         found = bench.interleaved(
             {
                 "ours": by_http(ours, searches, count, ""),
                 b: by_http(rival, searches, count, ""),
-                #                c: lambda number: pgbench.search(count * 4),
+                c: lambda number: bench.pgbench(url, search, count * 4, number),
             },
             options.rounds,
         )

@@ -31,6 +31,7 @@ def environment(database_url: str) -> dict[str, str]:
         | defaults
         | {
             "DATABASE_URL": database_url,
+            "BENCH_KEY": world.KEY,
             "SECRET_KEY": "only-for-measuring-0123456789-0123456789-0123456789",
             "ALLOWED_HOSTS": "bookjob.example.org",
             "BOOKJOB_JWT_KEYS": f"bench:{world.KEY} old:{'x' * 40}",

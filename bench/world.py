@@ -5,6 +5,7 @@ Every area has four workers, each with five slots of two hours a day, from fifty
 """
 
 import json
+import os
 import random
 import secrets
 import time
@@ -20,7 +21,7 @@ SLOTS_OF_AN_AREA = 2_000
 DAYS, PERIODS, WORKERS, PLACES = 100, 5, 4, 1_000
 FIRST_BOOKABLE, BOOKABLE_DAYS = 2, 18  # within notice and horizon, whatever the hour is now
 CROWD, CROWDED_SLOTS = "CROWD", 20
-KEY = secrets.token_urlsafe(36)
+KEY = os.environ.get("BENCH_KEY") or secrets.token_urlsafe(36)  # the process that captures statements gets it
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
@@ -41,16 +42,26 @@ def fill(url: str, slots: int, work_orders: int = 0) -> None:
         connection.execute(
             """
             INSERT INTO bookings_appointmentslot
-                (area_id, start, "end", order_type, worker, capacity, booked, is_open)
-            SELECT area.id, begin, begin + interval '2 hours', '', 'worker-' || worker, %s, 0, true
+                (id, area_id, start, "end", order_type, worker, capacity, booked, is_open)
+            SELECT (area.id - 1) * %(slots)s + (day * %(periods)s + period) * %(workers)s + worker,
+                   area.id, begin, begin + interval '2 hours', '', 'worker-' || worker, %(places)s, 0, true
             FROM bookings_servicearea AS area,
-                 generate_series(0, %s) AS day,
-                 generate_series(0, %s) AS period,
-                 generate_series(1, %s) AS worker,
-                 LATERAL (SELECT %s + make_interval(days => day - %s, hours => 8 + 2 * period) AS begin) AS at
+                 generate_series(0, %(days)s - 1) AS day,
+                 generate_series(0, %(periods)s - 1) AS period,
+                 generate_series(1, %(workers)s) AS worker,
+                 LATERAL (SELECT %(today)s + make_interval(days => day - %(days)s / 2, hours => 8 + 2 * period)
+                          AS begin) AS at
             """,
-            [PLACES, DAYS - 1, PERIODS - 1, WORKERS, TODAY, DAYS // 2],
+            {
+                "slots": SLOTS_OF_AN_AREA,
+                "periods": PERIODS,
+                "workers": WORKERS,
+                "places": PLACES,
+                "days": DAYS,
+                "today": TODAY,
+            },
         )
+        connection.execute("SELECT setval('bookings_appointmentslot_id_seq', max(id)) FROM bookings_appointmentslot")
         connection.execute(
             "INSERT INTO bookings_servicearea (code, name, time_zone) VALUES (%s, 'Crowd', 'Europe/London')", [CROWD]
         )
