@@ -73,7 +73,9 @@ def run(pgbench: str, url: str, script: Script, file: Path, *, transactions: int
 def make_scripts(url: str, environment: dict[str, str], areas: int) -> tuple[Script, Script]:
     """For a booking and for a search; `url` is of an empty database that was migrated."""
     command = [sys.executable, "-m", "bench.floor"]
-    done = subprocess.run(command, env=environment | {"DATABASE_URL": url}, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        command, env=environment | {"DATABASE_URL": url}, check=True, stdout=subprocess.PIPE, text=True
+    )
     captured = json.loads(done.stdout)
     draw = DRAW_AREA.format(areas=areas)
     return make_script(captured["booking"], draw + DRAW), make_script(captured["search"], draw)

@@ -86,28 +86,28 @@ def fill(url: str, slots: int, work_orders: int = 0) -> None:
 def _fill_work_orders(connection: psycopg.Connection, count: int) -> None:
     """Bookings of the size of those that are measured, spread over all slots that can be booked."""
     body = (HERE / "booking.json").read_text()
-    wide = {"body": body, "count": count, "first": FIRST_BOOKABLE + DAYS // 2, "days": BOOKABLE_DAYS}
+    values = {"body": body, "count": count}
     statements = [
         # A slot of each booking: by turns of those that can be booked, whose keys count up within their area.
         """
         CREATE TEMP TABLE turn AS
-        SELECT row_number() OVER () AS n, id, area_id, start FROM bookings_appointmentslot
+        SELECT row_number() OVER () AS step, id, area_id, start FROM bookings_appointmentslot
         WHERE start >= now() + interval '1 day' AND worker <> ''
         """,
-        "CREATE UNIQUE INDEX turn_by_n ON turn (n)",
+        "CREATE UNIQUE INDEX turn_by_step ON turn (step)",
         "ANALYZE turn",
         """
         INSERT INTO bookings_workorder
             (order_num, original_order, claim, slot_id, area_id, visit_start, status, account_num, account_name,
              location_num, location_name, address, postcode, phone, order_type, worker, part_count, body, fingerprint,
              caller, created_at, changed_at, version, reviewed_by, reviewed_at, cancelled_by, cancel_reason)
-        SELECT 'X-' || n, 'OLD-' || n, 'OLD-' || n, turn.id, turn.area_id, turn.start, 'booked', 'C-' || n % 50000,
-               'Hannah Brandt', 'L-' || n % 50000, 'Home', '14 Mill Lane, Flat 2, Leeds', 'LS' || n % 99 || ' 1AB',
-               '+44 113 496 ' || n % 10000, '1001', 'tech.' || n % 50, 3, %(body)s || n, md5(n::text),
+        SELECT 'X-' || n, 'OLD-' || n, 'OLD-' || n, turn.id, turn.area_id, turn.start, 'booked', 'C-' || n %% 50000,
+               'Hannah Brandt', 'L-' || n %% 50000, 'Home', '14 Mill Lane, Flat 2, Leeds', 'LS' || n %% 99 || ' 1AB',
+               '+44 113 496 ' || n %% 10000, '1001', 'tech.' || n %% 50, 3, %(body)s || n, md5(n::text),
                'tech.jones', now() - n * interval '10 seconds', now(), 1,
-               CASE WHEN n % 40 = 0 THEN '' ELSE 'ann' END, CASE WHEN n % 40 = 0 THEN NULL ELSE now() END, '', ''
+               CASE WHEN n %% 40 = 0 THEN '' ELSE 'ann' END, CASE WHEN n %% 40 = 0 THEN NULL ELSE now() END, '', ''
         FROM generate_series(1, %(count)s) AS n
-        JOIN turn ON turn.n = 1 + n % (SELECT count(*) FROM turn)
+        JOIN turn ON turn.step = 1 + n %% (SELECT count(*) FROM turn)
         """,
         """
         UPDATE bookings_appointmentslot AS slot SET booked = taken.count
@@ -139,7 +139,7 @@ def _fill_work_orders(connection: psycopg.Connection, count: int) -> None:
         """,
     ]
     for statement in statements:
-        connection.execute(statement, wide)
+        connection.execute(statement, values)
 
 
 class Bookings:
