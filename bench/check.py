@@ -44,11 +44,12 @@ def rows(url: str, leave_out: set[str], order: str = "%") -> dict[str, list[str]
     with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as connection:
         for table in TABLES:
             of_order = ""
+            own = {"id"} if table == "searchterm" else set()  # the words are a set
             if table not in ("appointmentslot", "refusal"):
                 key = "id" if table == "workorder" else "work_order_id"
                 of_order = f"WHERE {key} IN (SELECT id FROM bookings_workorder WHERE original_order LIKE '{order}')"
             found[table] = sorted(
-                str({name: value for name, value in row.items() if name not in leave_out})
+                str({name: value for name, value in row.items() if name not in leave_out | own})
                 for row in connection.execute(f"SELECT * FROM bookings_{table} {of_order}")
             )
     return found
@@ -62,7 +63,7 @@ def differences(name: str, ours: object, theirs: object) -> list[str]:
             return []
         pairs = [pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]]
         first = pairs[0] if pairs else ("", "")
-        return [f"{name}: {len(ours)} and {len(theirs)}, such as\n  {first[0]}\n  {first[1]}"]
+        return [f"{name}: {len(ours)} and {len(theirs)}, such as\n  {first[0][:600]}\n  {first[1][:600]}"]
     return [] if ours == theirs else [f"{name}: {ours} and {theirs}"]
 
 
@@ -74,7 +75,7 @@ def main() -> int:
         template = bench.make_database("template_of_all", SLOTS, 50)
         with psycopg.connect(template) as connection:
             # One of the workers has the most room, so that nothing is left to the lot.
-            connection.execute("UPDATE bookings_appointmentslot SET capacity = capacity + 1 WHERE worker = 'worker-1'")
+            connection.execute("UPDATE bookings_appointmentslot SET capacity = 2 * capacity WHERE worker = 'worker-1'")
         source = world.Bookings(SLOTS)
         requests = source.take(BODIES, "WO")
         # A copy, and the same order with another body, neither of which may leave a row.

@@ -157,9 +157,10 @@ class FollowupView(views.APIView):
     authentication_classes = (TokenAuthentication,)
 
     def post(self, request, order):
+        body = request._request.body.decode()  # before the parser reads it away
         serializer = BookJobSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        work_order = self.book(order, serializer.validated_data, request)
+        work_order = self.book(order, serializer.validated_data, body, request)
         answer = [
             {
                 "PartOrderNum": part_order.part_order_num,
@@ -170,7 +171,7 @@ class FollowupView(views.APIView):
         return Response({"OrderNum": work_order.order_num, "OrderedParts": answer})
 
     @transaction.atomic
-    def book(self, order, job, request):
+    def book(self, order, job, body, request):
         period, place, account = job["TimeConstraints"][0]["Period"], job["Location"], job["Account"]
         address, now = place["Address"], timezone.now()
         if WorkOrder.objects.filter(original_order=order, status="booked").exists():
@@ -198,7 +199,7 @@ class FollowupView(views.APIView):
             postcode=address["Zip"], phone=phones[0] if phones else "", order_type=job["OrderType"],
             worker=job["UserName"], part_count=len(rows),
             parts_due_at=max(due, default=None),
-            body=request._request.body.decode(),
+            body=body,
             fingerprint=hashlib.sha256(json.dumps(request.data, sort_keys=True).encode()).hexdigest(),
             caller=request.user.name, created_at=now, changed_at=now,
         )  # fmt: skip
@@ -214,12 +215,8 @@ class FollowupView(views.APIView):
                     cursor.execute("SELECT nextval('bookings_partorder_id_seq')")
                     (part_key,) = cursor.fetchone()
                 number = given or f"{settings.BOOKJOB_PART_ORDER_PREFIX}{part_key}"
-                part_order = PartOrder.objects.create(
-                    pk=part_key,
-                    work_order=work_order,
-                    is_issued_here=not given,
-                    **(wanted | {"part_order_num": number}),
-                )
+                row = {"is_issued_here": False} | wanted | {"part_order_num": number}
+                part_order = PartOrder.objects.create(pk=part_key, work_order=work_order, **row)
             RequiredPart.objects.create(
                 work_order=work_order, part_order=part_order, position=position, prod_num=ordered["ProdNum"],
                 replaces="" if ordered is part else part["ProdNum"],

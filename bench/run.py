@@ -163,7 +163,7 @@ class Report:
 
 
 def measure(report: Report, bench: Bench, slots: int, options: argparse.Namespace) -> None:
-    url = bench.make_database("bench", slots)
+    url = bench.make_database("bench", slots, 10_000)
     with contextlib.ExitStack() as stack:
 
         def start(name: str, database_url: str = url) -> services.Service:
