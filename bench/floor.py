@@ -19,7 +19,8 @@ from typing import Any
 
 from bench import world
 
-AREA, SLOT, NUMBER, PART = 6_100_000_001, 6_200_000_001, 6_300_000_001, 6_400_000_001
+# None of them begins like a number that is made up for a transaction.
+AREA, SLOT, NUMBER, PART = 9_100_000_001, 9_200_000_001, 6_300_000_001, 9_400_000_001
 ORDER, CODE = "WO-CAPTURED", "AREA-CAPTURED"
 START = world.TODAY + timedelta(days=3, hours=8, minutes=7)
 END = START + timedelta(hours=2)

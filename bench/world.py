@@ -4,12 +4,13 @@ Every area has four workers, each with five slots of two hours a day, from fifty
 2,000 slots. The rows are made in the database, so that ten million take minutes.
 """
 
+import contextlib
 import json
 import os
 import random
 import secrets
+import sqlite3
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,6 +82,30 @@ def fill(url: str, slots: int, work_orders: int = 0) -> None:
             _fill_work_orders(connection, work_orders)
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
+
+
+def fill_sqlite(file: str, slots: int) -> None:
+    """The same slots, without any booking."""
+    areas = range(1, max(1, slots // SLOTS_OF_AN_AREA) + 1)
+    rows = [
+        (area, str(begin)[:19], str(begin + timedelta(hours=2))[:19], f"worker-{worker}", PLACES)
+        for area in areas
+        for day in range(DAYS)
+        for period in range(PERIODS)
+        for begin in [TODAY + timedelta(days=day - DAYS // 2, hours=8 + 2 * period)]
+        for worker in range(1, WORKERS + 1)
+    ]
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO bookings_servicearea (id, code, name, time_zone) VALUES (?, ?, ?, 'Europe/London')",
+            [(area, f"AREA-{area}", f"Area {area}") for area in areas],
+        )
+        connection.executemany(
+            "INSERT INTO bookings_appointmentslot (area_id, start, end, order_type, worker, capacity, booked, is_open)"
+            " VALUES (?, ?, ?, '', ?, ?, 0, 1)",
+            rows,
+        )
+        connection.execute("ANALYZE")
 
 
 def _fill_work_orders(connection: psycopg.Connection, count: int) -> None:
@@ -186,11 +211,6 @@ class Searches:
 
     def _request(self) -> bytes:
         return _whole(self.head, _put(self.template, {"@AREA@": f"AREA-{self.draw.randint(1, self.areas)}"}))
-
-
-def in_batches(items: list[bytes], size: int) -> Iterator[list[bytes]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _head(method: str, path: str) -> str:
