@@ -3,8 +3,8 @@
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 RUN python -m venv /venv
-COPY requirements.txt ./
-RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+COPY requirements.lock ./
+RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
 COPY manage.py gunicorn.conf.py ./
 COPY bookjob_site bookjob_site
 COPY bookings bookings

@@ -1,6 +1,7 @@
 """gunicorn's settings, found by gunicorn itself. Its command line and GUNICORN_CMD_ARGS override them."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -32,6 +33,12 @@ if not os.environ.get("PROMETHEUS_MULTIPROC_DIR", "").startswith(_folder):
             shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(_remove, os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid())
+
+
+def when_ready(server: Any) -> None:
+    """Before the workers are forked: what was loaded stays for good, so no collection looks at it (or copies it)."""
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -95,7 +95,7 @@ def fill(start, stop):
             [
                 SearchTerm(work_order=row, term=term)
                 for row in rows
-                for term in lookup.terms(row, [f"P-{row.pk % 900}"])
+                for term in lookup.terms(vars(row), [f"P-{row.pk % 900}"])
             ],
             batch_size=20_000,
         )

@@ -5,9 +5,10 @@ Each class shows only the areas that somebody may see, in its list, pages, actio
 the one place of it.
 """
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -17,17 +18,20 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.views import ChangeList
 
-from bookings import desk, details, exports, filters, forms, lookup, slots
+from bookings import blackouts, desk, details, exports, filters, forms, lookup, slots
 from bookings.models import (
     AppointmentSlot,
     AreaRestriction,
+    Blackout,
     PostcodePrefix,
     Refusal,
     ServiceArea,
@@ -39,6 +43,7 @@ from bookings.services import BookingError
 # As far as any calendar of slots reaches.
 LAST_DAY = date(filters.LAST_YEAR, 12, 31)
 ADD_HINT = "Hours are read on the clock of the area. A whole calendar is made with the command seed_slots."
+CLOSE_HINT = "On the clock of the area. The next page shows which slots and bookings it would hit."
 DAYS_HINT = "Hours are read on the clock of the area. The next page shows which slots and bookings it would hit."
 
 admin.site.unregister(User)
@@ -67,12 +72,35 @@ def state_label(work_order: WorkOrder) -> str:
 
 def period_lines(area: ServiceArea, slot: AppointmentSlot) -> str:
     """`Fri 4 Dec, 13:00-15:00` above the zone that it is read in; the year where it is not this one."""
-    text, _, zone = area.period_text(slot.start, slot.end).rpartition(" (")
+    return _lines(area, area.period_text(slot.start, slot.end))
+
+
+def instant_lines(area: ServiceArea, instant: datetime) -> str:
+    return _lines(area, area.instant_text(instant))
+
+
+def _lines(area: ServiceArea, text: str) -> str:
+    text, _, zone = text.rpartition(" (")
     return two_lines(text.replace(f" {filters.today(area.zone).year}", ""), zone.rstrip(")"))
 
 
+def close_links(request: HttpRequest) -> list[tuple[str, str]]:
+    may = request.user.has_perm("bookings.close_appointmentslot")
+    return [(reverse("admin:bookings_blackout_add"), "Close for a time")] if may else []
+
+
+class BoundedSearch:
+    """Each word is a condition of the statement; a thousand are more than SQLite takes."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        few = " ".join(search_term.split(" ")[: lookup.MAX_WORDS])
+        return super().get_search_results(request, queryset, few)  # type: ignore[misc,no-any-return]
+
+
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(BoundedSearch, DjangoGroupAdmin, ModelAdmin):
     pass
 
 
@@ -84,7 +112,7 @@ class AreaRestrictionInline(StackedInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(BoundedSearch, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -97,7 +125,7 @@ class PostcodePrefixInline(TabularInline):
 
 
 @admin.register(ServiceArea)
-class ServiceAreaAdmin(ModelAdmin):
+class ServiceAreaAdmin(BoundedSearch, ModelAdmin):
     list_display = ["code", "name", "time_zone"]
     search_fields = ["code", "name"]
     inlines = [PostcodePrefixInline]
@@ -129,7 +157,7 @@ class DeskChangeList(ChangeList):
         self.full_result_count = self.result_count
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(BoundedSearch, ModelAdmin):
     """Looked at, never typed into."""
 
     list_per_page = 50
@@ -214,6 +242,13 @@ class DeskAdmin(ReadOnlyAdmin):
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         raise NotImplementedError
+
+    def form_page(
+        self, request: HttpRequest, context: dict[str, Any], template: str = "admin/bookings/form.html"
+    ) -> HttpResponse:
+        back = reverse(f"admin:bookings_{self.opts.model_name}_changelist")
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "back": back, **context}
+        return TemplateResponse(request, template, context)
 
     def history_view(self, *arguments: Any, **options: Any) -> HttpResponse:
         """The history stands on the page itself, with more in it than Django's log knows."""
@@ -401,11 +436,12 @@ class AppointmentSlotAdmin(DeskAdmin):
                 messages.success(request, f"The slot {slot} was added.")
                 return HttpResponseRedirect(reverse("admin:bookings_appointmentslot_change", args=[slot.pk]))
         context = {"title": "Add a slot", "form": form, "button": "Add the slot", "hint": ADD_HINT}
-        return self._form_page(request, context)
+        return self.form_page(request, context)
 
     def list_context(self, request: HttpRequest) -> dict[str, Any]:
         may = desk.allowed(request, self.desk_actions, many=True)
-        return {"days_address": reverse("admin:bookings_appointmentslot_days") if may else ""}
+        days = [(reverse("admin:bookings_appointmentslot_days"), "Range of days")] if may else []
+        return {"bar_links": [*days, *close_links(request)]}
 
     def days_view(self, request: HttpRequest) -> HttpResponse:
         """The slots of a range of days, to be opened, closed or given other places together."""
@@ -421,11 +457,7 @@ class AppointmentSlotAdmin(DeskAdmin):
                 return desk.ask_about(self, request, action, self.get_queryset(request).filter(pk__in=keys))
             form.add_error(None, "There are no slots on these days. Choose others.")
         context = {"title": "Slots on a range of days", "form": form, "choices": actions, "hint": DAYS_HINT}
-        return self._form_page(request, context)
-
-    def _form_page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        return TemplateResponse(request, "admin/bookings/form.html", context)
+        return self.form_page(request, context)
 
     @admin.display(description="Period", ordering="start")
     def period(self, slot: AppointmentSlot) -> str:
@@ -466,6 +498,126 @@ class AppointmentSlotAdmin(DeskAdmin):
                 for work_order in bookings.defer("body").order_by("status", "pk")[: desk.SHOWN_ROWS]
             ],
             "history": details.history(row.history.all(), row.area),
+        }
+
+
+@admin.register(Blackout)
+class BlackoutAdmin(DeskAdmin):
+    list_display = ["begins", "ends", "area_name", "who", "why", "closed", "state", "hides", "hits"]
+    list_display_links = ["begins"]
+    list_select_related = ["area"]
+    list_filter = [filters.BlackoutStateFilter, filters.BlackoutTimeFilter, filters.AreaFilter]
+    ordering = ["-start", "-pk"]
+    search_fields = ["reason", "worker"]
+    search_help_text = "Reason, worker"
+    desk_actions = desk.BLACKOUT_ACTIONS
+    page_template = "admin/bookings/blackout.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Blackout]:
+        return super().get_queryset(request).with_counts()  # type: ignore[attr-defined,no-any-return]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("bookings.close_appointmentslot"))
+
+    def list_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {"bar_links": close_links(request)}
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The form, then what closing would hit, and only then it is done."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = forms.BlackoutForm(request, request.POST if request.method == "POST" else None)
+        if form.is_valid() and request.POST.get("do") != "edit":
+            given = {name: form.cleaned_data[name] for name in ("area", "worker", "start", "end", "reason")}
+            if request.POST.get("do") == "perform":
+                return self._close(request, given)
+            return self._ask_about_closing(request, form, Blackout(**given))
+        context = {"title": "Close for a time", "form": form, "button": "Show what it hits", "hint": CLOSE_HINT}
+        return self.form_page(request, context)
+
+    def _ask_about_closing(self, request: HttpRequest, form: forms.BlackoutForm, blackout: Blackout) -> HttpResponse:
+        hit = blackouts.bookings_in(blackout)
+        context = {
+            "title": f"Close {blackout.area.name}",
+            "form": form,
+            "row": blackout,
+            "slot_count": blackouts.touched_by(blackout).filter(blackout__isnull=True).count(),
+            "hit_count": hit.count(),
+            "hit": hit.select_related("area", "slot").defer("body").order_by("visit_start", "pk")[: desk.SHOWN_ROWS],
+        }
+        return self.form_page(request, context, "admin/bookings/close.html")
+
+    def _close(self, request: HttpRequest, given: dict[str, Any]) -> HttpResponse:
+        closed = blackouts.close_slots(by=request.user.get_username(), **given)
+        found = closed.blackout
+        if closed.is_new:
+            messages.success(request, f"{closed.slots:,} slot{pluralize(closed.slots)} closed.")
+        else:
+            messages.warning(request, f"This time was closed already, by {found.closed_by}: {found.reason}")
+        if hit := len(closed.bookings):
+            messages.warning(request, f"Bookings in this time: {hit:,}. Move or cancel them.")
+        return HttpResponseRedirect(reverse("admin:bookings_blackout_change", args=[found.pk]))
+
+    @admin.display(description="From", ordering="start")
+    def begins(self, blackout: Blackout) -> str:
+        return instant_lines(blackout.area, blackout.start)
+
+    @admin.display(description="Until", ordering="end")
+    def ends(self, blackout: Blackout) -> str:
+        return instant_lines(blackout.area, blackout.end)
+
+    @admin.display(description="Area")
+    def area_name(self, blackout: Blackout) -> str:
+        return two_lines(blackout.area.name)
+
+    @admin.display(description="Worker")
+    def who(self, blackout: Blackout) -> str:
+        return two_lines(blackout.worker or "everybody")
+
+    @admin.display(description="Reason")
+    def why(self, blackout: Blackout) -> str:
+        return two_lines(blackout.reason)
+
+    @admin.display(description="By", ordering="closed_at")
+    def closed(self, blackout: Blackout) -> str:
+        return two_lines(blackout.closed_by, f"lifted by {blackout.opened_by}" if blackout.opened_at else "")
+
+    @admin.display(description="State")
+    def state(self, blackout: Blackout) -> str:
+        now = timezone.now()
+        when = "past" if blackout.end <= now else "now" if blackout.start <= now else "coming"
+        word, colour = ("lifted", "off") if blackout.opened_at else ("in force", "off" if when == "past" else "new")
+        return format_html(
+            '<span class="desk-label desk-label-{}">{}</span> <span class="desk-sub">{}</span>', colour, word, when
+        )
+
+    @admin.display(description="Slots hidden")
+    def hides(self, blackout: Blackout) -> str:
+        return two_lines(f"{blackout.slot_count:,}")
+
+    @admin.display(description="Bookings hit")
+    def hits(self, blackout: Blackout) -> str:
+        return two_lines(
+            f"{blackout.booking_count:,}", warn=blackout.booking_count > 0 and blackout.end > timezone.now()
+        )
+
+    def page_context(self, request: HttpRequest, row: Blackout) -> dict[str, Any]:
+        hit = WorkOrder.objects.none() if row.opened_at else blackouts.bookings_in(row)
+        # Days of the area's clock, as the list of slots asks for them.
+        first, last = (
+            moment.astimezone(row.area.zone).date() for moment in (row.start, row.end - timedelta(seconds=1))
+        )
+        slots_of_it = {"area": row.area.code, "day": first, "until": last, "worker": row.worker}
+        return {
+            "state": self.state(row),
+            "when": row.area.period_text(row.start, row.end),
+            "slots_address": f"{reverse('admin:bookings_appointmentslot_changelist')}?{urlencode(slots_of_it)}",
+            "hit_count": hit.count(),
+            "hit": hit.select_related("area", "slot").defer("body").order_by("visit_start", "pk")[: desk.SHOWN_ROWS],
+            "closed_at": row.area.instant_text(row.closed_at),
+            "opened_at": row.area.instant_text(row.opened_at) if row.opened_at else "",
         }
 
 

@@ -5,6 +5,7 @@ HS256 and nothing else; the keys are those of BOOKJOB_JWT_KEYS. ServiceMobility 
 """
 
 import ipaddress
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,8 @@ ISSUER = "bookjob"
 # ServiceMobility's tokens are a few hundred characters long; nobody has to decode a megabyte to be refused.
 MAX_TOKEN_LENGTH = 8192
 MAX_NAME_LENGTH = 200
+# A phone sends the same token with every call: one that was verified is remembered for a moment.
+REMEMBERED_SECONDS, MOST_REMEMBERED = 60, 1_000
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,14 @@ def client_address(request: Request | HttpRequest) -> str:
 
 
 def _plain(address: str) -> str:
-    """A socket that takes both kinds shows an address of IPv4 as `::ffff:192.0.2.1`."""
+    """Without the port that some proxies write, and IPv4 as a socket that takes both kinds shows it.
+
+    `192.0.2.1:4711`, `[2001:db8::1]:4711`, `::ffff:192.0.2.1`.
+    """
+    if address.startswith("["):
+        address = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        address = address.partition(":")[0]
     return address.removeprefix("::ffff:") if "." in address else address
 
 
@@ -117,6 +127,9 @@ def read_token(token: str, address: str) -> dict[str, Any]:
 
     `iss` is only among them where a key of ours, named in the header, vouches for it.
     """
+    trusted = settings.BOOKJOB_TRUST_UPSTREAM and _is_in(address, settings.BOOKJOB_TRUSTED_NETWORKS)
+    if not trusted and (claims := _verified_before.claims_of(token)):
+        return claims
     try:
         if not token or len(token) > MAX_TOKEN_LENGTH:
             raise AuthenticationFailed
@@ -124,7 +137,7 @@ def read_token(token: str, address: str) -> dict[str, Any]:
         if header.get("alg") != "HS256" or "crit" in header:
             raise AuthenticationFailed
         kid = header.get("kid")
-        if settings.BOOKJOB_TRUST_UPSTREAM and _is_in(address, settings.BOOKJOB_TRUSTED_NETWORKS):
+        if trusted:
             claims = AccessTokenBackend("").decode(token, verify=False)
             kid = None
         else:
@@ -136,7 +149,30 @@ def read_token(token: str, address: str) -> dict[str, Any]:
         raise AuthenticationFailed
     if kid is None:
         claims.pop("iss", None)
+    if not trusted:
+        _verified_before.remember(token, claims)
     return claims
+
+
+class _VerifiedTokens:
+    """Tokens that were verified a moment ago: never beyond `exp`, never with other keys than these."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, str] = {}
+        self.known: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def claims_of(self, token: str) -> dict[str, Any] | None:
+        until, claims = self.known.get(token, (0.0, {}))
+        return claims if time.time() < until and self.keys is settings.BOOKJOB_JWT_KEYS else None
+
+    def remember(self, token: str, claims: dict[str, Any]) -> None:
+        if self.keys is not settings.BOOKJOB_JWT_KEYS or len(self.known) >= MOST_REMEMBERED:
+            self.keys, self.known = settings.BOOKJOB_JWT_KEYS, {}
+        until = min(time.time() + REMEMBERED_SECONDS, claims["exp"] + settings.BOOKJOB_TOKEN_LEEWAY_SECONDS)
+        self.known[token] = until, claims
+
+
+_verified_before = _VerifiedTokens()
 
 
 class AccessTokenBackend(TokenBackend):

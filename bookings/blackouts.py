@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
 from bookings.origin import record_each
+from bookings.services import BookingError
 
 # Rows that are written in one go. On SQLite bookings wait meanwhile: so many take a tenth of a second.
 BATCH = {"sqlite": 2_000, "postgresql": 10_000}
@@ -26,11 +27,15 @@ WRITER_LOCK = 0x51075
 
 @dataclass(frozen=True)
 class Closed:
-    """What closing came to: the blackout, how many slots it hid, and the bookings that stand in it, by their time."""
+    """What closing came to: the blackout, how many slots it hid, and the bookings that stand in it, by their time.
+
+    `is_new` is false where this very time was closed already: then nothing was changed.
+    """
 
     blackout: Blackout
     slots: int
     bookings: list[WorkOrder]
+    is_new: bool = True
 
 
 def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: str, by: str, worker: str = "") -> Closed:
@@ -42,9 +47,12 @@ def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: st
     blackout = Blackout(area=area, worker=worker, start=start, end=end, reason=reason, closed_at=now, closed_by=by)
     with transaction.atomic():
         only_writer()
+        slots, hit = touched_by(blackout), bookings_in(blackout)
+        # A second click, or two people with the same thought.
+        same = area.blackouts.in_force().filter(worker=worker, start=start, end=end).order_by("pk").first()
+        if same:
+            return Closed(same, 0, _by_time(hit), is_new=False)
         blackout.save(force_insert=True)
-        slots = touched_by(blackout)
-        hit = WorkOrder.objects.active().filter(slot__in=slots)
         # Bookings first and the slots after them, as whoever books, moves or cancels does: nobody waits in a circle.
         ask_for_review(hit, now)
         # Locked in the order of their keys before the bookings are counted: who books at this moment is seen, or
@@ -54,7 +62,7 @@ def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: st
         for batch in in_batches(hidden):
             AppointmentSlot.objects.filter(pk__in=batch).update(blackout=blackout)
         ask_for_review(hit, now)
-        bookings = list(hit.select_related("slot", "area").order_by("visit_start", "pk"))
+        bookings = _by_time(hit)
         record_each(hidden, event, at=now, by=by, reason=reason, blackout=blackout.pk)
         record_each(bookings, event, at=now, by=by, reason=reason, blackout=blackout.pk)
     return Closed(blackout, len(hidden), bookings)
@@ -79,11 +87,16 @@ def open_slots(*, area: ServiceArea, start: datetime, end: datetime, by: str, wo
 
 
 def lift(*, blackout: Blackout, by: str) -> int:
-    """End one blackout and open the slots that no other one hides; says how many. Safe to repeat."""
+    """End one blackout and open the slots that no other one hides; says how many.
+
+    Raises BookingError if somebody else was faster.
+    """
     now = timezone.now()
     with transaction.atomic():
         only_writer()
-        Blackout.objects.in_force().filter(pk=blackout.pk).update(opened_at=now, opened_by=by)
+        if not Blackout.objects.in_force().filter(pk=blackout.pk).update(opened_at=now, opened_by=by):
+            current = Blackout.objects.select_related("area").get(pk=blackout.pk)
+            raise BookingError("already_lifted", f"{current} was lifted already, by {current.opened_by}.")
         others = list(blackout.area.blackouts.in_force())
         now_under: dict[Blackout | None, list[int]] = defaultdict(list)
         for slot in blackout.slots.order_by("pk").select_for_update():
@@ -99,6 +112,15 @@ def lift(*, blackout: Blackout, by: str) -> int:
 def touched_by(blackout: Blackout) -> QuerySet[AppointmentSlot]:
     slots = blackout.area.slots.within(blackout.start, blackout.end)
     return slots.filter(worker=blackout.worker) if blackout.worker else slots
+
+
+def bookings_in(blackout: Blackout) -> QuerySet[WorkOrder]:
+    """The bookings that stand in its time, whatever hides their slots."""
+    return WorkOrder.objects.active().filter(slot__in=touched_by(blackout))
+
+
+def _by_time(bookings: QuerySet[WorkOrder]) -> list[WorkOrder]:
+    return list(bookings.select_related("slot", "area").order_by("visit_start", "pk"))
 
 
 def covering(blackouts: Iterable[Blackout], worker: str, start: datetime, end: datetime) -> Blackout | None:

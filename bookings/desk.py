@@ -15,17 +15,18 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from bookings import forms, services, slots
-from bookings.models import AppointmentSlot, WorkOrder
+from bookings import blackouts, forms, services, slots
+from bookings.models import AppointmentSlot, Blackout, WorkOrder
 
 # Each row is a transaction of its own, all of them one request: this many are done before a server gives up on it.
 MAX_ROWS = 1_000
 SHOWN_ROWS = 50
 REPORTED_REFUSALS = 10
 
-Row = WorkOrder | AppointmentSlot
+Row = WorkOrder | AppointmentSlot | Blackout
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,20 @@ def _unless_booked(work_order: WorkOrder) -> str:
 
 def _unless_unreviewed(work_order: WorkOrder) -> str:
     return _unless_booked(work_order) or ("is reviewed already" if work_order.reviewed_at else "")
+
+
+def blackout_link(text: str, key: int | None) -> str:
+    return format_html(
+        '<a class="desk-link" href="{}">{}</a>', reverse("admin:bookings_blackout_change", args=[key]), text
+    )
+
+
+def _unless_hidden_by_staff(slot: AppointmentSlot) -> str:
+    if not slot.is_open:
+        return ""
+    if slot.blackout:
+        return format_html("is hidden by {}", blackout_link(f"a blackout: {slot.blackout.reason}", slot.blackout_id))
+    return "is hidden, since its plan has it no longer" if slot.is_withdrawn else "is open already"
 
 
 WORK_ORDER_ACTIONS = [
@@ -129,11 +144,11 @@ SLOT_ACTIONS = [
         icon="lock_open",
         title="Open",
         done="opened",
-        consequence="It is offered again, as long as it has free places.",
+        consequence="It is offered again, as long as it has free places and nothing else hides it.",
         permission="bookings.close_appointmentslot",
         bulk_permission="bookings.close_appointmentslot",
         form=forms.OpenForm,
-        unfit=lambda row: "is open already" if row.is_open else "",
+        unfit=_unless_hidden_by_staff,
         run=lambda row, form, by: slots.reopen(slot=row, by=by, reason=form.cleaned_data["reason"]),
     ),
     Action(
@@ -153,6 +168,23 @@ SLOT_ACTIONS = [
 ]
 
 
+BLACKOUT_ACTIONS = [
+    Action(
+        name="lift",
+        icon="lock_open",
+        title="Lift",
+        done="lifted",
+        consequence="The slots that it hides are offered again, but for those that another blackout, a person or"
+        " their plan hides. The bookings in its time stay as they are.",
+        permission="bookings.close_appointmentslot",
+        bulk_permission="bookings.close_appointmentslot",
+        form=forms.LiftForm,
+        unfit=lambda row: f"was lifted already, by {row.opened_by}" if row.opened_at else "",
+        run=lambda row, form, by: blackouts.lift(blackout=row, by=by),
+    ),
+]
+
+
 def allowed(request: HttpRequest, actions: Sequence[Action], *, many: bool) -> list[Action]:
     return [
         action for action in actions if request.user.has_perm(action.bulk_permission if many else action.permission)
@@ -160,7 +192,9 @@ def allowed(request: HttpRequest, actions: Sequence[Action], *, many: bool) -> l
 
 
 def version_of(row: Row) -> int:
-    """What changes when somebody changes the row: a slot's is the number of its places."""
+    """What changes when somebody changes the row: of a slot its places, of a blackout whether it is lifted."""
+    if isinstance(row, Blackout):
+        return int(row.opened_at is not None)
     return row.version if isinstance(row, WorkOrder) else row.capacity
 
 
@@ -199,14 +233,20 @@ def act(admin: "ModelAdmin[Any]", request: HttpRequest, action: Action) -> HttpR
         return _ask(admin, request, action, rows, form, back)
     for row in rows:
         # What was seen, not what is there: the service compares the two.
-        setattr(row, "version" if isinstance(row, WorkOrder) else "capacity", versions[row.pk])
-    refused = []
+        if isinstance(row, WorkOrder):
+            row.version = versions[row.pk]
+        elif isinstance(row, AppointmentSlot):
+            row.capacity = versions[row.pk]
+    done, refused = [], []
     for row in rows:
         try:
             action.run(row, form, request.user.get_username())
+            done.append(row)
         except services.BookingError as refusal:
             refused.append(refusal)
-    _report(request, action, len(rows) - len(refused), [refusal.message for refusal in refused])
+    _report(request, action, len(done), [_told(refusal) for refusal in refused])
+    if action.name == "open":
+        _tell_what_stays_hidden(request, done)
     if len(rows) == 1 and refused and refused[0].error in ("slot_unavailable", "slot_not_found", "already_booked"):
         # Another place may do: the same page again, with what is free now.
         return HttpResponseRedirect(f"{request.path}?chosen={chosen_text(rows)}&back={back}")
@@ -273,7 +313,7 @@ def _ask(
         "back": back,
         "hit": hit,
         "hit_count": hit_count,
-        "is_work_order": admin.model is WorkOrder,
+        "kind": admin.opts.model_name,
     }
     return TemplateResponse(request, "admin/bookings/action.html", context)
 
@@ -287,7 +327,28 @@ def _report(request: HttpRequest, action: Action, done: int, refused: list[str])
     if done:
         messages.success(request, f"{done:,} {action.done}.")
     if refused:
-        shown = refused[:REPORTED_REFUSALS]
-        if len(refused) > len(shown):
-            shown.append(f"And {len(refused) - len(shown):,} more.")
-        messages.warning(request, f"{len(refused):,} skipped. {' '.join(shown)}")
+        messages.warning(request, format_html("{} skipped. {}", f"{len(refused):,}", _some_of(refused)))
+
+
+def _some_of(texts: Sequence[str]) -> str:
+    shown = list(texts[:REPORTED_REFUSALS])
+    if len(texts) > len(shown):
+        shown.append(f"And {len(texts) - len(shown):,} more.")
+    return format_html_join(" ", "{}", ((text,) for text in shown))
+
+
+def _told(refusal: services.BookingError) -> str:
+    """The message of a refusal, with the way to the blackout that is its cause."""
+    if "blackout" not in refusal.params:
+        return refusal.message
+    return format_html("{} {}.", refusal.message, blackout_link("See the blackout", refusal.params["blackout"]))
+
+
+def _tell_what_stays_hidden(request: HttpRequest, rows: Sequence[Row]) -> None:
+    texts = [
+        format_html("{} stays hidden by {}.", row, blackout_link(f"a blackout: {row.blackout.reason}", row.blackout_id))
+        for row in rows
+        if isinstance(row, AppointmentSlot) and row.blackout
+    ]
+    if texts:
+        messages.warning(request, _some_of(texts))

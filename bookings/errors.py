@@ -7,7 +7,7 @@ is 500 instead (401 stays), the body is the same.
 import logging
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import db
@@ -218,3 +218,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if answer is None:
         logger.error("A page failed", exc_info=exception)
     return answer or defaults.server_error(request)
+
+
+class NulMiddleware:
+    """Of the pages: no database takes NUL in a text, and no form sends it in an address."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            raise SuspiciousOperation("NUL in the address")
+        return self.get_response(request)

@@ -331,6 +331,31 @@ class SlotStateFilter(BarFilter):
         }.get(self.value(), Q(pk__in=[]))
 
 
+class BlackoutStateFilter(BarFilter):
+    title, parameter_name = "state", "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("force", "in force"), ("lifted", "lifted")]
+
+    def condition(self, request: HttpRequest) -> Q:
+        return {"force": Q(opened_at__isnull=True), "lifted": Q(opened_at__isnull=False)}.get(
+            self.value(), Q(pk__in=[])
+        )
+
+
+class BlackoutTimeFilter(BarFilter):
+    title, parameter_name = "time", "when"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("now", "now"), ("coming", "coming"), ("past", "past")]
+
+    def condition(self, request: HttpRequest) -> Q:
+        now = timezone.now()
+        return {"now": Q(start__lte=now, end__gt=now), "coming": Q(start__gt=now), "past": Q(end__lte=now)}.get(
+            self.value(), Q(pk__in=[])
+        )
+
+
 class RefusalDayFilter(HiddenFilter):
     title, parameter_name = "refused", "refused"
     texts: ClassVar[dict[str, str]] = {"today": "refused today"}

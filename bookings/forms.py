@@ -29,8 +29,9 @@ def day_field(label: str, *, required: bool = True) -> forms.DateField:
     return forms.DateField(label=label, required=required, widget=forms.DateInput({**TEXT, "type": "date"}, "%Y-%m-%d"))
 
 
-def clock_field(label: str, *, required: bool = True) -> forms.TimeField:
-    return forms.TimeField(label=label, required=required, widget=forms.TimeInput({**TEXT, "type": "time"}, "%H:%M"))
+def clock_field(label: str, *, required: bool = True, help_text: str = "") -> forms.TimeField:
+    widget = forms.TimeInput({**TEXT, "type": "time"}, "%H:%M")
+    return forms.TimeField(label=label, required=required, widget=widget, help_text=help_text)
 
 
 class ActionForm(forms.Form):
@@ -186,6 +187,48 @@ class AddSlotForm(forms.Form):
                 name, ValidationError("The clocks go forward that night: there is no such time on that day.")
             )
         return instant
+
+
+class BlackoutForm(forms.Form):
+    """A time in which an area, or one worker there, takes no bookings, on the area's own clock."""
+
+    area = AreaField()
+    worker = forms.CharField(
+        max_length=ID_LENGTH, required=False, widget=forms.TextInput(TEXT), help_text="Empty: everybody in the area."
+    )
+    day = day_field("First day")
+    begins = clock_field("From", required=False, help_text="Empty: from the beginning of the day.")
+    until = day_field("Last day")
+    ends = clock_field("Until", required=False, help_text="Empty: until the end of the day.")
+    reason = forms.CharField(
+        max_length=MAX_NOTE, widget=forms.TextInput(TEXT), help_text="For staff. Callers only hear that it is closed."
+    )
+
+    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        super().__init__(data)
+        self.fields["area"].queryset = ServiceArea.objects.visible_to(request.user)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        for name in ("day", "until"):
+            if name in cleaned and not filters.FIRST_YEAR <= cleaned[name].year <= filters.LAST_YEAR:
+                self.add_error(name, f"Choose a year from {filters.FIRST_YEAR} to {filters.LAST_YEAR}.")
+        if not self.errors:
+            start, end = self._moment("day", cleaned["begins"] or time.min), self._moment("until", cleaned["ends"])
+            if end <= start:
+                self.add_error("until", "This is not after the beginning.")
+            elif end <= timezone.now():
+                self.add_error("until", "This time is over. Choose one that is to come.")
+            cleaned |= {"start": start, "end": end}
+        return cleaned
+
+    def _moment(self, name: str, clock: time | None) -> datetime:
+        minute = 24 * 60 if clock is None else clock.hour * 60 + clock.minute
+        return calendars.moment_of(self.cleaned_data[name], minute, self.cleaned_data["area"].zone)
+
+
+class LiftForm(ActionForm):
+    """Nothing to fill in."""
 
 
 class DaysForm(forms.Form):

@@ -96,7 +96,7 @@ def remove_personal_data(*, before: datetime, by: str) -> int:
         SearchTerm.objects.bulk_create(
             SearchTerm(work_order=work_order, term=term)
             for work_order in found
-            for term in lookup.terms(work_order, products[work_order.pk])
+            for term in lookup.terms(vars(work_order), products[work_order.pk])
         )
         record_each(found, HistoryEntry.Event.PURGED, at=now, by=by, reason="")
     return len(found)

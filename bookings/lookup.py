@@ -7,11 +7,12 @@ A telephone number is found by its end, because people leave out the country: 01
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db.models import Q
 
-from bookings.models import SearchTerm, WorkOrder
+from bookings.models import SearchTerm
 
 # Longer words are found by their first letters.
 MAX_TERM = 40
@@ -22,20 +23,14 @@ LEAST_PHONE_DIGITS = 6
 MAX_WORDS = 10
 
 
-def terms(work_order: WorkOrder, product_numbers: Iterable[str]) -> set[bytes]:
-    """Under which words a work order is found."""
-    numbers = [
-        work_order.order_num,
-        work_order.original_order,
-        work_order.account_num,
-        work_order.location_num,
-        work_order.postcode,
-        *product_numbers,
-    ]
-    found = {word for text in [*numbers, work_order.account_name, work_order.location_name] for word in _words(text)}
+def terms(columns: Mapping[str, Any], product_numbers: Iterable[str]) -> set[bytes]:
+    """Under which words a work order with these columns is found."""
+    names = ("order_num", "original_order", "account_num", "location_num", "postcode")
+    numbers = [*(columns[name] for name in names), *product_numbers]
+    found = {word for text in (*numbers, columns["account_name"], columns["location_name"]) for word in _words(text)}
     # A number is found by its parts, and as a whole however it is punctuated.
     found |= {"".join(_words(number))[:MAX_TERM] for number in numbers}
-    found.add(_from_its_end(work_order.phone))
+    found.add(_from_its_end(columns["phone"]))
     return {term.encode() for term in found if term}
 
 

@@ -13,7 +13,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -191,6 +192,18 @@ class BlackoutQuerySet(models.QuerySet["Blackout"]):
     def in_force(self) -> Self:
         return self.filter(opened_at__isnull=True)
 
+    def visible_to(self, user: "Person") -> Self:
+        areas = visible_areas(user)
+        return self if areas is None else self.filter(area_id__in=areas)
+
+    def with_counts(self) -> Self:
+        """With `slot_count`, the slots that it hides, and `booking_count`, the bookings that stand in these."""
+        hidden = AppointmentSlot.objects.filter(blackout=OuterRef("pk")).order_by().values("blackout")
+        return self.annotate(
+            slot_count=Coalesce(Subquery(hidden.annotate(number=Count("*")).values("number")), 0),
+            booking_count=Coalesce(Subquery(hidden.annotate(number=Sum("booked")).values("number")), 0),
+        )
+
 
 class Blackout(models.Model):
     """A time in which an area, or one worker there, takes no bookings.
@@ -209,6 +222,9 @@ class Blackout(models.Model):
     closed_by = models.CharField(max_length=ID_LENGTH, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True, help_text="When it was lifted. Empty: it is in force.")
     opened_by = models.CharField(max_length=ID_LENGTH, blank=True)
+
+    slot_count: int  # set by with_counts
+    booking_count: int
 
     objects = BlackoutQuerySet.as_manager()
 

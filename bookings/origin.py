@@ -63,29 +63,30 @@ def record_each(
 ) -> None:
     """The same line for the history of each of many work orders, or of slots, which may come as their keys."""
     HistoryEntry.objects.bulk_create(
-        (entry(thing, event, at=at, by=by, reason=reason, **details) for thing in about), batch_size=1_000
+        (HistoryEntry(**entry(thing, event, at=at, by=by, reason=reason, **details)) for thing in about),
+        batch_size=1_000,
     )
 
 
 def entry(
-    about: WorkOrder | AppointmentSlot | int,
+    about: WorkOrder | AppointmentSlot | int | None,
     event: HistoryEntry.Event,
     *,
     at: datetime,
     by: str,
     reason: str = "",
     **details: Any,
-) -> HistoryEntry:
-    """A line of the history, with where it comes from, that is still to be written."""
+) -> dict[str, Any]:
+    """The columns of a line of the history, with where it comes from."""
     came = current.get()
-    return HistoryEntry(
-        work_order=about if isinstance(about, WorkOrder) else None,
-        slot_id=None if isinstance(about, WorkOrder) else getattr(about, "pk", about),
-        event=event,
-        at=at,
-        by=by,
-        via=came.via,
-        request_id=came.request_id,
-        reason=reason,
-        details=details,
-    )
+    return {
+        "work_order_id": about.pk if isinstance(about, WorkOrder) else None,
+        "slot_id": about.pk if isinstance(about, AppointmentSlot) else about if isinstance(about, int) else None,
+        "event": event,
+        "at": at,
+        "by": by,
+        "via": came.via,
+        "request_id": came.request_id,
+        "reason": reason,
+        "details": details,
+    }

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from bookings import sql, wire
-from bookings.models import PartOrder, RequiredPart, WorkOrder
+from bookings.models import PartOrder, RequiredPart
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class PartGroup:
     urgency: str
 
 
-Planned = list[tuple[PartGroup | None, RequiredPart]]
+# The columns of each part, with the group that it is ordered in.
+Planned = list[tuple[PartGroup | None, dict[str, Any]]]
 
 
 def plan(parts: Iterable[wire.RequiredPart]) -> Planned:
@@ -38,24 +39,24 @@ def plan(parts: Iterable[wire.RequiredPart]) -> Planned:
             group = PartGroup("", part.ship_to_location, part.urgency)
         to_order: list[wire.Part] = [*part.superseded_parts] or [part]
         for ordered in to_order:
-            row = RequiredPart(
-                prod_num=ordered.prod_num,
-                replaces="" if ordered is part else part.prod_num,
-                description=ordered.prod_attrs.desc,
-                quantity=ordered.qty,
-                price=part.price if ordered is part else None,
-                part_status=ordered.part_status,
-                ship_to_location=part.ship_to_location,
-                urgency=part.urgency,
-                estimated_delivery=part.estimated_delivery,
-            )
+            row = {
+                "prod_num": ordered.prod_num,
+                "replaces": "" if ordered is part else part.prod_num,
+                "description": ordered.prod_attrs.desc,
+                "quantity": ordered.qty,
+                "price": part.price if ordered is part else None,
+                "part_status": ordered.part_status,
+                "ship_to_location": part.ship_to_location,
+                "urgency": part.urgency,
+                "estimated_delivery": part.estimated_delivery,
+            }
             planned.append((group if ordered.prod_num else None, row))
     return planned
 
 
 def columns(planned: Planned) -> dict[str, Any]:
     """What the work order itself holds of its parts."""
-    due = [part.estimated_delivery for _, part in planned if part.estimated_delivery]
+    due = [row["estimated_delivery"] for _, row in planned if row["estimated_delivery"]]
     return {"part_count": len(planned), "parts_due_at": max(due, default=None)}
 
 
@@ -66,34 +67,38 @@ def to_number(planned: Planned, kept: Iterable[PartOrder] = ()) -> list[PartGrou
 
 
 def write(
-    work_order: WorkOrder, planned: Planned, numbers: Iterable[int], *, kept: Iterable[PartOrder] = ()
-) -> tuple[list[sql.Statement], list[tuple[str, list[str]]]]:
-    """What writes the parts, and the part orders that are not among `kept`; and Booked.ordered_parts of it.
+    work_order_id: int, planned: Planned, numbers: Iterable[int], *, kept: Iterable[PartOrder] = ()
+) -> tuple[list[sql.Insert], list[tuple[str, list[str]]]]:
+    """The rows of the parts, and the part orders that are not among `kept`; and Booked.ordered_parts of it.
 
     `numbers` are one for each of `to_number`. `kept` are the part orders that the work order had before. One that
     nothing is left of stays, so that its number comes back with its parts.
     """
-    new = {
-        group: PartOrder(
-            pk=number,
-            work_order=work_order,
-            part_order_num=group.number or f"{settings.BOOKJOB_PART_ORDER_PREFIX}{number}",
-            is_issued_here=not group.number,
-            ship_to_location=group.ship_to_location,
-            urgency=group.urgency,
+    orders = {group: (order.pk, order.part_order_num) for group, order in _by_group(kept).items()}
+    new = []
+    for key, group in zip(numbers, to_number(planned, kept), strict=True):
+        number = group.number or f"{settings.BOOKJOB_PART_ORDER_PREFIX}{key}"
+        orders[group] = key, number
+        new.append(
+            {
+                "id": key,
+                "work_order_id": work_order_id,
+                "part_order_num": number,
+                "is_issued_here": not group.number,
+                "ship_to_location": group.ship_to_location,
+                "urgency": group.urgency,
+            }
         )
-        for number, group in zip(numbers, to_number(planned, kept), strict=True)
-    }
-    orders = _by_group(kept) | new
+    rows = []
     answer: dict[int, tuple[str, list[str]]] = {}
-    for position, (group, part) in enumerate(planned):
-        part.work_order = work_order
-        part.position = position
-        if group:
-            part.part_order = order = orders[group]
-            answer.setdefault(order.pk, (order.part_order_num, []))[1].append(part.prod_num)
-    statements = [sql.insert(*rows) for rows in ([*new.values()], [part for _, part in planned]) if rows]
-    return statements, [answer[key] for key in sorted(answer)]
+    for position, (wanted, row) in enumerate(planned):
+        order = orders[wanted] if wanted else None
+        part_order_id = order and order[0]
+        rows.append({"work_order_id": work_order_id, "part_order_id": part_order_id, "position": position, **row})
+        if order:
+            answer.setdefault(order[0], (order[1], []))[1].append(row["prod_num"])
+    inserts = [sql.rows_of(model, found) for model, found in ((PartOrder, new), (RequiredPart, rows)) if found]
+    return inserts, [answer[key] for key in sorted(answer)]
 
 
 def _by_group(kept: Iterable[PartOrder]) -> dict[PartGroup, PartOrder]:

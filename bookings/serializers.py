@@ -4,11 +4,12 @@ import base64
 from datetime import datetime
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rest_framework import serializers
 
-from bookings import bodies, feed, offers, wire
+from bookings import feed, offers, wire
 from bookings.bodies import Body
 from bookings.errors import InvalidRequest, pointer
 from bookings.models import ID_LENGTH, WorkOrder
@@ -99,7 +100,7 @@ class BookedSerializer(WireSerializer):
 
     def to_representation(self, instance: Booked) -> dict[str, Any]:
         return wire.BookJobResponse(
-            OrderNum=instance.work_order.order_num,
+            OrderNum=instance.order_num,
             OrderedParts=[
                 wire.OrderedParts(PartOrderNum=number, Parts=parts) for number, parts in instance.ordered_parts
             ],
@@ -171,7 +172,7 @@ class WorkOrderSerializer(WireSerializer):
                 }
                 for entry in instance.history.all()
             ],
-            "Body": bodies.RawJSON(instance.body),
+            "Body": orjson.Fragment(instance.body),
         }
 
 

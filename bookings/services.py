@@ -1,11 +1,12 @@
 """Everything that changes a booking, each in one transaction, and nothing else does.
 
 The promises and what keeps them:
-never more bookings than places    the conditional UPDATE in `_take_place`; constraint slot_booked_within_capacity
+never more bookings than places    the conditional UPDATE of `_taking`; constraint slot_booked_within_capacity
 never two for one order            constraint work_order_one_active_per_claim; the loser answers with the winner's row
 never a lost one                   place, order, parts and history are committed together, and only then answered
 
-The slot's row is the one that everybody wants. It is updated last, so that it is locked for the length of a commit.
+The slot's row is the one that everybody wants. Nobody holds it while he is waited for: a booking is written by one
+statement (SQLite: with one writer at a time), a move changes it last.
 """
 
 import logging
@@ -52,7 +53,7 @@ class _LostRace(Exception):
 class Booked:
     """A booking as it is answered: `ordered_parts` are (part order number, product numbers)."""
 
-    work_order: WorkOrder
+    order_num: str
     ordered_parts: list[tuple[str, list[str]]]
     is_repeat: bool = False
 
@@ -96,9 +97,10 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
                 continue
             raise
         try:
-            with transaction.atomic():
-                if to_move:
+            if to_move:
+                with transaction.atomic():
                     return _rebook(to_move, slot, job, body, fingerprint, caller, now, attempt)
+            with sql.alone():
                 return _book(slot, order, job, body, fingerprint, caller, now, attempt)
         except _LostRace:
             continue
@@ -121,7 +123,7 @@ def booked(work_order: WorkOrder) -> Booked:
         .values_list("part_order_num", "required_parts__prod_num")
     ):
         ordered_parts.setdefault(number, []).append(prod_num)
-    return Booked(work_order, list(ordered_parts.items()), is_repeat=True)
+    return Booked(work_order.order_num, list(ordered_parts.items()), is_repeat=True)
 
 
 def cancel(*, work_order: WorkOrder, by: str, reason: str) -> None:
@@ -326,29 +328,28 @@ def _book(
     (number,), part_numbers = numbers.next_numbers(
         (WorkOrder, 1), (PartOrder, len(parts.to_number(planned))), attempt=attempt
     )
-    work_order = WorkOrder(
-        pk=number,
-        order_num=f"{settings.BOOKJOB_ORDER_PREFIX}{number}",
-        original_order=order,
-        caller=caller,
-        created_at=now,
-        changed_at=now,
+    columns = sql.defaults_of(WorkOrder) | {
+        "id": number,
+        "order_num": f"{settings.BOOKJOB_ORDER_PREFIX}{number}",
+        "original_order": order,
+        "caller": caller,
+        "created_at": now,
+        "changed_at": now,
         **_in_slot(order, slot),
         **_read_out(job, body, fingerprint),
         **parts.columns(planned),
-    )
-    part_statements, ordered_parts = parts.write(work_order, planned, part_numbers)
-    entry = origin.entry(work_order, HistoryEntry.Event.BOOKED, at=now, by=caller, after=_place(slot))
-    *_, taken = sql.run(
-        sql.insert(work_order),
-        *part_statements,
-        _search_terms(work_order, planned),
-        sql.insert(entry),
+    }
+    part_rows, ordered_parts = parts.write(number, planned, part_numbers)
+    entry = origin.entry(None, HistoryEntry.Event.BOOKED, at=now, by=caller, after=_place(slot))
+    if not sql.write_if(
         _taking(slot, now),
-    )
-    if not taken.row_count:
+        sql.rows_of(WorkOrder, [columns]),
+        *part_rows,
+        _search_terms(columns, planned),
+        sql.rows_of(HistoryEntry, [entry | {"work_order_id": number}]),
+    ):
         raise _LostRace
-    return Booked(work_order, ordered_parts)
+    return Booked(columns["order_num"], ordered_parts)
 
 
 def _rebook(
@@ -376,14 +377,12 @@ def _rebook(
         _change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **columns)
     except BookingError:
         raise _LostRace from None
-    for name, value in columns.items():
-        setattr(work_order, name, value)
     work_order.required_parts.all().delete()
     kept = list(work_order.part_orders.all())
     (part_numbers,) = numbers.next_numbers((PartOrder, len(parts.to_number(planned, kept))), attempt=attempt)
-    part_statements, ordered_parts = parts.write(work_order, planned, part_numbers, kept=kept)
+    part_rows, ordered_parts = parts.write(work_order.pk, planned, part_numbers, kept=kept)
     work_order.search_terms.all().delete()
-    sql.run(*part_statements, _search_terms(work_order, planned))
+    sql.write(*part_rows, _search_terms(vars(work_order) | columns, planned))
     record(
         work_order,
         HistoryEntry.Event.MOVED,
@@ -393,7 +392,7 @@ def _rebook(
         after=_place(slot),
     )
     _swap_places(before, slot, now)
-    return Booked(work_order, ordered_parts)
+    return Booked(work_order.order_num, ordered_parts)
 
 
 def _change(work_order: WorkOrder, only_if: Q, now: datetime, **columns: Any) -> None:
@@ -454,10 +453,10 @@ def _give_place_back(slot_id: int) -> None:
     AppointmentSlot.objects.filter(pk=slot_id).update(booked=F("booked") - 1)
 
 
-def _search_terms(work_order: WorkOrder, planned: parts.Planned) -> sql.Statement:
-    product_numbers = [number for _, part in planned for number in (part.prod_num, part.replaces)]
-    rows = [(work_order.pk, term) for term in lookup.terms(work_order, product_numbers)]
-    return sql.insert_rows(SearchTerm, ("work_order_id", "term"), rows)
+def _search_terms(columns: dict[str, Any], planned: parts.Planned) -> sql.Insert:
+    product_numbers = [number for _, part in planned for number in (part["prod_num"], part["replaces"])]
+    rows = [(columns["id"], term) for term in lookup.terms(columns, product_numbers)]
+    return SearchTerm, ("work_order_id", "term"), rows
 
 
 def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, caller: str) -> None:
@@ -480,7 +479,12 @@ def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, cal
 
 def _in_slot(order: str, slot: AppointmentSlot) -> dict[str, Any]:
     """The columns of a work order of `order` that say where it stands in the calendar."""
-    return {"slot": slot, "area": slot.area, "visit_start": slot.start, "claim": _claim(order, slot)}
+    return {
+        "slot_id": slot.pk,
+        "area_id": slot.area_id,
+        "visit_start": slot.start,
+        "claim": _claim(order, slot),
+    }
 
 
 def _claim(order: str, slot: AppointmentSlot) -> str:

@@ -62,10 +62,19 @@ def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
 
 
 def reopen(*, slot: AppointmentSlot, by: str, reason: str = "") -> None:
-    """Offer the slot again. Raises BookingError if it is open already."""
+    """Offer the slot again. Raises BookingError if it is open already, or if it is not staff who hide it."""
     with transaction.atomic():
         if not AppointmentSlot.objects.filter(pk=slot.pk, is_open=False).update(is_open=True, closed_reason=""):
-            raise BookingError("already_open", f"{slot} is open already.")
+            current = AppointmentSlot.objects.select_related("area", "blackout").get(pk=slot.pk)
+            if current.blackout:
+                raise BookingError(
+                    "hidden_by_blackout",
+                    f"{current} is hidden by a blackout: {current.blackout.reason}.",
+                    blackout=current.blackout_id,
+                )
+            if current.is_withdrawn:
+                raise BookingError("withdrawn", f"{current} is hidden: its plan has it no longer.")
+            raise BookingError("already_open", f"{current} is open already.")
         before = {"closed_reason": slot.closed_reason}
         record(slot, HistoryEntry.Event.OPENED, at=timezone.now(), by=by, reason=reason, before=before)
 

@@ -7,17 +7,20 @@ PostgreSQL gets it in one go (psycopg's pipeline mode) and keeps it prepared. El
 import json
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
+import orjson
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
 from django.db.models import Model
 
 Statement = tuple[str, Sequence[Any]]
+# A model, names of its fields, and rows of their values.
+Insert = tuple[type[Model], tuple[str, ...], Sequence[Sequence[Any]]]
 M = TypeVar("M", bound=Model)
 
 
@@ -68,24 +71,61 @@ def _run_together(there: Any, statements: Sequence[Statement]) -> list[Result]:
             wrap(cursor).execute(*statement)
     # A statement that was answered proves that the connection lives: Django need not ask it again in this request.
     there.health_check_done = True
-    return [Result(cursor.rowcount, cursor.fetchall() if cursor.description else []) for cursor in cursors]
+    return [
+        Result(cursor.rowcount, cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else [])
+        for cursor in cursors
+    ]
 
 
-def insert(*objects: Model) -> Statement:
-    """One INSERT of objects of one model, of which all or none have their key."""
-    model = type(objects[0])
-    names = tuple(field.attname for field in _fields(model, with_key=objects[0].pk is not None))
-    return insert_rows(model, names, [[getattr(obj, name) for name in names] for obj in objects])
+def alone() -> AbstractContextManager[Any]:
+    """SQLite: a transaction, in which nobody else writes. PostgreSQL needs none around one `write_if`."""
+    return transaction.atomic() if connection.vendor == "sqlite" else nullcontext()
 
 
-def insert_rows(model: type[Model], names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> Statement:
-    """One INSERT of rows that hold the values of the fields `names`."""
+def write_if(update: Statement, *inserts: Insert) -> bool:
+    """Insert the rows, and change what `update` changes, if it changes something; else neither. In `alone`.
+
+    PostgreSQL does it in one statement, which is all or nothing by itself: nothing is locked while we are asked. On
+    SQLite the caller has to leave the transaction with an error where it came to nothing.
+    """
     if connection.vendor != "postgresql":
-        return _insert_text(model, names, len(rows)), [_adapt(_FOR_SQLITE, value) for row in rows for value in row]
-    if len(rows) == 1:
-        return _insert_text(model, names, 1), [_adapt(_AS_TEXT, value) for value in rows[0]]
-    # Whatever the number of rows, it is one text with one parameter, which stays prepared.
-    return _insert_many_text(model, names), [json.dumps([[_adapt(_IN_JSON, value) for value in row] for row in rows])]
+        return write_step_by_step(update, *inserts)
+    text, values = update
+    text = _write_if_text(text, *((model, names) for model, names, _ in inserts))
+    statement = text, [*values, *(_as_json(names, rows) for _, names, rows in inserts)]
+    # Sent once, whatever happens: it may have been done although nobody said so.
+    (done,) = _run_together(connection, [statement])
+    return bool(done.rows[0][0])
+
+
+def write_step_by_step(update: Statement, *inserts: Insert) -> bool:
+    write(*inserts)
+    (done,) = run(update)
+    return bool(done.row_count)
+
+
+def write(*inserts: Insert) -> None:
+    """Insert the rows, in a transaction of the caller."""
+    if connection.vendor == "postgresql":
+        run(*((_insert_text(model, names), [_as_json(names, rows)]) for model, names, rows in inserts))
+        return
+    for model, names, rows in inserts:
+        one = f"({placeholders(names)})"
+        values = [
+            _FOR_SQLITE[type(value)](value) if type(value) in _FOR_SQLITE else value for row in rows for value in row
+        ]
+        run((f"INSERT INTO {_into(model, names)} VALUES {', '.join([one] * len(rows))}", values))
+
+
+def rows_of(model: type[Model], rows: Sequence[dict[str, Any]]) -> Insert:
+    """Rows by the names of the model's fields, with the same names in each."""
+    return model, tuple(rows[0]), [list(row.values()) for row in rows]
+
+
+@lru_cache
+def defaults_of(model: type[Model]) -> dict[str, Any]:
+    """What a row holds where nothing else is said; without the key."""
+    return {field.attname: field.get_default() for field in model._meta.concrete_fields if not field.primary_key}
 
 
 @lru_cache
@@ -131,41 +171,35 @@ def _readers(model: type[Model], vendor: str) -> tuple[list[str], list[tuple[int
     return [field.attname for field in fields], converters
 
 
-@lru_cache
-def _fields(model: type[Model], *, with_key: bool) -> list[Any]:
-    return [field for field in model._meta.concrete_fields if with_key or not field.primary_key]
-
-
-@lru_cache(maxsize=1000)
-def _insert_text(model: type[Model], names: tuple[str, ...], count: int) -> str:
-    row = f"({placeholders(names)})"
-    return f"INSERT INTO {_into(model, names)} VALUES {', '.join([row] * count)}"
-
-
-@lru_cache
-def _insert_many_text(model: type[Model], names: tuple[str, ...]) -> str:
-    by_name = {field.attname: field for field in _fields(model, with_key=True)}
-    values = ", ".join(
-        f"CAST(row ->> {place} AS {by_name[name].db_type(connection)})" for place, name in enumerate(names)
-    )
-    return f"INSERT INTO {_into(model, names)} SELECT {values} FROM json_array_elements(%s) AS row"
-
-
 def _into(model: type[Model], names: tuple[str, ...]) -> str:
-    by_name = {field.attname: field.column for field in _fields(model, with_key=True)}
-    columns = ", ".join(f'"{by_name[name]}"' for name in names)
-    return f'"{model._meta.db_table}" ({columns})'
+    columns = {field.attname: f'"{field.column}"' for field in model._meta.concrete_fields}
+    return f'"{model._meta.db_table}" ({", ".join(columns[name] for name in names)})'
 
 
-def _adapt(ways: dict[type, Any], value: Any) -> Any:
-    way = ways.get(type(value))
-    return value if way is None else way(value)
+@lru_cache
+def _insert_text(model: type[Model], names: tuple[str, ...]) -> str:
+    """For PostgreSQL. However many rows, it is one text with one parameter, which stays prepared."""
+    types = {field.attname: field.db_type(connection) for field in model._meta.concrete_fields}
+    row = ", ".join(f'"{name}" {types[name]}' for name in names)
+    return f"INSERT INTO {_into(model, names)} SELECT * FROM json_to_recordset(%s) AS row ({row})"
 
 
-# On PostgreSQL everything goes as text and takes the type of its column: whether a value is NULL or a number large
-# makes no other statement of it, which would have to be prepared anew.
-_AS_TEXT: dict[type, Any] = {int: str, bool: str, Decimal: str, datetime: datetime.isoformat, dict: json.dumps}
-_IN_JSON: dict[type, Any] = _AS_TEXT | {bytes: lambda value: f"\\x{value.hex()}"}
+@lru_cache
+def _write_if_text(update: str, *inserts: tuple[type[Model], tuple[str, ...]]) -> str:
+    steps = [f"done AS ({update} RETURNING 1)"]
+    for number, (model, names) in enumerate(inserts):
+        steps.append(f"step{number} AS ({_insert_text(model, names)} WHERE EXISTS (SELECT 1 FROM done))")
+    return f"WITH {', '.join(steps)} SELECT COUNT(*) FROM done"
+
+
+def _as_json(names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> str:
+    return orjson.dumps([dict(zip(names, row, strict=True)) for row in rows], default=_in_json).decode()
+
+
+def _in_json(value: Any) -> str:
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
+
+
 _FOR_SQLITE: dict[type, Any] = {
     Decimal: str,
     datetime: lambda value: str(value.astimezone(UTC).replace(tzinfo=None)),

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from bookings import authentication, feed, log_in, metrics, offers, replica, schema, services
 from bookings.authentication import Caller, ReadsWorkOrders
-from bookings.bodies import Body, RawJSONRenderer
+from bookings.bodies import Body
 from bookings.models import WorkOrder
 from bookings.serializers import (
     BookedSerializer,
@@ -93,7 +93,6 @@ class FollowupView(APIView):
 
 class WorkOrderFeedView(APIView):
     permission_classes = (ReadsWorkOrders,)
-    renderer_classes = (RawJSONRenderer,)
 
     @extend_schema(
         operation_id="read_work_orders",
@@ -118,7 +117,6 @@ class WorkOrderFeedView(APIView):
 
 class WorkOrderView(APIView):
     permission_classes = (ReadsWorkOrders,)
-    renderer_classes = (RawJSONRenderer,)
 
     @extend_schema(
         operation_id="read_work_order",

@@ -152,12 +152,22 @@ MIDDLEWARE = [
     "bookings.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "bookings.errors.NulMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "bookings.sessions.SessionLifeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+# The API has no sessions, forms, messages or files: of all these it takes only what it needs (wsgi.py).
+API_MIDDLEWARE = [
+    "bookings.headers.HeadersMiddleware",
+    "bookings.origin.OriginMiddleware",
+    "bookings.request_log.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "bookjob_site.urls"
@@ -423,7 +433,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["bookings.authentication.RequestLimit"],
     "DEFAULT_PARSER_CLASSES": ["bookings.bodies.BodyParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["bookings.bodies.AnswerRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bookings.bodies.JSONWhateverIsAccepted",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "bookings.errors.handler",
@@ -469,6 +479,12 @@ UNFOLD = {
                         "icon": "calendar_month",
                         "link": reverse_lazy("admin:bookings_appointmentslot_changelist"),
                         "permission": lambda request: request.user.has_perm("bookings.view_appointmentslot"),
+                    },
+                    {
+                        "title": "Blackouts",
+                        "icon": "event_busy",
+                        "link": reverse_lazy("admin:bookings_blackout_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_blackout"),
                     },
                     {
                         "title": "Refusals",

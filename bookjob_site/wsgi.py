@@ -8,13 +8,28 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookjob_site.settings")
-django_application = get_wsgi_application()
+pages = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402  the settings exist only from here on
+from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 
 from bookjob_site.postgresql.base import DatabaseWrapper  # noqa: E402
 
 DatabaseWrapper.gives_up = True
+
+
+class ApiHandler(WSGIHandler):
+    """Django with API_MIDDLEWARE alone: the rest would cost every call and do nothing for it."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        every, settings.MIDDLEWARE = settings.MIDDLEWARE, settings.API_MIDDLEWARE
+        try:
+            super().load_middleware(is_async)
+        finally:
+            settings.MIDDLEWARE = every
+
+
+api = ApiHandler()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -32,4 +47,5 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         body = environ["wsgi.input"].read(settings.BOOKJOB_MAX_BODY_BYTES + 1)
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
-    return django_application(environ, start_response)
+    handler = api if environ["PATH_INFO"].startswith("/api/") else pages
+    return handler(environ, start_response)

@@ -17,7 +17,7 @@ from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready f
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from bookings import origin, services
+from bookings import origin, services, sql
 
 taken = threading.local()
 commit = BaseDatabaseWrapper._commit
@@ -53,4 +53,5 @@ def watch(connection, **kwargs):
 connection_created.connect(watch)
 BaseDatabaseWrapper._commit = around_each_commit
 if os.environ.get("HALFWAY"):
-    services.transaction = SimpleNamespace(atomic=contextlib.nullcontext)
+    services.transaction = sql.transaction = SimpleNamespace(atomic=contextlib.nullcontext)
+    sql.write_if = sql.write_step_by_step

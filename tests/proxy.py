@@ -15,8 +15,9 @@ class Proxy:
         self.port = self.listener.getsockname()[1]
         self.passing = threading.Event()
         self.passing.set()
-        # How many more commits are done, but their answers never arrive: the connection is cut instead.
+        # How many more bookings are committed, but their answers never arrive: the connection is cut instead.
         self.commits_to_cut = 0
+        self.cutting: set[socket.socket] = set()
         self.pairs: list[tuple[socket.socket, socket.socket]] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -53,6 +54,8 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := near.recv(65536):
                 self.passing.wait()
+                if self.commits_to_cut and b"booked = booked + 1" in data:
+                    self.cutting.add(far)
                 far.sendall(data)
         self._cut(near, far)
 
@@ -60,7 +63,8 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := far.recv(65536):
                 self.passing.wait()
-                if self.commits_to_cut and b"COMMIT\0" in data:
+                if far in self.cutting:
+                    # PostgreSQL answers when it has committed.
                     self.commits_to_cut -= 1
                     break
                 near.sendall(data)

@@ -27,7 +27,8 @@ def work_order(chief):
 
 
 def test_every_list_opens(client, work_order):
-    for model in ("bookings_servicearea", "bookings_appointmentslot", "bookings_workorder", "auth_user", "auth_group"):
+    models = ("servicearea", "appointmentslot", "blackout", "workorder", "refusal")
+    for model in (*[f"bookings_{model}" for model in models], "auth_user", "auth_group"):
         assert client.get(reverse(f"admin:{model}_changelist")).status_code == 200
 
 
@@ -60,7 +61,7 @@ def test_every_page_of_one_object_opens(client, work_order):
 
 
 def test_the_pages_that_add_something_open(client, chief):
-    for model in ("bookings_servicearea", "auth_user", "auth_group"):
+    for model in ("bookings_servicearea", "bookings_appointmentslot", "bookings_blackout", "auth_user", "auth_group"):
         assert client.get(reverse(f"admin:{model}_add")).status_code == 200
 
 

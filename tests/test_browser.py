@@ -214,8 +214,44 @@ def test_many_at_once_from_the_list(open_page, office):
     assert office.manage("verify_bookings").stdout == ""
 
 
+def blackout_pages(office) -> list[str]:
+    """The pages about blackouts, one of which was made by the command."""
+    closed = office.manage("close_slots", "--area=LEEDS", "--from=2026-01-01", "--until=2199-12-31", "--reason=Fire")
+    assert closed.returncode == 0, closed.stderr
+    pages = ["", "add/", "1/change/", "act/lift/?chosen=1:0"]
+    return [f"bookings/blackout/{page}" for page in pages]
+
+
+def test_an_area_is_closed_for_a_time_and_opened_again(open_page, office):
+    page = open_page("supervisor")
+    page.get_by_role("link", name="Blackouts").click()
+    page.get_by_role("link", name="Close for a time").click()
+    page.get_by_label("Area").select_option(label="Leeds (LEEDS)")
+    page.get_by_label("First day").fill("2026-01-01")
+    page.get_by_label("Last day").fill("2199-12-31")
+    page.get_by_label("Reason").fill("Fire in the depot")
+    page.get_by_role("button", name="Show what it hits").click()
+    page.get_by_role("button", name="Change something").click()
+    page.get_by_label("Reason").fill("Fire")
+    page.get_by_role("button", name="Show what it hits").click()
+    hidden = "SELECT COUNT(*) FROM bookings_appointmentslot WHERE blackout_id IS NOT NULL"
+    assert office.database.execute(hidden) == [(0,)]
+    page.get_by_role("button", name="Close for this time").click()
+    page.get_by_text("slots closed.").wait_for()
+    assert office.database.execute(hidden)[0][0] > 0
+    # The whole of it is one person's work in one place: from there to a booking, and back to lift it.
+    page.get_by_role("region", name="Bookings").get_by_role("link").first.click()
+    page.get_by_text("The slot is closed: Fire. Move or cancel the booking.").wait_for()
+    page.go_back()
+    page.get_by_role("link", name="Lift").click()
+    page.get_by_role("button", name="Lift").click()
+    page.get_by_text("1 lifted.").wait_for()
+    assert office.database.execute(hidden) == [(0,)]
+    assert office.manage("verify_bookings").stdout == ""
+
+
 def test_on_a_phone_nothing_is_wider_than_the_screen(open_page, office):
-    page = open_page(size=browser.PHONE)
+    page = open_page("supervisor", size=browser.PHONE)
     work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
     for address in (
         "",
@@ -225,6 +261,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(open_page, office):
         f"bookings/workorder/act/cancel/?chosen={work_order}:1",
         f"bookings/workorder/act/move/?chosen={work_order}:1",
         "bookings/appointmentslot/",
+        *blackout_pages(office),
         "bookings/servicearea/",
     ):
         page.goto(f"{office.url}/admin/{address}")
@@ -254,6 +291,7 @@ def test_nothing_serious_keeps_anybody_out(open_page, office, scheme):
         "bookings/appointmentslot/act/close/?chosen=1:4",
         "bookings/appointmentslot/add/",
         "bookings/appointmentslot/days/",
+        *blackout_pages(office),
         "bookings/refusal/",
         "bookings/servicearea/",
     ]

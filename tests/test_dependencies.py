@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from tests import audit
 from tests.environment import ROOT
 
@@ -34,9 +36,11 @@ def test_every_line_of_the_lock_has_its_hashes():
         assert re.fullmatch(r"[\w.-]+(\[[\w,]+\])?==[\w.+-]+( ; .+?)?(\s+--hash=sha256:[0-9a-f]{64})+", entry), entry
 
 
-def test_make_and_the_readme_install_by_the_hashes():
-    assert "--require-hashes -r requirements.lock" in (ROOT / "Makefile").read_text()
-    assert "--require-hashes -r requirements.lock" in (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("path", ["Makefile", "README.md", "Dockerfile", "docs/operations.md"])
+def test_whatever_installs_goes_by_the_hashes(path):
+    text = (ROOT / path).read_text()
+    assert "--require-hashes -r requirements.lock" in text
+    assert "install -r requirements.txt" not in text
 
 
 def test_the_sbom_lists_what_is_installed():

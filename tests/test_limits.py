@@ -252,6 +252,15 @@ class TestAnAddress:
         assert statuses == [200, 200, 200, 429]
         assert search(address="127.0.0.1", HTTP_X_FORWARDED_FOR="192.0.2.2") == 200
 
+    @pytest.mark.parametrize("spelling", ["192.0.2.1:{}", "[2001:db8::1]:{}"])
+    def test_a_proxy_that_writes_the_port_too_makes_no_new_caller_of_each_connection(self, settings, spelling):
+        import ipaddress
+
+        settings.BOOKJOB_PROXIES = [ipaddress.ip_network("127.0.0.0/8")]
+        forwarded = [spelling.format(4000 + number) for number in range(4)]
+        statuses = [search(address="127.0.0.1", HTTP_X_FORWARDED_FOR=text) for text in forwarded]
+        assert statuses == [200, 200, 200, 429]
+
 
 def test_counting_asks_no_database(settings, db, django_assert_num_queries):
     settings.BOOKJOB_CALLER_LIMIT = settings.BOOKJOB_ADDRESS_LIMIT = 1

@@ -133,6 +133,61 @@ class TestTheHostHeader:
 
 
 @pytest.mark.django_db
+class TestNonsenseInAddressesOfTheDesk:
+    VALUES = [
+        "9" * 30,
+        "-1",
+        "\x00",
+        "%00",
+        "' OR 1=1 --",
+        "a" * 3000,
+        "\ud7ff\uffff",
+        "1:1 " * 2000,
+        "2026-02-30",
+        "[]",
+    ]
+
+    def test_is_no_fault(self):
+        work_order = desk.book(desk.slot_in(), "WO-1")
+        supervisor = desk.person("supervisor")
+        supervisor.raise_request_exception = False
+        pages = {
+            "/admin/": ["day", "span", "area"],
+            desk.LIST: ["q", "area", "view", "window", "arrived", "p", "o", "all", "e", "status", "order_num", "day"],
+            desk.SLOTS: ["q", "area", "day", "state", "p", "o"],
+            "/admin/bookings/refusal/": ["q", "area", "p"],
+            f"{desk.LIST}act/cancel/": ["chosen"],
+            f"{desk.LIST}act/move/": ["chosen", "day", "page"],
+            f"{desk.SLOTS}act/close/": ["chosen"],
+            f"{desk.SLOTS}days/": ["area", "from", "until"],
+        }
+        chief = Client(raise_request_exception=False)
+        chief.force_login(User.objects.create_superuser("chief"))
+        faults = [
+            (model, value[:20])
+            for model in ("bookings/servicearea", "auth/user", "auth/group")
+            for value in self.VALUES
+            if chief.get(f"/admin/{model}/", {"q": value}).status_code >= 500
+        ]
+        faults += [
+            (path, value[:20])
+            for path, names in pages.items()
+            for value in self.VALUES
+            if supervisor.get(path, dict.fromkeys(names, value)).status_code >= 500
+        ]
+        for path in (desk.LIST, desk.SLOTS, "/admin/bookings/servicearea/"):
+            for key in ("9" * 30, "-1", "%00", "a", f"{work_order.pk}%2f..", "_3A"):
+                if supervisor.get(f"{path}{key}/change/").status_code >= 500:
+                    faults.append((path, key))
+        assert faults == []
+
+
+def test_nul_in_the_address_of_a_page():
+    for path in ("/admin/bookings/workorder/?area=%00", "/admin/bookings/workorder/%00/change/", "/admin/%00"):
+        assert Client().get(path).status_code == 400, path
+
+
+@pytest.mark.django_db
 class TestRedirects:
     @pytest.mark.parametrize(
         "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "https:evil"]
@@ -331,7 +386,7 @@ class TestWhatIsNotTheirs:
 
 def test_the_browsable_api_and_debug_pages_are_off(settings):
     assert not settings.DEBUG
-    assert settings.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"] == ["rest_framework.renderers.JSONRenderer"]
+    assert settings.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"] == ["bookings.bodies.AnswerRenderer"]
 
 
 def modules_that_serve():

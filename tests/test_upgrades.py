@@ -205,7 +205,7 @@ def test_nobody_is_turned_away_by_a_restart(empty_database, tmp_path):
         try:
             process = start_on(listening, empty_database, log)
             with Callers(service) as callers:
-                for _ in range(3):
+                for _ in range(2):
                     callers.wait_for(20)
                     process.send_signal(signal.SIGTERM)
                     process.wait(40)

@@ -33,7 +33,7 @@ def fill(apps, schema_editor):
                 SearchTerm(work_order=work_order, term=term)
                 for work_order in batch
                 for term in lookup.terms(
-                    work_order,
+                    vars(work_order),
                     [number for part in work_order.required_parts.all() for number in (part.prod_num, part.replaces)],
                 )
             ),
