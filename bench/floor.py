@@ -116,12 +116,22 @@ def _parameter(value: Any, values: dict[str, str]) -> str:
     if match := re.fullmatch(f"([A-Z]+-)({NUMBER})", text):
         return f"('{match[1]}' || :number)"
     name = f"v{len(values)}"
-    values[name] = text
-    written = f":{name}"
-    if str(NUMBER) in text:
-        # A JSON text of rows: the keys of the work order and, one digit longer, of its part orders.
-        written = f"replace(replace({written}, '{NUMBER}', :number), '{PART // 10}', :number)::json"
-    return written
+    # Rows in a JSON text: their keys are put in while the database reads it. A part order's is one digit longer.
+    inside = {
+        str(NUMBER): ":number::text",
+        str(PART // 10): ":number::text",
+        str(SLOT): ":slot::text",
+        str(AREA): ":area::text",
+        ORDER: "'WO-' || :number",
+        START.isoformat(): f"({AT % ':start'})::text",
+    }
+    if not any(mark in text for mark in inside):
+        values[name] = text
+        return f":{name}"
+    values[name] = text.replace("%", "%%")
+    for place, mark in enumerate(inside, 1):
+        values[name] = values[name].replace(mark, f"%{place}$s")
+    return f"format(:{name}, {', '.join(inside.values())})::json"
 
 
 # --- The product's statements, written down in a process of its own --------------------------------------------

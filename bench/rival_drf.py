@@ -229,7 +229,7 @@ class FollowupView(views.APIView):
             word for part, ordered in rows for word in (ordered["ProdNum"], "" if ordered is part else part["ProdNum"])
         ]
         SearchTerm.objects.bulk_create(
-            SearchTerm(work_order=work_order, term=term) for term in lookup.terms(work_order, words)
+            SearchTerm(work_order=work_order, term=term) for term in lookup.terms(vars(work_order), words)
         )
         after = {"slot": slot.pk, "start": slot.start.isoformat(), "end": slot.end.isoformat(), "worker": slot.worker}
         HistoryEntry.objects.create(

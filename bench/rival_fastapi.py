@@ -459,16 +459,16 @@ async def write(
             [part.urgency for _, part, _ in parts],
             [part.estimated_delivery for _, part, _ in parts],
         )
-    about = SimpleNamespace(
-        order_num=order_num,
-        original_order=order,
-        account_num=account.account_num,
-        location_num=location.location_num,
-        postcode=address.zip,
-        account_name=account.name,
-        location_name=location.name,
-        phone=location.phone_num,
-    )
+    about = {
+        "order_num": order_num,
+        "original_order": order,
+        "account_num": account.account_num,
+        "location_num": location.location_num,
+        "postcode": address.zip,
+        "account_name": account.name,
+        "location_name": location.name,
+        "phone": location.phone_num,
+    }
     words = [
         number for _, part, ordered in parts for number in (ordered.prod_num, "" if ordered is part else part.prod_num)
     ]

@@ -87,7 +87,7 @@ def running(name: str, database_url: str, log: Path) -> Iterator[Service]:
         yield Service(name, port, process, time.monotonic() - began)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)  # gunicorn itself waits half a minute for a worker that was still starting
 
 
 def cpu_of_tree(pid: int) -> float:
