@@ -70,7 +70,6 @@ def differences(name: str, ours: object, theirs: object) -> list[str]:
 def main() -> int:
     found: list[str] = []
     with postgres.running() as server, tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
         bench = run.Bench(server, Path(folder))
         template = bench.make_database("template_of_all", SLOTS, 50)
         with psycopg.connect(template) as connection:

@@ -57,7 +57,6 @@ def find_pgbench(postgres: str) -> str:
 def run(pgbench: str, url: str, script: Script, file: Path, *, transactions: int, clients: int, first: int) -> float:
     """Transactions a second. `first` keeps the numbers of one run apart from another's."""
     file.write_text(script.text)
-    file.chmod(0o644)
     values = [f"--define={name}={value}" for name, value in (script.values | {"n": str(first)}).items()]
     command = [pgbench, "--no-vacuum", "--protocol=prepared", f"--client={clients}", "--jobs=1"]
     command += [f"--transactions={transactions // clients}", f"--file={file}", *values, url]
@@ -74,9 +73,9 @@ def run(pgbench: str, url: str, script: Script, file: Path, *, transactions: int
 def make_scripts(url: str, environment: dict[str, str], areas: int) -> tuple[Script, Script]:
     """For a booking and for a search; `url` is of an empty database that was migrated."""
     command = [sys.executable, "-m", "bench.floor"]
-    done = subprocess.run(
-        command, env=environment | {"DATABASE_URL": url}, check=True, stdout=subprocess.PIPE, text=True
-    )
+    done = subprocess.run(command, env=environment | {"DATABASE_URL": url}, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"The statements could not be written down:\n{done.stderr[-3000:]}")
     captured = json.loads(done.stdout)
     draw = DRAW_AREA.format(areas=areas)
     return make_script(captured["booking"], draw + DRAW), make_script(captured["search"], draw)

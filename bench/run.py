@@ -55,6 +55,7 @@ class Bench:
         self.server = server
         self.folder = folder
         self.marks = 0
+        self.generator = 0.0  # the largest share of a core that the load generator took
         with psycopg.connect(server.url) as connection:
             (data,) = connection.execute("SHOW data_directory").fetchone()
         self.postmaster = int((Path(data) / "postmaster.pid").read_text().splitlines()[0])
@@ -86,6 +87,7 @@ class Bench:
         python, database = service.cpu(), self.database_cpu()
         answers = load.send(service.port, requests, connections=connections)
         python, database = service.cpu() - python, self.database_cpu() - database
+        self.generator = max(self.generator, answers.busy / answers.seconds)
         count = len(requests)
         return Round(
             rate=count / answers.seconds,
@@ -152,7 +154,8 @@ def rows(title: str, rounds: Rounds) -> Iterator[str]:
     for name, found in rounds.items():
         cells = [f"{middle(found, 'rate'):,.0f}"]
         cells += [f"{middle(found, value):.1f}" if found[0].p50 else "" for value in ("p50", "p99")]
-        cells += [f"{middle(found, value):.2f}" for value in ("python", "database", "cpu")]
+        cells.append(f"{middle(found, 'python'):.2f}" if found[0].python else "")
+        cells += [f"{middle(found, value):.2f}" for value in ("database", "cpu")]
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
 
@@ -320,7 +323,6 @@ def heading(server: postgres.Server) -> list[str]:
         f" {server.version.partition(' (Debian')[0]}, Python {platform.python_version()},"
         f" {', '.join(f'{name} {metadata.version(name)}' for name in names)}.",
         "[README.md](README.md) says how. Medians; of ratios the median and, in brackets, the least and the greatest.",
-        "",
     ]
 
 
@@ -340,7 +342,8 @@ def main() -> int:
         measure_sqlite(report, bench, options)
         if options.full:
             measure_growth(report, bench, options)
-        lines = [*heading(server), *report.tables, "| target | measured | |", "| --- | --- | --- |", *report.targets]
+        lines = [*heading(server), f"The load generator took {bench.generator:.0%} of a core at the most.", ""]
+        lines += [*report.tables, "| target | measured | |", "| --- | --- | --- |", *report.targets]
     options.output.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
     return 0
