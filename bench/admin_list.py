@@ -26,9 +26,10 @@ PAGES = {
     "a worker": {"view": "all", "worker": "tech.7"},
     "cancelled": {"view": "all", "status": "cancelled"},
     "late parts": {"view": "all", "parts": "late"},
-    "search: a number": {"q": "O-9999"},
-    "search: a name": {"q": "brandt"},
-    "search: a phone": {"q": "0113 496 0777"},
+    "search: a number": {"q": "RO-"},
+    "search: a name": {"q": "rarebird"},
+    "search: a phone": {"q": "222 7777"},
+    "search: one in four": {"q": "brandt"},
     "board": None,
 }
 BATCH = 5_000
@@ -36,8 +37,11 @@ REPEATS = 7
 AREAS, SLOTS_A_DAY, DAYS = 10, 20, 60
 
 
-def fill(start, stop):
-    """Rows of the shape that the service writes, straight into the tables: nobody waits for a million bookings."""
+def fill(start, stop, rare=False):
+    """Rows of the shape that the service writes, straight into the tables: nobody waits for a million bookings.
+
+    `rare` ones are found by the searches, and are as many in a small table as in a large one.
+    """
     from django.utils import timezone
 
     from bookings import lookup
@@ -66,9 +70,9 @@ def fill(start, stop):
             is_reviewed = not is_cancelled and number % 40 != 0
             rows.append(
                 WorkOrder(
-                    order_num=f"X-{number}",
-                    original_order=f"O-{number}",
-                    claim=f"O-{number}",
+                    order_num=f"{'R' if rare else 'X'}-{number}",
+                    original_order=f"{'RO' if rare else 'O'}-{number}",
+                    claim=f"{'RO' if rare else 'O'}-{number}",
                     slot=slot,
                     area=slot.area,
                     visit_start=slot.start,
@@ -77,9 +81,11 @@ def fill(start, stop):
                     reviewed_at=now if is_reviewed else None,
                     reviewed_by="ann" if is_reviewed else "",
                     account_num=f"C-{number % 5000}",
-                    account_name=draw.choice(["Hannah Brandt", "Amir Aziz", "Ruth Okafor", "Chen Wei"]),
+                    account_name="Rarebird"
+                    if rare
+                    else draw.choice(["Hannah Brandt", "Amir Aziz", "Ruth Okafor", "Chen Wei"]),
                     postcode=f"LS{number % 99} 1AB",
-                    phone=f"+44 113 496 {number % 10_000:04}",
+                    phone=f"+44 {number:02} 222 7777" if rare else f"+44 113 496 {number % 10_000:04}",
                     worker=f"tech.{number % 50}",
                     order_type=draw.choice(["REPAIR", "INSTALL"]),
                     part_count=1,
@@ -99,6 +105,15 @@ def fill(start, stop):
             ],
             batch_size=20_000,
         )
+
+
+RARE = 60
+
+
+def without_rare():
+    from bookings.models import WorkOrder
+
+    WorkOrder.objects.filter(account_name="Rarebird").delete()
 
 
 def multiply(few, many):
@@ -180,11 +195,14 @@ def main():
 
         call_command("migrate", verbosity=0)
         fill(0, few)
+        fill(0, RARE, rare=True)
         before = measure()
+        without_rare()
         if os.environ["DATABASE_URL"].startswith("postgres"):
             multiply(few, many)
         else:
             fill(few, many)
+        fill(0, RARE, rare=True)
         after = measure()
     if options.json:
         print(json.dumps({"few": before, "many": after}))

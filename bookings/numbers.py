@@ -1,7 +1,5 @@
 """The numbers that people see: never reused, and nobody waits for them."""
 
-from django.db import connection
-
 from bookings import sql
 from bookings.models import PartOrder, WorkOrder
 
@@ -13,7 +11,7 @@ def next_numbers(*wanted: tuple[type[WorkOrder] | type[PartOrder], int], attempt
     nobody else can write before this transaction ends. A number that turned out to be taken already (the prefix was
     another one before, or it came with somebody's parts) would be drawn again there: `attempt` passes over it.
     """
-    if connection.vendor == "postgresql":
+    if sql.on_postgresql():
         drawn = sql.run(
             *(
                 (f"SELECT nextval('{model._meta.db_table}_id_seq') FROM generate_series(1, %s)", [count])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -37,7 +37,7 @@ def run(*statements: Statement, using: str = DEFAULT_DB_ALIAS) -> list[Result]:
     Outside of a transaction it is for reading: a connection that died unnoticed is replaced, and all is sent again.
     """
     there: Any = connections[using]
-    if there.vendor != "postgresql":
+    if not on_postgresql():
         return [_run_alone(there, statement) for statement in statements]
     began = time.monotonic()
     try:
@@ -79,7 +79,7 @@ def _run_together(there: Any, statements: Sequence[Statement]) -> list[Result]:
 
 def alone() -> AbstractContextManager[Any]:
     """SQLite: a transaction, in which nobody else writes. PostgreSQL needs none around one `write_if`."""
-    return transaction.atomic() if connection.vendor == "sqlite" else nullcontext()
+    return nullcontext() if on_postgresql() else transaction.atomic()
 
 
 def write_if(update: Statement, *inserts: Insert) -> bool:
@@ -88,7 +88,7 @@ def write_if(update: Statement, *inserts: Insert) -> bool:
     PostgreSQL does it in one statement, which is all or nothing by itself: nothing is locked while we are asked. On
     SQLite the caller has to leave the transaction with an error where it came to nothing.
     """
-    if connection.vendor != "postgresql":
+    if not on_postgresql():
         return write_step_by_step(update, *inserts)
     text, values = update
     text = _write_if_text(text, *((model, names) for model, names, _ in inserts))
@@ -106,7 +106,7 @@ def write_step_by_step(update: Statement, *inserts: Insert) -> bool:
 
 def write(*inserts: Insert) -> None:
     """Insert the rows, in a transaction of the caller."""
-    if connection.vendor == "postgresql":
+    if on_postgresql():
         run(*((_insert_text(model, names), [_as_json(names, rows)]) for model, names, rows in inserts))
         return
     for model, names, rows in inserts:
@@ -122,13 +122,13 @@ def rows_of(model: type[Model], rows: Sequence[dict[str, Any]]) -> Insert:
     return model, tuple(rows[0]), [list(row.values()) for row in rows]
 
 
-@lru_cache
+@cache
 def defaults_of(model: type[Model]) -> dict[str, Any]:
     """What a row holds where nothing else is said; without the key."""
     return {field.attname: field.get_default() for field in model._meta.concrete_fields if not field.primary_key}
 
 
-@lru_cache
+@cache
 def columns_of(model: type[Model]) -> str:
     """The columns that `read` makes an object of."""
     table = model._meta.db_table
@@ -150,7 +150,12 @@ def placeholders(values: Sequence[Any]) -> str:
 
 def as_parameter(instant: datetime) -> Any:
     """An instant as the database compares it with its columns."""
-    return connection.ops.adapt_datetimefield_value(instant)
+    return instant if on_postgresql() else connection.ops.adapt_datetimefield_value(instant)
+
+
+@cache
+def on_postgresql() -> bool:
+    return connection.vendor == "postgresql"
 
 
 def as_instant(value: Any) -> datetime:
@@ -158,7 +163,7 @@ def as_instant(value: Any) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
-@lru_cache
+@cache
 def _readers(model: type[Model], vendor: str) -> tuple[list[str], list[tuple[int, Any, Any]]]:
     """The names of an object's columns, and what turns the values of some into Python's."""
     fields = model._meta.concrete_fields
@@ -176,7 +181,7 @@ def _into(model: type[Model], names: tuple[str, ...]) -> str:
     return f'"{model._meta.db_table}" ({", ".join(columns[name] for name in names)})'
 
 
-@lru_cache
+@cache
 def _insert_text(model: type[Model], names: tuple[str, ...]) -> str:
     """For PostgreSQL. However many rows, it is one text with one parameter, which stays prepared."""
     types = {field.attname: field.db_type(connection) for field in model._meta.concrete_fields}
@@ -184,7 +189,7 @@ def _insert_text(model: type[Model], names: tuple[str, ...]) -> str:
     return f"INSERT INTO {_into(model, names)} SELECT * FROM json_to_recordset(%s) AS row ({row})"
 
 
-@lru_cache
+@cache
 def _write_if_text(update: str, *inserts: tuple[type[Model], tuple[str, ...]]) -> str:
     steps = [f"done AS ({update} RETURNING 1)"]
     for number, (model, names) in enumerate(inserts):

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import User
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -93,6 +93,7 @@ class FollowupView(APIView):
 
 class WorkOrderFeedView(APIView):
     permission_classes = (ReadsWorkOrders,)
+    reader: User
 
     @extend_schema(
         operation_id="read_work_orders",
@@ -106,7 +107,7 @@ class WorkOrderFeedView(APIView):
         query.is_valid(raise_exception=True)
         wanted = query.validated_data
         page = feed.read(
-            WorkOrder.objects.visible_to(authentication.user_of(request) or AnonymousUser()),
+            WorkOrder.objects.visible_to(self.reader),
             after=wanted["cursor"] or 0,
             size=wanted["limit"],
             modified_since=wanted["modified_since"],
@@ -117,6 +118,7 @@ class WorkOrderFeedView(APIView):
 
 class WorkOrderView(APIView):
     permission_classes = (ReadsWorkOrders,)
+    reader: User
 
     @extend_schema(
         operation_id="read_work_order",
@@ -125,7 +127,7 @@ class WorkOrderView(APIView):
         responses=schema.answers(WorkOrderSerializer, 403, 404),
     )
     def get(self, request: Request, order_num: str) -> Response:
-        visible = WorkOrder.objects.visible_to(authentication.user_of(request) or AnonymousUser())
+        visible = WorkOrder.objects.visible_to(self.reader)
         work_order = get_object_or_404(feed.with_everything(visible), order_num=read_order(order_num, request))
         return Response(WorkOrderSerializer(work_order).data)
 

@@ -48,6 +48,12 @@ def clock():
 
 
 class TestItWorks:
+    def test_the_statements(self, django_assert_num_queries):
+        """The records in a transaction of their own, the user, two of permissions, and what was found out."""
+        attempt()
+        with django_assert_num_queries(10):
+            attempt()
+
     def test_it_works(self):
         answer = attempt()
         assert answer.status_code == 200

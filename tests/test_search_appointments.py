@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from bookings import offers
@@ -212,6 +213,20 @@ class TestTheIndex:
         assert "slot_exists_once_per_worker_and_type" in plan or "USING INDEX" in plan
         assert "Seq Scan" not in plan
         assert "SCAN" not in plan  # as SQLite says it
+
+    def test_no_index_holds_how_many_places_are_booked(self):
+        """Each booking would have to rewrite it: without one, PostgreSQL updates the slot's row in place (HOT)."""
+        with connection.cursor() as cursor:
+            if connection.vendor == "sqlite":
+                cursor.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND sql LIKE '%appointmentslot%'")
+            else:
+                cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'bookings_appointmentslot'")
+            indexes = [text for (text,) in cursor.fetchall()]
+            assert len(indexes) > 4
+            assert not [text for text in indexes if "booked" in text or "capacity" in text]
+            if connection.vendor == "postgresql":
+                cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'bookings_appointmentslot'")
+                assert cursor.fetchone() == (["fillfactor=85"],)
 
 
 class TestWhatIsOfferedCanBeBooked:
