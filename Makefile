@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test torture lint audit lock screenshots openapi.yaml
+.PHONY: run test torture lint audit lock screenshots openapi.yaml bench bench-full
 
 # Installed again only when the requirements change.
 PIP := -m pip install --quiet --quiet --disable-pip-version-check
@@ -41,6 +41,18 @@ openapi.yaml: .venv/run
 # Pictures of the dispatch desk, in var/screenshots/.
 screenshots: .venv/dev
 	$(BIN)/python -m tests.screenshots
+
+# What a booking and a search cost, here and in what one would write instead; bench-full with large tables too.
+.venv/bench: requirements.txt bench/requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -r bench/requirements.txt
+	@touch $@ .venv/run
+
+bench: .venv/bench
+	$(BIN)/python -m bench.run
+
+bench-full: .venv/bench
+	$(BIN)/python -m bench.run --full
 
 lint: .venv/dev
 	$(BIN)/ruff check .
