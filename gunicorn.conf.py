@@ -39,6 +39,7 @@ def when_ready(server: Any) -> None:
     """Before the workers are forked: what was loaded stays for good, so no collection looks at it (or copies it)."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 50)  # what a request makes is freed as it ends; few cycles are left to look for
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -21,15 +21,16 @@ PHONE_MARK = "#"
 # A few digits might be anything; so many are a telephone number too.
 LEAST_PHONE_DIGITS = 6
 MAX_WORDS = 10
+NUMBERS = ("order_num", "original_order", "account_num", "location_num", "postcode")
+WORD = re.compile(r"[^\W_]+")
 
 
 def terms(columns: Mapping[str, Any], product_numbers: Iterable[str]) -> set[bytes]:
     """Under which words a work order with these columns is found."""
-    names = ("order_num", "original_order", "account_num", "location_num", "postcode")
-    numbers = [*(columns[name] for name in names), *product_numbers]
-    found = {word for text in (*numbers, columns["account_name"], columns["location_name"]) for word in _words(text)}
+    numbers = [*(columns[name] for name in NUMBERS), *product_numbers]
+    found = set(_words(" ".join([*numbers, columns["account_name"], columns["location_name"]])))
     # A number is found by its parts, and as a whole however it is punctuated.
-    found |= {"".join(_words(number))[:MAX_TERM] for number in numbers}
+    found.update("".join(_words(number))[:MAX_TERM] for number in numbers if not number.isalnum())
     found.add(_from_its_end(columns["phone"]))
     return {term.encode() for term in found if term}
 
@@ -57,7 +58,7 @@ def _beginning_with(word: str) -> object:
 def _words(text: str) -> list[str]:
     if not text.isascii():
         text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-    return [word[:MAX_TERM] for word in re.findall(r"[^\W_]+", text.casefold())]
+    return [word[:MAX_TERM] for word in WORD.findall(text.casefold())]
 
 
 def _from_its_end(phone: str) -> str:
