@@ -8,6 +8,7 @@ number is good for.
 import os
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 
@@ -41,13 +42,23 @@ DATABASE_ERRORS = Counter("bookjob_database_errors", "Requests that the database
                           ["kind"], registry=COUNTED)  # fmt: skip
 
 
+def add(counter: Counter, *labels: str, amount: int = 1) -> None:
+    """Counts, if anybody reads it. That costs nobody an answer: a full disk may refuse the file behind a number."""
+    if settings.BOOKJOB_METRICS_TOKEN:
+        with suppress(OSError):
+            (counter.labels(*labels) if labels else counter).inc(amount)
+
+
 def count(response: HttpResponse, route: str, outcome: str, seconds: float) -> None:
     """Count one request; `route` and `outcome` are words of the code, never of a caller."""
-    add, observe = _series(route, outcome, f"{response.status_code // 100}xx")
-    add()
-    observe(seconds)
+    if not settings.BOOKJOB_METRICS_TOKEN:
+        return
+    with suppress(OSError):
+        count_one, observe = _series(route, outcome, f"{response.status_code // 100}xx")
+        count_one()
+        observe(seconds)
     if reason := getattr(response, "reason_refused", ""):
-        REFUSALS.labels(reason).inc()
+        add(REFUSALS, reason)
 
 
 @cache  # of routes, outcomes and classes there are few, and looking them up costs more than counting

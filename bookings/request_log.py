@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from bookings import metrics
@@ -37,8 +36,7 @@ class RequestLogMiddleware:
             "ms": round(seconds * 1000, 1),
         }
         logger.info("%s", request.method, extra={"facts": facts})
-        if settings.BOOKJOB_METRICS_TOKEN:
-            metrics.count(response, route, outcome, seconds)
+        metrics.count(response, route, outcome, seconds)
         return response
 
 

@@ -81,7 +81,7 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
         )
     for attempt in range(MAX_ROUNDS):
         if attempt:
-            metrics.LOST_RACES.inc()
+            metrics.add(metrics.LOST_RACES)
         earlier, area = _look_up(order, job.location)
         for work_order in earlier:
             if work_order.fingerprint == fingerprint:

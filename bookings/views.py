@@ -63,7 +63,7 @@ class SearchView(APIView):
         serializer.is_valid(raise_exception=True)
         job, now = serializer.validated_data, timezone.now()
         found = replica.read(lambda using: offers.search(job, now, using))
-        metrics.OFFERS.inc(len(found.periods))
+        metrics.add(metrics.OFFERS, amount=len(found.periods))
         return _answer(FoundSerializer(found).data, "ok" if found.periods else "nothing_free")
 
 
