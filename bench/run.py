@@ -276,7 +276,7 @@ def measure_start(report: Report, bench: Bench) -> None:
 def measure_sqlite(report: Report, bench: Bench, options: argparse.Namespace) -> None:
     """The product on SQLite, in turns with itself on PostgreSQL."""
     slots, count = 20_000, options.requests
-    url = bench.make_database("beside_sqlite", slots)
+    url = bench.make_database("beside_sqlite", slots, WORK_ORDERS)
     sqlite = f"sqlite:///{bench.folder}/bench.sqlite3"
     services.migrate(sqlite)
     world.fill_sqlite(f"{bench.folder}/bench.sqlite3", slots)
