@@ -524,6 +524,7 @@ class TestRefusalsOfTheSlot:
             "Fri 4 Dec 2026, 19:00-21:00 (Europe/London)",
         ]
 
+    @pytest.mark.django_db(transaction=True)  # around the booking there is no other transaction
     def test_nothing_stays_of_a_booking_that_fails_at_its_last_statement(self, monkeypatch):
         make_slot()
 
