@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAY_MINUTES = 24 * 60
+# As people read them, in English whatever the machine speaks.
+DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+MONTHS = ["", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 Period = tuple[datetime, datetime]
 
@@ -135,3 +138,24 @@ def _instant(day: date, minute: int, zone: ZoneInfo) -> datetime | None:
     wall = _wall(day, minute)
     instant = wall.replace(tzinfo=zone).astimezone(UTC)
     return instant if instant.astimezone(zone).replace(tzinfo=None) == wall else None
+
+
+def period_text(start: datetime, end: datetime, time_zone: str) -> str:
+    """A period on the clock of a zone: `Fri 4 Dec 2026, 13:00-15:00 (Europe/London)`."""
+    zone = ZoneInfo(time_zone)
+    first, last = local(start, zone), local(end, zone)
+    last_day = "" if first.date() == last.date() else f"{DAYS[last.weekday()]} {last.day} {MONTHS[last.month]} "
+    begins = f"{day_text(first)}, {first.hour:02}:{first.minute:02}"
+    return f"{begins}-{last_day}{last.hour:02}:{last.minute:02} ({time_zone})"
+
+
+def day_text(day: date) -> str:
+    """`Fri 4 Dec 2026`"""
+    return f"{DAYS[day.weekday()]} {day.day} {MONTHS[day.month]} {day.year}"
+
+
+def local(instant: datetime, zone: ZoneInfo) -> datetime:
+    try:
+        return instant.astimezone(zone)
+    except OverflowError:  # a day before the first of year 1, or after the last of year 9999
+        return instant

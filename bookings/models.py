@@ -16,6 +16,8 @@ from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
+from bookings import calendars
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
@@ -110,20 +112,12 @@ class ServiceArea(models.Model):
 
     def period_text(self, start: datetime, end: datetime) -> str:
         """A period as a person in the area says it: `Fri 4 Dec 2026, 13:00-15:00 (Europe/London)`."""
-        first, last = self._local(start), self._local(end)
-        last_text = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%a} {last.day} {last:%b %H:%M}"
-        return f"{first:%a} {first.day} {first:%b %Y, %H:%M}-{last_text} ({self.time_zone})"
+        return calendars.period_text(start, end, self.time_zone)
 
     def instant_text(self, instant: datetime) -> str:
         """A moment as a person in the area says it: `Fri 4 Dec 2026, 13:00 (Europe/London)`."""
-        shown = self._local(instant)
-        return f"{shown:%a} {shown.day} {shown:%b %Y, %H:%M} ({self.time_zone})"
-
-    def _local(self, instant: datetime) -> datetime:
-        try:
-            return instant.astimezone(self.zone)
-        except OverflowError:  # a day before the first of year 1, or after the last of year 9999
-            return instant
+        shown = calendars.local(instant, self.zone)
+        return f"{calendars.day_text(shown)}, {shown:%H:%M} ({self.time_zone})"
 
     def clean(self) -> None:
         # What a form leaves empty is None here.

@@ -300,19 +300,19 @@ def offer_id(area_id: int, start: datetime, end: datetime) -> str:
 
 
 def offer(area: ServiceArea, start: datetime, end: datetime) -> dict[str, Any]:
-    """A period as ServiceMobility shows it: a TimeConstraints object."""
+    """A period as ServiceMobility shows it: a TimeConstraints object, wire.Offer."""
     return _offer(area.pk, area.time_zone, start, end, settings.BOOKJOB_OFFER_TYPE)
 
 
 # The text of an offer depends on these values and on nothing else; whether it is one is asked anew each time.
 @lru_cache(maxsize=2_000)
 def _offer(area_id: int, time_zone: str, start: datetime, end: datetime, type: str) -> dict[str, Any]:
-    return wire.Offer(
-        ID=offer_id(area_id, start, end),
-        Desc=ServiceArea(time_zone=time_zone).period_text(start, end),
-        Type=type,
-        Period={"Start": wire.vendor_time(start), "End": wire.vendor_time(end)},
-    ).model_dump()
+    return {
+        "ID": offer_id(area_id, start, end),
+        "Desc": calendars.period_text(start, end, time_zone),
+        "Type": type,
+        "Period": {"Start": wire.vendor_time(start), "End": wire.vendor_time(end)},
+    }
 
 
 def was_issued_here(given_id: str) -> bool:
