@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from psycopg.errors import DeadlockDetected
 
 from bookings import lookup, metrics, numbers, offers, origin, parts, sql, wire
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchTerm, ServiceArea, WorkOrder
@@ -107,6 +108,10 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
         except IntegrityError:
             # Somebody booked the same order, or a number is taken: the next round sees it. What stays is a fault.
             if attempt == MAX_CONFLICTS:
+                raise
+        except OperationalError as fault:
+            # Somebody moves this order to the place that we hold, and waits for it. PostgreSQL has ended ours.
+            if not isinstance(fault.__cause__, DeadlockDetected) or attempt == MAX_CONFLICTS:
                 raise
     raise BookingError(
         "unavailable",

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection
+from psycopg.errors import DeadlockDetected
 
-from bookings import offers, services
+from bookings import offers, services, sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, RequiredPart, WorkOrder
 from tests.helpers import (
     END,
@@ -310,6 +311,30 @@ class TestTheSlotThatIsMeant:
         monkeypatch.setattr(services, "_best_of", somebody_is_faster)
         assert make_booking().slot.worker == "b"
         assert list(AppointmentSlot.objects.order_by("worker").values_list("booked", flat=True)) == [5, 1]
+
+    def test_if_the_database_ends_it_for_a_move_it_is_tried_again(self, monkeypatch):
+        """Both hold what the other wants: the slot, and the order's only active booking."""
+        make_slot()
+        write_if, calls = sql.write_if, []
+
+        def ended_once(*arguments):
+            calls.append(arguments)
+            if len(calls) == 1:
+                raise OperationalError("deadlock detected") from DeadlockDetected("deadlock detected")
+            return write_if(*arguments)
+
+        monkeypatch.setattr(sql, "write_if", ended_once)
+        assert post("WO-1", booking()).status_code == 200
+        assert len(calls) == 2
+
+    def test_another_fault_of_the_database_is_not(self, monkeypatch):
+        make_slot()
+
+        def fails(*arguments):
+            raise OperationalError("disk full")
+
+        monkeypatch.setattr(sql, "write_if", fails)
+        refused(post("WO-1", booking()), 503, "unavailable")
 
 
 class TestTheArea:
