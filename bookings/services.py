@@ -180,6 +180,14 @@ def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str =
             "already_booked",
             f"Order {work_order.original_order} has another booking in the appointment {slot}. Choose another.",
         ) from None
+    except OperationalError as fault:
+        # A booking of this order holds the place that we want, and wants what we hold. PostgreSQL has ended ours.
+        if not isinstance(fault.__cause__, DeadlockDetected):
+            raise
+        raise BookingError(
+            "changed_meanwhile",
+            f"Order {work_order.original_order} is being booked right now. Look at it again before you repeat this.",
+        ) from None
 
 
 def review(*, work_order: WorkOrder, by: str, note: str = "") -> None:

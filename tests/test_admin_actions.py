@@ -6,7 +6,9 @@ from unittest import mock
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError
 from django.utils import timezone
+from psycopg.errors import DeadlockDetected
 
 from bookings import desk as product
 from bookings import services, slots
@@ -164,6 +166,17 @@ class TestOne:
             services.move(work_order=work_order, slot=work_order.slot, by="ann")
         with pytest.raises(services.BookingError, match="for orders of the type OTHER only"):
             services.move(work_order=work_order, slot=desk.slot_in(days=1, order_type="OTHER"), by="ann")
+
+    def test_a_move_that_the_database_ends_for_a_booking_is_said(self, dispatcher, work_order):
+        """Both hold what the other wants: the slot, and the order's only active booking."""
+        target = desk.slot_in(days=1)
+        before = state()
+        ended = OperationalError("deadlock detected")
+        ended.__cause__ = DeadlockDetected("deadlock detected")
+        with mock.patch.object(services, "_swap_places", side_effect=ended):
+            (said,) = desk.said(desk.perform(dispatcher, "move", work_order, slot=target.pk))
+        assert "Order WO-1 is being booked right now. Look at it again before you repeat this." in said
+        assert state() == before
 
     def test_an_order_may_not_be_moved_onto_another_booking_of_its_own(self, dispatcher, settings):
         settings.BOOKJOB_FOLLOWUP_POLICY = "multiple"
