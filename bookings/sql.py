@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import orjson
 import psycopg
@@ -111,10 +111,15 @@ def write(*inserts: Insert) -> None:
         return
     for model, names, rows in inserts:
         one = f"({placeholders(names)})"
-        values = [
-            _FOR_SQLITE[type(value)](value) if type(value) in _FOR_SQLITE else value for row in rows for value in row
-        ]
-        run((f"INSERT INTO {_into(model, names)} VALUES {', '.join([one] * len(rows))}", values))
+        # SQLite takes only so many parameters at once, and a body may hold thousands of words.
+        most = cast(int, connection.features.max_query_params) // len(names)
+        for batch in (rows[first : first + most] for first in range(0, len(rows), most)):
+            values = [
+                _FOR_SQLITE[type(value)](value) if type(value) in _FOR_SQLITE else value
+                for row in batch
+                for value in row
+            ]
+            run((f"INSERT INTO {_into(model, names)} VALUES {', '.join([one] * len(batch))}", values))
 
 
 def rows_of(model: type[Model], rows: Sequence[dict[str, Any]]) -> Insert:

@@ -1,6 +1,7 @@
 """ServiceMobility books a follow-up (contract, section 5), through the API and down to the rows."""
 
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -311,6 +312,20 @@ class TestTheSlotThatIsMeant:
         monkeypatch.setattr(services, "_best_of", somebody_is_faster)
         assert make_booking().slot.worker == "b"
         assert list(AppointmentSlot.objects.order_by("worker").values_list("booked", flat=True)) == [5, 1]
+
+    def test_more_parts_and_words_than_sqlite_takes_parameters_at_once(self):
+        make_slot()
+        parts = [{"ProdNum": f"A{number} B{number} C{number}"} for number in range(900)]
+        connection.ensure_connection()
+        if connection.vendor == "sqlite":
+            before = connection.connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+        try:
+            assert post("WO-1", booking(RequiredParts=parts)).status_code == 200
+        finally:
+            if connection.vendor == "sqlite":
+                connection.connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, before)
+        assert RequiredPart.objects.count() == 900
+        assert WorkOrder.objects.get().search_terms.count() > 3600
 
     def test_if_the_database_ends_it_for_a_move_it_is_tried_again(self, monkeypatch):
         """Both hold what the other wants: the slot, and the order's only active booking."""
