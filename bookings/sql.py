@@ -142,7 +142,7 @@ def columns_of(model: type[Model]) -> str:
 
 def read(model: type[M], row: Sequence[Any]) -> M:
     """The object whose columns begin a row."""
-    names, converters = _readers(model, connection.vendor)
+    names, converters = _readers(model)
     values = list(row[: len(names)])
     for index, column, convert in converters:
         values[index] = convert(values[index], column, connection)
@@ -169,7 +169,7 @@ def as_instant(value: Any) -> datetime:
 
 
 @cache
-def _readers(model: type[Model], vendor: str) -> tuple[list[str], list[tuple[int, Any, Any]]]:
+def _readers(model: type[Model]) -> tuple[list[str], list[tuple[int, Any, Any]]]:
     """The names of an object's columns, and what turns the values of some into Python's."""
     fields = model._meta.concrete_fields
     columns = [field.get_col(model._meta.db_table) for field in fields]

@@ -222,18 +222,20 @@ class TestPgBouncer:
 # --- A replica for searches ----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def way(own_server):
+    """What lies between the primary and its replica."""
+    with proxy(own_server.port) as way:
+        yield way
+
+
+@pytest.fixture
+def replica(own_server, own_database, way):
+    with postgres.replica_of(own_server, port=way.port) as replica:
+        yield replica
+
+
 class TestReplica:
-    @pytest.fixture
-    def way(self, own_server):
-        """What lies between the primary and its replica."""
-        with proxy(own_server.port) as way:
-            yield way
-
-    @pytest.fixture
-    def replica(self, own_server, own_database, way):
-        with postgres.replica_of(own_server, port=way.port) as replica:
-            yield replica
-
     @pytest.fixture
     def service(self, own_database, replica, start_on):
         return start_on(DATABASE_REPLICA_URL=address(own_database.url, replica.port), WEB_CONCURRENCY="1")
@@ -325,16 +327,6 @@ def synchronous(server) -> None:
 
 
 class TestFailover:
-    @pytest.fixture
-    def way(self, own_server):
-        with proxy(own_server.port) as way:
-            yield way
-
-    @pytest.fixture
-    def replica(self, own_server, own_database, way):
-        with postgres.replica_of(own_server, port=way.port) as replica:
-            yield replica
-
     @pytest.fixture
     def service(self, own_server, own_database, replica, start_on):
         """It knows both hosts, and so do the staff and the checks after it."""
