@@ -42,14 +42,17 @@ class Body:
     @cached_property
     def fingerprint(self) -> str:
         """Equal for texts that are equal as JSON: the order of keys, white space and 1.0 for 1 do not count."""
-        canonical = json.dumps(
-            self.document,
-            sort_keys=True,
-            ensure_ascii=False,
-            separators=(",", ":"),
-            default=_canonical_decimal,
-        )
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        try:
+            canonical = orjson.dumps(self.document, default=_canonical_decimal, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # a number of more than 64 bits; the same text, made more slowly
+            canonical = json.dumps(
+                self.document,
+                sort_keys=True,
+                ensure_ascii=False,
+                separators=(",", ":"),
+                default=_canonical_decimal,
+            ).encode()
+        return hashlib.sha256(canonical).hexdigest()
 
 
 def read_body(raw: bytes) -> Body:

@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -48,11 +49,6 @@ def _read_day_or_instant(value: Any) -> Any:
     return _read_instant(f"{value}T00:00" if isinstance(value, str) and len(value) == len("2026-12-04") else value)
 
 
-def _read_code(value: Any) -> Any:
-    """Codes are strings or numbers: `"1001"` and 1001 are the same."""
-    return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
-
-
 def _read_number(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticCustomError("decimal_type", "must be a number")
@@ -70,32 +66,36 @@ def _read_list(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
-def _leave_out_what_is_absent(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: item for key, item in value.items() if item is not None and item != ""}
-    return value
+def _only_what_is_there(value: Any) -> Any:
+    """A list or an object without the properties that are `""` or null, down to its leaves."""
+    if type(value) is list:
+        return [_only_what_is_there(item) if type(item) is dict or type(item) is list else item for item in value]
+    found = {}
+    for key, item in value.items():
+        if type(item) is dict or type(item) is list:
+            found[key] = _only_what_is_there(item)
+        elif item is not None and item != "":
+            found[key] = item
+    return found
 
 
 Id = Annotated[str, StringConstraints(max_length=ID_LENGTH)]
+# Codes are strings or numbers: `"1001"` and 1001 are the same.
 Code = Annotated[
     str,
-    BeforeValidator(_read_code, json_schema_input_type=str | int),
-    Field(max_length=ID_LENGTH),
+    Field(max_length=ID_LENGTH, coerce_numbers_to_str=True),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}], "maxLength": ID_LENGTH}),
 ]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 Flag = Annotated[bool, Field(strict=True)]
 Instant = Annotated[datetime, BeforeValidator(_read_instant, json_schema_input_type=datetime)]
 DayOrInstant = Annotated[datetime, BeforeValidator(_read_day_or_instant, json_schema_input_type=datetime)]
-Number = Annotated[Decimal, BeforeValidator(_read_number), Field(allow_inf_nan=False), AfterValidator(_fit_number)]
-Quantity = Annotated[Number, Field(ge=0)]
-FlexAttributes = Annotated[
-    dict[
-        str,
-        Annotated[dict[str, list[Text]], BeforeValidator(_leave_out_what_is_absent)],
-    ],
-    BeforeValidator(_leave_out_what_is_absent),
+Number = Annotated[Decimal, Field(allow_inf_nan=False), BeforeValidator(_read_number), AfterValidator(_fit_number)]
+Quantity = Annotated[
+    Decimal, Field(allow_inf_nan=False, ge=0), BeforeValidator(_read_number), AfterValidator(_fit_number)
 ]
-Degrees = Annotated[float, BeforeValidator(_read_number), Field(allow_inf_nan=False)]
+FlexAttributes = dict[str, dict[str, list[Text]]]
+Degrees = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_read_number)]
 
 
 class WireModel(BaseModel):
@@ -107,11 +107,6 @@ class WireModel(BaseModel):
         frozen=True,
         hide_input_in_errors=True,  # what people sent has no place in a log
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _only_what_is_there(cls, data: Any) -> Any:
-        return _leave_out_what_is_absent(data)
 
 
 class Phone(WireModel):
@@ -277,6 +272,11 @@ class Search(WireModel):
     required_parts: Annotated[list[RequiredPart], Field(max_length=MAX_ITEMS)] = []
     time_constraints: Annotated[list[TimeConstraint], BeforeValidator(_read_list), Field(max_length=MAX_PERIODS)] = []
     user_name: Id = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_what_is_absent(cls, data: dict[str, Any]) -> Any:
+        return _only_what_is_there(data)
 
     @field_validator("required_parts")
     @classmethod

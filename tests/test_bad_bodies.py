@@ -1,11 +1,13 @@
 """Bad input is answered with a 4xx in the vendor's body; nothing is written, nothing breaks."""
 
+import hashlib
 import json
 
 import pytest
 
+from bookings import bodies
 from bookings.models import AppointmentSlot, WorkOrder
-from tests.helpers import booking, clock_stands_at, make_area, make_slot, post, sample, search
+from tests.helpers import SAMPLES, booking, clock_stands_at, make_area, make_slot, post, sample, search
 
 pytestmark = pytest.mark.django_db
 
@@ -257,3 +259,26 @@ def test_the_first_and_the_last_day_of_the_calendar(zone, year):
     assert post("WO-1", body).status_code == 404
     answer = search({"Location": {"ServiceAreaID": "EDGE"}, "RequiredParts": body["RequiredParts"]})
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        (SAMPLES / "book_full.json").read_text(),
+        '{"b": [1, 1.0, 2.50, -0.0, 1e3, 12345678901234567.1], "a": {"z": null, "ü": true, "Z": ""}}',
+        '{"n": [9223372036854775807, 9223372036854775808, -9223372036854775809, 1e40]}',
+        '{"n": 123456789012345678901234567890.5}',
+        json.dumps({"".join(map(chr, range(1, 0x20))) + '"\\/\x7f\u2028é€𝄞': "".join(map(chr, range(1, 0x300)))}),
+    ],
+)
+def test_the_fingerprint_is_that_of_one_canonical_text(text):
+    """Bookings keep it: it has to come out the same for ever, by whichever library."""
+    body = bodies.read_body(text.encode())
+    canonical = json.dumps(
+        body.document,
+        sort_keys=True,
+        ensure_ascii=False,
+        separators=(",", ":"),
+        default=bodies._canonical_decimal,
+    )
+    assert body.fingerprint == hashlib.sha256(canonical.encode()).hexdigest()
