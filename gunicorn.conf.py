@@ -8,7 +8,7 @@ import tempfile
 from typing import Any
 
 bind = f"127.0.0.1:{os.environ.get('PORT') or 8000}"
-worker_class = "gthread"
+worker_class = "bookjob_site.worker.Worker"  # gthread, cheaper for a connection that is busy
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = 8  # each keeps a database connection of its own (settings.DATABASES)
 control_socket_disable = True

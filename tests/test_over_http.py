@@ -1,5 +1,7 @@
 """What only a real connection to gunicorn shows."""
 
+import contextlib
+import http.client
 import json
 import socket
 
@@ -83,6 +85,48 @@ class TestOneService:
 
     def headers(self, service):
         return {"x-access-token": service.token, "Content-Type": "application/json"}
+
+
+class TestConnectionsThatAreKept:
+    """A thread lingers on the connection that it has served (bookjob_site/worker.py); nobody may suffer from it."""
+
+    def test_far_more_of_them_than_threads(self, service):
+        with contextlib.ExitStack() as stack:
+            kept = []
+            for _ in range(60):
+                connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+                kept.append(connection)
+                stack.callback(connection.close)
+            for _ in range(5):
+                for connection in kept:
+                    connection.request("GET", "/livez")
+                assert {self.answer_of(connection) for connection in kept} == {(200, b'{"status": "ok"}')}
+                assert service.request("GET", "/livez").status == 200
+
+    def test_requests_that_come_together(self, service):
+        """Whatever is read ahead of the request that is answered is the next one."""
+        text = json.dumps(service.make_slot(capacity=9)).encode()
+        head = f"Host: localhost\r\nx-access-token: {service.token}\r\nContent-Type: application/json\r\n"
+        requests = [
+            f"POST {path_of(f'WO-{number}')} HTTP/1.1\r\n{head}Content-Length: {len(text)}\r\n\r\n".encode() + text
+            for number in range(5)
+        ]
+        last = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        answers = raw(service.port, b"".join(requests) + last)
+        assert answers.count(b"HTTP/1.1 200 OK") == 6
+        assert answers.count(b'"OrderNum":"FU-') == 5
+
+    def test_who_goes_away_meanwhile_stops_nobody(self, service):
+        for _ in range(40):
+            with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+                connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK")
+        assert service.request("GET", "/livez").status == 200
+        assert "Traceback" not in service.log.read_text()
+
+    def answer_of(self, connection):
+        response = connection.getresponse()
+        return response.status, response.read()
 
 
 class TestTheDatabaseIsAway:
