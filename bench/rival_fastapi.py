@@ -157,7 +157,7 @@ async def search(request: Request) -> Response:
                 message = f"There is no free appointment in {area['name']}."
         else:
             message = offers.no_area(job.location)
-    shown = [offer(area, *period) for period in periods]
+    shown = offered(area, periods) if area else []
     return Response(orjson.dumps({"StatusMsg": message, "TimeConstraints": shown}), media_type="application/json")
 
 
@@ -246,8 +246,8 @@ async def open_periods(
     return [(row["start"], row["end"]) for row in rows]
 
 
-def offer(area: Any, start: datetime, end: datetime) -> dict[str, Any]:
-    return offers.offer(SimpleNamespace(pk=area["id"], time_zone=area["time_zone"]), start, end)
+def offered(area: Any, periods: list[tuple[datetime, datetime]]) -> list[dict[str, Any]]:
+    return offers.offered(SimpleNamespace(pk=area["id"], time_zone=area["time_zone"]), periods)
 
 
 # --- Booking -----------------------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ async def book_or_refuse(
                 "Choose another one.",
                 data_path="/TimeConstraints",
                 reason="full" if "full" in reasons else reasons[0],
-                alternatives=[offer(area, *period) for period in others],
+                alternatives=offered(area, others),
             )
         slot = min(
             free,

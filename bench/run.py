@@ -331,7 +331,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="large tables too")
     parser.add_argument("--slots", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--requests", type=int, default=1_500, help="of each service in each round")
+    parser.add_argument("--requests", type=int, default=800, help="of each service in each round")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("results.md"))
     options = parser.parse_args()
     report = Report()

@@ -6,9 +6,9 @@ HS256 and nothing else; the keys are those of BOOKJOB_JWT_KEYS. ServiceMobility 
 
 import ipaddress
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 import jwt
@@ -51,7 +51,7 @@ class AccessTokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Caller, dict[str, Any]]:
         address = client_address(request)
         limits.count_address(request, address)
-        claims = read_token(request.headers.get("x-access-token", ""), address)
+        claims = read_token(request.META.get("HTTP_X_ACCESS_TOKEN", ""), address)
         username = claims.get("sub") if claims.get("iss") == ISSUER else ""
         return Caller(_name_in(claims), username if isinstance(username, str) else ""), claims
 
@@ -91,9 +91,9 @@ def client_address(request: Request | HttpRequest) -> str:
     address = _plain(str(request.META.get("REMOTE_ADDR", "")))
     if not settings.BOOKJOB_PROXIES:
         return address
-    passed_on = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
+    passed_on = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     # On a Unix socket only a proxy on this machine can be at the other end.
-    while passed_on and (not address or _is_in(address, settings.BOOKJOB_PROXIES)):
+    while passed_on and (not address or _is_in(address, tuple(settings.BOOKJOB_PROXIES))):
         address = _plain(passed_on.pop())
     return address
 
@@ -126,7 +126,7 @@ def read_token(token: str, address: str) -> dict[str, Any]:
 
     `iss` is only among them where a key of ours, named in the header, vouches for it.
     """
-    trusted = settings.BOOKJOB_TRUST_UPSTREAM and _is_in(address, settings.BOOKJOB_TRUSTED_NETWORKS)
+    trusted = settings.BOOKJOB_TRUST_UPSTREAM and _is_in(address, tuple(settings.BOOKJOB_TRUSTED_NETWORKS))
     if not trusted and (claims := _verified_before.claims_of(token)):
         return claims
     try:
@@ -209,7 +209,8 @@ def _verified(token: str, kid: Any) -> dict[str, Any]:
     raise AuthenticationFailed
 
 
-def _is_in(address: str, networks: Iterable[Any]) -> bool:
+@lru_cache(maxsize=1_000)
+def _is_in(address: str, networks: tuple[Any, ...]) -> bool:
     try:
         return any(ipaddress.ip_address(address) in network for network in networks)
     except ValueError:

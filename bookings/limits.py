@@ -89,7 +89,7 @@ def count_caller(request: Request) -> None:
     """By name; a token that names nobody is a caller of its own. Raises Throttled."""
     if settings.BOOKJOB_CALLER_LIMIT:
         # The token itself where the caller, an authentication.Caller, has no name.
-        who = cast(Any, request.user).name or request.headers["x-access-token"]
+        who = cast(Any, request.user).name or request.META["HTTP_X_ACCESS_TOKEN"]
         _count(request, f"caller {who}", settings.BOOKJOB_CALLER_LIMIT)
 
 

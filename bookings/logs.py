@@ -5,13 +5,13 @@ database's messages the first line is kept, which names a constraint or a lock; 
 This file is read while Django sets up its logging: nothing in it may need a model.
 """
 
-import json
 import logging
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from django import db
 
 # Set by origin.OriginMiddleware; outside of a request there is none.
@@ -31,7 +31,7 @@ class JSONFormatter(logging.Formatter):
         line |= getattr(record, "facts", {})
         if record.exc_info and record.exc_info[1]:
             line["fault"] = fault(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False)
+        return orjson.dumps(line, default=str).decode()
 
 
 def fault(exception: BaseException) -> list[str]:

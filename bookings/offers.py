@@ -10,11 +10,11 @@ A condition is SQL over the columns of an appointment slot, with its parameters;
 import base64
 import hashlib
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -69,18 +69,25 @@ class Found:
 
 
 def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Found:
-    """The periods that can be booked for a job. Three statements at most, however many slots there are.
+    """The periods that can be booked for a job. One statement, and one more to say why there are none.
 
     It may read from a replica (`using`); nothing else here does.
     """
-    area = find_area(job.location, using)
+    wanted = wishes(job)
+
+    def periods_by(conditions: dict[str, Condition], are_known: bool) -> sql.Statement:
+        fitting = [_for_order(AREA_ID, job.order_type), *conditions.values(), *wanted.values()]
+        periods, values = first_periods(fitting, settings.BOOKJOB_MAX_OFFERS)
+        return f'SELECT {AREA}, start, "end" {FROM_AREA} LEFT JOIN ({periods}) AS period ON 1 = 1', values
+
+    area, rows = _look(job.location, now, periods_by, using)
     if area is None:
         return Found(None, [], no_area(job.location))
-    fitting = {"planned": for_order(area, job.order_type)}
-    conditions = fitting | rules(now, area) | wishes(job)
-    periods = open_periods(conditions.values(), settings.BOOKJOB_MAX_OFFERS, using)
+    # An area without a free period has one row all the same.
+    periods = sorted((sql.as_instant(start), sql.as_instant(end)) for *_, start, end in rows if start)
     if periods:
         return Found(area, periods)
+    conditions = {"planned": for_order(area, job.order_type)} | rules(now, area) | wanted
     delivery = latest_delivery(job)
     message = EMPTY[_what_left_nothing(conditions, using)].format(
         area=area.name,
@@ -90,11 +97,9 @@ def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Fo
     return Found(area, [], message)
 
 
-def open_periods(
-    conditions: Iterable[Condition], most: int, using: str = DEFAULT_DB_ALIAS
-) -> list[tuple[datetime, datetime]]:
+def open_periods(conditions: Iterable[Condition], most: int) -> list[tuple[datetime, datetime]]:
     """The first periods in which at least one slot keeps all conditions."""
-    (found,) = sql.run(first_periods(conditions, most), using=using)
+    found = sql.run(*first_periods(conditions, most))
     return [(sql.as_instant(start), sql.as_instant(end)) for start, end in found.rows]
 
 
@@ -149,7 +154,7 @@ def _what_left_nothing(conditions: dict[str, Condition], using: str) -> str:
         where, parameters = all_of(kept)
         tests.append(f"EXISTS (SELECT 1 FROM {SLOTS} WHERE {where})")
         values += parameters
-    (found,) = sql.run((f"SELECT {', '.join(tests)}", values), using=using)
+    found = sql.run(f"SELECT {', '.join(tests)}", values, using=using)
     return next(word for word, is_true in zip(conditions, found.rows[0], strict=True) if not is_true)
 
 
@@ -183,9 +188,9 @@ def takeable(now: datetime, area: ServiceArea) -> Condition:
     return all_of(rules(now, area).values())
 
 
-def refusal(now: datetime, area: ServiceArea) -> Condition:
-    """The word of the first rule that a slot of `area` breaks, or an empty text, as an SQL expression."""
-    broken = [(f"WHEN NOT ({text}) THEN '{word}'", values) for word, (text, values) in rules(now, area).items()]
+def _first_broken(conditions: dict[str, Condition]) -> Condition:
+    """The word of the first condition that a slot breaks, or an empty text, as an SQL expression."""
+    broken = [(f"WHEN NOT ({text}) THEN '{word}'", values) for word, (text, values) in conditions.items()]
     return (
         f"CASE {' '.join(text for text, _ in broken)} ELSE '' END",
         [value for _, values in broken for value in values],
@@ -227,45 +232,112 @@ def for_order(area: ServiceArea, order_type: str) -> Condition:
 
     An order without a type fits the general slots.
     """
-    return "area_id = %s AND order_type IN ('', %s)", [area.pk, order_type]
+    return _for_order(("%s", [area.pk]), order_type)
 
 
-def slots_of(
-    area: ServiceArea, order_type: str, periods: Iterable[tuple[datetime, datetime]], now: datetime
-) -> list[AppointmentSlot]:
-    """The slots with the beginning and the end of one of the periods, each with its `refusal`."""
-    starts, ends = ([sql.as_parameter(instant) for instant in instants] for instants in zip(*periods, strict=True))
-    word, values = refusal(now, area)
-    where, parameters = for_order(area, order_type)
-    (found,) = sql.run(
-        (
-            f"SELECT {sql.columns_of(AppointmentSlot)}, {word} FROM {SLOTS} WHERE {where}"
-            f' AND start IN ({sql.placeholders(starts)}) AND "end" IN ({sql.placeholders(ends)})',
-            [*values, *parameters, *starts, *ends],
+def _for_order(area_id: Condition, order_type: str) -> Condition:
+    text, values = area_id
+    return f"area_id = {text} AND order_type IN ('', %s)", [*values, order_type]
+
+
+# Areas as they were the last time, by what they were asked for with. `_look` never relies on it.
+_seen: dict[tuple[Any, ...], ServiceArea] = {}
+MOST_SEEN = 1_000
+UNKNOWN = ServiceArea()
+
+# Of a statement of `_look`: the columns that it begins with, and where there is a row even if there is no area.
+AREA = ", ".join(f'area."{field.column}"' for field in ServiceArea._meta.concrete_fields)
+AREA_WIDTH = len(ServiceArea._meta.concrete_fields)
+FROM_AREA = "FROM (SELECT 1) AS one LEFT JOIN area ON 1 = 1"
+AREA_ID: Condition = ("(SELECT id FROM area)", [])
+
+SEEN_OF_A_SLOT = ("id", "area_id", "start", "end", "worker", "capacity", "booked")
+
+
+class Seen(NamedTuple):
+    """What `find_slots` found; each of the slots with its `refusal`."""
+
+    area: ServiceArea | None
+    slots: list[AppointmentSlot]
+    also: bool
+    if_free: Any
+
+
+def find_slots(job: wire.BookJob, now: datetime, *, also: Condition, if_free: Condition) -> Seen:
+    """The area of a job and its slots in the periods that the job names, seen at one moment by one statement.
+
+    It answers the condition `also`; if that is false and a slot is free, it works out the expression `if_free`, once,
+    or leaves it to the caller.
+    """
+    named = {(constraint.period.start, constraint.period.end) for constraint in job.time_constraints}
+    starts, ends = ([sql.as_parameter(instant) for instant in instants] for instants in zip(*named, strict=True))
+    here, here_values = _for_order(AREA_ID, job.order_type)
+
+    def slots_by(conditions: dict[str, Condition], are_known: bool) -> sql.Statement:
+        word, values = _first_broken(conditions)
+        then, then_values = if_free if are_known else ("NULL", [])
+        return (
+            f"SELECT {AREA}, {also[0]}, CASE WHEN refusal = '' AND NOT {also[0]} THEN {then} END, slot.*"
+            f" {FROM_AREA} LEFT JOIN (SELECT {word} AS refusal, {sql.columns_of(AppointmentSlot, *SEEN_OF_A_SLOT)}"
+            f" FROM {SLOTS} WHERE {here}"
+            f' AND start IN ({sql.placeholders(starts)}) AND "end" IN ({sql.placeholders(ends)})) AS slot ON 1 = 1',
+            [*also[1], *also[1], *then_values, *values, *here_values, *starts, *ends],
         )
-    )
-    slots = []
-    for row in found.rows:
-        slot = sql.read(AppointmentSlot, row)
-        slot.area, slot.refusal = area, row[-1]
-        slots.append(slot)
-    return slots
+
+    area, rows = _look(job.location, now, slots_by)
+    slots, worked_out = [], None
+    for row in rows:
+        is_so, if_free_is, refusal, *columns = row[AREA_WIDTH:]
+        slot = sql.read(AppointmentSlot, columns, *SEEN_OF_A_SLOT, area=area)
+        if (slot.start, slot.end) in named:
+            slot.refusal = refusal
+            slots.append(slot)
+            worked_out = worked_out or if_free_is
+    return Seen(area, slots, is_so, worked_out)
+
+
+def _look(
+    location: wire.Location,
+    now: datetime,
+    statement: Callable[[dict[str, Condition], bool], sql.Statement],
+    using: str = DEFAULT_DB_ALIAS,
+) -> tuple[ServiceArea | None, list[tuple[Any, ...]]]:
+    """The area of a visit, and the rows of the `statement` that is made with its rules: all seen at one moment.
+
+    The rules of an area have to be known before it is read: they are taken to be what they were the last time, and
+    where they turn out to be others, the statement is made and sent again. It is told whether there was a last time.
+    """
+    text, values = area_of(location)
+    known_by = (text, *values)
+    area = _seen.get(known_by, UNKNOWN)
+    while True:
+        expected = rules(now, area)
+        select, more = statement(expected, area is not UNKNOWN)
+        found = sql.run(f"WITH area AS ({text}) {select}", [*values, *more], using=using)
+        if found.rows[0][0] is None:
+            return None, found.rows
+        area = sql.read(ServiceArea, found.rows[0])
+        if len(_seen) >= MOST_SEEN:
+            _seen.clear()
+        _seen[known_by] = area
+        if rules(now, area) == expected:
+            return area, found.rows
 
 
 def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceArea) -> QuerySet[AppointmentSlot]:
     """Each slot of `area` with `refusal`: the first rule that it breaks, or an empty text."""
-    text, values = refusal(now, area)
+    text, values = _first_broken(rules(now, area))
     return slots.annotate(refusal=RawSQL(text, values, CharField()))  # type: ignore[no-redef]
 
 
 def find_area(location: wire.Location, using: str = DEFAULT_DB_ALIAS) -> ServiceArea | None:
     """The named area; without a name the one with the longest matching postcode prefix; else the default area."""
-    (found,) = sql.run(area_of(location), using=using)
-    return read_area(found)
+    found = sql.run(*area_of(location), using=using)
+    return sql.read(ServiceArea, found.rows[0]) if found.rows else None
 
 
 def area_of(location: wire.Location) -> sql.Statement:
-    """The statement of `find_area`; `read_area` reads what it finds."""
+    """The statement of `find_area`."""
     columns = sql.columns_of(ServiceArea)
     if location.service_area_id:
         return f"SELECT {columns} FROM {AREAS} WHERE code = %s", [location.service_area_id]
@@ -284,10 +356,6 @@ def area_of(location: wire.Location) -> sql.Statement:
     )
 
 
-def read_area(found: sql.Result) -> ServiceArea | None:
-    return sql.read(ServiceArea, found.rows[0]) if found.rows else None
-
-
 def no_area(location: wire.Location) -> str:
     code = location.service_area_id
     return f"There is no service area {code}." if code else "No service area takes care of this place."
@@ -299,9 +367,10 @@ def offer_id(area_id: int, start: datetime, end: datetime) -> str:
     return ID_PREFIX + base64.urlsafe_b64encode(hashlib.sha256(named).digest()[:6] + named).decode().rstrip("=")
 
 
-def offer(area: ServiceArea, start: datetime, end: datetime) -> dict[str, Any]:
-    """A period as ServiceMobility shows it: a TimeConstraints object, wire.Offer."""
-    return _offer(area.pk, area.time_zone, start, end, settings.BOOKJOB_OFFER_TYPE)
+def offered(area: ServiceArea, periods: Iterable[tuple[datetime, datetime]]) -> list[dict[str, Any]]:
+    """The periods as ServiceMobility shows them: TimeConstraints objects, wire.Offer."""
+    area_id, time_zone, kind = area.pk, area.time_zone, settings.BOOKJOB_OFFER_TYPE
+    return [_offer(area_id, time_zone, start, end, kind) for start, end in periods]
 
 
 # The text of an offer depends on these values and on nothing else; whether it is one is asked anew each time.

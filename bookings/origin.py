@@ -4,13 +4,12 @@ The id is the caller's own X-Request-ID where it sends a sane one, so that one r
 systems; else it is drawn. It comes back in the answer.
 """
 
+import random
 import re
-import uuid
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 
@@ -20,8 +19,7 @@ from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 SANE_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,64}")
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     via: str
     request_id: str
 
@@ -38,8 +36,8 @@ class OriginMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-ID", "")
-        request_id = given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if SANE_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
         is_api = request.path_info.startswith("/api/")
         token = current.set(Origin(HistoryEntry.Via.API if is_api else HistoryEntry.Via.ADMIN, request_id))
         log_token = logs.request_id.set(request_id)

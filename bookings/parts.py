@@ -1,8 +1,7 @@
 """How the parts of a work order become part orders, and how both are written (contract, section 5)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -10,8 +9,7 @@ from bookings import sql, wire
 from bookings.models import PartOrder, RequiredPart
 
 
-@dataclass(frozen=True)
-class PartGroup:
+class PartGroup(NamedTuple):
     """Parts that are ordered together. `number` is the one that they came with, or empty for one of ours."""
 
     number: str
@@ -97,7 +95,7 @@ def write(
         rows.append({"work_order_id": work_order_id, "part_order_id": part_order_id, "position": position, **row})
         if order:
             answer.setdefault(order[0], (order[1], []))[1].append(row["prod_num"])
-    inserts = [sql.rows_of(model, found) for model, found in ((PartOrder, new), (RequiredPart, rows)) if found]
+    inserts: list[sql.Insert] = [(model, found) for model, found in ((PartOrder, new), (RequiredPart, rows)) if found]
     return inserts, [answer[key] for key in sorted(answer)]
 
 

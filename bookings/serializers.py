@@ -91,7 +91,7 @@ class FoundSerializer(WireSerializer):
     model = wire.SearchResponse
 
     def to_representation(self, instance: offers.Found) -> dict[str, Any]:
-        offered = [offers.offer(instance.area, *period) for period in instance.periods] if instance.area else []
+        offered = offers.offered(instance.area, instance.periods) if instance.area else []
         return {"StatusMsg": instance.message, "TimeConstraints": offered}
 
 
@@ -99,12 +99,10 @@ class BookedSerializer(WireSerializer):
     model = wire.BookJobResponse
 
     def to_representation(self, instance: Booked) -> dict[str, Any]:
-        return wire.BookJobResponse(
-            OrderNum=instance.order_num,
-            OrderedParts=[
-                wire.OrderedParts(PartOrderNum=number, Parts=parts) for number, parts in instance.ordered_parts
-            ],
-        ).model_dump()
+        return {
+            "OrderNum": instance.order_num,
+            "OrderedParts": [{"PartOrderNum": number, "Parts": parts} for number, parts in instance.ordered_parts],
+        }
 
 
 class LogInSerializer(WireSerializer):

@@ -10,9 +10,8 @@ statement (SQLite: with one writer at a time), a move changes it last.
 """
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, OperationalError, transaction
@@ -29,7 +28,7 @@ logger = logging.getLogger("bookings")
 # a few suffice; the bound only keeps a fault from becoming an endless loop.
 MAX_ROUNDS = 50
 MAX_CONFLICTS = 10
-WORK_ORDERS = f'"{WorkOrder._meta.db_table}"'
+HAS_BOOKING = f"EXISTS (SELECT 1 FROM {WorkOrder._meta.db_table} WHERE original_order = %s AND status = 'booked')"
 
 
 class BookingError(Exception):
@@ -50,13 +49,23 @@ class _LostRace(Exception):
     """Somebody else took the place or changed the booking between our reading and our writing."""
 
 
-@dataclass(frozen=True)
-class Booked:
+class Booked(NamedTuple):
     """A booking as it is answered: `ordered_parts` are (part order number, product numbers)."""
 
     order_num: str
     ordered_parts: list[tuple[str, list[str]]]
     is_repeat: bool = False
+
+
+class _Asked(NamedTuple):
+    """A booking as somebody asks for it; `planned` is what becomes of its parts."""
+
+    order: str
+    job: wire.BookJob
+    body: str
+    fingerprint: str
+    caller: str
+    planned: parts.Planned
 
 
 def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: str) -> Booked:
@@ -66,13 +75,14 @@ def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: 
     words of contract section 2.
     """
     try:
-        return _book_or_refuse(order, job, body, fingerprint, caller)
+        return _book_or_refuse(_Asked(order, job, body, fingerprint, caller, parts.plan(job.required_parts)))
     except BookingError as refusal:
         _keep_for_dispatch(refusal, order, job, caller)
         raise
 
 
-def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, caller: str) -> Booked:
+def _book_or_refuse(asked: _Asked) -> Booked:
+    order, job = asked.order, asked.job
     if job.original_order_num not in ("", order):
         raise BookingError(
             "order_mismatch",
@@ -80,18 +90,23 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
             data_path="/OriginalOrderNum",
             order=order,
         )
+    to_number = numbers.for_booking(len(parts.to_number(asked.planned)))
     for attempt in range(MAX_ROUNDS):
         if attempt:
             metrics.add(metrics.LOST_RACES)
-        earlier, area = _look_up(order, job.location)
-        for work_order in earlier:
-            if work_order.fingerprint == fingerprint:
-                return booked(work_order)
-        now = timezone.now()
+        now, earlier = timezone.now(), list[WorkOrder]()
+        seen = offers.find_slots(job, now, also=(HAS_BOOKING, [order]), if_free=to_number)
+        if seen.also:
+            earlier = _active_of(order)
+            for work_order in earlier:
+                if work_order.fingerprint == asked.fingerprint:
+                    return booked(work_order)
+            # Again, for they may be later than what was seen of the slots, and their own places are among these.
+            seen = offers.find_slots(job, now, also=(HAS_BOOKING, [order]), if_free=to_number)
         try:
-            slots = _named_slots(job, area, now)
-            to_move = _decide(earlier, slots[0])
-            slot = _best_of(slots, job, now)
+            _check_named(job, seen.area, seen.slots)
+            to_move = _decide(earlier, seen.slots[0])
+            slot = _best_of(seen.slots, job, now)
         except BookingError:
             # The refusal speaks of a later moment than `earlier`: the place may have gone to a copy of this very body.
             if _versions(_active_of(order)) != _versions(earlier):
@@ -100,9 +115,9 @@ def _book_or_refuse(order: str, job: wire.BookJob, body: str, fingerprint: str, 
         try:
             if to_move:
                 with transaction.atomic():
-                    return _rebook(to_move, slot, job, body, fingerprint, caller, now, attempt)
+                    return _rebook(asked, to_move, slot, now, attempt)
             with sql.alone():
-                return _book(slot, order, job, body, fingerprint, caller, now, attempt)
+                return _book(asked, slot, now, seen.if_free or _numbers_for(asked, attempt))
         except _LostRace:
             continue
         except IntegrityError:
@@ -220,15 +235,6 @@ def record(
     origin.record_each([about], event, at=at, by=by, reason=reason, **details)
 
 
-def _look_up(order: str, location: wire.Location) -> tuple[list[WorkOrder], ServiceArea | None]:
-    """The order's active bookings and the area of the visit. Most orders have none: the objects are read if some do."""
-    active, area = sql.run(
-        (f"SELECT id FROM {WORK_ORDERS} WHERE original_order = %s AND status = 'booked'", [order]),
-        offers.area_of(location),
-    )
-    return _active_of(order) if active.rows else [], offers.read_area(area)
-
-
 def _active_of(order: str) -> list[WorkOrder]:
     return list(WorkOrder.objects.active().filter(original_order=order).select_related("slot"))
 
@@ -240,8 +246,8 @@ def _versions(work_orders: list[WorkOrder]) -> set[tuple[int, int]]:
 # --- Deciding ----------------------------------------------------------------------------------------------
 
 
-def _named_slots(job: wire.BookJob, area: ServiceArea | None, now: datetime) -> list[AppointmentSlot]:
-    """The slots of the one period that the body names, each with its `refusal`; never empty."""
+def _check_named(job: wire.BookJob, area: ServiceArea | None, slots: list[AppointmentSlot]) -> None:
+    """Raises BookingError unless the body names one period of the area that has a slot; `slots` are those it has."""
     if area is None:
         raise BookingError(
             "slot_not_found",
@@ -258,7 +264,6 @@ def _named_slots(job: wire.BookJob, area: ServiceArea | None, now: datetime) -> 
                 data_path=f"/TimeConstraints/{index}/ID",
             )
         periods[period] = index
-    slots = [slot for slot in offers.slots_of(area, job.order_type, periods, now) if (slot.start, slot.end) in periods]
     named = {(slot.start, slot.end) for slot in slots}
     if not named:
         period = next(iter(periods))
@@ -274,7 +279,6 @@ def _named_slots(job: wire.BookJob, area: ServiceArea | None, now: datetime) -> 
             "TimeConstraints names several appointments. Choose one.",
             data_path="/TimeConstraints",
         )
-    return slots
 
 
 def _decide(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None:
@@ -320,71 +324,54 @@ def _best_of(slots: list[AppointmentSlot], job: wire.BookJob, now: datetime) -> 
         f"{offers.REFUSALS[reason]} Choose another one than {slot}.",
         data_path="/TimeConstraints",
         reason=reason,
-        alternatives=[offers.offer(slot.area, *period) for period in offers.alternatives(slot, job.order_type, now)],
+        alternatives=offers.offered(slot.area, offers.alternatives(slot, job.order_type, now)),
     )
 
 
 # --- Writing, inside the transaction of the caller -----------------------------------------------------------
 
 
-def _book(
-    slot: AppointmentSlot,
-    order: str,
-    job: wire.BookJob,
-    body: str,
-    fingerprint: str,
-    caller: str,
-    now: datetime,
-    attempt: int,
-) -> Booked:
-    planned = parts.plan(job.required_parts)
-    (number,), part_numbers = numbers.next_numbers(
-        (WorkOrder, 1), (PartOrder, len(parts.to_number(planned))), attempt=attempt
+def _numbers_for(asked: _Asked, attempt: int) -> list[int]:
+    work_order, part_orders = numbers.next_numbers(
+        (WorkOrder, 1), (PartOrder, len(parts.to_number(asked.planned))), attempt=attempt
     )
+    return [*work_order, *part_orders]
+
+
+def _book(asked: _Asked, slot: AppointmentSlot, now: datetime, drawn: list[int]) -> Booked:
+    number, *part_numbers = drawn
     columns = sql.defaults_of(WorkOrder) | {
         "id": number,
         "order_num": f"{settings.BOOKJOB_ORDER_PREFIX}{number}",
-        "original_order": order,
-        "caller": caller,
+        "original_order": asked.order,
+        "caller": asked.caller,
         "created_at": now,
         "changed_at": now,
-        **_in_slot(order, slot),
-        **_read_out(job, body, fingerprint),
-        **parts.columns(planned),
+        **_in_slot(asked.order, slot),
+        **_read_out(asked),
     }
-    part_rows, ordered_parts = parts.write(number, planned, part_numbers)
-    entry = origin.entry(None, HistoryEntry.Event.BOOKED, at=now, by=caller, after=_place(slot))
+    part_rows, ordered_parts = parts.write(number, asked.planned, part_numbers)
+    entry = origin.entry(None, HistoryEntry.Event.BOOKED, at=now, by=asked.caller, after=_place(slot))
     if not sql.write_if(
         _taking(slot, now),
-        sql.rows_of(WorkOrder, [columns]),
+        (WorkOrder, [columns]),
         *part_rows,
-        _search_terms(columns, planned),
-        sql.rows_of(HistoryEntry, [entry | {"work_order_id": number}]),
+        _search_terms(columns, asked.planned),
+        (HistoryEntry, [entry | {"work_order_id": number}]),
     ):
         raise _LostRace
     return Booked(columns["order_num"], ordered_parts)
 
 
-def _rebook(
-    work_order: WorkOrder,
-    slot: AppointmentSlot,
-    job: wire.BookJob,
-    body: str,
-    fingerprint: str,
-    caller: str,
-    now: datetime,
-    attempt: int,
-) -> Booked:
+def _rebook(asked: _Asked, work_order: WorkOrder, slot: AppointmentSlot, now: datetime, attempt: int) -> Booked:
     """Move the booking to `slot`, with the new body and its parts; the order number stays."""
     before, body_before = work_order.slot, work_order.body
-    planned = parts.plan(job.required_parts)
     # What staff reviewed was another body in another slot.
     columns: dict[str, Any] = {
         "reviewed_at": None,
         "reviewed_by": "",
         **_in_slot(work_order.original_order, slot),
-        **_read_out(job, body, fingerprint),
-        **parts.columns(planned),
+        **_read_out(asked),
     }
     try:
         _change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **columns)
@@ -392,15 +379,15 @@ def _rebook(
         raise _LostRace from None
     work_order.required_parts.all().delete()
     kept = list(work_order.part_orders.all())
-    (part_numbers,) = numbers.next_numbers((PartOrder, len(parts.to_number(planned, kept))), attempt=attempt)
-    part_rows, ordered_parts = parts.write(work_order.pk, planned, part_numbers, kept=kept)
+    (part_numbers,) = numbers.next_numbers((PartOrder, len(parts.to_number(asked.planned, kept))), attempt=attempt)
+    part_rows, ordered_parts = parts.write(work_order.pk, asked.planned, part_numbers, kept=kept)
     work_order.search_terms.all().delete()
-    sql.write(*part_rows, _search_terms(vars(work_order) | columns, planned))
+    sql.write(*part_rows, _search_terms(vars(work_order) | columns, asked.planned))
     record(
         work_order,
         HistoryEntry.Event.MOVED,
         at=now,
-        by=caller,
+        by=asked.caller,
         before=_place(before) | {"body": body_before},
         after=_place(slot),
     )
@@ -451,8 +438,7 @@ def _swap_places(before: AppointmentSlot, after: AppointmentSlot, now: datetime)
 
 
 def _take_place(slot: AppointmentSlot, now: datetime) -> None:
-    (taken,) = sql.run(_taking(slot, now))
-    if not taken.row_count:
+    if not sql.run(*_taking(slot, now)).row_count:
         raise _LostRace
 
 
@@ -468,8 +454,9 @@ def _give_place_back(slot_id: int) -> None:
 
 def _search_terms(columns: dict[str, Any], planned: parts.Planned) -> sql.Insert:
     product_numbers = [number for _, part in planned for number in (part["prod_num"], part["replaces"])]
-    rows = [(columns["id"], term) for term in lookup.terms(columns, product_numbers)]
-    return SearchTerm, ("work_order_id", "term"), rows
+    return SearchTerm, [
+        {"work_order_id": columns["id"], "term": term} for term in lookup.terms(columns, product_numbers)
+    ]
 
 
 def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, caller: str) -> None:
@@ -507,9 +494,9 @@ def _claim(order: str, slot: AppointmentSlot) -> str:
     return order
 
 
-def _read_out(job: wire.BookJob, body: str, fingerprint: str) -> dict[str, Any]:
+def _read_out(asked: _Asked) -> dict[str, Any]:
     """The columns of a work order that come from the body."""
-    address = job.location.address
+    job, address = asked.job, asked.job.location.address
     lines = [
         address.addr_line1,
         address.addr_line2,
@@ -517,8 +504,8 @@ def _read_out(job: wire.BookJob, body: str, fingerprint: str) -> dict[str, Any]:
         address.addr_line4,
     ]
     return {
-        "body": body,
-        "fingerprint": fingerprint,
+        "body": asked.body,
+        "fingerprint": asked.fingerprint,
         "account_num": job.account.account_num,
         "account_name": job.account.name,
         "location_num": job.location.location_num,
@@ -528,6 +515,7 @@ def _read_out(job: wire.BookJob, body: str, fingerprint: str) -> dict[str, Any]:
         "phone": job.location.phone_num,
         "order_type": job.order_type,
         "worker": job.user_name,
+        **parts.columns(asked.planned),
     }
 
 

@@ -1,7 +1,7 @@
 """Plain SQL for the two calls that a phone waits for, where building a query costs more than running it.
 
-A statement is a text and its parameters, and both databases read it. What is sent with one `run` is waited for once:
-PostgreSQL gets it in one go (psycopg's pipeline mode) and keeps it prepared. Elsewhere Django's querysets are better.
+A statement is a text and its parameters, and both databases read it; PostgreSQL keeps it prepared. Elsewhere Django's
+querysets are better.
 """
 
 import json
@@ -17,10 +17,11 @@ import orjson
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
 from django.db.models import Model
+from django.db.models.base import ModelState
 
 Statement = tuple[str, Sequence[Any]]
-# A model, names of its fields, and rows of their values.
-Insert = tuple[type[Model], tuple[str, ...], Sequence[Sequence[Any]]]
+# A model, and its rows by the names of its fields: at least one, and the same names in the same order in each.
+Insert = tuple[type[Model], Sequence[dict[str, Any]]]
 M = TypeVar("M", bound=Model)
 
 
@@ -31,50 +32,42 @@ class Result(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
-def run(*statements: Statement, using: str = DEFAULT_DB_ALIAS) -> list[Result]:
-    """Runs the statements in their order. Raises Django's database errors; what follows a faulty one does not run.
+def run(text: str, values: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS) -> Result:
+    """Runs a statement. Raises Django's database errors.
 
-    Outside of a transaction it is for reading: a connection that died unnoticed is replaced, and all is sent again.
+    Outside of a transaction it is for reading: a connection that died unnoticed is replaced, and it is sent again.
     """
     there: Any = connections[using]
     if not on_postgresql():
-        return [_run_alone(there, statement) for statement in statements]
+        with there.cursor() as cursor:
+            cursor.execute(text, values)
+            return Result(cursor.rowcount, cursor.fetchall() if cursor.description else [])
     began = time.monotonic()
     try:
-        return _run_together(there, statements)
+        return _send(there, text, values)
     except DatabaseError:
         # Nobody waits twice: what died before is known at once, and a database that does not answer is another matter.
         died_before = there.connection and there.connection.closed and time.monotonic() - began < 1
         if there.in_atomic_block or not died_before:
             raise
         there.close()
-        return _run_together(there, statements)
+        return _send(there, text, values)
 
 
-def _run_alone(there: Any, statement: Statement) -> Result:
-    with there.cursor() as cursor:
-        cursor.execute(*statement)
-        return Result(cursor.rowcount, cursor.fetchall() if cursor.description else [])
-
-
-def _run_together(there: Any, statements: Sequence[Statement]) -> list[Result]:
+def _send(there: Any, text: str, values: Sequence[Any]) -> Result:
+    """On psycopg's own cursor: parameters go beside the text, which so can be prepared; results are binary."""
     there.ensure_connection()
-    wrap = there.make_debug_cursor if there.queries_logged else there.make_cursor
-    raw: psycopg.Connection[Any] = there.connection
-    cursors = []
-    with there.wrap_database_errors, raw.pipeline() if len(statements) > 1 else nullcontext():
-        for statement in statements:
-            # Parameters go beside the text, which so can be prepared; results are binary, which spares parsing.
-            cursor = psycopg.Cursor(raw)
-            cursor.format = psycopg.pq.Format.BINARY
-            cursors.append(cursor)
-            wrap(cursor).execute(*statement)
+    cursor = psycopg.Cursor(there.connection)
+    cursor.format = psycopg.pq.Format.BINARY
+    with there.wrap_database_errors:
+        if there.queries_logged or there.execute_wrappers:
+            there.make_debug_cursor(cursor).execute(text, values)
+        else:
+            cursor.execute(text, values)
+        rows = cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
     # A statement that was answered proves that the connection lives: Django need not ask it again in this request.
     there.health_check_done = True
-    return [
-        Result(cursor.rowcount, cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else [])
-        for cursor in cursors
-    ]
+    return Result(cursor.rowcount, rows)
 
 
 def alone() -> AbstractContextManager[Any]:
@@ -91,25 +84,24 @@ def write_if(update: Statement, *inserts: Insert) -> bool:
     if not on_postgresql():
         return write_step_by_step(update, *inserts)
     text, values = update
-    text = _write_if_text(text, *((model, names) for model, names, _ in inserts))
-    statement = text, [*values, *(_as_json(names, rows) for _, names, rows in inserts)]
+    text = _write_if_text(text, *((model, tuple(rows[0])) for model, rows in inserts))
     # Sent once, whatever happens: it may have been done although nobody said so.
-    (done,) = _run_together(connection, [statement])
+    done = _send(connections[DEFAULT_DB_ALIAS], text, [*values, *(_as_json(rows) for _, rows in inserts)])
     return bool(done.rows[0][0])
 
 
 def write_step_by_step(update: Statement, *inserts: Insert) -> bool:
     write(*inserts)
-    (done,) = run(update)
-    return bool(done.row_count)
+    return bool(run(*update).row_count)
 
 
 def write(*inserts: Insert) -> None:
     """Insert the rows, in a transaction of the caller."""
-    if on_postgresql():
-        run(*((_insert_text(model, names), [_as_json(names, rows)]) for model, names, rows in inserts))
-        return
-    for model, names, rows in inserts:
+    for model, rows in inserts:
+        names = tuple(rows[0])
+        if on_postgresql():
+            run(_insert_text(model, names), [_as_json(rows)])
+            continue
         one = f"({placeholders(names)})"
         # SQLite takes only so many parameters at once, and a body may hold thousands of words.
         most = cast(int, connection.features.max_query_params) // len(names)
@@ -117,14 +109,9 @@ def write(*inserts: Insert) -> None:
             values = [
                 _FOR_SQLITE[type(value)](value) if type(value) in _FOR_SQLITE else value
                 for row in batch
-                for value in row
+                for value in row.values()
             ]
-            run((f"INSERT INTO {_into(model, names)} VALUES {', '.join([one] * len(batch))}", values))
-
-
-def rows_of(model: type[Model], rows: Sequence[dict[str, Any]]) -> Insert:
-    """Rows by the names of the model's fields, with the same names in each."""
-    return model, tuple(rows[0]), [list(row.values()) for row in rows]
+            run(f"INSERT INTO {_into(model, names)} VALUES {', '.join([one] * len(batch))}", values)
 
 
 @cache
@@ -134,19 +121,27 @@ def defaults_of(model: type[Model]) -> dict[str, Any]:
 
 
 @cache
-def columns_of(model: type[Model]) -> str:
-    """The columns that `read` makes an object of."""
+def columns_of(model: type[Model], *names: str) -> str:
+    """The columns that `read` makes an object of: of the fields with these names, else of all."""
     table = model._meta.db_table
-    return ", ".join(f'"{table}"."{field.column}"' for field in model._meta.concrete_fields)
+    return ", ".join(f'"{table}"."{field.column}"' for field in _fields(model, names))
 
 
-def read(model: type[M], row: Sequence[Any]) -> M:
-    """The object whose columns begin a row."""
-    names, converters = _readers(model)
-    values = list(row[: len(names)])
-    for index, column, convert in converters:
-        values[index] = convert(values[index], column, connection)
-    return model.from_db(connection.alias, names, values)
+def read(model: type[M], row: Sequence[Any], *names: str, **related: Model | None) -> M:
+    """The object whose columns begin a row; as Django makes it, but for the signals, to which nobody listens.
+
+    Of the fields with these names; Django would read others when somebody asks for them.
+    """
+    names, converters = _readers(model, names)
+    values = dict(zip(names, row, strict=False))
+    for name, column, convert in converters:
+        values[name] = convert(values[name], column, connection)
+    found = model.__new__(model)
+    found._state = ModelState()
+    found._state.adding, found._state.db = False, DEFAULT_DB_ALIAS
+    found._state.fields_cache.update(related)
+    vars(found).update(values)
+    return found
 
 
 def placeholders(values: Sequence[Any]) -> str:
@@ -169,16 +164,20 @@ def as_instant(value: Any) -> datetime:
 
 
 @cache
-def _readers(model: type[Model]) -> tuple[list[str], list[tuple[int, Any, Any]]]:
+def _readers(model: type[Model], names: tuple[str, ...]) -> tuple[tuple[str, ...], list[tuple[str, Any, Any]]]:
     """The names of an object's columns, and what turns the values of some into Python's."""
-    fields = model._meta.concrete_fields
-    columns = [field.get_col(model._meta.db_table) for field in fields]
+    fields = _fields(model, names)
     converters = [
-        (index, column, convert)
-        for index, column in enumerate(columns)
+        (field.attname, column, convert)
+        for field in fields
+        for column in [field.get_col(model._meta.db_table)]
         for convert in [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
     ]
-    return [field.attname for field in fields], converters
+    return tuple(field.attname for field in fields), converters
+
+
+def _fields(model: type[Model], names: tuple[str, ...]) -> list[Any]:
+    return [field for field in model._meta.concrete_fields if field.attname in names or not names]
 
 
 def _into(model: type[Model], names: tuple[str, ...]) -> str:
@@ -202,8 +201,8 @@ def _write_if_text(update: str, *inserts: tuple[type[Model], tuple[str, ...]]) -
     return f"WITH {', '.join(steps)} SELECT COUNT(*) FROM done"
 
 
-def _as_json(names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> str:
-    return orjson.dumps([dict(zip(names, row, strict=True)) for row in rows], default=_in_json).decode()
+def _as_json(rows: Sequence[dict[str, Any]]) -> str:
+    return orjson.dumps(rows, default=_in_json).decode()
 
 
 def _in_json(value: Any) -> str:

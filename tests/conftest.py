@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from bookings import offers
 from tests import helpers
 from tests.environment import ROOT
 from tests.postgres import free_port
@@ -151,6 +152,11 @@ class Service:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(30)
+
+
+@pytest.fixture(autouse=True)
+def no_area_was_seen_before():
+    offers._seen.clear()
 
 
 FIGURES: list[str] = []

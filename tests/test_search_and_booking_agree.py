@@ -1,6 +1,6 @@
 """Over random calendars, search and booking never disagree (Hypothesis)."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.db import transaction
@@ -8,8 +8,8 @@ from django.test import override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bookings.models import AppointmentSlot
-from tests.helpers import NOW, booking, clock_stands_at, make_area, post, search
+from bookings.models import AppointmentSlot, ServiceArea
+from tests.helpers import NOW, booking, clock_stands_at, make_area, make_slot, post, search
 
 HOUR = timedelta(hours=1)
 
@@ -128,3 +128,30 @@ def test_search_and_booking_never_disagree(calendar, job):
 
 def self_period(as_offered, period):
     return as_offered[period].start, as_offered[period].end
+
+
+@pytest.mark.django_db
+def test_a_change_of_the_areas_rules_counts_from_the_next_request_on():
+    """Both assume the rules that they saw the last time, and have to notice that they are others."""
+    area = make_area()
+    make_slot(capacity=4, booked=1)
+    with clock_stands_at():
+        for number, (rules, outcome) in enumerate(
+            [
+                ({}, 200),
+                ({"safety_percent": 50}, 409),
+                ({"safety_percent": 100}, 200),
+                ({"cutoff_days": 366, "cutoff_time": time(0, 1)}, 409),
+                ({"cutoff_days": None, "cutoff_time": None}, 200),
+            ]
+        ):
+            ServiceArea.objects.update(**rules)
+            for _ in range(2):
+                offered = search({"Location": {"ServiceAreaID": area.code}}).json()["TimeConstraints"]
+                assert bool(offered) == (outcome == 200), rules
+            assert post(f"WO-{number}", booking()).status_code == outcome, rules
+        ServiceArea.objects.update(code="YORK")
+        assert post("WO-9", booking()).json()["code"] == 404
+        assert (
+            search({"Location": {"ServiceAreaID": area.code}}).json()["StatusMsg"] == "There is no service area LEEDS."
+        )
