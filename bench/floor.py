@@ -1,8 +1,8 @@
 """Rival (c): what the database itself can do, from pgbench with our very statements.
 
 The product makes one booking and one search in a small database, where area, slot, order and numbers have keys that
-occur nowhere else. Its statements are written down with what they are waited for together, and become a pgbench script:
-those keys become variables, every other value stays a parameter, sent as the product sends it.
+occur nowhere else. Its statements are written down and become a pgbench script: those keys become variables, every
+other value stays a parameter, sent as the product sends it.
 """
 
 import contextlib
@@ -81,12 +81,9 @@ def make_scripts(url: str, environment: dict[str, str], areas: int) -> tuple[Scr
     return make_script(captured["booking"], draw + DRAW), make_script(captured["search"], draw)
 
 
-def make_script(batches: list[list[tuple[str, list[Any]]]], draw: str) -> Script:
-    lines, values = [draw], dict[str, str]()
-    for batch in batches:
-        statements = [_statement(text, parameters, values) + ";" for text, parameters in batch]
-        # What is sent in one go is waited for once.
-        lines += ["\\startpipeline", *statements, "\\endpipeline"] if len(statements) > 1 else statements
+def make_script(statements: list[tuple[str, list[Any]]], draw: str) -> Script:
+    values = dict[str, str]()
+    lines = [draw, *(_statement(text, parameters, values) + ";" for text, parameters in statements)]
     return Script("\n".join(lines) + "\n", values)
 
 
@@ -152,9 +149,10 @@ def _capture() -> dict[str, Any]:
             cursor.execute(f"SELECT setval('bookings_{table}_id_seq', %s, false)", [key])
     headers = {"x-access-token": world.token(), "Host": "bookjob.example.org", "X-Forwarded-Proto": "https"}
     found = {}
+    # The search first: in an area that it has seen, the product books with two statements.
     for name, source, path in (
-        ("booking", "booking.json", f"/api/v1/workorders/{ORDER}/followup"),
         ("search", "search.json", "/api/v1/appointments/search"),
+        ("booking", "booking.json", f"/api/v1/workorders/{ORDER}/followup"),
     ):
         AppointmentSlot.objects.get_or_create(pk=SLOT, area=area, start=START, end=END, capacity=1000)
         body = (world.HERE / source).read_text()
@@ -162,52 +160,27 @@ def _capture() -> dict[str, Any]:
         for mark, value in marks.items():
             body = body.replace(mark, value)
         compact = json.dumps(json.loads(body), ensure_ascii=False)
-        with _written_down() as batches:
+        with _written_down() as statements:
             answer = Client().generic("POST", path, compact, content_type="application/json", headers=headers)
         if answer.status_code != 200:
             raise SystemExit(f"{name}: {answer.status_code} {answer.content!r}")
-        found[name] = batches
+        found[name] = statements
     return found
 
 
 @contextlib.contextmanager
-def _written_down() -> Iterator[list[list[tuple[str, list[Any]]]]]:
-    """The statements that are sent meanwhile, those together that are waited for together, with BEGIN and COMMIT."""
-    from unittest import mock
-
+def _written_down() -> Iterator[list[tuple[str, list[Any]]]]:
+    """The statements that are sent meanwhile."""
     from django.db import connection
 
-    from bookings import sql
-
-    batches: list[list[tuple[str, list[Any]]]] = []
-    in_one_go = False
-    has_begun = False
+    statements: list[tuple[str, list[Any]]] = []
 
     def note(execute: Any, text: str, parameters: Any, many: bool, context: Any) -> Any:
-        nonlocal has_begun
-        if not in_one_go:
-            batches.append([])
-        if connection.in_atomic_block and not has_begun:
-            has_begun = True
-            batches[-1].append(("BEGIN", []))
-        batches[-1].append((text, [_plain(value) for value in parameters or []]))
+        statements.append((text, [_plain(value) for value in parameters or []]))
         return execute(text, parameters, many, context)
 
-    original = sql.run
-
-    def run(*statements: Any, **options: Any) -> Any:
-        nonlocal in_one_go
-        batches.append([])
-        in_one_go = True
-        try:
-            return original(*statements, **options)
-        finally:
-            in_one_go = False
-
-    with mock.patch.object(sql, "run", run), connection.execute_wrapper(note):
-        yield batches
-    if has_begun:
-        batches.append([("COMMIT", [])])
+    with connection.execute_wrapper(note):
+        yield statements
 
 
 def _plain(value: Any) -> Any:

@@ -289,10 +289,10 @@ def find_slots(job: wire.BookJob, now: datetime, *, also: Condition, if_free: Co
     for row in rows:
         is_so, if_free_is, refusal, *columns = row[AREA_WIDTH:]
         slot = sql.read(AppointmentSlot, columns, *SEEN_OF_A_SLOT, area=area)
+        worked_out = worked_out or if_free_is
         if (slot.start, slot.end) in named:
             slot.refusal = refusal
             slots.append(slot)
-            worked_out = worked_out or if_free_is
     return Seen(area, slots, is_so, worked_out)
 
 
