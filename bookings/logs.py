@@ -5,6 +5,7 @@ database's messages the first line is kept, which names a constraint or a lock; 
 This file is read while Django sets up its logging: nothing in it may need a model.
 """
 
+import json
 import logging
 import traceback
 from contextvars import ContextVar
@@ -31,7 +32,10 @@ class JSONFormatter(logging.Formatter):
         line |= getattr(record, "facts", {})
         if record.exc_info and record.exc_info[1]:
             line["fault"] = fault(record.exc_info[1])
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # half a character, or a number of more than 64 bits
+            return json.dumps(line, default=str)
 
 
 def fault(exception: BaseException) -> list[str]:

@@ -291,7 +291,7 @@ class AppointmentSlot(models.Model):
         help_text="The key of the planning system that made this slot.",
     )
 
-    refusal: str  # set by offers.with_refusal
+    refusal: str  # set by offers.find_slots and offers.with_refusal
 
     objects = AppointmentSlotQuerySet.as_manager()
 

@@ -69,13 +69,13 @@ class Found:
 
 
 def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Found:
-    """The periods that can be booked for a job. One statement, and one more to say why there are none.
+    """The periods that can be booked for a job. As a rule one statement, and one more to say why there are none.
 
     It may read from a replica (`using`); nothing else here does.
     """
     wanted = wishes(job)
 
-    def periods_by(conditions: dict[str, Condition], are_known: bool) -> sql.Statement:
+    def periods_by(conditions: dict[str, Condition], _: ServiceArea | None) -> sql.Statement:
         fitting = [_for_order(AREA_ID, job.order_type), *conditions.values(), *wanted.values()]
         periods, values = first_periods(fitting, settings.BOOKJOB_MAX_OFFERS)
         return f'SELECT {AREA}, start, "end" {FROM_AREA} LEFT JOIN ({periods}) AS period ON 1 = 1', values
@@ -88,8 +88,11 @@ def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Fo
     if periods:
         return Found(area, periods)
     conditions = {"planned": for_order(area, job.order_type)} | rules(now, area) | wanted
+    word = _what_left_nothing(conditions, using)
+    if not word:
+        return search(job, now, using)  # somebody has given a place back in this very moment
     delivery = latest_delivery(job)
-    message = EMPTY[_what_left_nothing(conditions, using)].format(
+    message = EMPTY[word].format(
         area=area.name,
         days=settings.BOOKJOB_HORIZON_DAYS,
         delivery=delivery and area.instant_text(delivery),
@@ -147,7 +150,7 @@ def latest_delivery(job: wire.Search) -> datetime | None:
 
 
 def _what_left_nothing(conditions: dict[str, Condition], using: str) -> str:
-    """The first of the conditions, each taken together with those before it, that no slot keeps."""
+    """The first of the conditions, each taken together with those before it, that no slot keeps; "" if one does all."""
     tests, values, kept = [], [], list[Condition]()
     for condition in conditions.values():
         kept.append(condition)
@@ -155,7 +158,7 @@ def _what_left_nothing(conditions: dict[str, Condition], using: str) -> str:
         tests.append(f"EXISTS (SELECT 1 FROM {SLOTS} WHERE {where})")
         values += parameters
     found = sql.run(f"SELECT {', '.join(tests)}", values, using=using)
-    return next(word for word, is_true in zip(conditions, found.rows[0], strict=True) if not is_true)
+    return next((word for word, is_true in zip(conditions, found.rows[0], strict=True) if not is_true), "")
 
 
 def rules(now: datetime, area: ServiceArea) -> dict[str, Condition]:
@@ -240,10 +243,10 @@ def _for_order(area_id: Condition, order_type: str) -> Condition:
     return f"area_id = {text} AND order_type IN ('', %s)", [*values, order_type]
 
 
-# Areas as they were the last time, by what they were asked for with. `_look` never relies on it.
+# Areas as they were the last time, by what they were asked for with; and the last one. `_look` never relies on it.
 _seen: dict[tuple[Any, ...], ServiceArea] = {}
 MOST_SEEN = 1_000
-UNKNOWN = ServiceArea()
+ORDINARY = ServiceArea()
 
 # Of a statement of `_look`: the columns that it begins with, and where there is a row even if there is no area.
 AREA = ", ".join(f'area."{field.column}"' for field in ServiceArea._meta.concrete_fields)
@@ -259,67 +262,72 @@ class Seen(NamedTuple):
 
     area: ServiceArea | None
     slots: list[AppointmentSlot]
-    also: bool
-    if_free: Any
+    has_booking: bool
+    numbers: list[int] | None
 
 
-def find_slots(job: wire.BookJob, now: datetime, *, also: Condition, if_free: Condition) -> Seen:
+def find_slots(job: wire.BookJob, now: datetime, *, has_booking: Condition, numbers: Condition) -> Seen:
     """The area of a job and its slots in the periods that the job names, seen at one moment by one statement.
 
-    It answers the condition `also`; if that is false and a slot is free, it works out the expression `if_free`, once,
-    or leaves it to the caller.
+    It answers the condition `has_booking` too. Where that is false and the slot that is named is free, it works out
+    the expression `numbers`; only if it cannot be sure to need them, that is left to the caller.
     """
     named = {(constraint.period.start, constraint.period.end) for constraint in job.time_constraints}
     starts, ends = ([sql.as_parameter(instant) for instant in instants] for instants in zip(*named, strict=True))
     here, here_values = _for_order(AREA_ID, job.order_type)
 
-    def slots_by(conditions: dict[str, Condition], are_known: bool) -> sql.Statement:
+    def slots_by(conditions: dict[str, Condition], known: ServiceArea | None) -> sql.Statement:
         word, values = _first_broken(conditions)
-        then, then_values = if_free if are_known else ("NULL", [])
+        # A number that nobody gets would look like a lost booking: none is drawn for a body that will be refused.
+        is_sound = known and len(named) == 1 and not any(is_of_another(each, known) for each in job.time_constraints)
+        then, then_values = numbers if is_sound else ("NULL", [])
+        also, also_values = has_booking
         return (
-            f"SELECT {AREA}, {also[0]}, CASE WHEN refusal = '' AND NOT {also[0]} THEN {then} END, slot.*"
+            f"SELECT {AREA}, {also}, CASE WHEN refusal = '' AND NOT {also} THEN {then} END, slot.*"
             f" {FROM_AREA} LEFT JOIN (SELECT {word} AS refusal, {sql.columns_of(AppointmentSlot, *SEEN_OF_A_SLOT)}"
             f" FROM {SLOTS} WHERE {here}"
             f' AND start IN ({sql.placeholders(starts)}) AND "end" IN ({sql.placeholders(ends)})) AS slot ON 1 = 1',
-            [*also[1], *also[1], *then_values, *values, *here_values, *starts, *ends],
+            [*also_values, *also_values, *then_values, *values, *here_values, *starts, *ends],
         )
 
     area, rows = _look(job.location, now, slots_by)
-    slots, worked_out = [], None
+    slots, drawn = [], None
     for row in rows:
-        is_so, if_free_is, refusal, *columns = row[AREA_WIDTH:]
+        is_booked, drawn_for_it, refusal, *columns = row[AREA_WIDTH:]
         slot = sql.read(AppointmentSlot, columns, *SEEN_OF_A_SLOT, area=area)
-        worked_out = worked_out or if_free_is
+        drawn = drawn or drawn_for_it
         if (slot.start, slot.end) in named:
             slot.refusal = refusal
             slots.append(slot)
-    return Seen(area, slots, is_so, worked_out)
+    return Seen(area, slots, bool(is_booked), drawn)
 
 
 def _look(
     location: wire.Location,
     now: datetime,
-    statement: Callable[[dict[str, Condition], bool], sql.Statement],
+    statement: Callable[[dict[str, Condition], ServiceArea | None], sql.Statement],
     using: str = DEFAULT_DB_ALIAS,
 ) -> tuple[ServiceArea | None, list[tuple[Any, ...]]]:
     """The area of a visit, and the rows of the `statement` that is made with its rules: all seen at one moment.
 
     The rules of an area have to be known before it is read: they are taken to be what they were the last time, and
-    where they turn out to be others, the statement is made and sent again. It is told whether there was a last time.
+    where they turn out to be others, the statement is made and sent again. It gets the area if it was seen before;
+    else the rules are those of another area, for they are often the same in all of them.
     """
     text, values = area_of(location)
-    known_by = (text, *values)
-    area = _seen.get(known_by, UNKNOWN)
+    known_by = (using, text, *values)
+    known = _seen.get(known_by)
+    area = known or _seen.get((using,), ORDINARY)
     while True:
         expected = rules(now, area)
-        select, more = statement(expected, area is not UNKNOWN)
+        select, more = statement(expected, known)
         found = sql.run(f"WITH area AS ({text}) {select}", [*values, *more], using=using)
         if found.rows[0][0] is None:
             return None, found.rows
-        area = sql.read(ServiceArea, found.rows[0])
+        area = known = sql.read(ServiceArea, found.rows[0])
         if len(_seen) >= MOST_SEEN:
             _seen.clear()
-        _seen[known_by] = area
+        _seen[known_by] = _seen[(using,)] = area
         if rules(now, area) == expected:
             return area, found.rows
 
@@ -330,9 +338,9 @@ def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceA
     return slots.annotate(refusal=RawSQL(text, values, CharField()))  # type: ignore[no-redef]
 
 
-def find_area(location: wire.Location, using: str = DEFAULT_DB_ALIAS) -> ServiceArea | None:
+def find_area(location: wire.Location) -> ServiceArea | None:
     """The named area; without a name the one with the longest matching postcode prefix; else the default area."""
-    found = sql.run(*area_of(location), using=using)
+    found = sql.run(*area_of(location))
     return sql.read(ServiceArea, found.rows[0]) if found.rows else None
 
 
@@ -363,25 +371,36 @@ def no_area(location: wire.Location) -> str:
 
 def offer_id(area_id: int, start: datetime, end: datetime) -> str:
     """The ID of an offer: it names a period of an area, not one worker's slot, and never changes."""
-    named = f"{area_id}.{_microseconds(start)}.{_microseconds(end)}".encode()
+    return _id_of(area_id, f"{_microseconds(start)}.{_microseconds(end)}")
+
+
+def _id_of(area_id: int, span: str) -> str:
+    named = f"{area_id}.{span}".encode()
     return ID_PREFIX + base64.urlsafe_b64encode(hashlib.sha256(named).digest()[:6] + named).decode().rstrip("=")
 
 
 def offered(area: ServiceArea, periods: Iterable[tuple[datetime, datetime]]) -> list[dict[str, Any]]:
     """The periods as ServiceMobility shows them: TimeConstraints objects, wire.Offer."""
     area_id, time_zone, kind = area.pk, area.time_zone, settings.BOOKJOB_OFFER_TYPE
-    return [_offer(area_id, time_zone, start, end, kind) for start, end in periods]
+    texts = (_texts_of(start, end, time_zone) for start, end in periods)
+    return [{"ID": _id_of(area_id, span), "Desc": desc, "Type": kind, "Period": period} for span, desc, period in texts]
 
 
-# The text of an offer depends on these values and on nothing else; whether it is one is asked anew each time.
+# They depend on these values and on nothing else, and are the same in many areas. Whether it is one is asked anew.
 @lru_cache(maxsize=2_000)
-def _offer(area_id: int, time_zone: str, start: datetime, end: datetime, type: str) -> dict[str, Any]:
-    return {
-        "ID": offer_id(area_id, start, end),
-        "Desc": calendars.period_text(start, end, time_zone),
-        "Type": type,
-        "Period": {"Start": wire.vendor_time(start), "End": wire.vendor_time(end)},
-    }
+def _texts_of(start: datetime, end: datetime, time_zone: str) -> tuple[str, str, dict[str, str]]:
+    """Of an offer: its period as it stands in the ID, as people read it, and as it is sent."""
+    return (
+        f"{_microseconds(start)}.{_microseconds(end)}",
+        calendars.period_text(start, end, time_zone),
+        {"Start": wire.vendor_time(start), "End": wire.vendor_time(end)},
+    )
+
+
+def is_of_another(constraint: wire.TimeConstraint, area: ServiceArea) -> bool:
+    """Whether the ID is the one of an offer of ours, but of another period or another area."""
+    own = offer_id(area.pk, constraint.period.start, constraint.period.end)
+    return constraint.id != own and was_issued_here(constraint.id)
 
 
 def was_issued_here(given_id: str) -> bool:

@@ -28,7 +28,7 @@ logger = logging.getLogger("bookings")
 # a few suffice; the bound only keeps a fault from becoming an endless loop.
 MAX_ROUNDS = 50
 MAX_CONFLICTS = 10
-HAS_BOOKING = f"EXISTS (SELECT 1 FROM {WorkOrder._meta.db_table} WHERE original_order = %s AND status = 'booked')"
+HAS_BOOKING = f"EXISTS (SELECT 1 FROM \"{WorkOrder._meta.db_table}\" WHERE original_order = %s AND status = 'booked')"
 
 
 class BookingError(Exception):
@@ -90,19 +90,19 @@ def _book_or_refuse(asked: _Asked) -> Booked:
             data_path="/OriginalOrderNum",
             order=order,
         )
-    to_number = numbers.for_booking(len(parts.to_number(asked.planned)))
+    to_draw = numbers.for_booking(len(parts.to_number(asked.planned)))
     for attempt in range(MAX_ROUNDS):
         if attempt:
             metrics.add(metrics.LOST_RACES)
         now, earlier = timezone.now(), list[WorkOrder]()
-        seen = offers.find_slots(job, now, also=(HAS_BOOKING, [order]), if_free=to_number)
-        if seen.also:
+        seen = offers.find_slots(job, now, has_booking=(HAS_BOOKING, [order]), numbers=to_draw)
+        if seen.has_booking:
             earlier = _active_of(order)
             for work_order in earlier:
                 if work_order.fingerprint == asked.fingerprint:
                     return booked(work_order)
             # Again, for they may be later than what was seen of the slots, and their own places are among these.
-            seen = offers.find_slots(job, now, also=(HAS_BOOKING, [order]), if_free=to_number)
+            seen = offers.find_slots(job, now, has_booking=(HAS_BOOKING, [order]), numbers=to_draw)
         try:
             _check_named(job, seen.area, seen.slots)
             to_move = _decide(earlier, seen.slots[0])
@@ -117,7 +117,7 @@ def _book_or_refuse(asked: _Asked) -> Booked:
                 with transaction.atomic():
                     return _rebook(asked, to_move, slot, now, attempt)
             with sql.alone():
-                return _book(asked, slot, now, seen.if_free or _numbers_for(asked, attempt))
+                return _book(asked, slot, now, seen.numbers or _numbers_for(asked, attempt))
         except _LostRace:
             continue
         except IntegrityError:
@@ -257,7 +257,7 @@ def _check_named(job: wire.BookJob, area: ServiceArea | None, slots: list[Appoin
     periods = {}
     for index, constraint in enumerate(job.time_constraints):
         period = (constraint.period.start, constraint.period.end)
-        if offers.was_issued_here(constraint.id) and constraint.id != offers.offer_id(area.pk, *period):
+        if offers.is_of_another(constraint, area):
             raise BookingError(
                 "invalid_request",
                 "The ID belongs to another appointment than the Period. Search again and choose anew.",

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 import psycopg
@@ -35,7 +35,8 @@ class Result(NamedTuple):
 def run(text: str, values: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS) -> Result:
     """Runs a statement. Raises Django's database errors.
 
-    Outside of a transaction it is for reading: a connection that died unnoticed is replaced, and it is sent again.
+    Outside of a transaction it is for reading, and for drawing numbers: a connection that died unnoticed is replaced,
+    and it is sent again.
     """
     there: Any = connections[using]
     if not on_postgresql():
@@ -102,16 +103,12 @@ def write(*inserts: Insert) -> None:
         if on_postgresql():
             run(_insert_text(model, names), [_as_json(rows)])
             continue
-        one = f"({placeholders(names)})"
-        # SQLite takes only so many parameters at once, and a body may hold thousands of words.
-        most = cast(int, connection.features.max_query_params) // len(names)
-        for batch in (rows[first : first + most] for first in range(0, len(rows), most)):
-            values = [
-                _FOR_SQLITE[type(value)](value) if type(value) in _FOR_SQLITE else value
-                for row in batch
-                for value in row.values()
-            ]
-            run(f"INSERT INTO {_into(model, names)} VALUES {', '.join([one] * len(batch))}", values)
+        values = [
+            [_FOR_SQLITE[type(value)](value) if type(value) in _FOR_SQLITE else value for value in row.values()]
+            for row in rows
+        ]
+        with connection.cursor() as cursor:
+            cursor.executemany(f"INSERT INTO {_into(model, names)} VALUES ({placeholders(names)})", values)
 
 
 @cache

@@ -29,7 +29,8 @@ from bookings.serializers import (
 )
 
 # These keep nothing of a request, so that one of each will do.
-SEARCH, FOUND, BOOK_JOB, BOOKED = SearchSerializer(), FoundSerializer(), BookJobSerializer(), BookedSerializer()
+search_serializer, found_serializer = SearchSerializer(), FoundSerializer()
+book_job_serializer, booked_serializer = BookJobSerializer(), BookedSerializer()
 
 
 class TokenView(APIView):
@@ -63,10 +64,10 @@ class SearchView(APIView):
         examples=[schema.EXAMPLES["search"], schema.EXAMPLES["found"]],
     )
     def post(self, request: Request) -> HttpResponse:
-        job, now = SEARCH.to_internal_value(request.data), timezone.now()
+        job, now = search_serializer.to_internal_value(request.data), timezone.now()
         found = replica.read(lambda using: offers.search(job, now, using))
         metrics.add(metrics.OFFERS, amount=len(found.periods))
-        return _answer(FOUND.to_representation(found), "ok" if found.periods else "nothing_free")
+        return _answer(found_serializer.to_representation(found), "ok" if found.periods else "nothing_free")
 
 
 class FollowupView(APIView):
@@ -80,7 +81,7 @@ class FollowupView(APIView):
     )
     def post(self, request: Request, order: str) -> HttpResponse:
         order = read_order(order, request)
-        job = BOOK_JOB.to_internal_value(request.data)
+        job = book_job_serializer.to_internal_value(request.data)
         body = cast(Body, request.data)
         booked = services.book(
             order=order,
@@ -89,7 +90,7 @@ class FollowupView(APIView):
             fingerprint=body.fingerprint,
             caller=cast(Caller, request.user).name,
         )
-        return _answer(BOOKED.to_representation(booked), "repeat" if booked.is_repeat else "ok")
+        return _answer(booked_serializer.to_representation(booked), "repeat" if booked.is_repeat else "ok")
 
 
 class WorkOrderFeedView(APIView):

@@ -275,8 +275,8 @@ class Search(WireModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _leave_out_what_is_absent(cls, data: dict[str, Any]) -> Any:
-        return _only_what_is_there(data)
+    def _leave_out_what_is_absent(cls, data: Any) -> Any:
+        return _only_what_is_there(data) if isinstance(data, dict) else data
 
     @field_validator("required_parts")
     @classmethod

@@ -302,8 +302,9 @@ if default_database["ENGINE"] == "django.db.backends.sqlite3":
     # FULL: what was answered with 200 survives a power cut; WAL's usual NORMAL may lose the last commits.
     # legacy_alter_table: a migration changes a table by putting a new one in its place; the triggers of the history,
     # which name that table, are not looked at while it is missing (tests/test_upgrades.py).
-    pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA legacy_alter_table=ON;"
-    database_options["init_command"] = pragmas
+    # wal_autocheckpoint: a booking writes some sixty pages, and each checkpoint makes its caller wait (16 MB).
+    pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA legacy_alter_table=ON"
+    database_options["init_command"] = f"{pragmas}; PRAGMA wal_autocheckpoint=4000;"
     database_options.setdefault("timeout", 20)  # seconds that a caller waits for the one writer
     default_database["CONN_MAX_AGE"] = None  # one connection a thread, kept
 else:

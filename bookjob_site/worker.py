@@ -13,8 +13,8 @@ class Worker(ThreadWorker):
     """A thread that has answered waits a moment for the next request of the same connection.
 
     gunicorn's own hands each connection back to the thread that watches all of them, and gets it from there again:
-    under load a sixth of the processor time (bench/README.md). No more than half of the threads wait like this, so
-    that whoever comes finds one; and none does while somebody waits for a thread.
+    under load a tenth of Python's time (bench/README.md). No more than half of the threads wait like this, and none
+    begins to while somebody waits for a thread: whoever comes then waits for LINGER_MILLISECONDS at most.
     """
 
     def init_process(self) -> None:

@@ -1,7 +1,8 @@
 """The service that is killed between two steps of its work with the database. Never part of the product.
 
-The request with the id `die-at-7` ends the process before its eighth step. A step is a statement, or the moment
-before or after a commit. With HALFWAY in the environment a booking is not one transaction: what the tests must see.
+The request with the id `die-at-7` ends the process before its eighth step. A step is a statement, and where that is a
+transaction by itself what comes after it, or the moment before or after a commit. With HALFWAY in the environment a
+booking is not one transaction: what the tests must see.
 """
 
 import contextlib
@@ -34,9 +35,12 @@ def step():
     taken.steps += 1
 
 
-def before_each_statement(execute, *arguments):
+def around_each_statement(execute, text, values, many, context):
     step()
-    return execute(*arguments)
+    result = execute(text, values, many, context)
+    if not context["connection"].in_atomic_block:  # it is a transaction by itself
+        step()
+    return result
 
 
 def around_each_commit(connection):
@@ -46,8 +50,8 @@ def around_each_commit(connection):
 
 
 def watch(connection, **kwargs):
-    if before_each_statement not in connection.execute_wrappers:
-        connection.execute_wrappers.append(before_each_statement)
+    if around_each_statement not in connection.execute_wrappers:
+        connection.execute_wrappers.append(around_each_statement)
 
 
 connection_created.connect(watch)

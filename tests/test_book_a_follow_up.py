@@ -248,12 +248,20 @@ class TestItWorks:
         for worker in "abcd":
             make_slot(worker=worker)
         make_slot(start=START + HOUR, capacity=1, booked=1)
+        later = START + 24 * HOUR
+        make_slot(start=later)
         parts = [{"ProdNum": "A"}, {"ProdNum": "B", "Urgency": "now"}]
         answers = []
         for number in range(4):
             answers.append(post(f"WO-{number}", booking(RequiredParts=parts)).json())
             refused(post("WO-9", booking(START + HOUR, END + HOUR, RequiredParts=parts)), 409, "slot_unavailable")
             refused(post(f"WO-{number}", booking(UserName="b")), 409, "conflicting_duplicate")
+            body = booking(RequiredParts=parts)
+            body["TimeConstraints"][0]["ID"] = offers.offer_id(make_area().pk, START + HOUR, END + HOUR)
+            refused(post("WO-9", body), 400, "invalid_request")
+            both = booking(RequiredParts=parts)
+            both["TimeConstraints"] += booking(later, later + (END - START))["TimeConstraints"]
+            refused(post("WO-9", both), 400, "invalid_request")
             assert post(f"WO-{number}", booking(RequiredParts=parts)).json() == answers[-1]
         numbers = [int(answer["OrderNum"].removeprefix("FU-")) for answer in answers]
         part_numbers = [

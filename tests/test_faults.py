@@ -107,7 +107,7 @@ def test_a_worker_that_is_killed_between_any_two_steps(start_service, figures, m
     service = start_service("tests.dying", BOOKJOB_FOLLOWUP_POLICY="move")
     faults, steps = die_everywhere(service, moves=moves)
     assert faults == []
-    assert steps > 5  # or the module does not count what it should
+    assert steps > 3  # or the module does not count what it should
     assert service.manage("verify_bookings").stdout == ""
     figures(f"killed before each of {steps} steps of a {'move' if moves else 'booking'}: nothing lost or half-done")
 

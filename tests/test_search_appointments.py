@@ -95,6 +95,17 @@ class TestItWorks:
         assert search([]).status_code == 400
         assert search({"TimeConstraints": [{}]}).json()["detail"]["dataPath"] == "/TimeConstraints/0/Period"
 
+    def test_a_place_that_comes_free_while_it_is_found_out_why_there_is_none(self, monkeypatch):
+        make_slot(capacity=1, booked=1)
+        ask = offers._what_left_nothing
+
+        def given_back_before(*arguments):
+            AppointmentSlot.objects.update(booked=0)
+            return ask(*arguments)
+
+        monkeypatch.setattr(offers, "_what_left_nothing", given_back_before)
+        assert found() == ["13:00"]
+
     def test_the_statements_do_not_grow_with_the_slots(self, django_assert_num_queries):
         """One for area and periods; one more to say why there are none."""
         for hours in range(40):
