@@ -399,8 +399,8 @@ def _texts_of(start: datetime, end: datetime, time_zone: str) -> tuple[str, str,
 
 def is_of_another(constraint: wire.TimeConstraint, area: ServiceArea) -> bool:
     """Whether the ID is the one of an offer of ours, but of another period or another area."""
-    own = offer_id(area.pk, constraint.period.start, constraint.period.end)
-    return constraint.id != own and was_issued_here(constraint.id)
+    start, end = constraint.period.start, constraint.period.end
+    return was_issued_here(constraint.id) and constraint.id != offer_id(area.pk, start, end)
 
 
 def was_issued_here(given_id: str) -> bool:

@@ -107,7 +107,8 @@ def test_a_worker_that_is_killed_between_any_two_steps(start_service, figures, m
     service = start_service("tests.dying", BOOKJOB_FOLLOWUP_POLICY="move")
     faults, steps = die_everywhere(service, moves=moves)
     assert faults == []
-    assert steps > 3  # or the module does not count what it should
+    # Or the module does not count what it should. On PostgreSQL a booking is but two statements.
+    assert steps > (5 if moves or not SERVER else 3)
     assert service.manage("verify_bookings").stdout == ""
     figures(f"killed before each of {steps} steps of a {'move' if moves else 'booking'}: nothing lost or half-done")
 
