@@ -7,6 +7,7 @@ counts less than `.env`, which counts less than the environment itself.
 
 import ipaddress
 import os
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -380,6 +381,19 @@ BOOKJOB_MAX_OFFERS = read("BOOKJOB_MAX_OFFERS", 50, whole(1, 1000), "a number, 1
 BOOKJOB_DEFAULT_AREA = read("BOOKJOB_DEFAULT_AREA", "", str, "the code of a service area")
 BOOKJOB_UNAVAILABLE_TYPES: list[str] = read("BOOKJOB_UNAVAILABLE_TYPES", [], str.split, "codes separated by spaces")
 BOOKJOB_OFFER_TYPE = read("BOOKJOB_OFFER_TYPE", "", str, "a code")
+
+
+def json_pointer(text: str) -> str:
+    """RFC 6901: each step begins with a slash; a tilde stands only before 0 or 1."""
+    if not text.startswith("/") or re.search("~(?![01])", text):
+        raise ValueError(text)
+    return text
+
+
+# Where a booking says its slot, if not where ServiceMobility is expected to (contract, section 5).
+BOOKJOB_SLOT_POINTER = read("BOOKJOB_SLOT_POINTER", "", json_pointer, "a JSON Pointer such as /Visit/Period")
+# How long /readyz says 503 before the service stops, so that load balancers look elsewhere first.
+BOOKJOB_DRAIN_SECONDS = read("BOOKJOB_DRAIN_SECONDS", 0, whole(0, 300), "a number of seconds, 0 to 300")
 # What `purge` does beside removing slots: names, addresses and bodies of old work orders go, for good.
 BOOKJOB_PURGE_PERSONAL_DATA = read("BOOKJOB_PURGE_PERSONAL_DATA", False, switch, "on or off")
 BOOKJOB_MAX_BODY_BYTES = read(
