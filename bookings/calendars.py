@@ -110,6 +110,12 @@ def instant_at(day: date, clock: time, zone: ZoneInfo) -> datetime | None:
     return _instant(day, clock.hour * 60 + clock.minute, zone)
 
 
+def utc_offset(instant: datetime, zone: ZoneInfo) -> int:
+    """How many minutes the clock of `zone` is ahead of UTC at this moment."""
+    offset = instant.astimezone(zone).utcoffset()
+    return round(offset.total_seconds() / 60) if offset else 0
+
+
 class Diary:
     """When somebody is busy. Periods may overlap each other, as they do where two people wrote them."""
 

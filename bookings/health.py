@@ -9,7 +9,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from bookings import metrics
+from bookings import metrics, triggers
 
 
 class HealthMiddleware:
@@ -35,9 +35,12 @@ def _problem() -> str:
         applied = MigrationRecorder(connection).applied_migrations()
         if settings.DATABASES["default"].get("LIMITS_BY_ROLE") and not _has_time_limits():
             return "the database role has no time limits: see docs/databases.md"
+        missing = triggers.missing() if _known_migrations() <= applied.keys() else []
     except Exception:  # whatever the driver says, the answer is the same
         return "database not reached"
-    return "" if _known_migrations() <= applied.keys() else "migrations missing"
+    if not _known_migrations() <= applied.keys():
+        return "migrations missing"
+    return f"triggers missing: {', '.join(missing)}" if missing else ""
 
 
 def _has_time_limits() -> bool:

@@ -253,9 +253,18 @@ class AppointmentSlot(models.Model):
 
     `worker` empty: a pool of people; else one worker's own slot. `order_type` empty: for any order.
 
+    Area, start, end, order type and worker of a row never change (a trigger, see triggers.py): another place or time is
+    another row, and this one is withdrawn. So what was read is what is booked.
+
     Three things hide a slot, each independent of the others: staff (`is_open`), a blackout, and a plan that has it no
     longer (`is_withdrawn`). Columns that seeding leaves out have a default in the database.
     """
+
+    class Source(models.TextChoices):
+        HAND = "hand"
+        PLAN = "plan"
+        IMPORT = "import"
+        SCHEDULE = "schedule"
 
     # Found by the index of slot_exists_once_per_worker_and_type.
     area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="slots", db_index=False)
@@ -289,6 +298,20 @@ class AppointmentSlot(models.Model):
         default="",
         db_default="",
         help_text="The key of the planning system that made this slot.",
+    )
+    utc_offset = models.SmallIntegerField(
+        null=True,
+        editable=False,
+        help_text="Minutes by which the area's clock was ahead of UTC at the start, when the slot was made: the"
+        " start plus this is the clock time that was promised. Empty: the previous release made it.",
+    )
+    source = models.CharField(
+        max_length=8,
+        choices=Source,
+        default=Source.PLAN,
+        db_default=Source.PLAN,
+        editable=False,
+        help_text="What made this slot and may withdraw it.",
     )
 
     refusal: str  # set by offers.find_slots and offers.with_refusal

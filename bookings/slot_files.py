@@ -8,7 +8,7 @@ are booked; a worker is at one place at a time; the same slot is there once.
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from bookings import blackouts, services
+from bookings.calendars import utc_offset
 from bookings.models import ID_LENGTH, AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.plans import MAX_CAPACITY
 
@@ -154,21 +155,24 @@ def _put(row: Row, slot: AppointmentSlot | None, by: str) -> str:
     wanted = _wanted(row, slot)
     if slot and not any(getattr(slot, name) != value for name, value in wanted.items()):
         return "kept"
+    if slot and any(getattr(slot, name) != wanted[name] for name in PLACE):
+        with transaction.atomic():
+            _withdraw(slot, by)
+            # What the file does not say is as it was.
+            return _put(replace(row, capacity=wanted["capacity"], is_open=wanted["is_open"]), None, by) and "changed"
     other = same.exclude(pk=slot.pk if slot else 0).first()
     if other:
         raise RowError(f"the same slot is there already{f' as {other.external_id}' if other.external_id else ''}")
     _check_worker(row, slot)
     covering = blackouts.covering(row.area.blackouts.in_force(), row.worker, row.start, row.end)
     if slot is None:
-        slot = AppointmentSlot.objects.create(**wanted, blackout=covering)
+        offset = utc_offset(row.start, row.area.zone)
+        slot = AppointmentSlot.objects.create(**wanted, blackout=covering, utc_offset=offset)
         after = {"capacity": slot.capacity}
         services.record(slot, HistoryEntry.Event.ADDED, at=timezone.now(), by=by, after=after)
         return "created"
-    is_moved = any(getattr(slot, name) != wanted[name] for name in PLACE)
-    if is_moved and slot.work_orders.exists():
-        raise RowError("work orders name this slot: its area, time, order type and worker stay as they are")
     # The condition is what a booking of this very moment cannot get past.
-    unbroken = AppointmentSlot.objects.filter(pk=slot.pk, booked__lte=0 if is_moved else wanted["capacity"])
+    unbroken = AppointmentSlot.objects.filter(pk=slot.pk, booked__lte=wanted["capacity"])
     if not unbroken.update(**wanted, blackout=covering):
         slot.refresh_from_db()
         raise RowError(f"{slot.booked} bookings stand in this slot, and it would have {wanted['capacity']} places")
@@ -194,7 +198,16 @@ def _wanted(row: Row, slot: AppointmentSlot | None) -> dict[str, Any]:
         "is_open": is_open,
         "closed_reason": slot.closed_reason if slot and not is_open else "",
         "is_withdrawn": False,
+        "source": AppointmentSlot.Source.IMPORT,
     }
+
+
+def _withdraw(slot: AppointmentSlot, by: str) -> None:
+    """Take the row that stood for an external id out of the plan: the id wanders to another row."""
+    now = timezone.now()
+    blackouts.ask_for_review(WorkOrder.objects.active().filter(slot=slot), now)
+    AppointmentSlot.objects.filter(pk=slot.pk).update(is_withdrawn=True, external_id="")
+    services.record(slot, HistoryEntry.Event.CLOSED, at=now, by=by, reason="The plan has it at another place or time.")
 
 
 def _check_worker(row: Row, slot: AppointmentSlot | None) -> None:

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from bookings import blackouts, origin
+from bookings.calendars import utc_offset
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError, record
 
@@ -25,7 +26,14 @@ def add(
     Raises BookingError if the worker is busy then, in whatever area.
     """
     slot = AppointmentSlot(
-        area=area, start=start, end=end, capacity=capacity, worker=worker.strip(), order_type=order_type.strip()
+        area=area,
+        start=start,
+        end=end,
+        capacity=capacity,
+        worker=worker.strip(),
+        order_type=order_type.strip(),
+        utc_offset=utc_offset(start, area.zone),
+        source=AppointmentSlot.Source.HAND,
     )
     with transaction.atomic():
         blackouts.only_writer()

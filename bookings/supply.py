@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from bookings import origin
 from bookings.blackouts import covering, in_batches, only_writer
-from bookings.calendars import Diary, Period, moment_of
+from bookings.calendars import Diary, Period, moment_of, utc_offset
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea
 from bookings.origin import record_each
 from bookings.plans import Template
@@ -37,6 +37,7 @@ class Wanted(NamedTuple):
     order_type: str
     worker: str
     capacity: int
+    source: str = AppointmentSlot.Source.PLAN
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -199,6 +200,8 @@ COLUMNS = [
     "booked",
     "is_open",
     "blackout_id",
+    "utc_offset",
+    "source",
 ]
 
 
@@ -222,6 +225,8 @@ def _insert(new: Sequence[Wanted], by: str) -> None:
                 0,
                 True,
                 hiding.pk if hiding else None,
+                utc_offset(slot.start, slot.area.zone),
+                slot.source,
             )
         )
     came = origin.current.get()

@@ -16,6 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from bookings import authentication
+from bookings.calendars import utc_offset
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -46,7 +47,12 @@ def make_area(code="LEEDS", time_zone="Europe/London", **fields) -> ServiceArea:
 
 
 def make_slot(area="LEEDS", start=START, end=None, **fields) -> AppointmentSlot:
-    return AppointmentSlot.objects.create(area=make_area(area), start=start, end=end or start + (END - START), **fields)
+    area = make_area(area)
+    fields = {
+        "utc_offset": utc_offset(start, area.zone),
+        "source": AppointmentSlot.Source.IMPORT if fields.get("external_id") else AppointmentSlot.Source.PLAN,
+    } | fields
+    return AppointmentSlot.objects.create(area=area, start=start, end=end or start + (END - START), **fields)
 
 
 def booking(start=START, end=END, **properties) -> dict:

@@ -228,7 +228,8 @@ class TestAddingOne:
         ],
     )
     def test_a_worker_who_is_busy_elsewhere(self, supervisor, there, begins, is_refused):
-        self.add(supervisor, helpers.make_area("YORK"), worker="tech.silva")
+        place = {name: there.get(name, given) for name, given in (("worker", "tech.silva"), ("order_type", ""))}
+        self.add(supervisor, helpers.make_area("YORK"), **place)
         AppointmentSlot.objects.update(**there)
         busy = AppointmentSlot.objects.get()
         answer = self.add(supervisor, helpers.make_area(), worker="tech.silva", begins=begins, ends="12:00")

@@ -14,6 +14,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
+from bookings import triggers
+
 # Each query finds the rows that break a promise; the sentence is filled with what it selects.
 CHECKS = [
     (
@@ -118,6 +120,9 @@ class Command(BaseCommand):
                 if len(connection.atomic_blocks) == 1:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 cursor.execute("SET LOCAL statement_timeout = 0")
+            for name in triggers.missing():
+                faults += 1
+                self.stdout.write(f"The trigger {name} is missing: what it guards can be changed by anybody.")
             for sentence, query in CHECKS:
                 cursor.execute(query)
                 for row in cursor.fetchall():

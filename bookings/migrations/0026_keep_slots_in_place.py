@@ -1,0 +1,78 @@
+"""A slot never changes area, start, end, order type or worker; it knows its offset from UTC and who made it.
+
+A migration that makes the table anew on SQLite, as adding most columns does, has to call `guard` again afterwards.
+"""
+
+from importlib import import_module
+
+from django.db import migrations, models
+
+history = import_module("bookings.migrations.0002_make_the_history_append_only")
+
+# UPDATE OF: a booking, which sets none of these columns, does not even ask.
+POSTGRESQL = """
+CREATE OR REPLACE FUNCTION bookings_slot_stays_in_place() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a slot never changes area, start, end, order type or worker'
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+CREATE TRIGGER slot_stays_in_place
+    BEFORE UPDATE OF id, area_id, start, "end", order_type, worker ON bookings_appointmentslot
+    FOR EACH ROW WHEN (
+        (NEW.id, NEW.area_id, NEW.start, NEW."end", NEW.order_type, NEW.worker)
+        IS DISTINCT FROM (OLD.id, OLD.area_id, OLD.start, OLD."end", OLD.order_type, OLD.worker)
+    )
+    EXECUTE FUNCTION bookings_slot_stays_in_place();
+"""
+POSTGRESQL_BACK = """
+DROP TRIGGER slot_stays_in_place ON bookings_appointmentslot;
+DROP FUNCTION bookings_slot_stays_in_place();
+"""
+SQLITE = """
+DROP TRIGGER IF EXISTS slot_stays_in_place
+--
+CREATE TRIGGER slot_stays_in_place
+    BEFORE UPDATE OF id, area_id, start, "end", order_type, worker ON bookings_appointmentslot
+    WHEN (NEW.id, NEW.area_id, NEW.start, NEW."end", NEW.order_type, NEW.worker)
+        IS NOT (OLD.id, OLD.area_id, OLD.start, OLD."end", OLD.order_type, OLD.worker)
+    BEGIN SELECT RAISE(ABORT, 'a slot never changes area, start, end, order type or worker'); END
+"""
+SQLITE_BACK = "DROP TRIGGER slot_stays_in_place"
+
+
+def guard(apps, schema_editor):
+    history.run(schema_editor, POSTGRESQL, SQLITE)
+
+
+def unguard(apps, schema_editor):
+    history.run(schema_editor, POSTGRESQL_BACK, SQLITE_BACK)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("bookings", "0025_fit_the_tables_to_bookings")]
+
+    operations = [
+        migrations.AddField(
+            model_name="appointmentslot",
+            name="utc_offset",
+            field=models.SmallIntegerField(
+                editable=False,
+                help_text="Minutes by which the area's clock was ahead of UTC at the start, when the slot was made: the"
+                " start plus this is the clock time that was promised. Empty: the previous release made it.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="appointmentslot",
+            name="source",
+            field=models.CharField(
+                choices=[("hand", "Hand"), ("plan", "Plan"), ("import", "Import"), ("schedule", "Schedule")],
+                db_default="plan",
+                default="plan",
+                editable=False,
+                help_text="What made this slot and may withdraw it.",
+                max_length=8,
+            ),
+        ),
+        migrations.RunPython(guard, unguard),
+    ]

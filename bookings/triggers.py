@@ -1,0 +1,34 @@
+"""The triggers that must exist, by database: migrations make them, and what is promised rests on them.
+
+SQLite drops a table's triggers when Django makes the table anew, and a restore may leave them out. So `/readyz`,
+`verify_bookings` and a test after `migrate` ask which are missing.
+"""
+
+from django.db import connection
+
+# By name, the table. Who adds a trigger names it here; who drops one takes it out.
+TRIGGERS = {
+    "postgresql": {
+        "history_entry_is_append_only": "bookings_historyentry",
+        "slot_stays_in_place": "bookings_appointmentslot",
+    },
+    "sqlite": {
+        "history_entry_is_not_changed": "bookings_historyentry",
+        "history_entry_is_not_deleted": "bookings_historyentry",
+        "slot_stays_in_place": "bookings_appointmentslot",
+    },
+}
+THERE = {
+    # One that is switched off (D), or that fires on a replica alone (R), guards nothing.
+    "postgresql": """SELECT t.tgname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND pg_table_is_visible(c.oid)""",
+    "sqlite": "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'",
+}
+
+
+def missing() -> list[str]:
+    """The names of those that should be there and are not, in the order of the alphabet."""
+    with connection.cursor() as cursor:
+        cursor.execute(THERE[connection.vendor])
+        there = set(cursor.fetchall())
+    return sorted(name for name, table in TRIGGERS[connection.vendor].items() if (name, table) not in there)
