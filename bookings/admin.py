@@ -27,7 +27,7 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.views import ChangeList
 
-from bookings import blackouts, desk, details, exports, filters, forms, lookup, slots
+from bookings import blackouts, calendars, desk, details, exports, filters, forms, lookup, slots
 from bookings.models import (
     AppointmentSlot,
     AreaRestriction,
@@ -41,7 +41,7 @@ from bookings.models import (
 from bookings.services import BookingError
 
 # As far as any calendar of slots reaches.
-LAST_DAY = date(filters.LAST_YEAR, 12, 31)
+LAST_DAY = date(calendars.LAST_YEAR, 12, 31)
 ADD_HINT = "Hours are read on the clock of the area. A whole calendar is made with the command seed_slots."
 CLOSE_HINT = "On the clock of the area. The next page shows which slots and bookings it would hit."
 DAYS_HINT = "Hours are read on the clock of the area. The next page shows which slots and bookings it would hit."

@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAY_MINUTES = 24 * 60
+# The years in which anything is planned, and the most visits of one slot: of forms, commands and files alike.
+FIRST_YEAR, LAST_YEAR = 2000, 2199
+MAX_CAPACITY = 10_000
 # As people read them, in English whatever the machine speaks.
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 MONTHS = ["", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -46,6 +49,12 @@ def read_hours(text: str) -> list[Hours]:
         if later.start < earlier.until:
             raise ValueError(f"{text!r}: the hours overlap.")
     return windows
+
+
+def check_year(given: date) -> None:
+    """Raises ValueError for a day, or a time, outside of the years in which anything is planned."""
+    if not FIRST_YEAR <= given.year <= LAST_YEAR:
+        raise ValueError(f"{given} is not in the years {FIRST_YEAR} to {LAST_YEAR}.")
 
 
 def read_weekdays(text: str) -> set[int]:

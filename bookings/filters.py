@@ -23,7 +23,6 @@ from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
 
 # Nobody turns more pages than that; a filter or a search leads further. It bounds what a count can cost.
 COUNTED = 10_000
-FIRST_YEAR, LAST_YEAR = 2000, 2999
 
 Days = tuple[date, date]
 
@@ -56,7 +55,7 @@ def read_day(text: str | None) -> date | None:
         day = date.fromisoformat(text or "")
     except ValueError:
         return None
-    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
+    return day if calendars.FIRST_YEAR <= day.year <= calendars.LAST_YEAR else None
 
 
 def today(zone: ZoneInfo) -> date:
@@ -173,7 +172,7 @@ class UntilFilter(BarFilter):
         if request.GET.get("day"):
             return Q()
         areas = ServiceArea.objects.visible_to(request.user)
-        return on_days(areas, self.field, lambda zone: (date(FIRST_YEAR, 1, 1), last))
+        return on_days(areas, self.field, lambda zone: (date(calendars.FIRST_YEAR, 1, 1), last))
 
 
 class SlotDayFilter(DayFilter):

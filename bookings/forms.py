@@ -12,10 +12,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from bookings import calendars, filters, offers
+from bookings.calendars import MAX_CAPACITY
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea, WorkOrder
 
 MAX_NOTE = 2_000
-MAX_CAPACITY = 10_000
 # What fits on the page of a move; another day or area shows others.
 MOVE_DAYS = 14
 MOVE_SLOTS = 120
@@ -25,8 +25,16 @@ TEXT = SELECT = {"class": "desk-input"}
 AREA = {"class": "desk-input", "rows": 3}
 
 
+def check_year(day: date) -> None:
+    try:
+        calendars.check_year(day)
+    except ValueError:
+        raise ValidationError(f"Choose a year from {calendars.FIRST_YEAR} to {calendars.LAST_YEAR}.") from None
+
+
 def day_field(label: str, *, required: bool = True) -> forms.DateField:
-    return forms.DateField(label=label, required=required, widget=forms.DateInput({**TEXT, "type": "date"}, "%Y-%m-%d"))
+    widget = forms.DateInput({**TEXT, "type": "date"}, "%Y-%m-%d")
+    return forms.DateField(label=label, required=required, widget=widget, validators=[check_year])
 
 
 def clock_field(label: str, *, required: bool = True, help_text: str = "") -> forms.TimeField:
@@ -210,9 +218,6 @@ class BlackoutForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
-        for name in ("day", "until"):
-            if name in cleaned and not filters.FIRST_YEAR <= cleaned[name].year <= filters.LAST_YEAR:
-                self.add_error(name, f"Choose a year from {filters.FIRST_YEAR} to {filters.LAST_YEAR}.")
         if not self.errors:
             start, end = self._moment("day", cleaned["begins"] or time.min), self._moment("until", cleaned["ends"])
             if end <= start:

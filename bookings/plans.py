@@ -4,8 +4,6 @@ A plan is one row of a CSV template, one `[[slots]]` of a TOML template, or the 
 with the same meaning. docs/slots.md describes them.
 """
 
-import csv
-import io
 import re
 import tomllib
 from collections import defaultdict
@@ -18,12 +16,18 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import holidays
 
-from bookings import calendars
+from bookings import calendars, csv_files
 from bookings.calendars import DAY_MINUTES, WEEKDAYS, Hours, Period
+from bookings.calendars import MAX_CAPACITY as MAX_CAPACITY
 from bookings.models import ID_LENGTH, ServiceArea
 
 MAX_DAYS = 3_660
-MAX_CAPACITY = 10_000
+# The keys of a plan, which are the columns of a CSV template, and those without which there is none.
+KEYS = [
+    "area", "name", "time_zone", "order_type", "workers", "from", "until", "days", "hours", "weekdays", "length", "gap",
+    "capacity", "holidays", "exceptions",
+]  # fmt: skip
+NEEDED = ["area", "from", "hours", "length"]
 
 
 @dataclass(frozen=True)
@@ -85,25 +89,25 @@ Entry = tuple[dict[str, Any], Callable[[str], int]]  # the values by key, and th
 def read_template(text: str, *, is_toml: bool, known: Mapping[str, ServiceArea]) -> Template | list[Fault]:
     """The whole template, or everything that is wrong with it. `known` are the areas that exist."""
     found = _toml_entries(text) if is_toml else _csv_entries(text)
-    if isinstance(found, Fault):
-        return [found]
     if not found:
         return [Fault("", "There is no plan in the file.", 1)]
+    if isinstance(found[0], Fault):
+        return found
     return read_plans(found, known)
 
 
-def _toml_entries(text: str) -> list[Entry] | Fault:
+def _toml_entries(text: str) -> list[Entry] | list[Fault]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
-        return Fault("", str(error), int(line[1]) if line else text.count("\n") + 1)
+        return [Fault("", str(error), int(line[1]) if line else text.count("\n") + 1)]
     slots = document.pop("slots", [])
     if document:
         key = next(iter(document))
-        return Fault(key, f"{key!r} is unknown here. A plan begins with [[slots]].", _line_of(text, key))
+        return [Fault(key, f"{key!r} is unknown here. A plan begins with [[slots]].", _line_of(text, key))]
     if not isinstance(slots, list) or not all(isinstance(entry, dict) for entry in slots):
-        return Fault("slots", "A plan begins with [[slots]].", _line_of(text, "slots"))
+        return [Fault("slots", "A plan begins with [[slots]].", _line_of(text, "slots"))]
     lines = _toml_lines(text)
     return [
         (entry, _line_finder(lines[number] if number < len(lines) else {"": _line_of(text, "slots")}))
@@ -139,26 +143,15 @@ def _line_finder(lines: dict[str, int]) -> Callable[[str], int]:
     return lambda key: lines.get(key) or lines.get(key.partition(".")[0]) or lines[""]
 
 
-def _csv_entries(text: str) -> list[Entry] | Fault:
-    head = text.partition("\n")[0]
-    delimiter = ";" if ";" in head and "," not in head else ","
-    rows = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+def _csv_entries(text: str) -> list[Entry] | list[Fault]:
     found: list[Entry] = []
     try:
-        columns = [name.strip() for name in next(rows, [])]
-        twice = sorted({name for name in columns if columns.count(name) > 1})
-        if twice:
-            return Fault("", f"The column {twice[0]!r} stands there twice.", 1)
-        begin = rows.line_num + 1
-        for row in rows:
-            if len(row) > len(columns):
-                return Fault("", f"The row has {len(row)} cells, but the head has {len(columns)}.", begin)
-            cells = {name: cell.strip() for name, cell in zip(columns, row, strict=False) if cell.strip()}
-            if cells:
-                found.append((cells, _line_finder({"": begin})))
-            begin = rows.line_num + 1
-    except csv.Error as error:
-        return Fault("", f"This is no CSV: {error}.", rows.line_num)
+        for line, cells in csv_files.read_rows(text, KEYS, NEEDED):
+            if cells.pop(""):
+                return [Fault("", "The row has more cells than the head.", line)]
+            found.append(({name: cell for name, cell in cells.items() if cell}, _line_finder({"": line})))
+    except csv_files.CsvError as error:
+        return [Fault("", message, line) for line, message in error.faults]
     return found
 
 
@@ -367,8 +360,7 @@ def _day(value: Any) -> date:
             day = date.fromisoformat(str(value).strip())
         except ValueError:
             raise ValueError(f"{value!s} is not a date such as 2026-12-01.") from None
-    if not 2000 <= day.year < 2200:
-        raise ValueError(f"{day} is not between the years 2000 and 2200.")
+    calendars.check_year(day)
     return day
 
 

@@ -183,6 +183,9 @@ class TestARangeOfDays:
     def test_a_range_that_is_none(self, supervisor, slot):
         page = self.ask(supervisor, slot, until="2020-01-01").content.decode()
         assert "The last day must be one of the 370 days from the first one on." in page
+        for day in ("9999-12-31", "0001-01-01"):
+            page = self.ask(supervisor, slot, day=day, until=day).content.decode()
+            assert "Choose a year from 2000 to 2199." in page
 
     @pytest.mark.parametrize("role", ["viewer", "dispatcher"])
     def test_others_may_not(self, role, slot):
@@ -247,6 +250,8 @@ class TestAddingOne:
         [
             ({"day": "2020-01-01"}, "This time is over."),
             ({"day": "2027-03-28", "begins": "01:30", "ends": "03:00"}, "there is no such time on that day"),
+            ({"day": "9999-12-31"}, "Choose a year from 2000 to 2199."),
+            ({"day": "0001-01-01"}, "Choose a year from 2000 to 2199."),
             ({"capacity": "0"}, "greater than or equal to 1"),
             ({"begins": "25:00"}, "Enter a valid time"),
             ({"area": "0"}, "Select a valid choice"),

@@ -215,8 +215,8 @@ class TestRefusals:
                 {"until": "2026-12-04T12:00Z"},
                 "Error: argument --until: '2026-12-04T12:00Z' is not a time in hours and minutes of the area's clock",
             ),
-            ({"from": "0001-01-01"}, "Error: argument --from: 0001-01-01 is not between the years 2000 and 2200"),
-            ({"until": "9999-12-31"}, "Error: argument --until: 9999-12-31 is not between the years 2000 and 2200"),
+            ({"from": "0001-01-01"}, "Error: argument --from: 0001-01-01 is not in the years 2000 to 2199."),
+            ({"until": "9999-12-31"}, "Error: argument --until: 9999-12-31 is not in the years 2000 to 2199."),
         ],
     )
     def test_one_line_and_nothing_is_written(self, command, options, message):

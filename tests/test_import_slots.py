@@ -254,7 +254,7 @@ class TestRefusedFiles:
         [
             ("--area=HULL", "There is no area 'HULL'."),
             ("--from=soon", "--from soon is not a date such as 2026-12-01."),
-            ("--until=9999-12-31", "--until 9999-12-31 is not between the years 2000 and 2200."),
+            ("--until=9999-12-31", "--until 9999-12-31 is not in the years 2000 to 2199."),
         ],
     )
     def test_of_the_export(self, option, message):

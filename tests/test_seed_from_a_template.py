@@ -1,3 +1,4 @@
+import csv
 import io
 import os
 import signal
@@ -9,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from bookings import blackouts, supply
+from bookings import blackouts, plans, supply
 from bookings.models import AppointmentSlot, HistoryEntry
 from tests.conftest import manage
 from tests.environment import ROOT
@@ -55,6 +56,11 @@ until = 2026-12-21
 hours = "22:00-02:00"
 length = 120
 """
+
+
+def seed_says(leeds, york):
+    return f"LEEDS: {leeds} slots created, 0 kept, 0 skipped.\nYORK: {york} slots created, 0 kept, 0 skipped.\n"
+
 
 CSV = """\
 area,name,time_zone,order_type,workers,from,until,days,hours,length,gap,capacity,holidays,exceptions
@@ -156,6 +162,13 @@ class TestItWorks:
         make_area()
         text = 'area;from;days;hours;length;workers\nLEEDS;2026-12-07;2;"mon 08:00-12:00; tue 09:00-11:00";120;a,b\n'
         assert seed(text, name="a.csv") == "LEEDS: 6 slots created, 0 kept, 0 skipped.\n"
+
+    @pytest.mark.parametrize("separator", [",", ";", "\t"])
+    def test_commas_semicolons_and_tabs_alike(self, seed, separator):
+        file = io.StringIO()
+        writer = csv.writer(file, delimiter=separator)
+        writer.writerows(csv.reader(io.StringIO(CSV)))
+        assert seed(file.getvalue(), name="slots.csv") == seed_says(29, 2)
 
     def test_a_second_run_changes_nothing(self, seed):
         seed(TOML)
@@ -294,6 +307,9 @@ class TestPrune:
             call_command("seed_slots", *options, "--prune")
 
 
+HEAD = "area,from,days,hours,length"
+
+
 class TestFaults:
     @pytest.mark.parametrize(
         ("changes", "fault"),
@@ -308,7 +324,7 @@ class TestFaults:
             ({"from": ""}, "line 1: from is missing."),
             ({"from": '"soon"'}, "line 3: from soon is not a date such as 2026-12-01."),
             ({"from": "2026-12-07T08:00:00"}, "line 3: from 2026-12-07 08:00:00 is not a date such as 2026-12-01."),
-            ({"from": "1926-12-07"}, "line 3: from 1926-12-07 is not between the years 2000 and 2200."),
+            ({"from": "1926-12-07"}, "line 3: from 1926-12-07 is not in the years 2000 to 2199."),
             ({"until": "2026-12-01"}, "line 4: That is -5 days; 1 to 3660 can be filled at once."),
             ({"until": "2046-12-01"}, "line 4: That is 7300 days; 1 to 3660 can be filled at once."),
             ({"days": "3"}, "line 7: days goes without until: give one of the two."),
@@ -380,16 +396,35 @@ class TestFaults:
         ("text", "fault"),
         [
             ("", "line 1: There is no plan in the file."),
-            ("area,area\n", "line 1: The column 'area' stands there twice."),
-            ("area,from\nLEEDS\n", "line 2: from is missing."),
-            ("area,from\n\n,,\n", "line 3: The row has 3 cells, but the head has 2."),
-            ('area,from\n"LEEDS\n', "line 2: This is no CSV: unexpected end of data."),
-            ("area,colour,from,days,hours,length\n\nLEEDS,red,2026-12-07,1,08:00-09:00,60\n", "line 3: 'colour' is no"),
+            (f"area,{HEAD}\n", "line 1: The column 'area' stands there twice."),
+            (f"{HEAD}\nLEEDS\n", "line 2: from is missing."),
+            (f"{HEAD}\n\nLEEDS,2026-12-07,1,08:00-09:00,60,1\n", "line 3: The row has more cells than the head."),
+            (f'{HEAD}\n"LEEDS\n', "line 2: This is no CSV: unexpected end of data."),
+            (
+                f"{HEAD}\nLEEDS;2026-12-07;1;08:00-09:00;60\n",
+                "line 2: The row is not parted by commas, as the head is.",
+            ),
+            (
+                f"{HEAD};x\nLEEDS;2026-12-07\n".replace(",", ";"),
+                "line 1: The column 'x' is unknown.",
+            ),
+            ("Gebiet|von\n", "line 1: No column is known."),
         ],
     )
     def test_what_is_no_csv(self, refusal, text, fault):
         make_area()
         assert refusal(text, name="slots.csv")[0].startswith(fault)
+
+    def test_what_is_wrong_with_the_head_is_told_once(self, refusal):
+        make_area()
+        rows = "LEEDS,red,1\n" * 50
+        assert refusal(f"area,colour,days\n{rows}", name="slots.csv") == [
+            "line 1: The column 'colour' is unknown.",
+            "line 1: The column 'from' is missing.",
+            "line 1: The column 'hours' is missing.",
+            "line 1: The column 'length' is missing.",
+            f"line 1: The columns are {', '.join(plans.KEYS)}, parted by commas, semicolons or tabs.",
+        ]
 
     def test_the_line_of_a_csv_with_breaks_in_a_cell(self, refusal):
         make_area()

@@ -81,8 +81,10 @@ def day_or_moment(text: str) -> date | datetime:
         raise ArgumentTypeError(f"{text!r} is neither a day like 2026-12-24 nor a time like 2026-12-24T12:00") from None
     if isinstance(found, datetime) and (found.tzinfo or found.second or found.microsecond):
         raise ArgumentTypeError(f"{text!r} is not a time in hours and minutes of the area's clock")
-    if not 2000 <= found.year < 2200:
-        raise ArgumentTypeError(f"{text} is not between the years 2000 and 2200")
+    try:
+        calendars.check_year(found)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
     return found
 
 

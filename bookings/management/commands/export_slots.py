@@ -16,7 +16,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import slot_files
+from bookings import calendars, slot_files
 from bookings.models import AppointmentSlot, ServiceArea
 
 
@@ -52,6 +52,8 @@ def _midnight(option: str, text: str) -> datetime:
         day = date.fromisoformat(text)
     except ValueError:
         raise CommandError(f"{option} {text} is not a date such as 2026-12-01.") from None
-    if not 2000 <= day.year < 2200:
-        raise CommandError(f"{option} {text} is not between the years 2000 and 2200.")
+    try:
+        calendars.check_year(day)
+    except ValueError as error:
+        raise CommandError(f"{option} {error}") from None
     return datetime.combine(day, time(), UTC)
