@@ -1,10 +1,7 @@
 """gunicorn's settings, found by gunicorn itself. Its command line and GUNICORN_CMD_ARGS override them."""
 
-import atexit
 import gc
 import os
-import shutil
-import tempfile
 from typing import Any
 
 bind = f"127.0.0.1:{os.environ.get('PORT') or 8000}"
@@ -13,6 +10,8 @@ workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = 8  # each keeps a database connection of its own (settings.DATABASES)
 control_socket_disable = True
 preload_app = True  # a wrong setting ends the start at once instead of worker by worker; memory is shared
+# Where each worker shows that it is alive: in memory, where there is such a folder. A disk may be full.
+worker_tmp_dir = next(filter(lambda folder: os.access(folder, os.W_OK), ["/dev/shm"]), None)  # noqa: S108
 timeout = 30  # longer than the statement and lock timeouts of the database
 keepalive = 65  # longer than a proxy keeps its side open, so that it never writes into a closed connection
 # A token or an order number that is too long gets an answer that helps from the service itself; far beyond that,
@@ -22,19 +21,6 @@ forwarder_headers = ""  # no header of a caller says where the service is mounte
 limit_request_field_size = 256 * 1024
 
 
-# The workers' numbers for /metrics add up through files in a fresh folder. This file is read again on HUP and by a
-# master that takes over on USR2: the first keeps the folder, the second has one of its own.
-_folder = os.path.join(tempfile.gettempdir(), f"bookjob-metrics-{os.getpid()}-")
-if not os.environ.get("PROMETHEUS_MULTIPROC_DIR", "").startswith(_folder):
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=_folder)
-
-    def _remove(folder: str, master: int) -> None:
-        if os.getpid() == master:  # a worker's end is not the service's
-            shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(_remove, os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid())
-
-
 def when_ready(server: Any) -> None:
     """Before the workers are forked: what was loaded stays for good, so no collection looks at it (or copies it)."""
     gc.collect()
@@ -42,9 +28,3 @@ def when_ready(server: Any) -> None:
     # Django REST framework leaves a cycle with each request, which holds its body: rarely enough to cost nothing, often
     # enough that memory stays flat.
     gc.set_threshold(2_000, 10, 10)
-
-
-def child_exit(server: Any, worker: Any) -> None:
-    from prometheus_client import multiprocess
-
-    multiprocess.mark_process_dead(worker.pid)

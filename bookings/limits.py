@@ -10,13 +10,8 @@ where more of them come within a minute than there is room for, the one that has
 means that it begins with a full bucket again. Nobody is refused for somebody else.
 """
 
-import fcntl
 import ipaddress
-import mmap
-import os
 import struct
-import tempfile
-import threading
 import time
 from typing import Any, cast
 
@@ -24,6 +19,8 @@ from django.conf import settings
 from django.urls import ResolverMatch
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
+
+from bookings.shared import SharedMemory
 
 # Buckets lie in rows of eight: where a key's row is follows from its hash, and only that row is searched.
 ROWS, WIDTH = 8192, 8
@@ -37,38 +34,30 @@ class Buckets:
 
     def __init__(self, rows: int = ROWS) -> None:
         self.rows = rows
-        self.memory = mmap.mmap(-1, rows * ROW.size)
-        # Its locks are what it is there for; nothing is written into it.
-        with tempfile.TemporaryFile() as file:
-            self.file = os.dup(file.fileno())
-        self.lock = threading.Lock()
+        self.shared = SharedMemory(rows * ROW.size)
 
     def take(self, key: str, limit: int, now: float) -> float:
         """Take one request out of `key`'s bucket of `limit` a minute. The seconds to wait if it is empty, else 0."""
         # Python draws the secret of its hash when it starts, and a forked process keeps it.
         number = hash(key) & 0xFFFF_FFFF_FFFF_FFFF or 1
         row = number % self.rows * ROW.size
-        # Alone among the threads, and among the processes: the system takes back the lock of one that is killed.
-        with self.lock:
-            fcntl.lockf(self.file, fcntl.LOCK_EX)
-            try:
-                cells = ROW.unpack_from(self.memory, row)
-                numbers, full_at = cells[:WIDTH], cells[WIDTH:]
-                if number in numbers:
-                    place = numbers.index(number)
-                    until = max(full_at[place], now) + MINUTE / limit
-                else:
-                    place = full_at.index(min(full_at))
-                    until = now + MINUTE / limit
-                    NUMBER.pack_into(self.memory, row + place * 8, number)
-                wait: float = until - now - MINUTE
-                # A hair's breadth is no wait: a bucket of 3 holds 3, though three thirds may come out above 1.
-                if wait > 1e-6:
-                    return wait
-                MOMENT.pack_into(self.memory, row + (WIDTH + place) * 8, until)
-                return 0.0
-            finally:
-                fcntl.lockf(self.file, fcntl.LOCK_UN)
+        memory = self.shared.memory
+        with self.shared:
+            cells = ROW.unpack_from(memory, row)
+            numbers, full_at = cells[:WIDTH], cells[WIDTH:]
+            if number in numbers:
+                place = numbers.index(number)
+                until = max(full_at[place], now) + MINUTE / limit
+            else:
+                place = full_at.index(min(full_at))
+                until = now + MINUTE / limit
+                NUMBER.pack_into(memory, row + place * 8, number)
+            wait: float = until - now - MINUTE
+            # A hair's breadth is no wait: a bucket of 3 holds 3, though three thirds may come out above 1.
+            if wait > 1e-6:
+                return wait
+            MOMENT.pack_into(memory, row + (WIDTH + place) * 8, until)
+            return 0.0
 
 
 buckets = Buckets()

@@ -1,8 +1,17 @@
-"""The service without the folder in which the workers' numbers add up: the control of tests/test_metrics.py."""
+"""The service whose workers count each for itself: the control of tests/test_metrics.py."""
 
 import os
 
-folder = os.environ.pop("PROMETHEUS_MULTIPROC_DIR")
-from bookjob_site.wsgi import application  # noqa: E402, F401  read while there is no folder
+from bookjob_site.wsgi import application as service  # it makes Django ready for the imports below
 
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+# isort: split
+
+from bookings import metrics
+
+tables = {}
+
+
+def application(environ, start_response):
+    if os.getpid() not in tables:
+        metrics.table = tables[os.getpid()] = metrics.Table()
+    return service(environ, start_response)

@@ -1,6 +1,6 @@
 """Too many requests: from a caller, from an address, over all workers."""
 
-import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -81,9 +81,9 @@ class TestBuckets:
 
     def test_more_keys_than_places_refuse_nobody_for_somebody_else(self):
         tight = limits.Buckets(rows=1)
-        size = len(tight.memory)
+        size = len(tight.shared.memory)
         assert {tight.take(f"caller {number}", 3, 0.0) for number in range(10_000)} == {0}
-        assert len(tight.memory) == size
+        assert len(tight.shared.memory) == size
 
     def test_the_one_that_has_used_most_is_forgotten_last(self):
         tight = limits.Buckets(rows=1)
@@ -130,13 +130,14 @@ print(b"".join(os.read(end, 99) for end in ends).decode())
                 others.append(shared.take("a", 3, 0.0))
             return max(*given)
 
-        shared.lock = contextlib.nullcontext()
-        with mock.patch("bookings.limits.fcntl"), mock.patch("bookings.limits.max", new=in_between, create=True):
+        shared.shared.lock = mock.Mock()
+        with mock.patch("bookings.shared.fcntl"), mock.patch("bookings.limits.max", new=in_between, create=True):
             had = [shared.take("a", 3, 0.0) for _ in range(4)] + others[1:]
         assert had.count(0) == 4
 
     def test_a_process_that_is_killed_holding_the_lock_blocks_nobody(self):
-        shared = limits.Buckets()
+        buckets = limits.Buckets()
+        shared = buckets.shared
         script = (
             "import fcntl, sys, signal; fcntl.lockf(int(sys.argv[1]), fcntl.LOCK_EX); print('held', flush=True);"
             " signal.pause()"
@@ -147,9 +148,9 @@ print(b"".join(os.read(end, 99) for end in ends).decode())
         with holder:
             assert holder.stdout.readline() == "held\n"
             with pytest.raises(BlockingIOError):  # it does hold it
-                limits.fcntl.lockf(shared.file, limits.fcntl.LOCK_EX | limits.fcntl.LOCK_NB)
+                fcntl.lockf(shared.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             holder.kill()
-        assert shared.take("a", 3, 0.0) == 0
+        assert buckets.take("a", 3, 0.0) == 0
 
 
 @pytest.mark.django_db

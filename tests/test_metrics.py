@@ -7,12 +7,13 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.test import Client
 
-from bookings import services
+from bookings import metrics, services
 from tests import helpers
 from tests.conftest import SERVER
 from tests.helpers import at_once, booking, clock_stands_at, make_slot, path_of, post, search
@@ -194,8 +195,8 @@ def count_in_workers(service) -> list[float]:
     return [over_http(service).get(requests(FOLLOWUP, "ok"), 0) for _ in range(10)]
 
 
-def test_the_workers_add_up(service_on, tmp_path):
-    service = service_on(WEB_CONCURRENCY="3", TMPDIR=str(tmp_path))
+def test_the_workers_add_up(service_on):
+    service = service_on(WEB_CONCURRENCY="3")
     assert count_in_workers(service) == [20] * 10
     # Also when the workers that counted are no more: dead, or replaced after a HUP.
     before = workers(service)
@@ -206,13 +207,66 @@ def test_the_workers_add_up(service_on, tmp_path):
     service.process.send_signal(signal.SIGHUP)
     wait_for(lambda: len(alive := workers(service)) == 3 and not {*before, *between} & {*alive})
     assert wait_for(lambda: over_http(service))[requests(FOLLOWUP, "ok")] == 20
-    service.stop()
-    assert list(tmp_path.glob("bookjob-metrics-*")) == []
 
 
 def test_the_test_above_would_notice_workers_that_count_alone(start_service):
     service = start_service("tests.counting_alone", BOOKJOB_METRICS_TOKEN=TOKEN, WEB_CONCURRENCY="3")
     assert count_in_workers(service) != [20] * 10
+
+
+def test_no_file_is_behind_it(service_on, tmp_path):
+    """A full or cleaned folder for temporary files costs no answer and no worker."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    service = service_on(TMPDIR=str(folder))
+    assert count_in_workers(service) == [20] * 10
+    assert list(folder.iterdir()) == []
+    for worker in workers(service):
+        # Memory with a file behind it that is written to ends a process with SIGBUS where the disk is full.
+        assert str(folder) not in Path(f"/proc/{worker}/maps").read_text()
+    folder.rmdir()
+    before = workers(service)
+    for worker in before:
+        os.kill(worker, signal.SIGKILL)
+    wait_for(lambda: len(alive := workers(service)) == 2 and not {*before} & {*alive})
+    assert wait_for(lambda: over_http(service))[requests(FOLLOWUP, "ok")] == 20
+
+
+def test_all_that_alerts_wait_for_begins_with_0(service_on):
+    """Else the first fault after a start is no increase."""
+    numbers = over_http(service_on())
+    for route in (FOLLOWUP, SEARCH, LOG_IN, "admin/login/", "admin/bookings/workorder/", "api/v1/workorders", ""):
+        for outcome in ("server_error", "unavailable", "error", "ok"):
+            assert numbers[requests(route, outcome)] == 0, (route, outcome)
+    assert numbers[requests(FOLLOWUP, "slot_unavailable")] == 0
+    assert numbers[requests("admin/login/", "invalid_logon")] == 0
+    assert numbers['bookjob_refusals_total{reason="full"}'] == 0
+    assert numbers["bookjob_lost_races_total"] == numbers["bookjob_offers_total"] == 0
+    assert numbers['bookjob_database_errors_total{kind="OperationalError"}'] == 0
+
+
+@pytest.mark.django_db
+class TestAFaultInCountingCostsNoAnswer:
+    def test_whatever_it_is(self, monkeypatch, caplog):
+        def fail(*arguments):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(metrics.table, "add", fail)
+        make_slot()
+        with clock_stands_at():
+            assert post("WO-1", booking()).status_code == 200
+        assert {record.message for record in caplog.records if record.levelname == "WARNING"} == {
+            "Something could not be counted"
+        }
+
+    def test_no_room(self, monkeypatch, caplog):
+        monkeypatch.setattr(metrics, "table", metrics.Table(rows=1))
+        for kind in ("first", "second", "x" * 300):
+            metrics.add(metrics.DATABASE_ERRORS, kind)
+        metrics.add(metrics.DATABASE_ERRORS, "first")
+        found = {name: value for name, value in now().items() if name.startswith("bookjob_database_errors")}
+        assert found == {'bookjob_database_errors_total{kind="first"}': 2}
+        assert len(caplog.records) == 2
 
 
 def wait_for(call):
