@@ -38,6 +38,10 @@ class Wanted(NamedTuple):
     worker: str
     capacity: int
     source: str = AppointmentSlot.Source.PLAN
+    external_id: str = ""
+    is_withdrawn: bool = False
+    is_open: bool = True
+    closed_reason: str = ""
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -202,6 +206,9 @@ COLUMNS = [
     "blackout_id",
     "utc_offset",
     "source",
+    "external_id",
+    "is_withdrawn",
+    "closed_reason",
 ]
 
 
@@ -223,10 +230,13 @@ def _insert(new: Sequence[Wanted], by: str) -> None:
                 slot.worker,
                 slot.capacity,
                 0,
-                True,
+                slot.is_open,
                 hiding.pk if hiding else None,
                 utc_offset(slot.start, slot.area.zone),
                 slot.source,
+                slot.external_id,
+                slot.is_withdrawn,
+                slot.closed_reason,
             )
         )
     came = origin.current.get()
