@@ -4,9 +4,12 @@ import gc
 import os
 from typing import Any
 
-bind = f"127.0.0.1:{os.environ.get('PORT') or 8000}"
+from bookjob_site import environment
+
+# What is wrong in there is told with all the rest, when the settings are loaded.
+bind = f"127.0.0.1:{environment.value('PORT')}"
 worker_class = "bookjob_site.worker.Worker"  # gthread, cheaper for a connection that is busy
-workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+workers = environment.value("WEB_CONCURRENCY")
 threads = 8  # each keeps a database connection of its own (settings.DATABASES)
 control_socket_disable = True
 preload_app = True  # a wrong setting ends the start at once instead of worker by worker; memory is shared

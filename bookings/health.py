@@ -9,7 +9,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from bookings import metrics, triggers
+from bookings import installation, metrics, triggers
 
 
 class HealthMiddleware:
@@ -23,7 +23,9 @@ class HealthMiddleware:
             return JsonResponse({"status": "ok"})
         if request.path_info == "/readyz":
             problem = _problem()
-            return JsonResponse({"status": problem or "ok"}, status=503 if problem else 200)
+            warnings = [] if problem else _warnings()
+            answer = {"status": problem or "ok"} | ({"warnings": warnings} if warnings else {})
+            return JsonResponse(answer, status=503 if problem else 200)
         if request.path_info == "/metrics" and settings.BOOKJOB_METRICS_TOKEN:
             return metrics.page(request)
         return self.get_response(request)
@@ -41,6 +43,14 @@ def _problem() -> str:
     if not _known_migrations() <= applied.keys():
         return "migrations missing"
     return f"triggers missing: {', '.join(missing)}" if missing else ""
+
+
+def _warnings() -> list[str]:
+    """What does not keep the service from working, but some of its requests."""
+    try:
+        return installation.warnings()
+    except Exception:  # the database went away just now: the next look says so
+        return []
 
 
 def _has_time_limits() -> bool:

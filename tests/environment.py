@@ -18,6 +18,7 @@ for line in (ROOT / ".env.example").read_text().splitlines():
     name, equals, _ = line.partition("=")
     if equals and not line.startswith("#"):
         os.environ[name] = ""  # the default
+os.environ["WEB_CONCURRENCY"] = "2"  # gunicorn itself reads it first, and takes no empty one
 os.environ["SECRET_KEY"] = "only-for-tests"
 os.environ["BOOKJOB_JWT_KEYS"] = f"current:{KEY} previous:{OLD_KEY}"
 os.environ["ALLOWED_HOSTS"] = "testserver 127.0.0.1 localhost"

@@ -1,0 +1,37 @@
+"""What is wrong with the settings and can only be seen in the database.
+
+`manage.py check --database default` refuses it; `/readyz` goes on with 200 and names it under `warnings`, since a
+renamed area is no reason to take all machines out.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.db import DatabaseError
+
+from bookings import offers, wire
+
+
+def warnings() -> list[str]:
+    """A sentence for each setting that does not fit the database."""
+    found = []
+    code = settings.BOOKJOB_DEFAULT_AREA
+    # The search itself is asked: a place of which nothing is known.
+    if code and offers.find_area(wire.Location()) is None:
+        found.append(
+            f"BOOKJOB_DEFAULT_AREA is {code!r}. It must be the code of a service area that exists. Otherwise requests"
+            " without an area find nothing."
+        )
+    return found
+
+
+def check(*, databases: Sequence[str] | None = None, **options: Any) -> list[CheckMessage]:
+    """Django's check of the database; silent before the first `migrate`, when there is nothing to compare with."""
+    if "default" not in (databases or ()):
+        return []
+    try:
+        return [Error(text, id="bookjob.E001") for text in warnings()]
+    except DatabaseError:
+        return []  # another check, or `/readyz`, says why
