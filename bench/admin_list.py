@@ -45,7 +45,7 @@ def fill(start, stop, rare=False):
     from django.utils import timezone
 
     from bookings import lookup
-    from bookings.models import AppointmentSlot, SearchTerm, ServiceArea, WorkOrder
+    from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 
     draw = random.Random(start)
     now = timezone.now()
@@ -97,14 +97,7 @@ def fill(start, stop, rare=False):
                 )
             )
         rows = WorkOrder.objects.bulk_create(rows)
-        SearchTerm.objects.bulk_create(
-            [
-                SearchTerm(work_order=row, term=term)
-                for row in rows
-                for term in lookup.terms(vars(row), [f"P-{row.pk % 900}"])
-            ],
-            batch_size=20_000,
-        )
+        lookup.rewrite(rows)
 
 
 RARE = 60
@@ -143,11 +136,10 @@ def multiply(few, many):
             f" JOIN base ON base.n = w.n % {few} WHERE w.n >= {few}"
         )
         cursor.execute(
-            "INSERT INTO bookings_searchterm (work_order_id, term) SELECT copy.id, term FROM copy"
-            " JOIN bookings_searchterm ON work_order_id = base_id WHERE term NOT IN"
-            " (convert_to(base_n::text, 'UTF8'), convert_to('x' || base_n, 'UTF8'), convert_to('o' || base_n, 'UTF8'))"
-            " UNION SELECT copy.id, convert_to(letter || copy.n, 'UTF8') FROM copy,"
-            " (VALUES (''), ('x'), ('o')) AS words (letter)"
+            "INSERT INTO bookings_searchdocument (work_order_id, words) SELECT copy.id,"
+            " ts_delete(words, ARRAY[base_n::text, 'x' || base_n, 'o' || base_n])"
+            " || array_to_tsvector(ARRAY[copy.n::text, 'x' || copy.n, 'o' || copy.n]) FROM copy"
+            " JOIN bookings_searchdocument ON work_order_id = base_id"
         )
 
 

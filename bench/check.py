@@ -15,11 +15,11 @@ import psycopg
 from bench import floor, run, services, world
 from tests import postgres
 
-TABLES = ("workorder", "partorder", "requiredpart", "searchterm", "historyentry", "appointmentslot", "refusal")
+TABLES = ("workorder", "partorder", "requiredpart", "searchdocument", "historyentry", "appointmentslot", "refusal")
 MOMENTS = {"at", "created_at", "changed_at", "request_id", "message"}
 # What pgbench makes up.
 MADE_UP = {"id", "order_num", "original_order", "claim", "slot_id", "area_id", "visit_start", "work_order_id", "body",
-           "fingerprint", "details", "part_order_id", "part_order_num", "term"}  # fmt: skip
+           "fingerprint", "details", "part_order_id", "part_order_num", "words"}  # fmt: skip
 SLOTS = 2_000
 BODIES = 12
 
@@ -44,12 +44,11 @@ def rows(url: str, leave_out: set[str], order: str = "%") -> dict[str, list[str]
     with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as connection:
         for table in TABLES:
             of_order = ""
-            own = {"id"} if table == "searchterm" else set()  # the words are a set
             if table not in ("appointmentslot", "refusal"):
                 key = "id" if table == "workorder" else "work_order_id"
                 of_order = f"WHERE {key} IN (SELECT id FROM bookings_workorder WHERE original_order LIKE '{order}')"
             found[table] = sorted(
-                str({name: value for name, value in row.items() if name not in leave_out | own})
+                str({name: value for name, value in row.items() if name not in leave_out})
                 for row in connection.execute(f"SELECT * FROM bookings_{table} {of_order}")
             )
     return found
@@ -109,7 +108,7 @@ def main() -> int:
         bench.pgbench(url, booking, 8, 1)
         theirs = rows(url, MOMENTS | MADE_UP, "WO-%")
         one = rows(ours_url, MOMENTS | MADE_UP, "WO-000000")
-        for table in ("workorder", "partorder", "requiredpart", "searchterm", "historyentry"):
+        for table in ("workorder", "partorder", "requiredpart", "searchdocument", "historyentry"):
             found += differences(f"ours and pgbench, {table}", sorted(one[table] * 8), theirs[table])
         with psycopg.connect(url) as connection:
             (taken,) = connection.execute("SELECT sum(booked) - 50 FROM bookings_appointmentslot").fetchone()

@@ -33,7 +33,7 @@ from bookings.models import (  # noqa: E402
     HistoryEntry,
     PartOrder,
     RequiredPart,
-    SearchTerm,
+    SearchDocument,
     ServiceArea,
     WorkOrder,
 )
@@ -228,8 +228,8 @@ class FollowupView(views.APIView):
         words = [
             word for part, ordered in rows for word in (ordered["ProdNum"], "" if ordered is part else part["ProdNum"])
         ]
-        SearchTerm.objects.bulk_create(
-            SearchTerm(work_order=work_order, term=term) for term in lookup.terms(vars(work_order), words)
+        SearchDocument.objects.create(
+            work_order=work_order, words=lookup.words_of(vars(work_order), None, numbers=words, slot_worker=slot.worker)
         )
         after = {"slot": slot.pk, "start": slot.start.isoformat(), "end": slot.end.isoformat(), "worker": slot.worker}
         HistoryEntry.objects.create(

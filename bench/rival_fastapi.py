@@ -468,14 +468,16 @@ async def write(
         "account_name": account.name,
         "location_name": location.name,
         "phone": location.phone_num,
+        "address": ", ".join(line for line in [*lines, address.city, address.region, address.country] if line),
+        "worker": job.user_name,
     }
     words = [
         number for _, part, ordered in parts for number in (ordered.prod_num, "" if ordered is part else part.prod_num)
     ]
     await connection.execute(
-        "INSERT INTO bookings_searchterm (work_order_id, term) SELECT $1, unnest($2::bytea[])",
+        "INSERT INTO bookings_searchdocument (work_order_id, words) VALUES ($1, $2::text::tsvector)",
         key,
-        list(lookup.terms(about, words)),
+        lookup.words_of(about, job, numbers=[*words, *part_order_nums], slot_worker=slot["worker"]),
     )
     place = {
         "slot": slot["id"],

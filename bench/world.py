@@ -172,12 +172,11 @@ def _fill_work_orders(connection: psycopg.Connection, count: int) -> None:
         FROM bookings_workorder
         """,
         """
-        INSERT INTO bookings_searchterm (work_order_id, term)
-        SELECT DISTINCT work_order.id, convert_to(term, 'UTF8')
-        FROM bookings_workorder AS work_order,
-             unnest(ARRAY[lower(order_num), lower(original_order), lower(account_num), lower(location_num),
-                          lower(postcode), 'hannah', 'brandt', 'home', 'pump', '#' || reverse(right(phone, 10))]
-             ) AS term
+        INSERT INTO bookings_searchdocument (work_order_id, words)
+        SELECT id, concat_ws(' ', lower(order_num), lower(original_order), lower(account_num), lower(location_num),
+                             lower(postcode), 'hannah', 'brandt', 'home', 'pump', '#' || reverse(right(phone, 10))
+                            )::tsvector
+        FROM bookings_workorder
         """,
     ]
     for statement in statements:

@@ -95,7 +95,7 @@ class BoundedSearch:
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        few = " ".join(search_term.split(" ")[: lookup.MAX_WORDS])
+        few = " ".join(search_term.split(" ")[: lookup.MAX_PIECES])
         return super().get_search_results(request, queryset, few)  # type: ignore[misc,no-any-return]
 
 
@@ -276,7 +276,7 @@ class WorkOrderAdmin(DeskAdmin):
     ]
     # How they are found is in lookup.py; the names only make Django draw the field.
     search_fields = ["order_num"]
-    search_help_text = "Number, order, account, name, postcode, phone, product"
+    search_help_text = "Number, order, account, name, address, phone, e-mail, part, worker"
     desk_actions = desk.WORK_ORDER_ACTIONS
     page_template = "admin/bookings/work_order.html"
 

@@ -12,7 +12,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from bookings import log_in, lookup
-from bookings.models import AppointmentSlot, HistoryEntry, LogInRecord, Refusal, RequiredPart, SearchTerm, WorkOrder
+from bookings.models import AppointmentSlot, HistoryEntry, LogInRecord, Refusal, SearchTerm, WorkOrder
 from bookings.origin import record_each
 
 BATCH = 500
@@ -86,18 +86,10 @@ def remove_personal_data(*, before: datetime, by: str) -> int:
         )
         _forget_in_history(keys)
         SearchTerm.objects.filter(work_order__in=keys).delete()
-        products: dict[int, list[str]] = {key: [] for key in keys}
-        parts = RequiredPart.objects.filter(work_order__in=keys).values_list("work_order_id", "prod_num", "replaces")
-        for key, *numbers in parts:
-            products[key] += numbers
         for work_order in found:
             for name, value in columns.items():
                 setattr(work_order, name, value)
-        SearchTerm.objects.bulk_create(
-            SearchTerm(work_order=work_order, term=term)
-            for work_order in found
-            for term in lookup.terms(vars(work_order), products[work_order.pk])
-        )
+        lookup.rewrite(found)
         record_each(found, HistoryEntry.Event.PURGED, at=now, by=by, reason="")
     return len(found)
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
 from bookings import lookup, metrics, numbers, offers, origin, parts, sql, wire
-from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchTerm, ServiceArea, WorkOrder
+from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchDocument, ServiceArea, WorkOrder
 
 logger = logging.getLogger("bookings")
 
@@ -185,6 +185,8 @@ def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str =
                 before=_place(before),
                 after=_place(slot),
             )
+            if slot.worker != before.worker:
+                lookup.rewrite([WorkOrder.objects.get(pk=work_order.pk)])
             _swap_places(before, slot, now)
     except _LostRace:
         found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), now, slot.area).first()
@@ -356,7 +358,7 @@ def _book(asked: _Asked, slot: AppointmentSlot, now: datetime, drawn: list[int])
         _taking(slot, now),
         (WorkOrder, [columns]),
         *part_rows,
-        _search_terms(columns, asked.planned),
+        _search_document(number, columns, asked, slot, ordered_parts),
         (HistoryEntry, [entry | {"work_order_id": number}]),
     ):
         raise _LostRace
@@ -381,8 +383,9 @@ def _rebook(asked: _Asked, work_order: WorkOrder, slot: AppointmentSlot, now: da
     kept = list(work_order.part_orders.all())
     (part_numbers,) = numbers.next_numbers((PartOrder, len(parts.to_number(asked.planned, kept))), attempt=attempt)
     part_rows, ordered_parts = parts.write(work_order.pk, asked.planned, part_numbers, kept=kept)
-    work_order.search_terms.all().delete()
-    sql.write(*part_rows, _search_terms(vars(work_order) | columns, asked.planned))
+    SearchDocument.objects.filter(work_order=work_order).delete()
+    document = _search_document(work_order.pk, vars(work_order) | columns, asked, slot, ordered_parts)
+    sql.write(*part_rows, document)
     record(
         work_order,
         HistoryEntry.Event.MOVED,
@@ -452,11 +455,17 @@ def _give_place_back(slot_id: int) -> None:
     AppointmentSlot.objects.filter(pk=slot_id).update(booked=F("booked") - 1)
 
 
-def _search_terms(columns: dict[str, Any], planned: parts.Planned) -> sql.Insert:
-    product_numbers = [number for _, part in planned for number in (part["prod_num"], part["replaces"])]
-    return SearchTerm, [
-        {"work_order_id": columns["id"], "term": term} for term in lookup.terms(columns, product_numbers)
-    ]
+def _search_document(
+    key: int,
+    columns: dict[str, Any],
+    asked: _Asked,
+    slot: AppointmentSlot,
+    ordered_parts: list[tuple[str, list[str]]],
+) -> sql.Insert:
+    numbers = [number for _, part in asked.planned for number in (part["prod_num"], part["replaces"])]
+    numbers += [number for number, _ in ordered_parts]
+    words = lookup.words_of(columns, asked.job, numbers=numbers, slot_worker=slot.worker)
+    return SearchDocument, [{"work_order_id": key, "words": words}]
 
 
 def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, caller: str) -> None:

@@ -16,6 +16,9 @@ TRIGGERS = {
         "history_entry_is_not_changed": "bookings_historyentry",
         "history_entry_is_not_deleted": "bookings_historyentry",
         "slot_stays_in_place": "bookings_appointmentslot",
+        "search_document_is_indexed": "bookings_searchdocument",
+        "search_document_is_changed": "bookings_searchdocument",
+        "search_document_is_removed": "bookings_searchdocument",
     },
 }
 THERE = {

@@ -132,3 +132,8 @@ def at_once(calls: list) -> list:
 def tomorrow(hour: int = 12) -> datetime:
     """A full hour that is within notice and horizon whenever the tests run."""
     return timezone.now().replace(hour=hour, minute=0, second=0, microsecond=0) + timedelta(days=2)
+
+
+def words_of(work_order: WorkOrder) -> set[str]:
+    """The words that staff find a work order by. PostgreSQL gives them in quotes."""
+    return set(work_order.search_document.words.replace("'", "").split())

@@ -62,7 +62,7 @@ class TestFaultsThatTheDatabaseWouldRefuse:
             "Order WO-1 has 2 active bookings in slot 1.",
             "2 active bookings hold the claim 'WO-1'.",
             "Work order FU-99 has 0 parts, but stands in the lists with 1.",
-            "Work order FU-99 cannot be found: it has no words to search by.",
+            "Work order FU-99 cannot be found: it has no words to search by. Run: manage.py index_work_orders",
             "Work order FU-99 has no entry in its history that says how it came to be.",
         ]
 

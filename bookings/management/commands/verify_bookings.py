@@ -94,9 +94,9 @@ CHECKS = [
                            (MAX(p.estimated_delivery) IS NULL) <> (w.parts_due_at IS NULL))""",
     ),
     (
-        "Work order {} cannot be found: it has no words to search by.",
+        "Work order {} cannot be found: it has no words to search by. Run: manage.py index_work_orders",
         """SELECT w.order_num FROM bookings_workorder w WHERE NOT EXISTS
-           (SELECT 1 FROM bookings_searchterm t WHERE t.work_order_id = w.id)""",
+           (SELECT 1 FROM bookings_searchdocument t WHERE t.work_order_id = w.id)""",
     ),
     (
         "Work order {} has no entry in its history that says how it came to be.",
