@@ -101,19 +101,13 @@ def test_the_filters_by_day(viewer, three):
 
 def test_a_day_is_the_day_of_the_area_wherever_the_viewer_sits(viewer):
     # 23:30 in Los Angeles is the next day already in London, and two days on in Auckland's morning.
-    slot = desk.slot_in("LA", "America/Los_Angeles", hour=7, days=3)
-    slot.start = slot.start.replace(hour=7, minute=30)
-    work_order = desk.book(slot_at(slot), "WO-1")
+    helpers.make_area("LA", "America/Los_Angeles")
+    slot = helpers.make_slot("LA", helpers.tomorrow(7) + timedelta(days=3, minutes=30))
+    work_order = desk.book(slot, "WO-1")
     local = work_order.visit_start.astimezone(work_order.area.zone).date()
     assert local != work_order.visit_start.date()
     assert desk.numbers(viewer, day=local) == [work_order.order_num]
     assert desk.numbers(viewer, day=work_order.visit_start.date()) == []
-
-
-def slot_at(slot):
-    slot.end = slot.start + timedelta(hours=2)
-    slot.save()
-    return slot
 
 
 def test_the_filter_by_parts(viewer):

@@ -101,6 +101,7 @@ def test_the_code_before_serves_while_the_last_migration_runs_and_afterwards(cod
     )
     assert migrated[0].returncode == 0, migrated[0].stderr
     assert heard == {200}
+    assert manage(database, "index_work_orders").returncode == 0
     assert manage(database, "verify_bookings").stdout == ""
 
 
