@@ -156,7 +156,7 @@ async def search(request: Request) -> Response:
             if not periods:
                 message = f"There is no free appointment in {area['name']}."
         else:
-            message = offers.no_area(job.location)
+            message = offers.no_area(job)
     shown = offered(area, periods) if area else []
     return Response(orjson.dumps({"StatusMsg": message, "TimeConstraints": shown}), media_type="application/json")
 
@@ -268,7 +268,7 @@ async def book_or_refuse(
                 return row["order_num"], await ordered_parts(connection, row["id"])
         area = await find_area(connection, job.location)
         if area is None:
-            raise BookingError("slot_not_found", offers.no_area(job.location), data_path="/Location")
+            raise BookingError("slot_not_found", offers.no_area(job), data_path="/Location")
         now = datetime.now(UTC)
         periods = {(constraint.period.start, constraint.period.end) for constraint in job.time_constraints}
         for index, constraint in enumerate(job.time_constraints):

@@ -30,6 +30,7 @@ from unfold.views import ChangeList
 from bookings import blackouts, calendars, desk, details, exports, filters, forms, lookup, slots
 from bookings.models import (
     AppointmentSlot,
+    AreaCode,
     AreaRestriction,
     Blackout,
     PostcodePrefix,
@@ -119,16 +120,38 @@ class UserAdmin(BoundedSearch, DjangoUserAdmin, ModelAdmin):  # type: ignore[typ
     inlines = [AreaRestrictionInline]
 
 
+class AreaCodeInline(TabularInline):
+    model = AreaCode
+    extra = 1
+    verbose_name = "other code"
+    verbose_name_plural = "other codes"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AreaCode]:
+        """The area's own code is a field of the area."""
+        return super().get_queryset(request).filter(is_alias=True)  # type: ignore[no-any-return]
+
+
 class PostcodePrefixInline(TabularInline):
     model = PostcodePrefix
     extra = 1
+
+    def get_formset(self, request: HttpRequest, obj: Model | None = None, **options: Any) -> Any:
+        """Refused is what takes customers from an area that its author may not see; no refusal names such an area."""
+        seen = visible_areas(request.user)
+
+        class Form(self.form):  # type: ignore[name-defined]
+            def __init__(self, *arguments: Any, **options: Any) -> None:
+                super().__init__(*arguments, **options)
+                self.instance.seen = seen
+
+        return super().get_formset(request, obj, form=Form, **options)
 
 
 @admin.register(ServiceArea)
 class ServiceAreaAdmin(BoundedSearch, ModelAdmin):
     list_display = ["code", "name", "time_zone"]
-    search_fields = ["code", "name"]
-    inlines = [PostcodePrefixInline]
+    search_fields = ["codes__code", "name"]
+    inlines = [AreaCodeInline, PostcodePrefixInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ServiceArea]:
         return super().get_queryset(request).visible_to(request.user)  # type: ignore[no-any-return]
@@ -140,12 +163,11 @@ class ServiceAreaAdmin(BoundedSearch, ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         for prefix in form.instance.postcode_prefixes.all():
-            begun = [prefix.prefix[:length] for length in range(1, len(prefix.prefix))]
-            outer = PostcodePrefix.objects.filter(prefix__in=begun).exclude(area=form.instance).select_related("area")
-            for around in outer:
+            prefix.seen = visible_areas(request.user)
+            for around in prefix.around():
+                whose = prefix.name_of(around.area)
                 messages.warning(
-                    request,
-                    f"{prefix} lies within {around} of {around.area}. The longer one decides: {form.instance}.",
+                    request, f"{prefix} lies within {around} of {whose}. The longer one decides: {form.instance}."
                 )
 
 

@@ -9,8 +9,11 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
+
+import tzdata
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAY_MINUTES = 24 * 60
@@ -22,6 +25,21 @@ DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 MONTHS = ["", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 Period = tuple[datetime, datetime]
+
+# The release of the IANA time zones that every process reads (bookjob_site/__init__.py).
+TIME_ZONES_VERSION: str = tzdata.IANA_VERSION
+# In IANA's list, but no place has their clock: the machine's own, and "not set yet".
+NO_PLACE = {"localtime", "posixrules", "Factory"}
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    return frozenset(available_timezones() - NO_PLACE)
+
+
+def time_zone_problem(name: str) -> str:
+    """Why this is no time zone of a place, or an empty text: the one check of forms, commands and files."""
+    return "" if name in time_zones() else f"{name!r} is not an IANA time zone. Europe/London and America/New_York are."
 
 
 class Hours(NamedTuple):

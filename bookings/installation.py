@@ -19,7 +19,7 @@ def warnings() -> list[str]:
     found = []
     code = settings.BOOKJOB_DEFAULT_AREA
     # The search itself is asked: a place of which nothing is known.
-    if code and offers.find_area(wire.Location()) is None:
+    if code and offers.find_area(wire.Search()) is None:
         found.append(
             f"BOOKJOB_DEFAULT_AREA is {code!r}. It must be the code of a service area that exists. Otherwise requests"
             " without an area find nothing."

@@ -5,18 +5,20 @@ means something only in the zone of a service area.
 """
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Lower, Trim
 
-from bookings import calendars
+from bookings import calendars, countries
+from bookings.conditions import EndsWithinADay, LooksLikeATimeZone
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -29,8 +31,8 @@ ID_LENGTH = 200
 
 def check_time_zone(name: str) -> None:
     """Raises ValidationError unless `name` is an IANA time zone such as Europe/London."""
-    if name not in available_timezones():
-        raise ValidationError(f"{name!r} is not an IANA time zone. Europe/London and America/New_York are.")
+    if problem := calendars.time_zone_problem(name):
+        raise ValidationError(problem)
 
 
 def plain_postcode(text: str) -> str:
@@ -58,7 +60,7 @@ class ServiceArea(models.Model):
     code = models.CharField(
         max_length=ID_LENGTH,
         unique=True,
-        help_text="What ServiceMobility sends as Location.ServiceAreaID.",
+        help_text="What ServiceMobility sends as Location.ServiceAreaID. Case and blanks around do not matter.",
     )
     name = models.CharField(max_length=ID_LENGTH)
     time_zone = models.CharField(
@@ -91,6 +93,7 @@ class ServiceArea(models.Model):
         ordering = ["code"]
         constraints = [
             models.CheckConstraint(condition=~Q(code=""), name="service_area_has_a_code"),
+            models.CheckConstraint(condition=LooksLikeATimeZone(), name="service_area_time_zone_has_its_form"),
             models.CheckConstraint(
                 condition=Q(cutoff_days__isnull=True, cutoff_time__isnull=True)
                 | Q(cutoff_days__isnull=False, cutoff_time__isnull=False),
@@ -122,6 +125,8 @@ class ServiceArea(models.Model):
     def clean(self) -> None:
         # What a form leaves empty is None here.
         self.safety_percent = self.safety_percent or 100
+        if AreaCode.objects.meaning(self.code).exclude(area_id=self.pk).exists():
+            raise ValidationError({"code": CODE_TAKEN})
         if self.pk is None or not self.slots.exists():
             return
         if ServiceArea.objects.get(pk=self.pk).time_zone != self.time_zone:
@@ -146,16 +151,61 @@ class AreaRestriction(models.Model):
         return f"areas of {self.user}"
 
 
+FOLDED_CODE = Lower(Trim("code"))
+CODE_TAKEN = "An area has this code already, as its own or as an alias; case and blanks around do not matter."
+
+
+class AreaCodeQuerySet(models.QuerySet["AreaCode"]):
+    def meaning(self, code: str) -> Self:
+        return self.alias(folded=FOLDED_CODE).filter(folded=Lower(Trim(models.Value(code))))
+
+
+class AreaCode(models.Model):
+    """A code that names an area: the area's own, which a trigger of its table keeps here, or an alias.
+
+    They share one table so that no code can name two areas. The database folds them, here and where they are looked
+    for (offers.py): SQLite knows capital letters from A to Z only.
+    """
+
+    area = models.ForeignKey(ServiceArea, on_delete=models.CASCADE, related_name="codes")
+    code = models.CharField(
+        max_length=ID_LENGTH,
+        help_text="Another code of ServiceMobility's for this area. Case and blanks around do not matter.",
+    )
+    is_alias = models.BooleanField(default=True, db_default=True, editable=False)
+
+    objects = AreaCodeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [
+            # Also the index by which a search and a booking find the area.
+            models.UniqueConstraint(FOLDED_CODE, name="area_code_names_one_area", violation_error_message=CODE_TAKEN),
+            models.UniqueConstraint(fields=["area"], condition=Q(is_alias=False), name="area_code_one_of_its_own"),
+            models.CheckConstraint(condition=~Q(code=""), name="area_code_is_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
 class PostcodePrefix(models.Model):
-    """The beginning of the postcodes that belong to an area; the longest that fits decides."""
+    """The beginning of the postcodes that belong to an area; the longest that fits decides.
+
+    Countries are kept by their ISO code (countries.py). Rows of earlier releases may hold another spelling, and mean
+    the same.
+    """
 
     area = models.ForeignKey(ServiceArea, on_delete=models.CASCADE, related_name="postcode_prefixes")
     country = models.CharField(
         max_length=ID_LENGTH,
         blank=True,
-        help_text="As ServiceMobility sends it, such as GB. Empty: any country.",
+        help_text="GB, GBR and United Kingdom are the same. Empty: any country.",
     )
     prefix = models.CharField(max_length=20, help_text="Spaces and small letters do not matter.")
+
+    # The areas that a refusal may name; None: all.
+    seen: Collection[int] | None = None
 
     class Meta:
         ordering = ["country", "prefix"]
@@ -169,17 +219,36 @@ class PostcodePrefix(models.Model):
         return f"{self.country} {self.prefix}".strip()
 
     def clean(self) -> None:
-        self.country = self.country.strip().upper()
+        self.country = countries.code_of(self.country)
         self.prefix = plain_postcode(self.prefix)
         if not self.prefix:
             raise ValidationError({"prefix": "Give the first letters or digits of the postcodes."})
         # A longer prefix may belong to another area, which then wins. The same one may not, even where one of the two
-        # is for any country: a request that sends no country would belong to both.
-        rivals = PostcodePrefix.objects.filter(prefix=self.prefix).exclude(area_id=self.area_id)
-        if self.country:
-            rivals = rivals.filter(country__in=["", self.country])
-        if rival := rivals.select_related("area").first():
-            raise ValidationError({"prefix": f"{rival} belongs to {rival.area} already. Take it away there first."})
+        # is for any country: it would take the other's customers.
+        if rival := self.rivals().filter(prefix=self.prefix).first():
+            whose = self.name_of(rival.area)
+            raise ValidationError({"prefix": f"{rival} belongs to {whose} already. Take it away there first."})
+        # It would take customers from areas that its author may not see. What was there before stays.
+        as_before = PostcodePrefix.objects.filter(pk=self.pk, prefix=self.prefix, country=self.country)
+        if self.seen is None or as_before.exists():
+            return
+        if around := self.around().exclude(area__in=self.seen).first():
+            whose = self.name_of(around.area)
+            raise ValidationError(
+                {"prefix": f"{self} lies within {around}, which belongs to {whose}. Ask a supervisor of all areas."}
+            )
+
+    def rivals(self) -> models.QuerySet["PostcodePrefix"]:
+        """The prefixes of other areas that are for the same country, or for any."""
+        rivals = PostcodePrefix.objects.exclude(area_id=self.area_id).select_related("area")
+        return rivals.filter(country__in=["", *countries.spellings(self.country)]) if self.country else rivals
+
+    def around(self) -> models.QuerySet["PostcodePrefix"]:
+        """Those of the rivals that this prefix lies within."""
+        return self.rivals().filter(prefix__in=[self.prefix[:length] for length in range(1, len(self.prefix))])
+
+    def name_of(self, area: ServiceArea) -> str:
+        return str(area) if self.seen is None or area.pk in self.seen else "another area"
 
 
 class BlackoutQuerySet(models.QuerySet["Blackout"]):
@@ -336,6 +405,11 @@ class AppointmentSlot(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="slot_ends_after_it_starts"),
+            models.CheckConstraint(
+                condition=EndsWithinADay(),
+                name="slot_ends_within_a_day",
+                violation_error_message="An appointment is 24 hours long at most.",
+            ),
             models.CheckConstraint(
                 condition=Q(booked__gte=0) & Q(booked__lte=F("capacity")),
                 name="slot_booked_within_capacity",
@@ -506,7 +580,10 @@ class WorkOrder(models.Model):
             ),
             # Other bookings of the same original order or account.
             models.Index(fields=["original_order"], name="work_order_by_original_order"),
-            models.Index(fields=["account_num"], name="work_order_by_account"),
+            # Also the area of an account that was visited in one alone.
+            models.Index(fields=["account_num", "area"], name="work_order_by_customer"),
+            # The area in which a location was visited last.
+            models.Index(fields=["location_num", "id"], name="work_order_by_location"),
         ]
         constraints = [
             # Also the index by which a booking finds the earlier answer for its order.

@@ -22,12 +22,14 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import BooleanField, CharField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from bookings import calendars, sql, wire
-from bookings.models import AppointmentSlot, PostcodePrefix, ServiceArea, plain_postcode
+from bookings import calendars, countries, sql, wire
+from bookings.models import AppointmentSlot, AreaCode, PostcodePrefix, ServiceArea, WorkOrder, plain_postcode
 
 Condition = tuple[str, list[Any]]
 
-SLOTS, AREAS, PREFIXES = (f'"{model._meta.db_table}"' for model in (AppointmentSlot, ServiceArea, PostcodePrefix))
+SLOTS, AREAS, CODES, PREFIXES, ORDERS = (
+    f'"{model._meta.db_table}"' for model in (AppointmentSlot, ServiceArea, AreaCode, PostcodePrefix, WorkOrder)
+)
 ID_PREFIX = "slot-"
 
 # What neither staff, nor a blackout, nor a plan that has it no longer hides. AppointmentSlot.is_hidden is the contrary.
@@ -80,9 +82,9 @@ def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Fo
         periods, values = first_periods(fitting, settings.BOOKJOB_MAX_OFFERS)
         return f'SELECT {AREA}, start, "end" {FROM_AREA} LEFT JOIN ({periods}) AS period ON 1 = 1', values
 
-    area, rows = _look(job.location, now, periods_by, using)
+    area, rows = _look(job, now, periods_by, using)
     if area is None:
-        return Found(None, [], no_area(job.location))
+        return Found(None, [], no_area(job))
     # An area without a free period has one row all the same.
     periods = sorted((sql.as_instant(start), sql.as_instant(end)) for *_, start, end in rows if start)
     if periods:
@@ -290,7 +292,7 @@ def find_slots(job: wire.BookJob, now: datetime, *, has_booking: Condition, numb
             [*also_values, *also_values, *then_values, *values, *here_values, *starts, *ends],
         )
 
-    area, rows = _look(job.location, now, slots_by)
+    area, rows = _look(job, now, slots_by)
     slots, drawn = [], None
     for row in rows:
         is_booked, drawn_for_it, refusal, *columns = row[AREA_WIDTH:]
@@ -303,7 +305,7 @@ def find_slots(job: wire.BookJob, now: datetime, *, has_booking: Condition, numb
 
 
 def _look(
-    location: wire.Location,
+    job: wire.Search,
     now: datetime,
     statement: Callable[[dict[str, Condition], ServiceArea | None], sql.Statement],
     using: str = DEFAULT_DB_ALIAS,
@@ -314,7 +316,7 @@ def _look(
     where they turn out to be others, the statement is made and sent again. It gets the area if it was seen before;
     else the rules are those of another area, for they are often the same in all of them.
     """
-    text, values = area_of(location)
+    text, values = area_of(job)
     known_by = (using, text, *values)
     known = _seen.get(known_by)
     area = known or _seen.get((using,), ORDINARY)
@@ -338,35 +340,73 @@ def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceA
     return slots.annotate(refusal=RawSQL(text, values, CharField()))  # type: ignore[no-redef]
 
 
-def find_area(location: wire.Location) -> ServiceArea | None:
-    """The named area; without a name the one with the longest matching postcode prefix; else the default area."""
-    found = sql.run(*area_of(location))
+def find_area(job: wire.Search) -> ServiceArea | None:
+    """The area of a visit (contract, section 4)."""
+    found = sql.run(*area_of(job))
     return sql.read(ServiceArea, found.rows[0]) if found.rows else None
 
 
-def area_of(location: wire.Location) -> sql.Statement:
-    """The statement of `find_area`."""
-    columns = sql.columns_of(ServiceArea)
-    if location.service_area_id:
-        return f"SELECT {columns} FROM {AREAS} WHERE code = %s", [location.service_area_id]
-    default = f"SELECT {columns}, 0 AS length, '' AS country FROM {AREAS} WHERE code = %s"
-    postcode = plain_postcode(location.address.zip)[:20]  # no prefix is longer
+def area_of(job: wire.Search) -> sql.Statement:
+    """The statement of `find_area`: by the code; else by the postcode; else by where this customer was visited.
+
+    Where nothing is known of the place, the default area has it. A code that nothing knows is no area, and neither is
+    a postcode that could be of two.
+    """
+    location, default = job.location, settings.BOOKJOB_DEFAULT_AREA
+    values: list[Any]
+    if location.service_area_id.strip():
+        chosen, values = AREA_BY_CODE, [location.service_area_id.strip()]
+    elif plain_postcode(location.address.zip):
+        fitting, more = _fitting_prefixes(location.address)
+        chosen = (
+            f"SELECT CASE WHEN COUNT(*) = 0 THEN ({AREA_BY_CODE}) WHEN MIN(area_id) = MAX(area_id) THEN MIN(area_id)"
+            f" END FROM ({fitting}) AS fitting WHERE place = 1"
+        )
+        values = [default, *more]
+    else:
+        of_location, of_account = "WHERE location_num = %s", "WHERE account_num = %s"
+        chosen = (
+            f"SELECT COALESCE((SELECT area_id FROM {ORDERS} {of_location} ORDER BY id DESC LIMIT 1), CASE WHEN"
+            f" (SELECT MIN(area_id) FROM {ORDERS} {of_account}) = (SELECT MAX(area_id) FROM {ORDERS} {of_account})"
+            f" THEN (SELECT MIN(area_id) FROM {ORDERS} {of_account}) END, ({AREA_BY_CODE}))"
+        )
+        # An empty number is a number of many.
+        visited, customer = location.location_num or None, job.account.account_num or None
+        values = [visited, customer, customer, customer, default]
+    return f"SELECT {sql.columns_of(ServiceArea)} FROM {AREAS} WHERE id = ({chosen})", values
+
+
+AREA_BY_CODE = f"SELECT area_id FROM {CODES} WHERE LOWER(TRIM(code)) = LOWER(%s)"
+
+
+def _fitting_prefixes(address: wire.Address) -> sql.Statement:
+    """The prefixes that begin a postcode. `place` is 1 for those that decide: the longest, the very country first."""
+    postcode = plain_postcode(address.zip)[:20]  # no prefix is longer
     beginnings = [postcode[:length] for length in range(1, len(postcode) + 1)]
-    if not beginnings:
-        return default, [settings.BOOKJOB_DEFAULT_AREA]
-    country = location.address.country.strip().upper()
+    any_country, same_country = "", list[str]()
+    if address.country.strip():
+        same_country = ["", *countries.spellings(address.country)]
+        any_country = f"AND country IN ({sql.placeholders(same_country)})"
+    order = "LENGTH(prefix) DESC" + (", country = ''" if same_country else "")
     return (
-        f"SELECT {columns}, LENGTH(prefix) AS length, country FROM {AREAS}"
-        f" JOIN {PREFIXES} ON {PREFIXES}.area_id = {AREAS}.id"
-        f" WHERE prefix IN ({sql.placeholders(beginnings)}) {'AND country IN (%s, %s)' if country else ''}"
-        f" UNION ALL {default} ORDER BY length DESC, country DESC LIMIT 1",
-        [*beginnings, *(["", country] if country else []), settings.BOOKJOB_DEFAULT_AREA],
+        f"SELECT area_id, prefix, country, RANK() OVER (ORDER BY {order}) AS place FROM {PREFIXES}"
+        f" WHERE prefix IN ({sql.placeholders(beginnings)}) {any_country}",
+        [*beginnings, *same_country],
     )
 
 
-def no_area(location: wire.Location) -> str:
-    code = location.service_area_id
-    return f"There is no service area {code}." if code else "No service area takes care of this place."
+def no_area(job: wire.Search) -> str:
+    """Why a visit has no area. Asks the database once more."""
+    location = job.location
+    if code := location.service_area_id.strip():
+        return f"There is no service area {code}."
+    if plain_postcode(location.address.zip):
+        text, values = _fitting_prefixes(location.address)
+        found = sql.run(f"SELECT DISTINCT country FROM ({text}) AS fitting WHERE place = 1 ORDER BY country", values)
+        if found.rows:
+            names = ", ".join(country for (country,) in found.rows if country)
+            return f"Postcode {location.address.zip} is served in several countries: {names}. Add the country."
+    return "No service area takes care of this place."
 
 
 def offer_id(area_id: int, start: datetime, end: datetime) -> str:

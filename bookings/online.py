@@ -4,9 +4,14 @@ On SQLite, where a migration has the file for itself anyway, they are Django's p
 these has `atomic = False`. docs/operations.md, "Migrations", has the rules.
 """
 
-from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently, ValidateConstraint
+from django.contrib.postgres.operations import (
+    AddConstraintNotValid,
+    AddIndexConcurrently,
+    RemoveIndexConcurrently,
+    ValidateConstraint,
+)
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations import AddConstraint, AddIndex
+from django.db.migrations import AddConstraint, AddIndex, RemoveIndex
 from django.db.migrations.state import ProjectState
 
 
@@ -23,6 +28,24 @@ class AddIndexOnline(AddIndexConcurrently):
     ) -> None:
         online = schema_editor.connection.vendor == "postgresql"
         backwards = super().database_backwards if online else AddIndex(self.model_name, self.index).database_backwards
+        backwards(app_label, schema_editor, from_state, to_state)
+
+
+class RemoveIndexOnline(RemoveIndexConcurrently):
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        online = schema_editor.connection.vendor == "postgresql"
+        plain = RemoveIndex(self.model_name, self.name)
+        forwards = super().database_forwards if online else plain.database_forwards
+        forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        online = schema_editor.connection.vendor == "postgresql"
+        plain = RemoveIndex(self.model_name, self.name)
+        backwards = super().database_backwards if online else plain.database_backwards
         backwards(app_label, schema_editor, from_state, to_state)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import holidays
 
@@ -218,8 +218,8 @@ class _Reading:
         there = areas.get(code) or known.get(code)
         if there and there.time_zone != zone:
             self.fault("time_zone", f"The area {code} is in {there.time_zone}, not in {zone}.")
-        elif zone not in available_timezones():
-            self.fault("time_zone", f"{zone!r} is not an IANA time zone. Europe/London and America/New_York are.")
+        elif problem := calendars.time_zone_problem(zone):
+            self.fault("time_zone", problem)
         elif not there and name:
             areas[code] = ServiceArea(code=code, name=name, time_zone=zone)
 

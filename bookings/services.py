@@ -253,7 +253,7 @@ def _check_named(job: wire.BookJob, area: ServiceArea | None, slots: list[Appoin
     if area is None:
         raise BookingError(
             "slot_not_found",
-            offers.no_area(job.location),
+            offers.no_area(job),
             data_path="/Location/ServiceAreaID" if job.location.service_area_id else "/Location",
         )
     periods = {}
@@ -478,7 +478,7 @@ def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, cal
             error=refusal.error,
             message=refusal.message,
             original_order=order,
-            area=offers.find_area(job.location),
+            area=offers.find_area(job),
             caller=caller,
             request_id=origin.current.get().request_id,
         )

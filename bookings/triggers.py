@@ -9,10 +9,16 @@ from django.db import connection
 # By name, the table. Who adds a trigger names it here; who drops one takes it out.
 TRIGGERS = {
     "postgresql": {
+        "area_adds_its_code": "bookings_servicearea",
+        "area_changes_its_code": "bookings_servicearea",
+        "area_removes_its_codes": "bookings_servicearea",
         "history_entry_is_append_only": "bookings_historyentry",
         "slot_stays_in_place": "bookings_appointmentslot",
     },
     "sqlite": {
+        "area_adds_its_code": "bookings_servicearea",
+        "area_changes_its_code": "bookings_servicearea",
+        "area_removes_its_codes": "bookings_servicearea",
         "history_entry_is_not_changed": "bookings_historyentry",
         "history_entry_is_not_deleted": "bookings_historyentry",
         "slot_stays_in_place": "bookings_appointmentslot",

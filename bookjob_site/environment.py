@@ -297,7 +297,7 @@ SETTINGS: dict[str, list[Setting]] = {
         Setting(
             "BOOKJOB_DEFAULT_AREA", "", code, "the code of a service area",
             "requests without an area would find nothing",
-            "area of requests that name none and whose postcode belongs to none",
+            "area of requests whose code, postcode and earlier visits name none",
         ),
     ],
     "Dispatch desk": [

@@ -311,12 +311,14 @@ class TestBlackouts:
 
 class TestAreas:
     def post(self, client, area=None, **data):
-        prefixes = data.pop("prefixes", [])
+        prefixes, codes = data.pop("prefixes", []), data.pop("codes", [])
         given = {
             "code": "YORK",
             "name": "York",
             "time_zone": "Europe/London",
             "safety_percent": "100",
+            "codes-TOTAL_FORMS": len(codes),
+            "codes-INITIAL_FORMS": 0,
             "postcode_prefixes-TOTAL_FORMS": len(prefixes),
             "postcode_prefixes-INITIAL_FORMS": 0,
         }
@@ -324,6 +326,11 @@ class TestAreas:
             given |= {
                 f"postcode_prefixes-{number}-country": country,
                 f"postcode_prefixes-{number}-prefix": prefix,
+            }
+        given |= {f"codes-{number}-code": code for number, code in enumerate(codes)}
+        if area:
+            given |= {
+                f"{name}-{number}-area": area.pk for name in ("codes", "postcode_prefixes") for number in range(2)
             }
         address = reverse("admin:bookings_servicearea_change", args=[area.pk]) if area else "add/"
         return client.post(f"/admin/bookings/servicearea/{address}" if not area else address, given | data, follow=True)
@@ -339,6 +346,74 @@ class TestAreas:
         page = self.post(supervisor, prefixes=[(country, "ls")]).content.decode()
         assert ("GB LS belongs to Leeds (LEEDS) already." in page) == is_refused
         assert ServiceArea.objects.filter(code="YORK").exists() != is_refused
+
+    @pytest.mark.parametrize("spelled", ["GBR", "uk", "United Kingdom", "U.K."])
+    def test_a_prefix_of_another_area_in_another_spelling_of_the_country(self, supervisor, spelled):
+        """Also where a release before this one kept the spelling that was typed."""
+        PostcodePrefix.objects.create(area=helpers.make_area(), country="GBR", prefix="LS")
+        page = self.post(supervisor, prefixes=[(spelled, "ls")]).content.decode()
+        assert "GBR LS belongs to Leeds (LEEDS) already." in page
+
+    def test_a_prefix_within_one_of_an_area_that_is_not_seen(self, supervisor):
+        """It would take the customers of that area."""
+        york, leeds = helpers.make_area("YORK"), helpers.make_area()
+        PostcodePrefix.objects.create(area=leeds, country="GB", prefix="LS")
+        restricted = desk.person("supervisor", york)
+        for given, said in [
+            (("", "ls 2"), "LS2 lies within GB LS, which belongs to another area. Ask a supervisor of all areas."),
+            (("GBR", "ls2"), "GB LS2 lies within GB LS, which belongs to another area."),
+            (("GB", "LS"), "GB LS belongs to another area already."),
+        ]:
+            page = self.post(restricted, york, prefixes=[given]).content.decode()
+            assert said in page
+            assert "Leeds" not in page
+            assert PostcodePrefix.objects.count() == 1
+        # Another country's customers, and one's own.
+        self.post(restricted, york, prefixes=[("US", "LS2"), ("GB", "YO")])
+        assert PostcodePrefix.objects.filter(area=york).count() == 2
+        # Who may see both areas may do it.
+        both = desk.person("supervisor", york, leeds)
+        answer = self.post(both, york, prefixes=[("GB", "LS2")])
+        assert "GB LS2 lies within GB LS of Leeds (LEEDS). The longer one decides: York (YORK)." in desk.said(answer)
+        # What others put there stays when the area is saved.
+        given = {"postcode_prefixes-INITIAL_FORMS": 1, "postcode_prefixes-0-id": york.postcode_prefixes.last().pk}
+        prefix = york.postcode_prefixes.last()
+        answer = self.post(restricted, york, prefixes=[(prefix.country, prefix.prefix)], name="Old York", **given)
+        assert ServiceArea.objects.get(code="YORK").name == "Old York"
+        assert all("Leeds" not in text for text in desk.said(answer))
+
+    def test_other_codes(self, supervisor):
+        self.post(supervisor, codes=["Y-1", " y-2 "])
+        area = ServiceArea.objects.get()
+        assert list(area.codes.values_list("code", "is_alias")) == [("YORK", False), ("Y-1", True), ("y-2", True)] or (
+            sorted(area.codes.values_list("code", "is_alias")) == [("Y-1", True), ("YORK", False), ("y-2", True)]
+        )
+        page = supervisor.get(reverse("admin:bookings_servicearea_change", args=[area.pk])).content.decode()
+        assert 'value="Y-1"' in page
+        found = supervisor.get("/admin/bookings/servicearea/?q=y-2").content.decode()
+        assert "YORK" in found
+
+    @pytest.mark.parametrize(
+        ("code", "codes", "is_refused"),
+        [
+            ("york", [], True),
+            (" L-1", [], True),
+            ("HULL", ["l-1"], True),
+            ("HULL", ["Leeds"], True),
+            ("HULL", ["L-2"], False),
+        ],
+    )
+    def test_codes_name_one_area_however_they_are_written(self, supervisor, code, codes, is_refused):
+        leeds = helpers.make_area()
+        leeds.codes.create(code="L-1")
+        helpers.make_area("YORK")
+        restricted = desk.person("supervisor", helpers.make_area("HULL") if code == "HULL" else leeds)
+        by = restricted if code == "HULL" else supervisor
+        page = self.post(by, ServiceArea.objects.filter(code=code).first(), code=code, codes=codes).content.decode()
+        assert ("An area has this code already" in page) == is_refused
+        assert ServiceArea.objects.count() == (3 if code == "HULL" else 2)
+        if is_refused:
+            assert "(LEEDS)" not in page
 
     def test_a_longer_prefix_wins_and_is_said(self, supervisor):
         PostcodePrefix.objects.create(area=helpers.make_area(), country="GB", prefix="LS")

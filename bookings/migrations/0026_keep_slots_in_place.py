@@ -44,6 +44,12 @@ def guard(apps, schema_editor):
     history.run(schema_editor, POSTGRESQL, SQLITE)
 
 
+def guard_anew(apps, schema_editor):
+    """For a later migration that made the table anew, which only SQLite does."""
+    if schema_editor.connection.vendor == "sqlite":
+        guard(apps, schema_editor)
+
+
 def unguard(apps, schema_editor):
     history.run(schema_editor, POSTGRESQL_BACK, SQLITE_BACK)
 
