@@ -129,8 +129,6 @@ async def book(order: str, request: Request) -> Response:
     if "\0" in order or len(order) > ID_LENGTH:
         raise errors.InvalidRequest([("", "The order number in the address cannot be kept.")])
     body, job = await read(request, serializers.BookJobSerializer)
-    if job.original_order_num not in ("", order):
-        raise BookingError("order_mismatch", "The booking is for another order.", data_path="/OriginalOrderNum")
     async with pool.acquire() as connection:
         try:
             number, ordered = await book_or_refuse(connection, order, job, body, caller)

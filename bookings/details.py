@@ -146,7 +146,9 @@ def history(entries: Iterable[HistoryEntry], area: ServiceArea) -> list[dict[str
             "entry": entry,
             "at": area.instant_text(entry.at),
             "changes": [
-                (name, _plain(value, area)) for name, value in entry.details.items() if value not in ("", None, {})
+                (name, _plain(value, area))
+                for name, value in entry.shown_details.items()
+                if value not in ("", None, {})
             ],
         }
         for entry in sorted(entries, key=lambda entry: -entry.pk)

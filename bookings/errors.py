@@ -31,11 +31,11 @@ RETRY_AFTER_SECONDS = 5
 
 # What services say, as HTTP says it.
 STATUS_OF = {
-    "order_mismatch": 400,
     "invalid_request": 400,
     "slot_not_found": 404,
     "slot_unavailable": 409,
     "already_booked": 409,
+    "cancelled_meanwhile": 409,
     "conflicting_duplicate": 409,
     "changed_meanwhile": 409,
     "already_cancelled": 409,

@@ -35,8 +35,8 @@ def _problem() -> str:
     """Why the service cannot work right now, or an empty text."""
     try:
         applied = MigrationRecorder(connection).applied_migrations()
-        if settings.DATABASES["default"].get("LIMITS_BY_ROLE") and not _has_time_limits():
-            return "the database role has no time limits: see docs/databases.md"
+        if settings.DATABASES["default"].get("LIMITS_BY_ROLE") and not _has_settings():
+            return "the database role lacks its settings: see docs/databases.md"
         missing = triggers.missing() if _known_migrations() <= applied.keys() else []
     except Exception:  # whatever the driver says, the answer is the same
         return "database not reached"
@@ -53,10 +53,13 @@ def _warnings() -> list[str]:
         return []
 
 
-def _has_time_limits() -> bool:
-    """PgBouncer hands no options on, so that the limits have to be the role's own."""
+def _has_settings() -> bool:
+    """PgBouncer hands no options on, so that time limits and isolation have to be the role's own."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('lock_timeout') <> '0' AND current_setting('statement_timeout') <> '0'")
+        cursor.execute(
+            "SELECT current_setting('lock_timeout') <> '0' AND current_setting('statement_timeout') <> '0'"
+            " AND current_setting('default_transaction_isolation') = 'read committed'"
+        )
         return bool(cursor.fetchone()[0])
 
 

@@ -798,6 +798,11 @@ class HistoryEntry(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         raise TypeError("A history entry is never deleted.")
 
+    @property
+    def shown_details(self) -> dict[str, Any]:
+        """What was before and after. The fingerprint of the body that was taken is for later copies of it alone."""
+        return {name: value for name, value in self.details.items() if name != "fingerprint"}
+
 
 class RefusalQuerySet(models.QuerySet["Refusal"]):
     def visible_to(self, user: "Person") -> Self:

@@ -188,6 +188,16 @@ def rules(now: datetime, area: ServiceArea) -> dict[str, Condition]:
     return found
 
 
+def last_moment(slot: AppointmentSlot, area: ServiceArea) -> datetime:
+    """Until when those of the `rules` that time breaks hold for the slot. What is too far ahead only comes nearer."""
+    moment = slot.start - timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES)
+    if area.cutoff_days is None or area.cutoff_time is None:
+        return moment
+    day = slot.start.astimezone(area.zone).date() - timedelta(days=area.cutoff_days)
+    minute = area.cutoff_time.hour * 60 + area.cutoff_time.minute
+    return min(moment, calendars.moment_of(day, minute, area.zone))
+
+
 def takeable(now: datetime, area: ServiceArea) -> Condition:
     """All rules at once."""
     return all_of(rules(now, area).values())

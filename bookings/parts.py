@@ -64,6 +64,11 @@ def to_number(planned: Planned, kept: Iterable[PartOrder] = ()) -> list[PartGrou
     return [group for group in dict.fromkeys(group for group, _ in planned if group) if group not in known]
 
 
+def named(planned: Planned, kept: Iterable[PartOrder] = ()) -> list[str]:
+    """The numbers that part orders of this work order have already, or will have because their parts came with them."""
+    return [order.part_order_num for order in kept] + [group.number for group, _ in planned if group and group.number]
+
+
 def write(
     work_order_id: int, planned: Planned, numbers: Iterable[int], *, kept: Iterable[PartOrder] = ()
 ) -> tuple[list[sql.Insert], list[tuple[str, list[str]]]]:

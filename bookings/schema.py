@@ -20,12 +20,12 @@ ORDER = OpenApiParameter(
 ORDER_NUM = OpenApiParameter("order_num", str, OpenApiParameter.PATH, description="`OrderNum` of the work order.")
 # The words of contract section 2 by the status that they come with.
 WORDS = {
-    400: "invalid_request, order_mismatch",
+    400: "invalid_request",
     401: "invalid_logon",
     403: "forbidden",
     404: "not_found, slot_not_found",
     405: "method_not_allowed",
-    409: "slot_unavailable, already_booked, conflicting_duplicate",
+    409: "slot_unavailable, already_booked, cancelled_meanwhile, conflicting_duplicate",
     413: "too_large",
     415: "unsupported_media_type",
     429: "throttled",

@@ -166,7 +166,7 @@ class WorkOrderSerializer(WireSerializer):
                     "Via": entry.via,
                     "Reason": entry.reason,
                     "RequestID": entry.request_id,
-                    "Details": entry.details,
+                    "Details": entry.shown_details,
                 }
                 for entry in instance.history.all()
             ],

@@ -10,14 +10,14 @@ statement (SQLite: with one writer at a time), a move changes it last.
 """
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, OperationalError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
-from psycopg.errors import DeadlockDetected
+from psycopg.errors import DeadlockDetected, DivisionByZero
 
 from bookings import lookup, metrics, numbers, offers, origin, parts, sql, wire
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchDocument, ServiceArea, WorkOrder
@@ -28,7 +28,10 @@ logger = logging.getLogger("bookings")
 # a few suffice; the bound only keeps a fault from becoming an endless loop.
 MAX_ROUNDS = 50
 MAX_CONFLICTS = 10
-HAS_BOOKING = f"EXISTS (SELECT 1 FROM \"{WorkOrder._meta.db_table}\" WHERE original_order = %s AND status = 'booked')"
+# Active or cancelled: only then is there anything to look at.
+HAS_BOOKING = f'EXISTS (SELECT 1 FROM "{WorkOrder._meta.db_table}" WHERE original_order = %s)'
+# For how long a body that was taken is no new wish: its copy was sent before, and the answer was lost.
+LATE_COPY = timedelta(minutes=10)
 
 
 class BookingError(Exception):
@@ -83,13 +86,6 @@ def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: 
 
 def _book_or_refuse(asked: _Asked) -> Booked:
     order, job = asked.order, asked.job
-    if job.original_order_num not in ("", order):
-        raise BookingError(
-            "order_mismatch",
-            f"The booking is for order {job.original_order_num}, but was sent for order {order}.",
-            data_path="/OriginalOrderNum",
-            order=order,
-        )
     to_draw = numbers.for_booking(len(parts.to_number(asked.planned)))
     for attempt in range(MAX_ROUNDS):
         if attempt:
@@ -104,6 +100,8 @@ def _book_or_refuse(asked: _Asked) -> Booked:
             # Again, for they may be later than what was seen of the slots, and their own places are among these.
             seen = offers.find_slots(job, now, has_booking=(HAS_BOOKING, [order]), numbers=to_draw)
         try:
+            if seen.has_booking:
+                _check_is_not_late(asked, earlier, now)
             _check_named(job, seen.area, seen.slots)
             to_move = _decide(earlier, seen.slots[0])
             slot = _best_of(seen.slots, job, now)
@@ -115,13 +113,18 @@ def _book_or_refuse(asked: _Asked) -> Booked:
         try:
             if to_move:
                 with transaction.atomic():
-                    return _rebook(asked, to_move, slot, now, attempt)
+                    return _rebook(asked, to_move, slot)
             with sql.alone():
-                return _book(asked, slot, now, seen.numbers or _numbers_for(asked, attempt))
+                return _book(asked, slot, seen.numbers or _numbers_for(asked, passing_over=attempt > 0))
         except _LostRace:
             continue
+        except DataError as fault:
+            if not _was_late(fault):
+                raise
         except IntegrityError:
-            # Somebody booked the same order, or a number is taken: the next round sees it. What stays is a fault.
+            # The same order was booked meanwhile: the next round sees it. Or a number is taken: the next round passes
+            # over all that are. What stays is a fault.
+            to_draw = numbers.NONE
             if attempt == MAX_CONFLICTS:
                 raise
         except OperationalError as fault:
@@ -165,7 +168,7 @@ def cancel(*, work_order: WorkOrder, by: str, reason: str) -> None:
 
 def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str = "") -> None:
     """Move the booking to another slot, of whatever area. Raises BookingError if the place or the booking is gone."""
-    before, now = work_order.slot, timezone.now()
+    before = work_order.slot
     if slot.pk == before.pk:
         raise BookingError("same_slot", f"{work_order.order_num} is in this appointment already. Choose another.")
     if slot.order_type not in ("", work_order.order_type):
@@ -175,6 +178,7 @@ def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str =
         )
     try:
         with transaction.atomic():
+            now = timezone.now()
             _change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **_in_slot(work_order.original_order, slot))
             record(
                 work_order,
@@ -187,9 +191,9 @@ def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str =
             )
             if slot.worker != before.worker:
                 lookup.rewrite([WorkOrder.objects.get(pk=work_order.pk)])
-            _swap_places(before, slot, now)
+            _swap_places(before, slot)
     except _LostRace:
-        found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), now, slot.area).first()
+        found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), timezone.now(), slot.area).first()
         why = offers.REFUSALS[found.refusal] if found and found.refusal else "Somebody took this place a moment ago."
         raise BookingError("slot_unavailable", f"{why} {work_order.order_num} stays where it is.") from None
     except IntegrityError:
@@ -283,6 +287,46 @@ def _check_named(job: wire.BookJob, area: ServiceArea | None, slots: list[Appoin
         )
 
 
+def _check_is_not_late(asked: _Asked, earlier: list[WorkOrder], now: datetime) -> None:
+    """Raises BookingError where this very body was taken a short time ago, and its booking was changed since.
+
+    Its phone has sent it before that change. `earlier` are the order's active bookings, none of them with this body.
+    """
+    taken = HistoryEntry.objects.filter(
+        work_order__original_order=asked.order, at__gt=now - LATE_COPY, details__fingerprint=asked.fingerprint
+    )
+    entry = taken.select_related("work_order__slot__area").order_by("pk").last()
+    if entry is None or entry.work_order is None:
+        return
+    work_order = entry.work_order
+    if work_order.status == WorkOrder.Status.BOOKED:
+        raise _already_booked(work_order)
+    if earlier and settings.BOOKJOB_FOLLOWUP_POLICY != "multiple":
+        raise _already_booked(earlier[0])
+    raise BookingError(
+        "cancelled_meanwhile",
+        f"{work_order.order_num} was booked for this order and then cancelled. Ask dispatch, or search and book again"
+        " later.",
+        OrderNum=work_order.order_num,
+        **_where(work_order),
+    )
+
+
+def _already_booked(work_order: WorkOrder) -> BookingError:
+    return BookingError(
+        "already_booked",
+        f"The order has a follow-up already: {work_order.order_num}, {work_order.slot}. Ask dispatch to move it.",
+        OrderNum=work_order.order_num,
+        **_where(work_order),
+    )
+
+
+def _where(work_order: WorkOrder) -> dict[str, Any]:
+    """Where a booking stands, for the parameters of a refusal."""
+    slot = work_order.slot
+    return {"Status": work_order.status, "Period": offers.offered(slot.area, [(slot.start, slot.end)])[0]["Period"]}
+
+
 def _decide(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None:
     """What the order's active bookings mean for a new one in the period of `slot`: the one to move, if any.
 
@@ -304,12 +348,7 @@ def _decide(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None
         return None
     if settings.BOOKJOB_FOLLOWUP_POLICY == "move" and len(earlier) == 1:
         return earlier[0]
-    work_order = earlier[0]
-    raise BookingError(
-        "already_booked",
-        f"The order has a follow-up already: {work_order.order_num}. Ask dispatch to move it.",
-        OrderNum=work_order.order_num,
-    )
+    raise _already_booked(earlier[0])
 
 
 def _best_of(slots: list[AppointmentSlot], job: wire.BookJob, now: datetime) -> AppointmentSlot:
@@ -333,15 +372,17 @@ def _best_of(slots: list[AppointmentSlot], job: wire.BookJob, now: datetime) -> 
 # --- Writing, inside the transaction of the caller -----------------------------------------------------------
 
 
-def _numbers_for(asked: _Asked, attempt: int) -> list[int]:
-    work_order, part_orders = numbers.next_numbers(
-        (WorkOrder, 1), (PartOrder, len(parts.to_number(asked.planned))), attempt=attempt
-    )
-    return [*work_order, *part_orders]
+def _numbers_for(asked: _Asked, *, passing_over: bool) -> list[int]:
+    part_orders = len(parts.to_number(asked.planned))
+    if passing_over:
+        named = parts.named(asked.planned)
+        return [*numbers.next_free(WorkOrder, 1), *numbers.next_free(PartOrder, part_orders, but=named)]
+    return numbers.next_numbers((WorkOrder, 1), (PartOrder, part_orders))
 
 
-def _book(asked: _Asked, slot: AppointmentSlot, now: datetime, drawn: list[int]) -> Booked:
+def _book(asked: _Asked, slot: AppointmentSlot, drawn: list[int]) -> Booked:
     number, *part_numbers = drawn
+    now = timezone.now()  # again: on SQLite the wait for the one writer is over
     columns = sql.defaults_of(WorkOrder) | {
         "id": number,
         "order_num": f"{settings.BOOKJOB_ORDER_PREFIX}{number}",
@@ -353,9 +394,17 @@ def _book(asked: _Asked, slot: AppointmentSlot, now: datetime, drawn: list[int])
         **_read_out(asked),
     }
     part_rows, ordered_parts = parts.write(number, asked.planned, part_numbers)
-    entry = origin.entry(None, HistoryEntry.Event.BOOKED, at=now, by=asked.caller, after=_place(slot))
+    entry = origin.entry(
+        None,
+        HistoryEntry.Event.BOOKED,
+        at=now,
+        by=asked.caller,
+        after=_place(slot),
+        fingerprint=asked.fingerprint,
+    )
     if not sql.write_if(
         _taking(slot, now),
+        _in_time(slot, now),
         (WorkOrder, [columns]),
         *part_rows,
         _search_document(number, columns, asked, slot, ordered_parts),
@@ -365,9 +414,9 @@ def _book(asked: _Asked, slot: AppointmentSlot, now: datetime, drawn: list[int])
     return Booked(columns["order_num"], ordered_parts)
 
 
-def _rebook(asked: _Asked, work_order: WorkOrder, slot: AppointmentSlot, now: datetime, attempt: int) -> Booked:
+def _rebook(asked: _Asked, work_order: WorkOrder, slot: AppointmentSlot) -> Booked:
     """Move the booking to `slot`, with the new body and its parts; the order number stays."""
-    before, body_before = work_order.slot, work_order.body
+    before, body_before, now = work_order.slot, work_order.body, timezone.now()
     # What staff reviewed was another body in another slot.
     columns: dict[str, Any] = {
         "reviewed_at": None,
@@ -381,7 +430,8 @@ def _rebook(asked: _Asked, work_order: WorkOrder, slot: AppointmentSlot, now: da
         raise _LostRace from None
     work_order.required_parts.all().delete()
     kept = list(work_order.part_orders.all())
-    (part_numbers,) = numbers.next_numbers((PartOrder, len(parts.to_number(asked.planned, kept))), attempt=attempt)
+    named = parts.named(asked.planned, kept)
+    part_numbers = numbers.next_free(PartOrder, len(parts.to_number(asked.planned, kept)), but=named)
     part_rows, ordered_parts = parts.write(work_order.pk, asked.planned, part_numbers, kept=kept)
     SearchDocument.objects.filter(work_order=work_order).delete()
     document = _search_document(work_order.pk, vars(work_order) | columns, asked, slot, ordered_parts)
@@ -393,8 +443,9 @@ def _rebook(asked: _Asked, work_order: WorkOrder, slot: AppointmentSlot, now: da
         by=asked.caller,
         before=_place(before) | {"body": body_before},
         after=_place(slot),
+        fingerprint=asked.fingerprint,
     )
-    _swap_places(before, slot, now)
+    _swap_places(before, slot)
     return Booked(work_order.order_num, ordered_parts)
 
 
@@ -430,25 +481,48 @@ def _what_happened(seen: WorkOrder) -> BookingError:
     )
 
 
-def _swap_places(before: AppointmentSlot, after: AppointmentSlot, now: datetime) -> None:
+def _swap_places(before: AppointmentSlot, after: AppointmentSlot) -> None:
     """Take a place of `after` and give the one of `before` back."""
     # In the order of their keys, so that two moves that cross each other cannot wait for each other.
     for step in sorted((before, after), key=lambda place: place.pk):
         if step is after:
-            _take_place(after, now)
+            _take_place(after)
         else:
             _give_place_back(before.pk)
 
 
-def _take_place(slot: AppointmentSlot, now: datetime) -> None:
-    if not sql.run(*_taking(slot, now)).row_count:
-        raise _LostRace
+def _take_place(slot: AppointmentSlot) -> None:
+    now = timezone.now()  # again: others may have held the booking until now
+    try:
+        if not sql.change_if(_taking(slot, now), _in_time(slot, now)):
+            raise _LostRace
+    except DataError as fault:
+        if _was_late(fault):
+            raise _LostRace from None
+        raise
 
 
 def _taking(slot: AppointmentSlot, now: datetime) -> sql.Statement:
-    """The guard of the first promise: the place is taken only where all rules hold at this very moment."""
+    """The guard of the first promise: the place is taken only where all rules hold at this very moment.
+
+    It names the slot by its key alone: a trigger keeps area, period, order type and worker as they were read.
+    """
     rules, values = offers.takeable(now, slot.area)
     return f"UPDATE {offers.SLOTS} SET booked = booked + 1 WHERE id = %s AND {rules}", [slot.pk, *values]
+
+
+def _in_time(slot: AppointmentSlot, now: datetime) -> sql.Statement:
+    """What PostgreSQL has to be able to work out once it has the slot: it fails if that took it too long.
+
+    The rules alone would not do: it does not look at them again where whatever held the slot left it as it was.
+    """
+    since = "clock_timestamp() - statement_timestamp()"
+    return f"1 / CASE WHEN %s + ({since}) < %s THEN 1 ELSE 0 END", [now, offers.last_moment(slot, slot.area)]
+
+
+def _was_late(fault: DatabaseError) -> bool:
+    """Whether a statement came to nothing because of `_in_time`."""
+    return isinstance(fault.__cause__, DivisionByZero)
 
 
 def _give_place_back(slot_id: int) -> None:

@@ -76,24 +76,37 @@ def alone() -> AbstractContextManager[Any]:
     return nullcontext() if on_postgresql() else transaction.atomic()
 
 
-def write_if(update: Statement, *inserts: Insert) -> bool:
+def write_if(update: Statement, proof: Statement, *inserts: Insert) -> bool:
     """Insert the rows, and change what `update` changes, if it changes something; else neither. In `alone`.
+
+    `proof` is an expression that PostgreSQL works out for the row that is changed, after any wait for it; where that
+    fails, all fails. SQLite waits before the statement, and does without.
 
     PostgreSQL does it in one statement, which is all or nothing by itself: nothing is locked while we are asked. On
     SQLite the caller has to leave the transaction with an error where it came to nothing.
     """
     if not on_postgresql():
-        return write_step_by_step(update, *inserts)
-    text, values = update
+        return write_step_by_step(update, proof, *inserts)
+    text, values = _returning(update, proof)
     text = _write_if_text(text, *((model, tuple(rows[0])) for model, rows in inserts))
     # Sent once, whatever happens: it may have been done although nobody said so.
     done = _send(connections[DEFAULT_DB_ALIAS], text, [*values, *(_as_json(rows) for _, rows in inserts)])
     return bool(done.rows[0][0])
 
 
-def write_step_by_step(update: Statement, *inserts: Insert) -> bool:
+def change_if(update: Statement, proof: Statement) -> bool:
+    """What `write_if` does, without rows to insert. In a transaction of the caller."""
+    return bool(run(*(_returning(update, proof) if on_postgresql() else update)).row_count)
+
+
+def _returning(update: Statement, proof: Statement) -> Statement:
+    (text, values), (expression, more) = update, proof
+    return f"{text} RETURNING {expression}", [*values, *more]
+
+
+def write_step_by_step(update: Statement, proof: Statement, *inserts: Insert) -> bool:
     write(*inserts)
-    return bool(run(*update).row_count)
+    return change_if(update, proof)
 
 
 def write(*inserts: Insert) -> None:
@@ -192,7 +205,7 @@ def _insert_text(model: type[Model], names: tuple[str, ...]) -> str:
 
 @cache
 def _write_if_text(update: str, *inserts: tuple[type[Model], tuple[str, ...]]) -> str:
-    steps = [f"done AS ({update} RETURNING 1)"]
+    steps = [f"done AS ({update})"]
     for number, (model, names) in enumerate(inserts):
         steps.append(f"step{number} AS ({_insert_text(model, names)} WHERE EXISTS (SELECT 1 FROM done))")
     return f"WITH {', '.join(steps)} SELECT COUNT(*) FROM done"

@@ -20,6 +20,8 @@ from bookjob_site.environment import VAR_DIR, switch, whole
 # How long PostgreSQL itself lets a session wait: shorter than the server's patience with a request, so that a caller
 # hears "try again" and not nothing.
 TIME_LIMITS = "-c lock_timeout=8000 -c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000"
+# Each statement sees what is committed when it begins, whatever the database's own default is: a booking relies on it.
+ISOLATION = r"-c default_transaction_isolation=read\ committed"
 # A host that vanished without a word is given up after as long, not after the quarter of an hour that TCP takes.
 TCP_LIMITS = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
 # What Django and not the driver understands of the options in a URL.
@@ -140,7 +142,7 @@ def _prepare_postgresql(name: str, found: dict[str, Any]) -> None:
     for option, number in TCP_LIMITS.items():
         options.setdefault(option, number)
     if not through_pgbouncer:
-        options.setdefault("options", TIME_LIMITS)
+        options["options"] = f"{options.get('options', TIME_LIMITS)} {ISOLATION}"
     # Longer than PostgreSQL's own limits: whoever is not answered by then is talking to nobody.
     found["LONGEST_WAIT"] = 18
     # A connection is looked at before a request uses it: after a restart of the database nobody gets an error.

@@ -32,12 +32,15 @@ def sample(name: str) -> dict:
 
 @contextlib.contextmanager
 def clock_stands_at(now: datetime = NOW):
-    """Searches and bookings are decided at this moment; tokens and sessions still live by the real clock."""
+    """Searches and bookings are decided at this moment; tokens and sessions still live by the real clock.
+
+    Yields the clock, whose `now` a test may replace.
+    """
     stopped = SimpleNamespace(now=lambda: now)
     with contextlib.ExitStack() as stack:
         for module in ("services", "views", "blackouts", "management.commands.seed_slots"):
             stack.enter_context(mock.patch(f"bookings.{module}.timezone", stopped))
-        yield
+        yield stopped
 
 
 def make_area(code="LEEDS", time_zone="Europe/London", **fields) -> ServiceArea:

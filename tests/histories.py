@@ -32,6 +32,7 @@ from tests.helpers import path_of, tomorrow
 CAPACITIES = [1, 1, 2, 2, 3, 5, 10_000]
 ALWAYS_FREE = len(CAPACITIES) - 1
 ORDERS = 24
+VARIANTS = 5  # bodies for one order and place
 # Whoever had no answer does not know when it was done, if it was: at the latest so many seconds after he gave up. The
 # database has ended by then what a process that died had asked it for.
 SETTLED = 5
@@ -112,7 +113,7 @@ def technician(history: History, calls: int, seed: int) -> None:
                 phone.book(**draw.choice(said[-3:]))
             else:
                 order, place = f"WO-{draw.randrange(ORDERS)}", draw.randrange(len(CAPACITIES))
-                said.append({"order": order, "place": place, "variant": int(draw.random() < 0.1)})
+                said.append({"order": order, "place": place, "variant": draw.randrange(VARIANTS)})
                 phone.book(**said[-1])
 
 
@@ -293,6 +294,8 @@ def check(history: History, *, disturbed: bool = False) -> list[str]:
                     of_order[order].append(Operation(*span, ("found", number, place, variant)))
                 case {"error": "already_booked", "number": number}:
                     of_order[order].append(Operation(*span, ("taken", number, place, variant)))
+                case {"error": "cancelled_meanwhile", "number": number}:
+                    of_order[order].append(Operation(*span, ("late", number, place, variant)))
                 case {"error": "conflicting_duplicate", "number": number}:
                     of_order[order].append(Operation(*span, ("conflict", number, place, variant)))
                 case {"error": "slot_unavailable", "reason": reason}:
@@ -324,10 +327,10 @@ def check_orders(history: History, operations: dict[str, list[Operation]], place
     ):
         rows[order].add((number, place_of[slot]))
     for order in rows.keys() | operations.keys():
-        ends, stuck = legal(operations[order], (), order_step(history.policy))
+        ends, stuck = legal(operations[order], ((), frozenset()), order_step(history.policy))
         if stuck:
             faults.append(f"No legal order of what was answered for {order}: stuck at {stuck}")
-        elif rows[order] not in [{(number, place) for number, place, _ in end} for end in ends]:
+        elif rows[order] not in [{(number, place) for number, place, _ in active} for active, _ in ends]:
             faults.append(f"Answered for {order} was {ends}, but the rows say {rows[order]}")
     return faults
 
@@ -379,37 +382,47 @@ def legal(operations: list[Operation], first: Hashable, step: Callable) -> tuple
 
 
 def order_step(policy: str) -> Callable:
-    """What the active bookings of one order, (number, place, what was asked for), are after an operation, or None."""
+    """What has become of one order after an operation, or None where it cannot be.
+
+    That is its active bookings, (number, place, what was asked for), and whatever was ever asked for and granted: a
+    history is over before such a body is a wish again.
+    """
 
     def step(state: tuple, what: tuple) -> tuple | None:
-        numbers = {number: place for number, place, _ in state}
+        active, granted = state
+        numbers = {number: place for number, place, _ in active}
         match what:
             case ("none",):
-                return state if not state else None
+                return state if not active else None
             case ("cancel", number, place):
-                return tuple(b for b in state if b[0] != number) if numbers.get(number) == place else None
+                return (tuple(b for b in active if b[0] != number), granted) if numbers.get(number) == place else None
             case ("move", number, before, after):
                 if numbers.get(number) != before or after in numbers.values():
                     return None
-                return tuple((n, after if n == number else place, asked) for n, place, asked in state)
-        place, variant = what[-2:]
-        found = [number for number, _, asked in state if asked == (place, variant)]
-        there = place in numbers.values()
+                return tuple((n, after if n == number else place, asked) for n, place, asked in active), granted
+        asked = place, _ = what[-2:]
+        found = [number for number, _, of_it in active if of_it == asked]
+        is_late, there = asked in granted and not found, place in numbers.values()
+        fresh = not found and not is_late and not there
         match what:
             case ("found", number, _, _):
                 return state if number in found else None
+            case ("late", number, _, _):
+                return state if is_late and number not in numbers and (not active or policy == "multiple") else None
             case ("conflict", number, _, _):
-                return state if not found and numbers.get(number) == place else None
+                return state if not found and not is_late and numbers.get(number) == place else None
             case ("taken", number, _, _):
-                return state if policy != "multiple" and number in numbers and not found and not there else None
+                if number not in numbers or found:
+                    return None
+                return state if is_late or (policy != "multiple" and fresh) else None
             case ("free for", _, _):
-                return state if not found and not there and (not state or policy != "single") else None
+                return state if fresh and (not active or policy != "single") else None
             case ("book", number, _, _):
-                room = not state or (policy == "multiple" and not found and not there)
-                return (*state, (number, place, (place, variant))) if room and number not in numbers else None
+                room = fresh and (not active or policy == "multiple") and number not in numbers
+                return ((*active, (number, place, asked)), granted | {asked}) if room else None
             case ("rebook", number, _, _):
-                alone = policy == "move" and list(numbers) == [number]
-                return ((number, place, (place, variant)),) if alone and not found and not there else None
+                alone = fresh and policy == "move" and list(numbers) == [number]
+                return (((number, place, asked),), granted | {asked}) if alone else None
         raise ValueError(what)
 
     return step

@@ -81,7 +81,6 @@ FAULTS = {
     "wrong_types_409": "refuses_wrong_types",
     "no_json_500": "refuses_no_json",
     "array_read": "refuses_array",
-    "mismatch_ignored": "refuses_order_mismatch",
     "content_type_ignored": "refuses_content_type",
     "refused_but_booked": "refusals_book_nothing",
     "overbooks": "race",
@@ -316,8 +315,6 @@ class StandIn:
         self.check_types(body)
         self.check_spellings(order, body)
         period = self.named_period(body)
-        if body.get("OriginalOrderNum", order) != order and not self.has("mismatch_ignored"):
-            raise Refusal(400, "order_mismatch", "/OriginalOrderNum")
         if self.has("copies_race") and period != self.periods[-1]:
             # Looks first and books later, as one does who never heard of copies.
             earlier = self.earlier(order, body, raw, period)

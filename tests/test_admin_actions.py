@@ -98,7 +98,7 @@ class TestOne:
 
     def test_the_cancelled_order_can_be_booked_again_under_a_new_number(self, dispatcher, work_order):
         desk.perform(dispatcher, "cancel", work_order, **FORMS["cancel"])
-        again = desk.book(work_order.slot)
+        again = desk.book(work_order.slot, UserName="tech.jones")
         assert again.order_num != work_order.order_num
 
     def test_move_takes_one_place_and_gives_the_other_back(self, dispatcher, work_order):

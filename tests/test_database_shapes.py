@@ -31,6 +31,7 @@ LIMITS = (
     "ALTER ROLE postgres SET lock_timeout = '8s'",
     "ALTER ROLE postgres SET statement_timeout = '15s'",
     "ALTER ROLE postgres SET idle_in_transaction_session_timeout = '20s'",
+    "ALTER ROLE postgres SET default_transaction_isolation = 'read committed'",
 )
 
 
@@ -198,7 +199,7 @@ class TestPgBouncer:
         bouncer.start()
         answer = service.request("GET", "/readyz")
         assert answer.status == 503
-        assert answer.json() == {"status": "the database role has no time limits: see docs/databases.md"}
+        assert answer.json() == {"status": "the database role lacks its settings: see docs/databases.md"}
 
     @in_torture
     def test_the_time_limits_hold(self, own_server, start_on, through_pgbouncer):

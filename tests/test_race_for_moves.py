@@ -7,7 +7,8 @@ from tests.helpers import at_once, tomorrow
 
 @pytest.fixture
 def moving(start_service):
-    return start_service(BOOKJOB_FOLLOWUP_POLICY="move")
+    """Bodies that come again are wishes here, not late copies: each of them moves the booking."""
+    return start_service("tests.forgetful", BOOKJOB_FOLLOWUP_POLICY="move")
 
 
 def state(service):

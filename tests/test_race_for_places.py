@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests import helpers
+from tests.conftest import SERVER
 from tests.helpers import at_once
 
 
@@ -40,6 +41,18 @@ class TestTheLastPlaces:
         verified = service.manage("verify_bookings")
         assert verified.returncode == 1
         assert "places for 3." in verified.stdout
+
+
+@pytest.mark.skipif(not SERVER, reason="SQLite has one isolation")
+@pytest.mark.parametrize("is_set", [True, False])
+def test_the_databases_own_isolation_makes_no_booking_fail(start_service, empty_database, is_set):
+    """tests.serializable says nothing of it when it connects, and fails."""
+    empty_database.execute(f"ALTER DATABASE {empty_database.name} SET default_transaction_isolation = 'serializable'")
+    service = start_service("bookjob_site.wsgi" if is_set else "tests.serializable")
+    body = service.make_slot(capacity=60)
+    answers = at_once([lambda order=order: service.book(f"WO-{order}", body) for order in range(60)])
+    assert ({answer.status for answer in answers} == {200}) == is_set
+    assert service.manage("verify_bookings").stdout == ""
 
 
 class TestTheSameBodyManyTimesAtOnce:

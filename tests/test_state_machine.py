@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from bookings import services, slots
 from bookings.models import AppointmentSlot, WorkOrder
-from tests.helpers import START, booking, clock_stands_at, make_slot, post
+from tests.helpers import NOW, START, booking, clock_stands_at, make_slot, post
 
 ORDERS = st.sampled_from(["WO-1", "WO-2", "WO-3"])
 PLACES = st.integers(0, 2)
@@ -32,10 +32,12 @@ class Desk(RuleBasedStateMachine):
 
     @initialize()
     def calendar(self):
+        self.clock.now = lambda: NOW
         self.slots = [make_slot(start=START + timedelta(hours=2 * number), capacity=2) for number in range(3)]
         self.capacity, self.is_open = [2, 2, 2], [True, True, True]
         self.where: dict[str, dict[int, str]] = {order: {} for order in ("WO-1", "WO-2", "WO-3")}
         self.numbers: set[str] = set()
+        self.granted: set[tuple[str, int]] = set()  # bodies that are late copies by now, unless they are repeats
 
     def taken(self, place):
         return sum(place in places for places in self.where.values())
@@ -52,7 +54,10 @@ class Desk(RuleBasedStateMachine):
             assert (answer.status_code, answer.json()["OrderNum"]) == (200, mine[place])
             return
         room = self.is_open[place] and self.taken(place) < self.capacity[place]
-        if mine and self.policy == "single":
+        if (order, place) in self.granted:
+            still = mine and (self.policy != "multiple")
+            assert answer.json()["detail"]["params"]["error"] == ("already_booked" if still else "cancelled_meanwhile")
+        elif mine and self.policy == "single":
             assert answer.json()["detail"]["params"]["error"] == "already_booked"
         elif not room:
             assert answer.json()["detail"]["params"]["error"] == "slot_unavailable"
@@ -61,11 +66,19 @@ class Desk(RuleBasedStateMachine):
             assert answer.json()["OrderNum"] == number
             del mine[old]
             mine[place] = number
+            self.granted.add((order, place))
         else:
             number = answer.json()["OrderNum"]
             assert number not in self.numbers
             self.numbers.add(number)
             mine[place] = number
+            self.granted.add((order, place))
+
+    @rule()
+    def wait_until_no_copy_is_late(self):
+        later = self.clock.now() + services.LATE_COPY
+        self.clock.now = lambda: later
+        self.granted.clear()
 
     @rule(order=ORDERS, place=PLACES)
     def send_another_body(self, order, place):
@@ -157,7 +170,7 @@ def test_the_rows_always_are_what_was_answered(policy):
 
     InTransaction.policy = policy
     assert connection.in_atomic_block
-    with override_settings(BOOKJOB_FOLLOWUP_POLICY=policy), clock_stands_at():
+    with override_settings(BOOKJOB_FOLLOWUP_POLICY=policy), clock_stands_at() as InTransaction.clock:
         run_state_machine_as_test(
             InTransaction, settings=settings(max_examples=25, stateful_step_count=25, deadline=None)
         )

@@ -246,11 +246,6 @@ REFUSALS: dict[str, tuple[str, set[int], Callable[[dict[str, Any]], list[Any]]]]
     ),
     "refuses_no_json": ("half a booking, and an empty body", {400}, lambda body: [json.dumps(body)[:-2], ""]),
     "refuses_array": ("a booking inside of a list", {400}, lambda body: [[body]]),
-    "refuses_order_mismatch": (
-        "a booking whose OriginalOrderNum is not the order of the path",
-        {400, 409},
-        lambda body: [body | {"OriginalOrderNum": f"{body['OriginalOrderNum']}-OTHER"}],
-    ),
 }
 
 
