@@ -4,23 +4,30 @@ A blackout hides slots and deletes nothing. It also hides the slots that are mad
 Christmas stays closed when somebody fills December. Bookings in it stay where they are and ask to be reviewed again.
 """
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
 from bookings.origin import record_each
 from bookings.services import BookingError
 
-# Rows that are written in one go. On SQLite bookings wait meanwhile: so many take a tenth of a second.
-BATCH = {"sqlite": 2_000, "postgresql": 10_000}
+T = TypeVar("T")
+
+# Rows that are written in one go, which takes a tenth of a second at most. On SQLite bookings wait meanwhile.
+BATCH = {"sqlite": 500, "postgresql": 2_000}
+# How often a step is tried that could not get its locks; each try waits as long as the database's settings say.
+TRIES = 3
+LONGEST_PAUSE = 0.2  # seconds
 # What all who write slots wait for on PostgreSQL; any number that nobody else uses.
 WRITER_LOCK = 0x51075
 
@@ -132,6 +139,36 @@ def covering(blackouts: Iterable[Blackout], worker: str, start: datetime, end: d
 
 
 # --- What all share who write slots, inside their transaction ------------------------------------------------
+
+
+def write(step: Callable[[], T]) -> T:
+    """One short step of a long command, in a transaction of its own, as the only writer of slots.
+
+    Tried again where it did not get its locks. Raises OperationalError where it never did.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return _write_once(step)
+        except OperationalError as fault:
+            # Inside of another transaction nothing can be tried again.
+            if connection.in_atomic_block or not _is_about_locks(fault):
+                raise
+    return _write_once(step)
+
+
+def _write_once(step: Callable[[], T]) -> T:
+    with transaction.atomic():
+        only_writer()
+        began = time.monotonic()
+        done = step()
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        # SQLite's one lock goes to who asks first, and who waits asks now and then: leave them as long as it was held.
+        time.sleep(min(time.monotonic() - began, LONGEST_PAUSE))
+    return done
+
+
+def _is_about_locks(fault: OperationalError) -> bool:
+    return isinstance(fault.__cause__, LockNotAvailable | DeadlockDetected) or "locked" in str(fault)
 
 
 def only_writer() -> None:

@@ -79,6 +79,7 @@ class Plan:
 class Template:
     plans: list[Plan]
     areas: dict[str, ServiceArea]  # all that the plans name, by code; some may have to be made
+    remarks: list[Fault]  # what is no fault, but does nothing
 
 
 # --- Files -------------------------------------------------------------------------------------------------
@@ -173,8 +174,9 @@ def read_plans(entries: list[Entry], known: Mapping[str, ServiceArea]) -> Templa
             plans.append(plan)
     if not faults:
         areas = {code: areas.get(code) or known[code] for plan in plans for code in plan.areas}
-        faults = _contradictions(plans, areas)
-    return sorted(faults, key=lambda fault: fault.line) or Template(plans, areas)
+        faults = _without_slots(plans, areas) or _contradictions(plans, areas)
+    remarks = [remark for reading in readings for remark in reading.remarks]
+    return sorted(faults, key=lambda fault: fault.line) or Template(plans, areas, remarks)
 
 
 class _Reading:
@@ -183,6 +185,7 @@ class _Reading:
     def __init__(self, values: dict[str, Any], line_of: Callable[[str], int]) -> None:
         self.values, self.line_of = dict(values), line_of
         self.faults: list[Fault] = []
+        self.remarks: list[Fault] = []
 
     def fault(self, key: str, message: str) -> None:
         self.faults.append(Fault(key.partition(".")[0], message, self.line_of(key)))
@@ -220,6 +223,8 @@ class _Reading:
             self.fault("time_zone", f"The area {code} is in {there.time_zone}, not in {zone}.")
         elif problem := calendars.time_zone_problem(zone):
             self.fault("time_zone", problem)
+        elif not there and (other := _spelled_otherwise(code, {**known, **areas})):
+            self.fault("area", f"The area {code} would be a second {other}: write it as it is there.")
         elif not there and name:
             areas[code] = ServiceArea(code=code, name=name, time_zone=zone)
 
@@ -227,7 +232,9 @@ class _Reading:
         codes = self.take("area", _names)
         for code in codes or []:
             if code not in areas and not self.faults:
-                self.fault("area", f"There is no area {code!r}. With name and time_zone it would be made.")
+                other = _spelled_otherwise(code, areas)
+                remedy = f"There is {other}." if other else "With name and time_zone it would be made."
+                self.fault("area", f"There is no area {code!r}. {remedy}")
         first: Any = self.take("from", _day)
         until: Any = None
         if "days" in self.values and "until" not in self.values:
@@ -245,7 +252,10 @@ class _Reading:
         weekdays = self.take("weekdays", lambda text: calendars.read_weekdays(_text(text)), set(range(7)))
         exceptions = self.take("exceptions", _exceptions, {})
         for day in exceptions:
-            if first and until and not first <= day <= until:
+            if first and day < first:
+                line = self.line_of(f"exceptions.{day}")
+                self.remarks.append(Fault("exceptions", f"exceptions: {day} is before the first day.", line))
+            elif until and day > until:
                 self.fault(f"exceptions.{day}", f"exceptions: {day} is not a day of this plan.")
         days_off = frozenset[date]()
         if first and until:
@@ -271,6 +281,16 @@ class _Reading:
             line=self.line_of(""),
             **values,
         )
+
+
+def _without_slots(plans: list[Plan], areas: Mapping[str, ServiceArea]) -> list[Fault]:
+    """Plans that come to nothing, which is never meant: with --prune they would close all that is there."""
+    what = "The plan makes no slot: its hours are too short for its length, or all of its days are left out."
+    return [
+        Fault("", what, plan.line)
+        for plan in plans
+        if not any(next(plan.periods(areas[code].zone), None) for code in plan.areas)
+    ]
 
 
 def _contradictions(plans: list[Plan], areas: Mapping[str, ServiceArea]) -> list[Fault]:
@@ -307,6 +327,15 @@ def _contradictions(plans: list[Plan], areas: Mapping[str, ServiceArea]) -> list
                 faults.setdefault((lines[0], lines[1]), Fault("hours", f"{what} {when}{where}.", lines[1]))
             reaching = max(reaching, period, key=lambda known: known[1]) if who[0] else period
     return list(faults.values())
+
+
+def fold(name: str) -> str:
+    """Two names that are the same when folded are one person or place, spelled twice."""
+    return " ".join(name.casefold().split())
+
+
+def _spelled_otherwise(code: str, areas: Mapping[str, ServiceArea]) -> str | None:
+    return next((other for other in areas if other != code and fold(other) == fold(code)), None)
 
 
 # --- Values ------------------------------------------------------------------------------------------------

@@ -8,16 +8,23 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connection, transaction
 
 from bookings import blackouts, plans, supply
 from bookings.models import AppointmentSlot, HistoryEntry
 from tests.conftest import manage
 from tests.environment import ROOT
 from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
-from tests.test_seed_slots import everything, starts
+from tests.test_seed_slots import BEFORE, everything, starts
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _clock():
+    with clock_stands_at(BEFORE):
+        yield
+
 
 TOML = """\
 # Leeds has a pool and two workers, York is a place of its own.
@@ -218,7 +225,7 @@ class TestPrune:
     def test_what_the_template_has_no_longer_is_closed(self, seed):
         make_area()
         seed(plan())
-        assert seed(plan(hours='"08:00-11:00"', length="90"), "--prune") == (
+        assert seed(plan(hours='"08:00-11:00"', length="90"), "--prune", "--yes") == (
             "LEEDS: 10 slots created, 0 kept, 0 skipped, 10 closed.\n"
         )
         assert AppointmentSlot.objects.filter(is_withdrawn=True).count() == 10
@@ -228,8 +235,8 @@ class TestPrune:
     def test_what_it_has_again_is_opened_again(self, seed):
         make_area()
         seed(plan(workers='["anna"]'))
-        seed(plan(workers='["anna"]', hours='"09:00-13:00"'), "--prune")
-        assert seed(plan(workers='["anna"]'), "--prune") == (
+        seed(plan(workers='["anna"]', hours='"09:00-13:00"'), "--prune", "--yes")
+        assert seed(plan(workers='["anna"]'), "--prune", "--yes") == (
             "LEEDS: 0 slots created, 10 opened again, 0 kept, 0 skipped, 10 closed.\n"
         )
         assert set(starts(is_withdrawn=False)) & {"07.12. 08:00", "07.12. 09:00"} == {"07.12. 08:00"}
@@ -240,10 +247,10 @@ class TestPrune:
         seed(plan(workers='["anna"]'))
         before = everything()
         changed = plan(workers='["anna", "bob"]', hours='"09:00-13:00"')
-        told = seed(changed, "--prune", "--dry-run")
+        told = seed(changed, "--prune", "--yes", "--dry-run")
         assert everything() == before
         assert HistoryEntry.objects.count() == 10  # as they were added
-        assert told == seed(changed, "--prune") + "This was a dry run: nothing was written.\n"
+        assert told == seed(changed, "--prune", "--yes") + "This was a dry run: nothing was written.\n"
 
     def test_a_booked_slot_stays_and_what_it_overlaps_is_skipped(self, seed):
         make_area()
@@ -251,7 +258,7 @@ class TestPrune:
             seed(plan(workers='["anna"]'))
             first = AppointmentSlot.objects.earliest("start")
             make_booking(body=booking(first.start, first.end))
-            told = seed(plan(workers='["anna"]', hours='"09:00-13:00"'), "--prune")
+            told = seed(plan(workers='["anna"]', hours='"09:00-13:00"'), "--prune", "--yes")
         assert told.splitlines() == [
             "LEEDS: Mon 7 Dec 2026, 09:00-11:00 (Europe/London) is skipped:"
             " anna is busy Mon 7 Dec 2026, 08:00-10:00 (Europe/London).",
@@ -260,22 +267,25 @@ class TestPrune:
         first.refresh_from_db()
         assert (first.booked, first.is_withdrawn) == (1, False)
 
-    def test_only_its_areas_and_days_and_nothing_past_or_imported(self, seed):
+    def test_only_its_areas_and_days_and_nothing_past_or_of_others(self, seed):
         make_area()
         ten = {"start": datetime(2026, 12, 9, 20, tzinfo=UTC)}
         gone = make_slot(**ten)
         stays = [
             make_slot("YORK", **ten),
             make_slot(**ten, worker="anna", external_id="P-1"),
+            make_slot(**ten, worker="bob", source="import"),
+            make_slot(**ten, worker="carol", source="hand"),
+            make_slot(**ten, worker="dave", source="schedule"),
             make_slot(start=datetime(2026, 12, 6, 20, tzinfo=UTC)),
             make_slot(start=datetime(2026, 12, 12, 20, tzinfo=UTC)),
         ]
         with clock_stands_at():
-            seed(plan(), "--prune")
+            seed(plan(), "--prune", "--yes")
         assert [slot.is_withdrawn for slot in AppointmentSlot.objects.filter(pk=gone.pk)] == [True]
         assert not AppointmentSlot.objects.filter(pk__in=[slot.pk for slot in stays], is_withdrawn=True)
         with clock_stands_at(datetime(2026, 12, 10, tzinfo=UTC)):
-            assert seed(plan(hours='"20:00-22:00"'), "--prune").endswith(" 4 closed.\n")
+            assert seed(plan(hours='"20:00-22:00"'), "--prune", "--yes").endswith(" 3 past, 4 closed.\n")
 
     def test_hours_over_midnight_before_the_first_day_stay(self, seed):
         make_area()
@@ -294,11 +304,98 @@ class TestPrune:
 
     def test_the_booked_are_not_hidden_by_a_late_decision(self):
         slot = make_slot()
+        gone = supply.Gone(slot.start, slot.end, slot.area, "", slot.pk, is_free=True)
         with clock_stands_at():
             make_booking()
-        assert supply.withdraw_slots([slot.pk], by="test") == 0
+        assert supply.write_piece([gone], BEFORE, by="test").counts.total() == 0
         slot.refresh_from_db()
         assert not slot.is_withdrawn
+
+    def test_what_hides_more_than_a_tenth_of_what_is_free_asks_first(self, seed):
+        make_area()
+        workers = [f"w{number:02}" for number in range(11)]
+        seed(plan(workers=str(workers)))
+        before = everything()
+        told = (
+            "LEEDS: 20 of 110 free slots are in the plan no longer: more than a tenth."
+            " Look at the template and at --dry-run. --yes closes them, --yes 20 no more than these."
+        )
+        for flags in ([], ["--yes=19"]):
+            with pytest.raises(CommandError) as refused:
+                seed(plan(workers=str(workers[2:])), "--prune", *flags)
+            assert str(refused.value) == f"{told} Nothing was written."
+            assert everything() == before
+        assert seed(plan(workers=str(workers[2:])), "--prune", "--dry-run").startswith(f"{told}\nLEEDS: ")
+        # One of eleven is less, and what staff closed anyway is not free.
+        assert seed(plan(workers=str(workers[1:])), "--prune").endswith(" 10 closed.\n")
+        AppointmentSlot.objects.filter(worker="w01").update(is_open=False)
+        assert seed(plan(workers=str(workers[2:])), "--prune").endswith(" 10 closed.\n")
+        assert seed(plan(workers=str(workers[6:])), "--prune", "--yes=40").endswith(" 40 closed.\n")
+
+    def test_all_of_the_old_or_all_of_the_new_after_each_transaction(self, seed, monkeypatch):
+        make_area()
+        workers = f"{[f'w{number:02}' for number in range(6)]}"
+        seed(plan(workers=workers))
+        monkeypatch.setitem(blackouts.BATCH, connection.vendor, 20)
+        shown = self.watched(monkeypatch)
+        seed(plan(workers=workers, hours='"09:00-13:00"'), "--prune", "--yes")
+        assert shown == [60] * 6
+
+    def test_the_test_above_would_notice_what_is_hidden_first(self, seed, monkeypatch):
+        make_area()
+        workers = f"{[f'w{number:02}' for number in range(6)]}"
+        seed(plan(workers=workers))
+        shown = self.watched(monkeypatch)
+        pieces = supply.pieces
+        monkeypatch.setattr(supply, "pieces", lambda template, gone: [list(gone), *pieces(template)])
+        seed(plan(workers=workers, hours='"09:00-13:00"'), "--prune", "--yes")
+        assert min(shown) == 0
+
+    def watched(self, monkeypatch) -> list[int]:
+        """How many slots are shown after each transaction."""
+        shown, write = [], blackouts.write
+
+        def watch(step):
+            done = write(step)
+            shown.append(AppointmentSlot.objects.filter(is_withdrawn=False).count())
+            return done
+
+        monkeypatch.setattr(blackouts, "write", watch)
+        return shown
+
+    def test_what_another_system_took_back_stays_hidden(self, seed):
+        make_area()
+        seed(plan())
+        first, second, *_ = AppointmentSlot.objects.order_by("start")
+        AppointmentSlot.objects.filter(pk=first.pk).update(is_withdrawn=True, source="import", external_id="P-1")
+        # The id wandered on: the row is free to be taken up again.
+        AppointmentSlot.objects.filter(pk=second.pk).update(is_withdrawn=True, source="import")
+        assert seed(plan()).splitlines() == [
+            "LEEDS: Mon 7 Dec 2026, 08:00-10:00 (Europe/London) is skipped: its planning system has withdrawn it.",
+            "LEEDS: 0 slots created, 1 opened again, 8 kept, 1 skipped.",
+        ]
+        second.refresh_from_db()
+        assert (second.is_withdrawn, second.source) == (False, "plan")
+
+    def test_the_reasons_of_others_stay_as_they_are(self, seed):
+        make_area()
+        seed(plan(workers='["anna"]'))
+        closed = AppointmentSlot.objects.earliest("start")
+        AppointmentSlot.objects.filter(pk=closed.pk).update(is_open=False, closed_reason="Flood")
+        at = datetime(2026, 12, 8, tzinfo=UTC)
+        blackouts.close_slots(area=closed.area, start=at, end=at.replace(day=9), reason="Fair", by="test")
+        reasons = list(AppointmentSlot.objects.order_by("pk").values_list("pk", "is_open", "closed_reason", "blackout"))
+        seed(plan(workers='["anna"]', hours='"09:00-13:00"'), "--prune", "--yes")
+        seed(plan(workers='["anna"]'), "--prune", "--yes")
+        then = AppointmentSlot.objects.order_by("pk").values_list("pk", "is_open", "closed_reason", "blackout")
+        assert list(then)[: len(reasons)] == reasons
+
+    def test_a_run_that_has_nothing_to_do_locks_nothing(self, seed, monkeypatch):
+        make_area()
+        seed(plan())
+        monkeypatch.setattr(blackouts, "write", None)
+        assert seed(plan(), "--prune").endswith(" 10 kept, 0 skipped, 0 closed.\n")
+        assert seed(plan(hours='"09:00-13:00"'), "--prune", "--yes", "--dry-run").endswith("nothing was written.\n")
 
     def test_it_goes_with_a_template(self):
         make_area()
@@ -307,6 +404,7 @@ class TestPrune:
             call_command("seed_slots", *options, "--prune")
 
 
+NO_SLOT = "The plan makes no slot: its hours are too short for its length, or all of its days are left out."
 HEAD = "area,from,days,hours,length"
 
 
@@ -345,6 +443,8 @@ class TestFaults:
                 {"holidays": '"XX"'},
                 "line 7: holidays 'XX': no public holidays are known for it. GB-ENG, DE-BY and US are known.",
             ),
+            ({"length": "300"}, f"line 1: {NO_SLOT}"),
+            ({"from": "2026-12-11", "exceptions": '{ 2026-12-11 = "closed" }'}, f"line 1: {NO_SLOT}"),
             ({"exceptions": '{ 2026-12-24 = "closed" }'}, "line 7: exceptions: 2026-12-24 is not a day of this plan."),
             ({"exceptions": '{ soon = "closed" }'}, "line 7: exceptions soon is not a date such as 2026-12-01."),
             ({"exceptions": '{ 2026-12-07 = "shut" }'}, "line 7: exceptions 'shut' is not like 08:00-12:00."),
@@ -358,6 +458,13 @@ class TestFaults:
     def test_in_one_plan(self, refusal, changes, fault):
         make_area()
         assert refusal(plan(**changes)) == [fault]
+
+    def test_an_exception_before_the_first_day_is_said_and_does_nothing(self, seed):
+        make_area()
+        assert seed(plan(exceptions='{ 2026-12-01 = "closed" }')).splitlines() == [
+            "line 7: exceptions: 2026-12-01 is before the first day.",
+            "LEEDS: 10 slots created, 0 kept, 0 skipped.",
+        ]
 
     def test_all_of_them_at_once(self, refusal):
         make_area()
@@ -481,7 +588,9 @@ def test_a_run_that_is_killed_is_simply_run_again(empty_database, tmp_path):
     """The process is killed, as by a machine that goes down, once some of its slots are there."""
     file = tmp_path / "slots.toml"
     workers = [f"worker-{number}" for number in range(40)]
-    file.write_text(plan(name='"Leeds"', time_zone='"Europe/London"', workers=str(workers), until="2027-06-30"))
+    # So far ahead that it is to come, whenever this runs.
+    days = {"from": "2098-12-07", "until": "2099-06-30"}
+    file.write_text(plan(name='"Leeds"', time_zone='"Europe/London"', workers=str(workers), **days))
     command = [sys.executable, "manage.py", "seed_slots", f"--template={file}"]
     environment = os.environ | {"DATABASE_URL": empty_database.url}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)

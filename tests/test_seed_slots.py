@@ -6,11 +6,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from bookings.models import AppointmentSlot, ServiceArea
+from bookings import supply
+from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
 from tests.conftest import manage
 from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _clock():
+    """Before all days of the plans."""
+    with clock_stands_at(BEFORE):
+        yield
+
+
+BEFORE = datetime(2026, 9, 1, tzinfo=UTC)
 
 # 30 November 2026 is a Monday.
 PLAN = {"from": "2026-11-30", "days": "7", "hours": "08:00-12:00,13:00-17:00", "length": "120", "weekdays": "mon-fri"}
@@ -132,7 +143,7 @@ class TestWhatIsThereAlready:
         with clock_stands_at():
             make_booking(body=booking(slot.start, slot.end))
         before = everything()
-        assert seed(length="60", capacity="9") == "LEEDS: 0 slots created, 40 kept, 0 skipped.\n"
+        assert seed(length="60", capacity="9").splitlines()[-1] == "LEEDS: 0 slots created, 40 kept, 0 skipped."
         assert everything() == before
 
     def test_a_closed_slot_stays_closed(self):
@@ -154,6 +165,131 @@ class TestWhatIsThereAlready:
     def test_pools_may_overlap(self):
         make_slot(start=datetime(2026, 11, 30, 9, tzinfo=UTC))
         assert seed(days="1") == "LEEDS: 4 slots created, 0 kept, 0 skipped.\n"
+
+
+class TestWhatARunDidNotDo:
+    """It is said, and of each kind no more than the first ten unless all are asked for."""
+
+    def test_the_first_ten_that_are_skipped_then_a_count(self):
+        for day in range(5):
+            start = datetime(2026, 11, 30, tzinfo=UTC) + timedelta(days=day)
+            make_slot(start=start, end=start + timedelta(days=1), worker="anna")
+        told = seed(workers="anna").splitlines()
+        assert [line.count(" is skipped: anna is busy ") for line in told] == [1] * 10 + [0, 0]
+        assert told[10:] == [
+            "10 more skipped: --verbose names all.",
+            "LEEDS: 0 slots created, 0 kept, 20 skipped.",
+        ]
+        assert [line.count(" is skipped: ") for line in seed("--verbose", workers="anna").splitlines()] == [1] * 20 + [
+            0
+        ]
+
+    def test_other_places_than_the_plan_says(self):
+        make_area()
+        seed(days="1", capacity="2")
+        before = everything()
+        told = seed("--dry-run", days="1", capacity="3").splitlines()
+        assert told[0] == (
+            "LEEDS: Mon 30 Nov 2026, 08:00-10:00 (Europe/London) has 2 places and is kept, but the plan says 3."
+        )
+        assert told[4] == "LEEDS: 0 slots created, 4 kept, 0 skipped."
+        assert seed(days="1", capacity="3").splitlines() == told[:-1]
+        assert everything() == before
+
+    def test_the_plans_places_are_taken_over_where_nothing_forbids_it(self):
+        make_area()
+        seed(days="1", capacity="3")
+        first, *others = AppointmentSlot.objects.order_by("start")
+        AppointmentSlot.objects.filter(pk=first.pk).update(booked=2)
+        AppointmentSlot.objects.filter(pk=others[0].pk).update(source="hand")
+        told = seed("--resize", days="1", capacity="1")
+        assert told.splitlines() == [
+            "LEEDS: Mon 30 Nov 2026, 08:00-10:00 (Europe/London) has 3 places and is kept, but the plan says 1,"
+            " and 2 are booked.",
+            "LEEDS: Mon 30 Nov 2026, 10:00-12:00 (Europe/London) has 3 places and is kept, but the plan says 1,"
+            " and it was made by hand.",
+            "LEEDS: 0 slots created, 4 kept, 0 skipped, 2 resized.",
+        ]
+        assert list(AppointmentSlot.objects.order_by("start").values_list("capacity", flat=True)) == [3, 3, 1, 1]
+        entry = HistoryEntry.objects.filter(slot=others[2].pk).last()
+        assert (entry.event, entry.by, entry.details) == (
+            "resized",
+            "seed_slots",
+            {"before": {"capacity": 3}, "after": {"capacity": 1}},
+        )
+        assert seed("--resize", days="1", capacity="1").endswith("4 kept, 0 skipped.\n")
+
+    def test_what_is_over_is_never_made_again(self):
+        make_area()
+        with clock_stands_at(datetime(2026, 12, 2, 10, tzinfo=UTC)):
+            assert seed() == "LEEDS: 11 slots created, 0 kept, 0 skipped, 9 past.\n"
+            assert starts()[0] == "02.12. 10:00"
+        with clock_stands_at(datetime(2026, 12, 9, tzinfo=UTC)):
+            assert seed() == "LEEDS: 0 slots created, 11 kept, 0 skipped, 9 past.\n"
+            make_area("YORK")  # as after `purge`, which the history lets remove what is over by the real clock alone
+            with pytest.raises(CommandError, match=r"All days of the plan are over: it makes no slot\."):
+                seed(area="YORK")
+            assert not AppointmentSlot.objects.filter(area__code="YORK").exists()
+
+    def test_another_spelling_of_a_worker(self):
+        make_slot(worker="anna", start=datetime(2026, 10, 1, 8, tzinfo=UTC))
+        assert seed(workers="Anna,anna,bob,BOB ", days="1").splitlines() == [
+            "Anna is spelled like anna, and counts as another worker.",
+            "BOB is spelled like bob, and counts as another worker.",
+            "LEEDS: 16 slots created, 0 kept, 0 skipped.",
+        ]
+        assert "spelled" not in seed(workers="Anna,anna", days="1")
+
+    @pytest.mark.parametrize("name", [None, "Leeds"])
+    def test_another_spelling_of_an_area(self, name):
+        make_area()
+        told = refusal(area="leeds", name=name, time_zone=name and "Europe/London")
+        assert told == (
+            "The area leeds would be a second LEEDS: write it as it is there."
+            if name
+            else "There is no area 'leeds'. There is LEEDS."
+        )
+
+    @pytest.mark.parametrize(
+        "options", [{"length": "300"}, {"weekdays": "sat", "days": "5"}, {"hours": "sun 8:00-9:00"}]
+    )
+    def test_a_plan_that_makes_no_slot(self, options):
+        make_area()
+        assert refusal(**options) == (
+            "The plan makes no slot: its hours are too short for its length, or all of its days are left out."
+        )
+
+
+class TestTwoRunsAtOnce:
+    """The look for areas comes before another run makes the same one."""
+
+    @pytest.fixture(autouse=True)
+    def _another_run(self, monkeypatch):
+        add_areas = supply.add_areas
+
+        def late(template):
+            make_area("LEEDS", self.zone)
+            add_areas(template)
+
+        monkeypatch.setattr(supply, "add_areas", late)
+
+    zone = "Europe/London"
+
+    def test_that_make_the_same_area(self):
+        assert seed(name="Leeds", time_zone="Europe/London") == "LEEDS: 20 slots created, 0 kept, 0 skipped.\n"
+
+    def test_that_make_unlike_ones(self):
+        self.zone = "Asia/Tokyo"
+        with pytest.raises(CommandError, match="LEEDS names another area, or one was made at this moment"):
+            seed(name="Leeds", time_zone="Europe/London")
+        assert not AppointmentSlot.objects.exists()
+
+    def test_that_make_one_in_two_spellings(self, monkeypatch):
+        make = make_area
+        monkeypatch.setattr("tests.test_seed_slots.make_area", lambda code, zone: make("Leeds ", zone))
+        with pytest.raises(CommandError, match="LEEDS names another area, or one was made at this moment"):
+            seed(name="Leeds", time_zone="Europe/London")
+        assert not AppointmentSlot.objects.exists()
 
 
 class TestRefusals:

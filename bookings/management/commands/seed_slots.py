@@ -10,20 +10,22 @@ Example, all areas and workers from a file (docs/slots.md describes it), closing
     python manage.py seed_slots --template slots.toml --prune --dry-run
 
 Safe to repeat: a slot that exists is kept as it is, booked or not, open or closed; a slot that would overlap another
-one of the same worker is skipped and named. Slots are written in short transactions, so that bookings go on; a run
-that was killed can simply be run again.
+one of the same worker is skipped and named; what is over is not made any more. Slots are written in short
+transactions, so that bookings go on; a run that was killed can simply be run again. What was kept with other places
+than the plan says is named: --resize takes the plan's over, where the bookings leave it that.
 """
 
+import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from bookings import blackouts, plans, supply
+from bookings import plans, supply
 from bookings.models import ServiceArea
 from bookings.plans import Template
 
@@ -46,6 +48,10 @@ PLAN_OPTIONS = [
 ]
 
 
+# Lines about what was left out, of each kind; more of them are counted.
+SHOWN = 10
+
+
 class Command(BaseCommand):
     help = __doc__ or ""
 
@@ -55,38 +61,95 @@ class Command(BaseCommand):
             parser.add_argument(_option(name), dest=name, metavar=metavar, help=text)
         parser.add_argument("--template", type=Path, metavar="FILE", help="TOML or CSV instead of the options above")
         parser.add_argument("--prune", action="store_true", help="close unbooked slots that the template has no longer")
+        parser.add_argument(
+            "--yes",
+            nargs="?",
+            type=int,
+            const=sys.maxsize,
+            default=0,
+            metavar="N",
+            help="close more than a tenth of what is free, or as many as N slots of it",
+        )
+        parser.add_argument(
+            "--resize", action="store_true", help="give the slots of plans the places that they say now"
+        )
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+        parser.add_argument("--verbose", action="store_true", help=f"name all that was left out, not {SHOWN} of a kind")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        template, dry_run = self.template(options), options["dry_run"]
+        template, dry_run, now = self.template(options), options["dry_run"], timezone.now()
+        self.told: Counter[str] = Counter()
+        self.names_all = options["verbose"]
+        self.progress: tqdm[NoReturn] | None = None
+        for remark in template.remarks:
+            self.tell("remarks", str(remark))
+        for worker, other in supply.new_spellings(template):
+            self.tell("spellings", f"{worker} is spelled like {other}, and counts as another worker.")
+        gone = list(supply.missing_from(template, now)) if options["prune"] else []
+        if refusal := self.too_many(gone, supply.free_slots(template, now) if gone else {}, options["yes"]):
+            if not dry_run:
+                raise CommandError(f"{refusal} Nothing was written.")
+            self.stdout.write(refusal)
         if not dry_run:
-            supply.add_areas(template.areas.values())
+            try:
+                supply.add_areas(template)
+            except ValueError as error:
+                raise CommandError(str(error)) from None
         counts: Counter[tuple[str, str]] = Counter()
-        gone: set[int] = set()
-        if options["prune"]:
-            for area, slots in supply.missing_from(template, timezone.now()):
-                counts[area.code, "closed"] += len(slots) if dry_run else supply.withdraw_slots(slots, by="seed_slots")
-                gone.update(slots if dry_run else [])
-        with tqdm(total=supply.count_wanted(template), disable=None, unit="slot", unit_scale=True) as progress:
-            for wanted in blackouts.in_batches(supply.wanted_slots(template)):
-                added = supply.add_slots(wanted, by="seed_slots", ignore=gone, dry_run=dry_run)
-                counts.update(added.counts)
-                for slot, busy in added.clashes:
-                    progress.clear()
-                    self.stdout.write(
-                        f"{slot.area.code}: {slot.area.period_text(slot.start, slot.end)} is skipped:"
-                        f" {slot.worker} is busy {slot.area.period_text(*busy)}."
-                    )
-                progress.update(len(wanted))
+        total = supply.count_wanted(template) + len(gone)
+        with tqdm(total=total, disable=None, unit="slot", unit_scale=True) as self.progress:
+            for piece in supply.pieces(template, gone):
+                outcome = supply.write_piece(piece, now, by="seed_slots", resize=options["resize"], dry_run=dry_run)
+                counts.update(outcome.counts)
+                self.tell_of(outcome)
+                self.progress.update(len(piece))
+        for kind, number in self.told.items():
+            if number > SHOWN and not self.names_all:
+                self.stdout.write(f"{number - SHOWN} more {kind}: --verbose names all.")
         for code in template.areas:
-            reopened = f"{counts[code, 'reopened']} opened again, " if counts[code, "reopened"] else ""
-            closed = f", {counts[code, 'closed']} closed" if options["prune"] else ""
-            self.stdout.write(
-                f"{code}: {counts[code, 'created']} slots created, {reopened}{counts[code, 'kept']} kept,"
-                f" {counts[code, 'skipped']} skipped{closed}."
-            )
+            self.stdout.write(summary(code, counts, options["prune"]))
         if dry_run:
             self.stdout.write("This was a dry run: nothing was written.")
+        if {what for (_, what), number in counts.items() if number} <= {"past", "closed"}:
+            raise CommandError("All days of the plan are over: it makes no slot.")
+
+    def too_many(self, gone: list[supply.Gone], free: dict[str, int], allowed: int) -> str:
+        """Why a run asks first, or nothing. A tenth of an area is what a change of plans usually comes to."""
+        hidden = Counter(slot.area.code for slot in gone if slot.is_free)
+        large = [code for code in hidden if hidden[code] * 10 > free[code]]
+        if not large or hidden.total() <= allowed:
+            return ""
+        code = large[0]
+        others = f", and in {len(large) - 1} more areas" if len(large) > 1 else ""
+        return (
+            f"{code}: {hidden[code]} of {free[code]} free slots are in the plan no longer{others}: more than a tenth."
+            f" Look at the template and at --dry-run. --yes closes them, --yes {hidden.total()} no more than these."
+        )
+
+    def tell_of(self, outcome: supply.Outcome) -> None:
+        for slot, busy in outcome.clashes:
+            why = (
+                f"{slot.worker} is busy {slot.area.period_text(*busy)}"
+                if busy
+                else "its planning system has withdrawn it"
+            )
+            self.tell("skipped", f"{self.name(slot)} is skipped: {why}.")
+        for slot, there in outcome.unlike:
+            booked = f", and {there.booked} are booked" if there.booked > slot.capacity else ""
+            made = "" if there.source == supply.PLAN else f", and it was made by {there.source}"
+            line = f"{self.name(slot)} has {there.capacity} places and is kept, but the plan says {slot.capacity}"
+            self.tell("with other places", f"{line}{booked}{made}.")
+
+    def name(self, slot: supply.Wanted) -> str:
+        return f"{slot.area.code}: {slot.area.period_text(slot.start, slot.end)}"
+
+    def tell(self, kind: str, line: str) -> None:
+        """Say what was left out: the first of each kind, unless all are asked for."""
+        self.told[kind] += 1
+        if self.names_all or self.told[kind] <= SHOWN:
+            if self.progress is not None:
+                self.progress.clear()
+            self.stdout.write(line)
 
     def template(self, options: dict[str, Any]) -> Template:
         """From the file or from the options, checked as a whole."""
@@ -107,6 +170,17 @@ class Command(BaseCommand):
             faults = "\n".join(str(fault) for fault in found)
             raise CommandError(f"{path.name} is not right, and nothing was written.\n{faults}")
         return found
+
+
+def summary(code: str, counts: Counter[tuple[str, str]], is_pruned: bool) -> str:
+    """What became of the slots of an area, in one line; what seldom happens is named where it did."""
+    reopened = f"{counts[code, 'reopened']} opened again, " if counts[code, "reopened"] else ""
+    seldom = "".join(f", {counts[code, what]} {what}" for what in ("resized", "past") if counts[code, what])
+    closed = f", {counts[code, 'closed']} closed" if is_pruned else ""
+    return (
+        f"{code}: {counts[code, 'created']} slots created, {reopened}{counts[code, 'kept']} kept,"
+        f" {counts[code, 'skipped']} skipped{seldom}{closed}."
+    )
 
 
 def text_of(path: Path) -> str:
