@@ -18,10 +18,12 @@ worker_tmp_dir = next(filter(lambda folder: os.access(folder, os.W_OK), ["/dev/s
 timeout = 30  # longer than the statement and lock timeouts of the database
 keepalive = 65  # longer than a proxy keeps its side open, so that it never writes into a closed connection
 # A token or an order number that is too long gets an answer that helps from the service itself; far beyond that,
-# gunicorn refuses with a page of its own.
+# from worker.py.
 limit_request_line = 8190
+sendfile = False  # worker.py sends, so that no slow reader keeps a thread
 forwarder_headers = ""  # no header of a caller says where the service is mounted or who is logged in
 limit_request_field_size = 256 * 1024
+logger_class = "bookjob_site.worker.Lines"
 
 
 def when_ready(server: Any) -> None:

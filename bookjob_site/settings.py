@@ -115,6 +115,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
+STATICFILES_FINDERS = ["bookings.static_files.Finder"]
 # Without `collectstatic` the files come straight from the packages, so that the admin is never without its style.
 WHITENOISE_USE_FINDERS = not any(STATIC_ROOT.iterdir())
 

@@ -1,0 +1,282 @@
+"""Callers that send slowly, read slowly or never close: they keep no thread from others (bookjob_site/worker.py)."""
+
+import contextlib
+import json
+import socket
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from bookjob_site import worker
+from tests.helpers import error, path_of
+from tests.test_faults import workers
+from tests.test_metrics import wait_for
+from tests.test_over_http import raw
+
+LARGE_FILE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+# More than the threads of both workers, twice.
+MANY = 32
+PLAIN = {"GUNICORN_CMD_ARGS": "--worker-class gthread"}
+TOO_SLOW = error(408, "invalid_request", "The request came too slowly. Send it again.")
+
+
+@pytest.fixture
+def connect():
+    """A function that opens a connection, sends something and leaves it at that."""
+    with contextlib.ExitStack() as stack:
+
+        def open_one(port: int, text: bytes = b"", buffer: int = 0) -> socket.socket:
+            one = stack.enter_context(socket.socket())
+            if buffer:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            one.settimeout(30)
+            one.connect(("127.0.0.1", port))
+            one.sendall(text)
+            return one
+
+        yield open_one
+
+
+def is_alive(service, seconds=20) -> bool:
+    """Whether a request is answered; the service without its guard never does while the slow ones are there."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=seconds) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        with contextlib.suppress(TimeoutError):
+            return connection.recv(65536).startswith(b"HTTP/1.1 200 OK")
+        return False
+
+
+def head_of(service, length: int) -> bytes:
+    return (
+        f"POST {path_of('WO-slow')} HTTP/1.1\r\nHost: localhost\r\nx-access-token: {service.token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    ).encode()
+
+
+def rest_of(connection: socket.socket) -> bytes:
+    answer = b""
+    with contextlib.suppress(ConnectionResetError):
+        while block := connection.recv(65536):
+            answer += block
+    return answer
+
+
+def refused_as_too_slow(answer: bytes) -> bool:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head.startswith(b"HTTP/1.1 408 ") and json.loads(body) == TOO_SLOW
+
+
+BEGINNINGS = {
+    "nothing": lambda service: b"",
+    "one byte": lambda service: b"P",
+    "half a head": lambda service: head_of(service, 100)[:60],
+    "half a body": lambda service: head_of(service, 100) + b"{",
+    "half a chunk": lambda service: (
+        b"POST /api/v1/appointments/search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"
+    ),
+}
+
+
+class TestSlowSenders:
+    def test_any_number_of_them_keeps_no_thread(self, service, connect):
+        for beginning in BEGINNINGS.values():
+            for _ in range(MANY):
+                connect(service.port, beginning(service))
+        assert is_alive(service)
+        body = service.make_slot(capacity=9)
+        assert service.book("WO-1", body).status == 200
+
+    def test_the_test_above_would_notice_a_thread_for_each(self, start_service, connect):
+        service = start_service(**PLAIN)
+        for _ in range(MANY):
+            connect(service.port, b"P")
+        assert not is_alive(service, seconds=2)
+
+    @pytest.mark.parametrize("pieces", [2, 40])
+    def test_whoever_goes_on_is_answered(self, service, connect, pieces):
+        text = json.dumps(service.make_slot(capacity=9)).encode()
+        whole = head_of(service, len(text)) + text
+        connection = connect(service.port)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        step = len(whole) // pieces + 1
+        for at in range(0, len(whole), step):
+            connection.sendall(whole[at : at + step])
+            assert is_alive(service)  # so that the pieces come one by one
+        answer = rest_of(connection)
+        assert answer.startswith(b"HTTP/1.1 200 OK"), answer
+        assert b'"OrderNum":"FU-' in answer
+
+    @pytest.mark.parametrize("name", [name for name in BEGINNINGS if name != "nothing"])
+    def test_is_told_so_at_last(self, start_service, connect, name):
+        service = start_service("tests.hasty")
+        assert refused_as_too_slow(rest_of(connect(service.port, BEGINNINGS[name](service))))
+        assert '"status":408' in service.log.read_text()
+
+    def test_who_says_nothing_is_told_nothing(self, start_service, connect):
+        service = start_service("tests.hasty")
+        assert rest_of(connect(service.port)) == b""
+        # The next request of a connection that was kept, too.
+        kept = connect(service.port, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /li")
+        answer = rest_of(kept)
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert refused_as_too_slow(answer[answer.index(b"HTTP/1.1 408") :])
+
+    def test_a_body_that_is_far_too_large_and_stops_keeps_half_of_the_threads_at_most(self, service, connect):
+        for _ in range(MANY):
+            connect(service.port, head_of(service, 20_000_000) + b"{" * 1_100_000)
+        assert is_alive(service, seconds=10)
+
+    def test_a_caller_that_waits_for_100_continue(self, service, connect):
+        text = json.dumps(service.make_slot(capacity=9)).encode()
+        head = head_of(service, len(text)).replace(b"Connection: close", b"Connection: close\r\nExpect: 100-continue")
+        connection = connect(service.port, head)
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.sendall(text)
+        assert b"HTTP/1.1 200 OK" in rest_of(connection)
+
+    def test_callers_that_do_not_close_stop_nothing(self, service, connect):
+        ask = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        connections = [connect(service.port, ask) for _ in range(MANY)]
+        assert is_alive(service)
+        for connection in connections:
+            assert b"200 OK" in rest_of(connection)
+
+
+class TestSlowReaders:
+    ASK = f"GET {LARGE_FILE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+    def test_any_number_of_them_keeps_no_thread(self, service, connect):
+        for _ in range(MANY):
+            connect(service.port, self.ASK * 20, buffer=4096)
+        assert all(is_alive(service) for _ in range(MANY))
+
+    def test_the_test_above_would_notice_a_thread_for_each(self, start_service, connect):
+        service = start_service(**PLAIN)
+        for _ in range(MANY):
+            connect(service.port, self.ASK * 20, buffer=4096)
+        assert not all(is_alive(service, seconds=2) for _ in range(MANY))
+
+    def test_whoever_reads_on_gets_it_all(self, service, connect):
+        connection = connect(
+            service.port, self.ASK * 3 + self.ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        )
+        assert is_alive(service)
+        length = int(service.request("HEAD", LARGE_FILE).headers["content-length"])
+        answer = rest_of(connection)
+        assert answer.count(b"HTTP/1.1 200 OK\r\n") == 4
+        assert length * 4 < len(answer) < length * 4 + 4 * 2000
+
+    def test_whoever_does_not_is_cut_off_at_last(self, start_service, connect):
+        service = start_service("tests.hasty")
+        before = sockets_of(service)
+        connections = [connect(service.port, self.ASK * 20, buffer=4096) for _ in range(MANY)]
+        wait_for(lambda: sockets_of(service) == before)
+        length = int(service.request("HEAD", LARGE_FILE).headers["content-length"])
+        assert len(rest_of(connections[0])) < 20 * length
+
+    def test_no_source_map_is_published(self, service):
+        assert service.request("GET", LARGE_FILE).status == 200
+        assert service.request("GET", f"{LARGE_FILE}.map").status == 404
+
+
+def sockets_of(service) -> int:
+    links = [Path(f"/proc/{worker}/fd").iterdir() for worker in workers(service)]
+    return sum(str(link.readlink()).startswith("socket:") for folder in links for link in folder)
+
+
+class TestTheInbox:
+    """A request is whole exactly with its last byte, however it is cut."""
+
+    REQUESTS = (
+        b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /a HTTP/1.1\r\ncontent-LENGTH:  5 \r\nHost: a\r\n\r\n{\r\n\r}",
+        b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0\r\n\r\n12345\r\n0\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\nx: y\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+    )
+
+    @pytest.mark.parametrize("text", REQUESTS)
+    def test_at_every_cut(self, text):
+        for cut in range(len(text)):
+            inbox = worker.Inbox(text[:cut], 1000)
+            assert not inbox.is_whole, cut
+            inbox.take(text[cut:])
+            assert inbox.is_whole, cut
+        inbox = worker.Inbox(b"", 1000)
+        wholes = [inbox.take(text[at : at + 1]) or inbox.is_whole for at in range(len(text))]
+        assert wholes == [False] * (len(text) - 1) + [True]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            b"x" * (worker.LARGEST_HEAD + 1),
+            b"POST /a HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\n" + b"x" * 1001,
+            b"POST /a HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+            b"POST /a HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+            *(
+                b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+                for chunks in (
+                    b"-5\r\n", b"\r\n", b"x\r\n", b"x" * 2000, b"0\r\n" + b"x" * 9000, b"fffffff\r\n" + b"x" * 600_000,
+                )
+            ),
+        ],
+    )  # fmt: skip
+    def test_what_the_parser_refuses_is_not_waited_for(self, text):
+        assert worker.Inbox(text, 1000).is_whole
+
+    def test_the_pace(self):
+        clock = mock.Mock(return_value=0.0)
+        with mock.patch("bookjob_site.worker.clock", clock):
+            inbox = worker.Inbox(b"POST /a HTTP/1.1\r\n", 1_000_000)
+            clock.return_value = 14.0
+            inbox.take(b"Host: a\r\n")
+            assert inbox.pace.deadline == 15.0  # a head that drips is no progress
+            inbox.take(b"Content-Length: 900000\r\n\r\n")
+            assert inbox.pace.deadline == 29.0
+            for second in range(1, 200):  # a KB each second will do
+                clock.return_value = 14.0 + second
+                inbox.take(b"x" * 1024)
+                assert inbox.pace.deadline > clock()
+            deadline = inbox.pace.deadline
+            inbox.take(b"x" * 100)
+            assert inbox.pace.deadline == deadline  # less is not
+
+
+class TestWhatGunicornRefusesItself:
+    """ServiceMobility's body there, too, and nothing of the request in the log."""
+
+    MARKER = "Marker-4711"
+
+    @pytest.mark.parametrize("setting", ["off", "on"])
+    def test_each(self, start_service, setting):
+        service = start_service(BOOKJOB_DOCUMENTED_STATUSES_ONLY=setting)
+        for text, status, word in (
+            (f"POST /api/v1/workorders/WO {self.MARKER}/followup HTTP/1.1", 400, "invalid_request"),
+            (f"POST /{self.MARKER}", 400, "invalid_request"),
+            (f"{self.MARKER}", 400, "invalid_request"),
+            (f"GE\x01T /{self.MARKER} HTTP/1.1", 405, "method_not_allowed"),
+            (f"GET /{self.MARKER} HTTP/7.7", 400, "invalid_request"),
+            (f"GET /{self.MARKER * 1000} HTTP/1.1", 414, "too_large"),
+            (f"GET /{self.MARKER} HTTP/1.1\r\nx-access-token: {self.MARKER * 27_000}", 431, "too_large"),
+            ("\r\n".join(["GET / HTTP/1.1", *(f"x-{n}: {self.MARKER}" for n in range(200))]), 431, "too_large"),
+            (f"GET / HTTP/1.1\r\n{self.MARKER}", 400, "invalid_request"),
+            (f"GET / HTTP/1.1\r\nx y: {self.MARKER}", 400, "invalid_request"),
+            (f"GET / HTTP/1.1\r\nContent-Length: {self.MARKER}", 400, "invalid_request"),
+            ("GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked", 400, "invalid_request"),
+            (f"POST / HTTP/1.1\r\nTransfer-Encoding: {self.MARKER}", 501, "invalid_request"),
+        ):
+            answer = raw(service.port, text.encode() + b"\r\n\r\n")
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert b"\r\nContent-Type: application/json\r\n" in head, (text[:80], answer)
+            body = json.loads(body)
+            assert (body["code"], body["detail"]["params"], body["detail"]["dataPath"]) == (status, {"error": word}, "")
+            shown = 500 if setting == "on" else status
+            assert head.startswith(f"HTTP/1.1 {shown} ".encode()), (text[:80], answer)
+            assert self.MARKER not in answer.decode()
+        service.stop()
+        written = service.log.read_text()
+        assert self.MARKER not in written
+        lines = [json.loads(line) for line in written.splitlines()]  # gunicorn's own, too
+        assert {"gunicorn.error", "bookings.request"} <= {line["logger"] for line in lines}
+        assert [line["outcome"] for line in lines if line.get("status") == 414] == ["too_large"]
