@@ -27,7 +27,6 @@ import asyncpg  # noqa: E402
 import orjson  # noqa: E402
 from django.conf import settings  # noqa: E402
 from fastapi import FastAPI, Request, Response  # noqa: E402
-from pydantic import ValidationError  # noqa: E402
 from rest_framework import exceptions  # noqa: E402
 
 from bookings import authentication, bodies, errors, logs, lookup, offers, serializers, wire  # noqa: E402
@@ -177,11 +176,7 @@ async def read(request: Request, serializer: type[serializers.WireSerializer]) -
     if len(raw) > settings.BOOKJOB_MAX_BODY_BYTES:
         raise errors.TooLarge(settings.BOOKJOB_MAX_BODY_BYTES)
     body = bodies.read_body(raw)
-    try:
-        return body, serializer.model.model_validate(body.document)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        raise errors.InvalidRequest([serializer().fault(fault, body.document) for fault in found]) from None
+    return body, serializer().to_internal_value(body)
 
 
 # --- Reading -----------------------------------------------------------------------------------------------
@@ -222,7 +217,7 @@ async def open_periods(
 ) -> list[tuple[datetime, datetime]]:
     conditions = [TAKEABLE, "area_id = $6", "order_type IN ('', $7)"]
     values: list[Any] = [*limits(area, datetime.now(UTC)), area["id"], job.order_type]
-    if after := after or offers.latest_delivery(job):
+    if after := after or offers.latest_delivery(job, None):
         values.append(after)
         conditions.append(f"start >= ${len(values)}")
     wanted = []

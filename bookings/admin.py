@@ -392,6 +392,7 @@ class WorkOrderAdmin(DeskAdmin):
                 (other, state_label(other), period_lines(other.area, other.slot))
                 for other in details.relatives(row, self.get_queryset(request))
             ],
+            "unreadable": details.unreadable(row, job),
             "body": details.readable_body(row),
         }
 

@@ -3,16 +3,25 @@
 JSON allows texts that no two systems read alike: a key twice in one object, numbers that no double holds, NUL,
 half a character. Such a body cannot be stored faithfully, so it is refused (contract, section 5). Everything else
 is kept as the text that came, and `fingerprint` tells whether two texts mean the same.
+
+What is absent is left out while the text is read: `""`, null, and what becomes `[]` or `{}` without them. Whole
+numbers are int however they are spelled, so that 1002.0 is 1002.
+
+Python's objects can weigh forty times the text that they are read from. `_refuse_what_weighs_too_much` looks at the
+text alone: reading, checking and comparing a body takes at most twelve times the size of the largest one.
 """
 
 import decimal
 import hashlib
 import json
 import math
+import re
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import IO, Any, NoReturn
 
 import orjson
@@ -30,28 +39,43 @@ MAX_DEPTH = 100
 MAX_DRAINED_BYTES = 16 * 1024 * 1024
 # Exact, however long the number is.
 EXACT = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN, traps=[])
+EXACT_DIGITS, EXACT_LIMIT = 16, 10**15
+# Of a whole number that every JSON writer takes.
+LARGEST_INT = 2**63 - 1
+
+# How many times the size of the largest body its objects may weigh; the rest of the twelve is for what is made of them.
+MOST_WEIGHT = 10
+# What a piece of text costs in memory, at most, in bytes: a character outside of strings, and what begins with these.
+WEIGHT_OF_CHARACTER = 9
+WEIGHTS = {"{": 140, "[": 70, ":": 220, '"': 35, ".": 80, "e": 80, "E": 80}
+# A body that is smaller than this share of the largest one cannot weigh too much.
+LIGHT = 1 / 8
+
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_NOT_A_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+# Every escape that stands for something by itself, then the two halves of a pair, then what is left: NUL, half a pair.
+_ESCAPE = re.compile(
+    r"\\(?:[^u]|u(?!0000|[dD][89a-fA-F])|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|u(?P<nul>0000)|u(?P<half>))",
+    re.DOTALL,
+)
 
 
 @dataclass
 class Body:
-    """A JSON object and the text that it was read from. Numbers with a point or exponent are Decimal."""
+    """A JSON object without what is absent, and the text that it was read from.
+
+    A number that is not whole, or beyond 64 bits, is Decimal.
+    """
 
     text: str
     document: dict[str, Any]
 
     @cached_property
     def fingerprint(self) -> str:
-        """Equal for texts that are equal as JSON: the order of keys, white space and 1.0 for 1 do not count."""
-        try:
-            canonical = orjson.dumps(self.document, default=_canonical_decimal, option=orjson.OPT_SORT_KEYS)
-        except TypeError:  # a number of more than 64 bits; the same text, made more slowly
-            canonical = json.dumps(
-                self.document,
-                sort_keys=True,
-                ensure_ascii=False,
-                separators=(",", ":"),
-                default=_canonical_decimal,
-            ).encode()
+        """Equal for texts that say the same: the order of keys, white space, the spelling of numbers and what is
+        absent do not count."""
+        canonical = orjson.dumps(self.document, default=_canonical_decimal, option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(canonical).hexdigest()
 
 
@@ -61,24 +85,55 @@ def read_body(raw: bytes) -> Body:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         _refuse("The request body is not UTF-8 text.")
-    try:
-        document = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_float=_number,
-            parse_int=_whole_number,
-            parse_constant=_constant,
-        )
-    except RecursionError:
-        _refuse(f"The request body is nested deeper than {MAX_DEPTH} levels.")
-    except json.JSONDecodeError as fault:
-        _refuse(f"The request body is no JSON: {fault.msg} in line {fault.lineno}, column {fault.colno}.")
+    _refuse_what_weighs_too_much(text)
+    # Every character that cannot be stored comes escaped.
+    bad_character = _bad_character(text) if "\\u" in text else ""
+    document = _load(text, as_it_came=bool(bad_character))
     if not isinstance(document, dict):
         _refuse("The request body must be a JSON object.")
-    # Every level of nesting needs a bracket, and every character that cannot be stored comes escaped.
-    if "\\u" in text or text.count("{") + text.count("[") > MAX_DEPTH:
-        _check_depth_and_characters(document)
+    if bad_character:
+        _refuse(bad_character, errors.pointer_of(_way_to_bad_text(document) or []))
     return Body(text, document)
+
+
+def fingerprint_of(text: str) -> str:
+    """Of a body that was stored, by today's rule; empty if today's rules do not read it."""
+    try:
+        return read_body(text.encode()).fingerprint
+    except (errors.InvalidRequest, errors.TooLarge, UnicodeEncodeError):
+        return ""
+
+
+def document_as_it_came(text: str) -> dict[str, Any]:
+    """The object that the text of a Body says, with what is absent in its places."""
+    document: dict[str, Any] = _load(text, as_it_came=True)
+    return document
+
+
+def way_in(steps: Iterable[str | int], came: Any, read: Any) -> list[str | int]:
+    """The way to a node of `came`, the document as it came, from the way to it in `read`, without what is absent.
+
+    One object that stands where a list is expected has no index in either.
+    """
+    way: list[str | int] = []
+    for step in steps:
+        if isinstance(step, int):
+            if not isinstance(read, list):
+                continue
+            read, step = read[step], _index_as_it_came(step, came, read)
+            came = came[step]
+        else:
+            came, read = (node.get(step) if isinstance(node, dict) else None for node in (came, read))
+        way.append(step)
+    return way
+
+
+def dotted(way: Iterable[str | int]) -> str:
+    """`RequiredParts[0].Qty`"""
+    name = ""
+    for step in way:
+        name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
+    return name
 
 
 class AnswerRenderer(BaseRenderer):
@@ -123,7 +178,42 @@ def _refuse(message: str, data_path: str = "") -> NoReturn:
     raise errors.InvalidRequest([(data_path, message)])
 
 
+def _load(text: str, *, as_it_came: bool = False) -> Any:
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_whole_object if as_it_came else _object,
+            parse_float=_number,
+            parse_int=_whole_number,
+            parse_constant=_constant,
+        )
+    except json.JSONDecodeError as fault:
+        _refuse(f"The request body is no JSON: {fault.msg} in line {fault.lineno}, column {fault.colno}.")
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Without what is absent; the objects inside of it have been through here before."""
+    result = _whole_object(pairs)
+    for key, value in pairs:
+        if value.__class__ is list:
+            _leave_out_what_is_absent(value)
+        if not value and value != 0:  # 0 and False are there
+            del result[key]
+    return result
+
+
+def _leave_out_what_is_absent(items: list[Any]) -> None:
+    if list in map(type, items):
+        for item in items:
+            if item.__class__ is list:
+                _leave_out_what_is_absent(item)
+    if not all(items):
+        kept = [item for item in items if item or item == 0]
+        if len(kept) != len(items):
+            items[:] = kept
+
+
+def _whole_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
         twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
@@ -131,66 +221,107 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _number(text: str) -> decimal.Decimal:
+def _number(text: str) -> Any:
     as_double = float(text)
+    if len(text) < EXACT_DIGITS and 0 < abs(as_double) < EXACT_LIMIT and as_double.is_integer():
+        return int(as_double)  # 1.0: a double tells numbers of so few digits apart
     # Too large for a double, or so small that it would become 0.
     if math.isinf(as_double) or (as_double == 0 and any(digit in "123456789" for digit in text.lower().split("e")[0])):
         _refuse(f"The number {text[:40]} is beyond the range of a double.")
     try:
-        return decimal.Decimal(text)
+        number = decimal.Decimal(text)
     except decimal.InvalidOperation:
         _refuse(f"The number {text[:40]} is beyond the range of a double.")
+    if number == number.to_integral_value():
+        return _whole(int(number))
+    return number.normalize(EXACT)
 
 
-def _whole_number(text: str) -> int:
-    if len(text) > 310:
+def _whole_number(text: str) -> Any:
+    if len(text) < len(str(LARGEST_INT)):
+        return int(text)
+    if len(text) > 310 or math.isinf(float(text)):
         _refuse(f"The number {text[:40]}… is beyond the range of a double.")
-    _number(text)
-    return int(text)
+    return _whole(int(text))
+
+
+def _whole(number: int) -> Any:
+    return number if abs(number) <= LARGEST_INT else decimal.Decimal(number)
 
 
 def _constant(text: str) -> NoReturn:
     _refuse(f"{text} is no JSON number.")
 
 
-def _canonical_decimal(number: decimal.Decimal) -> Any:
-    if number == number.to_integral_value():
-        return int(number)
+def _canonical_decimal(number: decimal.Decimal) -> str:
     # No string of a body can look like this: NUL is refused.
-    return "\0" + str(number.normalize(EXACT))
+    return f"\0{number}"
 
 
 def _printable(text: str) -> str:
     return json.dumps(text[:100])
 
 
-def _check_depth_and_characters(document: dict[str, Any]) -> None:
-    for depth, path, text in _strings(document):
-        if depth > MAX_DEPTH:
+def _refuse_what_weighs_too_much(text: str) -> None:
+    """Looks at the text alone, before anything is made of it: how deep it goes, and what its objects will weigh."""
+    is_deep = text.count("{") + text.count("[") > MAX_DEPTH  # every level needs a bracket
+    is_heavy = len(text) > LIGHT * settings.BOOKJOB_MAX_BODY_BYTES
+    if not is_deep and not is_heavy:
+        return
+    bare = _STRING.sub('"', text)
+    if is_deep:
+        brackets = bare.encode(errors="replace").translate(None, _NOT_A_BRACKET)
+        if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
             _refuse(f"The request body is nested deeper than {MAX_DEPTH} levels.")
-        if "\0" in text:
-            _refuse(
-                "A text or a property's name holds the character NUL, which cannot be stored.",
-                path,
-            )
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            _refuse(
-                "A text or a property's name holds half a character (a lone surrogate).",
-                path,
-            )
+    if is_heavy:
+        pieces = sum(bare.count(piece) * weight for piece, weight in WEIGHTS.items())
+        words = sum(bare.count(word) for word in ("true", "false")) * WEIGHTS["e"]
+        weight = sys.getsizeof(text) + WEIGHT_OF_CHARACTER * len(bare) + pieces - words
+        if weight > MOST_WEIGHT * settings.BOOKJOB_MAX_BODY_BYTES:
+            raise errors.TooLarge(settings.BOOKJOB_MAX_BODY_BYTES, "has too many properties and values")
 
 
-def _strings(document: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
-    """Every key and string with its depth and JSON Pointer; an empty string stands for other nodes."""
-    pending: list[tuple[int, str, Any]] = [(1, "", document)]
-    while pending:
-        depth, path, node = pending.pop()
-        if isinstance(node, dict):
-            for key, value in node.items():
-                yield depth, path, key
-                pending.append((depth + 1, errors.pointer(path, key), value))
-        elif isinstance(node, list):
-            pending.extend((depth + 1, errors.pointer(path, index), value) for index, value in enumerate(node))
-        yield depth, path, node if isinstance(node, str) else ""
+def _index_as_it_came(index: int, came: list[Any], read: list[Any]) -> int:
+    if len(came) == len(read):
+        return index
+    return [place for place, item in enumerate(came) if _is_there(item)][index]
+
+
+def _is_there(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_is_there, value.values()))
+    if isinstance(value, list):
+        return any(map(_is_there, value))
+    return value is not None and value != ""
+
+
+def _bad_character(text: str) -> str:
+    """What is wrong with an escaped character of the text; empty if nothing is."""
+    for escape in _ESCAPE.finditer(text):
+        if escape["nul"]:
+            return "A text or a property's name holds the character NUL, which cannot be stored."
+        if escape["half"] is not None:
+            return "A text or a property's name holds half a character (a lone surrogate)."
+    return ""
+
+
+def _way_to_bad_text(node: Any) -> list[str | int] | None:
+    """The steps to the first text that cannot be stored, or to the object with such a key; None without one."""
+    if isinstance(node, str):
+        return [] if "\0" in node or not _is_whole(node) else None
+    steps: Any = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for step, value in steps:
+        if isinstance(step, str) and _way_to_bad_text(step) is not None:
+            return []
+        way = _way_to_bad_text(value)
+        if way is not None:
+            return [step, *way]
+    return None
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

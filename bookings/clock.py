@@ -5,7 +5,7 @@ Contract, section 5, "An instant". What has another form is refused, never read 
 """
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 # What lies outside is no date: .NET writes 0001-01-01 where it has none.
 FIRST_YEAR, LAST_YEAR = 1900, 2999
@@ -49,3 +49,16 @@ def read_day(text: str) -> date:
 def is_a_date(day: date) -> bool:
     """Whether a day, or a moment, lies in the years that make sense; what does not is read as no date."""
     return FIRST_YEAR <= day.year <= LAST_YEAR
+
+
+def is_day(found: date) -> bool:
+    """Whether it is a day alone, and no moment."""
+    return not isinstance(found, datetime)
+
+
+def last_moment(found: date, zone: tzinfo) -> datetime:
+    """The moment itself; of a day alone its last millisecond on the clock of `zone`."""
+    if isinstance(found, datetime):
+        return found
+    midnight = datetime.combine(found + timedelta(days=1), time(), zone)
+    return midnight.astimezone(UTC) - timedelta(milliseconds=1)

@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Iterable
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
 from pydantic import ValidationError
+from rest_framework.exceptions import APIException
 
-from bookings import wire
+from bookings import bodies, calendars, wire
 from bookings.models import HistoryEntry, RequiredPart, ServiceArea, WorkOrder
+from bookings.refusals import BookingError
 
 # More of them are found with the search.
 SHOWN_RELATIVES = 10
+# More of them are seen in the body.
+SHOWN_UNREADABLE = 50
 MAP = "https://www.openstreetmap.org/"
 
 Facts = list[tuple[str, str]]
@@ -21,9 +26,24 @@ Facts = list[tuple[str, str]]
 def read_job(work_order: WorkOrder) -> wire.BookJob | None:
     """What came, or None for a body that was taken under other rules than today's."""
     try:
-        return wire.BookJob.model_validate(json.loads(work_order.body))
-    except (ValidationError, ValueError):
+        return wire.BookJob.model_validate(bodies.read_body(work_order.body.encode()).document)
+    except (ValidationError, BookingError, APIException):
         return None
+
+
+def unreadable(work_order: WorkOrder, job: wire.BookJob | None) -> str:
+    """Which properties came and were read as absent, worked out from the body; empty where all were read."""
+    if job is None:
+        return ""
+    body = bodies.read_body(work_order.body.encode())
+    ways = wire.unreadable(body.document)
+    if not ways:
+        return ""
+    came = bodies.document_as_it_came(body.text)
+    names = [bodies.dotted(bodies.way_in(way, came, body.document)) for way in ways[:SHOWN_UNREADABLE]]
+    more = f" and {len(ways) - len(names)} more" if len(ways) > len(names) else ""
+    count = "1 property" if len(ways) == 1 else f"{len(ways)} properties"
+    return f"{count} could not be read: {', '.join(names)}{more}"
 
 
 def readable_body(work_order: WorkOrder) -> str:
@@ -135,7 +155,14 @@ def part_groups(work_order: WorkOrder) -> list[dict[str, Any]]:
     parts = work_order.required_parts.select_related("part_order").order_by("part_order_id", "position")
     for part in sorted(parts, key=lambda part: part.part_order_id is None):
         group = groups.setdefault(part.part_order_id, {"order": part.part_order, "parts": []})
-        group["parts"].append({"part": part, "due": _due(part, work_order), "is_late": _is_late(part, work_order)})
+        group["parts"].append(
+            {
+                "part": part,
+                "quantity": f"{part.quantity:f}".rstrip("0").rstrip("."),
+                "due": _due(part, work_order),
+                "is_late": _is_late(part, work_order),
+            }
+        )
     return list(groups.values())
 
 
@@ -186,8 +213,12 @@ def _plain(value: Any, area: ServiceArea | None = None) -> str:
     return "" if value is None else str(value)
 
 
-def _day(instant: Any, area: ServiceArea) -> str:
-    return f"{instant.astimezone(area.zone):%d %b %Y}".lstrip("0") if instant else ""
+def _day(found: date | None, area: ServiceArea) -> str:
+    """A day is that day everywhere; a moment is on the area's clock."""
+    if found is None:
+        return ""
+    day = calendars.local(found, area.zone) if isinstance(found, datetime) else found
+    return f"{day.day} {calendars.MONTHS[day.month]} {day.year}"
 
 
 def _due(part: RequiredPart, work_order: WorkOrder) -> str:

@@ -7,7 +7,7 @@ is 500 instead (401 stays), the body is the same.
 import logging
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django import db
@@ -23,7 +23,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions
 
 from bookings import metrics
-from bookings.services import BookingError
+from bookings.refusals import BookingError
 
 logger = logging.getLogger("bookings")
 
@@ -45,16 +45,23 @@ STATUS_OF = {
 }
 
 
-class InvalidRequest(BookingError):
-    """The body cannot be read; `faults` are (JSON Pointer, what is wrong there), all of them."""
+# An error never grows with the request (contract, section 2): so many faults are told, each of them so long.
+MOST_FAULTS = 50
+LONGEST_POINTER, LONGEST_MESSAGE = 500, 500  # characters
 
-    def __init__(self, faults: list[tuple[str, str]]) -> None:
+
+class InvalidRequest(BookingError):
+    """The body cannot be read; `faults` are (JSON Pointer, what is wrong there), the first of `count`."""
+
+    def __init__(self, faults: list[tuple[str, str]], count: int = 0) -> None:
         first_path, first_message = faults[0]
+        count = max(count, len(faults))
         super().__init__(
             "invalid_request",
-            first_message if len(faults) == 1 else f"{first_message} ({len(faults)} faults in all.)",
+            short(first_message if count == 1 else f"{first_message} ({count} faults in all.)"),
             data_path=first_path,
-            errors=[{"dataPath": path, "message": message} for path, message in faults],
+            errors=[{"dataPath": path, "message": short(message)} for path, message in faults[:MOST_FAULTS]],
+            **({"error_count": count} if count > 1 else {}),
         )
 
 
@@ -62,13 +69,26 @@ class TooLarge(exceptions.APIException):
     status_code = 413
     default_code = "too_large"
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The request is larger than {limit} bytes. Leave out what the visit does not need.")
+    def __init__(self, limit: int, fault: str = "") -> None:
+        super().__init__(
+            f"The request {fault or f'is larger than {limit} bytes'}. Leave out what the visit does not need."
+        )
 
 
-def pointer(parent: str, step: str | int) -> str:
-    """The JSON Pointer (RFC 6901) of a property or an element of `parent`."""
-    return f"{parent}/{str(step).replace('~', '~0').replace('/', '~1')}"
+def pointer_of(steps: Iterable[str | int]) -> str:
+    """The JSON Pointer (RFC 6901) of the way to a property or an element; of its beginning where it is too long."""
+    pointer = ""
+    for step in steps:
+        # Cut before it is escaped: a key may be as long as the body.
+        longer = f"{pointer}/{str(step)[: LONGEST_POINTER + 1].replace('~', '~0').replace('/', '~1')}"
+        if len(longer) > LONGEST_POINTER:
+            break
+        pointer = longer
+    return pointer
+
+
+def short(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
 
 
 def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:

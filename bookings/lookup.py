@@ -157,7 +157,7 @@ def _job(body: str) -> wire.Search | None:
         return None  # then the columns are all that is known
 
 
-def _texts_of(address: wire.Address) -> Iterator[str]:
+def _texts_of(address: wire.PostalAddress) -> Iterator[str]:
     yield from (address.addr_line1, address.addr_line2, address.addr_line3, address.addr_line4)
     yield from (address.city, address.region, address.country, address.intersection, address.zip)
 

@@ -12,7 +12,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import BooleanField, CharField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from bookings import calendars, countries, sql, wire
+from bookings import calendars, clock, countries, sql, wire
 from bookings.models import AppointmentSlot, AreaCode, PostcodePrefix, ServiceArea, WorkOrder, plain_postcode
 
 Condition = tuple[str, list[Any]]
@@ -75,7 +75,9 @@ def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Fo
 
     It may read from a replica (`using`); nothing else here does.
     """
-    wanted = wishes(job)
+    # A delivery on a day alone needs the area's clock before the area is read with its slots.
+    known = find_area(job, using) if any(map(clock.is_day, arrivals(job))) else None
+    wanted = wishes(job, known)
 
     def periods_by(conditions: dict[str, Condition], _: ServiceArea | None) -> sql.Statement:
         fitting = [_for_order(AREA_ID, job.order_type), *conditions.values(), *wanted.values()]
@@ -93,7 +95,7 @@ def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Fo
     word = _what_left_nothing(conditions, using)
     if not word:
         return search(job, now, using)  # somebody has given a place back in this very moment
-    delivery = latest_delivery(job)
+    delivery = latest_delivery(job, area)
     message = EMPTY[word].format(
         area=area.name,
         days=settings.BOOKJOB_HORIZON_DAYS,
@@ -123,10 +125,13 @@ def alternatives(slot: AppointmentSlot, order_type: str, now: datetime) -> list[
     return open_periods([*keeping, later], 3) or open_periods(keeping, 3)
 
 
-def wishes(job: wire.Search) -> dict[str, Condition]:
-    """What the request wants of a slot, by the word that says what left nothing."""
+def wishes(job: wire.Search, area: ServiceArea | None) -> dict[str, Condition]:
+    """What the request wants of a slot, by the word that says what left nothing.
+
+    The area has to be known only where a part arrives on a day alone.
+    """
     wanted: dict[str, Condition] = {}
-    delivery = latest_delivery(job)
+    delivery = latest_delivery(job, area)
     if delivery:
         # A slot is a working period: the first one that begins once the parts are there.
         wanted["parts"] = ("start >= %s", [sql.as_parameter(delivery)])
@@ -143,12 +148,16 @@ def wishes(job: wire.Search) -> dict[str, Condition]:
     return wanted
 
 
-def latest_delivery(job: wire.Search) -> datetime | None:
-    """When the last of the required parts arrives."""
-    return max(
-        (part.estimated_delivery for part in job.required_parts if part.estimated_delivery and not part.delete),
-        default=None,
-    )
+def arrivals(job: wire.Search) -> list[date]:
+    """When the required parts arrive: at an instant, or on a day."""
+    return [part.estimated_delivery for part in job.required_parts if part.estimated_delivery and not part.delete]
+
+
+def latest_delivery(job: wire.Search, area: ServiceArea | None) -> datetime | None:
+    """When the last of the required parts is there, on the clock of the area."""
+    # Without an area there is nothing to offer, whatever the clock.
+    zone = area.zone if area else UTC
+    return max((clock.last_moment(found, zone) for found in arrivals(job)), default=None)
 
 
 def _what_left_nothing(conditions: dict[str, Condition], using: str) -> str:
@@ -350,9 +359,9 @@ def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceA
     return slots.annotate(refusal=RawSQL(text, values, CharField()))  # type: ignore[no-redef]
 
 
-def find_area(job: wire.Search) -> ServiceArea | None:
+def find_area(job: wire.Search, using: str = DEFAULT_DB_ALIAS) -> ServiceArea | None:
     """The area of a visit (contract, section 4)."""
-    found = sql.run(*area_of(job))
+    found = sql.run(*area_of(job), using=using)
     return sql.read(ServiceArea, found.rows[0]) if found.rows else None
 
 

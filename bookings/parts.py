@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from bookings import sql, wire
-from bookings.models import PartOrder, RequiredPart
+from bookings import clock, sql, wire
+from bookings.models import PartOrder, RequiredPart, ServiceArea
 
 
 class PartGroup(NamedTuple):
@@ -50,6 +50,13 @@ def plan(parts: Iterable[wire.RequiredPart]) -> Planned:
             }
             planned.append((group if ordered.prod_num else None, row))
     return planned
+
+
+def on_the_clock_of(planned: Planned, area: ServiceArea) -> None:
+    """Make each delivery on a day alone a moment: the end of that day in the area, where the booking is made."""
+    for _, row in planned:
+        if row["estimated_delivery"] and clock.is_day(row["estimated_delivery"]):
+            row["estimated_delivery"] = clock.last_moment(row["estimated_delivery"], area.zone)
 
 
 def columns(planned: Planned) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from pydantic_core import ErrorDetails
 from rest_framework import serializers
 
 from bookings import feed, offers, wire
-from bookings.bodies import Body
-from bookings.errors import InvalidRequest, pointer
+from bookings.bodies import Body, document_as_it_came, dotted, way_in
+from bookings.errors import MOST_FAULTS, InvalidRequest, pointer_of
 from bookings.models import ID_LENGTH, WorkOrder
 from bookings.services import Booked
 
@@ -40,7 +40,7 @@ PHRASES = {
 
 
 class WireSerializer(serializers.BaseSerializer[Any]):
-    """Reads a Body into the Pydantic model named in `model`; raises InvalidRequest with all of its faults.
+    """Reads a Body into the Pydantic model named in `model`; raises InvalidRequest with its first faults.
 
     The published schema is drawn from the same model.
     """
@@ -53,30 +53,24 @@ class WireSerializer(serializers.BaseSerializer[Any]):
         try:
             return self.model.model_validate(data.document)
         except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False)
-            raise InvalidRequest([self.fault(fault, data.document) for fault in found]) from None
+            found = error.errors(include_url=False, include_input=False)[:MOST_FAULTS]
+            # Only now, where something is wrong, is the place of it looked for.
+            came = document_as_it_came(data.text)
+            told = [self._fault(fault, came, data.document) for fault in found]
+            raise InvalidRequest(told, error.error_count()) from None
 
-    def fault(self, fault: ErrorDetails, document: Any) -> tuple[str, str]:
-        """(JSON Pointer, sentence). One object that stands where a list is expected has no index in the document."""
-        path, name, node = "", "", document
-        for depth, step in enumerate(fault["loc"]):
-            if depth == 0 and step in self.model.model_fields:
-                # Of a property that is missing Pydantic tells our name only.
-                alias = self.model.model_fields[str(step)].validation_alias
-                step = alias if isinstance(alias, str) else step
-            if isinstance(step, int) and isinstance(node, dict):
-                continue
-            path = pointer(path, step)
-            name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
-            if isinstance(node, dict):
-                node = node.get(step)
-            elif isinstance(node, list) and isinstance(step, int):
-                node = node[step]
-            else:
-                node = None
+    def _fault(self, fault: ErrorDetails, came: Any, read: Any) -> tuple[str, str]:
+        """(JSON Pointer, sentence)."""
+        steps = list(fault["loc"])
+        if steps and steps[0] in self.model.model_fields:
+            # Of a property that is missing Pydantic tells our name only.
+            alias = self.model.model_fields[str(steps[0])].validation_alias
+            steps[0] = alias if isinstance(alias, str) else steps[0]
+        way = way_in(steps, came, read)
+        name = dotted(way)
         if fault["type"] in PHRASES:
-            return path, f"{name} {PHRASES[fault['type']].format(**fault.get('ctx', {}))}."
-        return path, f"{name} {fault['msg'][0].lower()}{fault['msg'][1:]}."
+            return pointer_of(way), f"{name} {PHRASES[fault['type']].format(**fault.get('ctx', {}))}."
+        return pointer_of(way), f"{name} {fault['msg'][0].lower()}{fault['msg'][1:]}."
 
 
 class BookJobSerializer(WireSerializer):

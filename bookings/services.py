@@ -19,8 +19,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected, DivisionByZero
 
-from bookings import lookup, metrics, numbers, offers, origin, parts, sql, wire
+from bookings import bodies, lookup, metrics, numbers, offers, origin, parts, sql, wire
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchDocument, ServiceArea, WorkOrder
+from bookings.refusals import BookingError as BookingError
 
 logger = logging.getLogger("bookings")
 
@@ -32,20 +33,6 @@ MAX_CONFLICTS = 10
 HAS_BOOKING = f'EXISTS (SELECT 1 FROM "{WorkOrder._meta.db_table}" WHERE original_order = %s)'
 # For how long a body that was taken is no new wish: its copy was sent before, and the answer was lost.
 LATE_COPY = timedelta(minutes=10)
-
-
-class BookingError(Exception):
-    """A booking or a change of one was refused, and nothing was changed.
-
-    `error` is the stable word of contract section 2; `message` is for a technician or a dispatcher.
-    """
-
-    def __init__(self, error: str, message: str, *, data_path: str = "", **params: Any) -> None:
-        super().__init__(message)
-        self.error = error
-        self.message = message
-        self.data_path = data_path
-        self.params = params
 
 
 class _LostRace(Exception):
@@ -97,6 +84,8 @@ def _book_or_refuse(asked: _Asked) -> Booked:
             for work_order in earlier:
                 if work_order.fingerprint == asked.fingerprint:
                     return booked(work_order)
+            if repeated := _repeated_by_todays_rule(asked, earlier):
+                return booked(repeated)
             # Again, for they may be later than what was seen of the slots, and their own places are among these.
             seen = offers.find_slots(job, now, has_booking=(HAS_BOOKING, [order]), numbers=to_draw)
         try:
@@ -105,6 +94,7 @@ def _book_or_refuse(asked: _Asked) -> Booked:
             _check_named(job, seen.area, seen.slots)
             to_move = _decide(earlier, seen.slots[0])
             slot = _best_of(seen.slots, job, now)
+            parts.on_the_clock_of(asked.planned, slot.area)
         except BookingError:
             # The refusal speaks of a later moment than `earlier`: the place may have gone to a copy of this very body.
             if _versions(_active_of(order)) != _versions(earlier):
@@ -239,6 +229,11 @@ def record(
 ) -> None:
     """Write a line of the history of a work order or a slot; `details` say what was before and after."""
     origin.record_each([about], event, at=at, by=by, reason=reason, **details)
+
+
+def _repeated_by_todays_rule(asked: _Asked, earlier: list[WorkOrder]) -> WorkOrder | None:
+    """The booking that this body made while fingerprints were made by an older rule."""
+    return next((found for found in earlier if bodies.fingerprint_of(found.body) == asked.fingerprint), None)
 
 
 def _active_of(order: str) -> list[WorkOrder]:

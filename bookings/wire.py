@@ -1,11 +1,16 @@
 """ServiceMobility's objects as Pydantic models (contract, sections 4 and 5). Its names stop here.
 
-Liberal where its own documents contradict each other, strict in everything else. What is not named here is kept in
-the stored body. `""` and null mean absent for every optional property.
+A body is refused only for what decides something: the slot, the account or location, the numbers by which something is
+stored or found, quantities, and in a search the delivery. Everything else is *loose*: what cannot be read there, or is
+too long, is read as absent, and `unreadable` names it. What is not named here is kept in the stored body.
+
+The models read `Body.document`, in which nothing is `""`, null or empty any more (bodies.py).
 """
 
-from datetime import UTC, datetime
+import unicodedata
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -16,37 +21,75 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    PlainValidator,
     StringConstraints,
+    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_pascal
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, core_schema
 
+from bookings import clock
 from bookings.models import ID_LENGTH
 
 MAX_TEXT = 10_000
 MAX_ITEMS = 1_000
 MAX_PERIODS = 200  # each becomes a condition of the search
+MAX_USER_NAME = 150  # Django's
+MOST_DIGITS = 11  # before the point, in the columns of quantities and prices
+SMALLEST, ZERO = Decimal("0.0001"), Decimal("0.0000")
+NO_INSTANT = "must be a date and time such as 2026-12-04T13:00:00.000Z"
 
 
-def _read_instant(value: Any) -> Any:
-    """An ISO 8601 text with any offset and precision; without an offset it is UTC, as all of the vendor's are."""
+class Loose:
+    """Of a property that decides nothing: what cannot be read there is read as `default`."""
+
+    def __init__(self, default: Any = None) -> None:
+        self.default = default
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_default_schema(handler(source), default=self.default, on_error="default")
+
+
+class LooseItem:
+    """Of an element of a loose list or object: one that cannot be read is left out."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_default_schema(handler(source), on_error="omit")
+
+
+def _read_instant(value: Any) -> datetime:
+    """An instant as the contract has it (clock.py); without an offset it is UTC, as all of the vendor's are."""
+    instant = _instant_or_none(value)
+    if instant is None:
+        raise PydanticCustomError("instant", NO_INSTANT)
+    return instant
+
+
+def _instant_or_none(value: Any) -> datetime | None:
+    """None for an instant in years that make no sense."""
     if not isinstance(value, str):
-        raise PydanticCustomError("instant", "must be a date and time such as 2026-12-04T13:00:00.000Z")
+        raise PydanticCustomError("instant", NO_INSTANT)
     try:
-        if len(value) < len("20261204T13"):
-            raise ValueError(value)
-        instant = datetime.fromisoformat(value.strip().upper())
-        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise PydanticCustomError("instant", "must be a date and time such as 2026-12-04T13:00:00.000Z") from None
+        instant = clock.read_instant(value)
+    except ValueError:
+        raise PydanticCustomError("instant", NO_INSTANT) from None
+    return instant if clock.is_a_date(instant) else None
 
 
-def _read_day_or_instant(value: Any) -> Any:
-    return _read_instant(f"{value}T00:00" if isinstance(value, str) and len(value) == len("2026-12-04") else value)
+def _day_or_instant(value: Any) -> date | None:
+    """A day alone is a day, and no instant. None for one in years that make no sense."""
+    if not isinstance(value, str) or len(value) > len("2026-12-04"):
+        return _instant_or_none(value)
+    try:
+        day = clock.read_day(value)
+    except ValueError:
+        raise PydanticCustomError("instant", NO_INSTANT) from None
+    return day if clock.is_a_date(day) else None
 
 
 def _read_number(value: Any) -> Any:
@@ -56,46 +99,65 @@ def _read_number(value: Any) -> Any:
 
 
 def _fit_number(value: Decimal) -> Decimal:
-    """What a column holds: eleven digits before the point, four behind it. The body keeps all of them."""
-    if abs(value) >= 10**11:
-        raise PydanticCustomError("number_too_large", "must be less than 100000000000")
-    return value.quantize(Decimal("0.0001"))
+    """Rounded as a column holds it, eleven digits before the point and four behind it; then compared with it."""
+    if value.adjusted() < MOST_DIGITS:
+        rounded = value.quantize(SMALLEST)
+        if rounded.adjusted() < MOST_DIGITS:
+            return rounded or ZERO  # which has no sign
+    raise PydanticCustomError("number_too_large", "must be less than 100000000000")
+
+
+def _fit_quantity(value: Decimal) -> Decimal:
+    fitting = _fit_number(value)
+    if fitting < 0:
+        raise PydanticCustomError("quantity", "must be at least 0")
+    return fitting
 
 
 def _read_list(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
-def _only_what_is_there(value: Any) -> Any:
-    """A list or an object without the properties that are `""` or null, down to its leaves."""
-    if type(value) is list:
-        return [_only_what_is_there(item) if type(item) is dict or type(item) is list else item for item in value]
-    found = {}
-    for key, item in value.items():
-        if type(item) is dict or type(item) is list:
-            found[key] = _only_what_is_there(item)
-        elif item is not None and item != "":
-            found[key] = item
-    return found
-
-
-Id = Annotated[str, StringConstraints(max_length=ID_LENGTH)]
-# Codes are strings or numbers: `"1001"` and 1001 are the same.
-Code = Annotated[
+# Numbers and texts are the same for every identifier and code: `"1001"` and 1001. bodies.py has read 1001.0 as 1001.
+Id = Annotated[
     str,
     Field(max_length=ID_LENGTH, coerce_numbers_to_str=True),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}], "maxLength": ID_LENGTH}),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}], "maxLength": ID_LENGTH}),
 ]
-Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
-Flag = Annotated[bool, Field(strict=True)]
-Instant = Annotated[datetime, BeforeValidator(_read_instant, json_schema_input_type=datetime)]
-DayOrInstant = Annotated[datetime, BeforeValidator(_read_day_or_instant, json_schema_input_type=datetime)]
+LooseId = Annotated[Id, Loose("")]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), Loose("")]
+Flag = Annotated[bool, Field(strict=True), Loose(False)]
+FlagUnlessSaid = Annotated[bool, Field(strict=True), Loose(True)]
+Instant = Annotated[datetime, PlainValidator(_read_instant, json_schema_input_type=datetime)]
+DayOrInstant = Annotated[date | None, PlainValidator(_day_or_instant, json_schema_input_type=datetime | date)]
+LooseDay = Annotated[DayOrInstant, Loose()]
 Number = Annotated[Decimal, Field(allow_inf_nan=False), BeforeValidator(_read_number), AfterValidator(_fit_number)]
-Quantity = Annotated[
-    Decimal, Field(allow_inf_nan=False, ge=0), BeforeValidator(_read_number), AfterValidator(_fit_number)
+Quantity = Annotated[Decimal, Field(allow_inf_nan=False), BeforeValidator(_read_number), AfterValidator(_fit_quantity)]
+FlexAttributes = Annotated[
+    dict[
+        str,
+        Annotated[
+            dict[
+                str,
+                Annotated[
+                    list[Annotated[str, StringConstraints(max_length=MAX_TEXT), LooseItem()]],
+                    Field(max_length=MAX_ITEMS),
+                    LooseItem(),
+                ],
+            ],
+            Field(max_length=MAX_ITEMS),
+            LooseItem(),
+        ],
+    ],
+    Field(max_length=MAX_ITEMS),
+    Loose({}),
 ]
-FlexAttributes = dict[str, dict[str, list[Text]]]
-Degrees = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_read_number)]
+Ids = Annotated[list[Annotated[Id, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])]
+Texts = Annotated[
+    list[Annotated[str, StringConstraints(max_length=MAX_TEXT), LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])
+]
+Latitude = Annotated[float | None, Field(allow_inf_nan=False, ge=-90, le=90), BeforeValidator(_read_number), Loose()]
+Longitude = Annotated[float | None, Field(allow_inf_nan=False, ge=-180, le=180), BeforeValidator(_read_number), Loose()]
 
 
 class WireModel(BaseModel):
@@ -110,8 +172,8 @@ class WireModel(BaseModel):
 
 
 class Phone(WireModel):
-    phone_num: Id = ""
-    phone_type: Code = ""
+    phone_num: LooseId = ""
+    phone_type: LooseId = ""
 
 
 class Contact(WireModel):
@@ -119,90 +181,99 @@ class Contact(WireModel):
     first_name: Text = ""
     last_name: Text = ""
     is_primary: Flag = False
-    phones: Annotated[list[Phone], Field(max_length=MAX_ITEMS)] = []
+    phones: Annotated[list[Annotated[Phone, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])] = []
 
 
-class Address(WireModel):
+Contacts = Annotated[list[Annotated[Contact, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])]
+
+
+class PostalAddress(WireModel):
     addr_line1: Text = Field("", validation_alias=AliasChoices("AddrLine1", "AddressLine1"))
     addr_line2: Text = Field("", validation_alias=AliasChoices("AddrLine2", "AddressLine2"))
     addr_line3: Text = Field("", validation_alias=AliasChoices("AddrLine3", "AddressLine3"))
     addr_line4: Text = Field("", validation_alias=AliasChoices("AddrLine4", "AddressLine4"))
-    addr_type: Code = ""
+    addr_type: LooseId = ""
     city: Text = ""
-    country: Id = ""
+    country: LooseId = ""
     intersection: Text = ""
-    lat: Degrees | None = None
-    lon: Degrees | None = None
+    lat: Latitude = None
+    lon: Longitude = None
     region: Text = ""
+    zip: LooseId = ""
+
+
+class Address(PostalAddress):
+    """Where the visit is: its postcode finds the area."""
+
     zip: Id = ""
 
 
 class Account(WireModel):
     account_num: Id = ""
-    account_type: Code = ""
+    account_type: LooseId = ""
     name: Text = ""
     notes: Text = ""
     website: Text = ""
-    addresses: Annotated[list[Address], Field(max_length=MAX_ITEMS)] = []
-    contacts: Annotated[list[Contact], Field(max_length=MAX_ITEMS)] = []
-    flex_forms: Annotated[list[Text], Field(max_length=MAX_ITEMS)] = []
+    addresses: Annotated[list[Annotated[PostalAddress, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])] = []
+    contacts: Contacts = []
+    flex_forms: Ids = []
     flex_attrs: FlexAttributes = {}
-    is_active: Flag = True
+    is_active: FlagUnlessSaid = True
     tax_exempt: Flag = False
 
 
 class FlexViewItem(WireModel):
-    id: Code = Field("", alias="ID")
+    id: LooseId = Field("", alias="ID")
     label: Text = ""
     value: Any = None
     delete: Flag = False
 
 
 class FlexView(WireModel):
-    id: Code = Field("", alias="ID")
+    id: LooseId = Field("", alias="ID")
     title: Text = ""
-    items: Annotated[list[FlexViewItem], Field(max_length=MAX_ITEMS)] = []
+    items: Annotated[list[Annotated[FlexViewItem, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])] = []
     delete: Flag = False
 
 
 class Asset(WireModel):
-    asset_num: Id = ""
+    asset_num: LooseId = ""
     desc: Text = ""
-    flex_forms: Annotated[list[Text], Field(max_length=MAX_ITEMS)] = []
-    flex_view: Annotated[list[FlexView], Field(max_length=MAX_ITEMS)] = []
-    in_service_date: DayOrInstant | None = None
+    flex_forms: Ids = []
+    flex_view: Annotated[list[Annotated[FlexView, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])] = []
+    in_service_date: LooseDay = None
     is_component: Flag = False
-    last_service_date: DayOrInstant | None = None
+    last_service_date: LooseDay = None
     location: Text = ""
     mfg: Text = ""
     model: Text = ""
-    prod_num: Id = ""
-    serial_num: Id = ""
-    service_codes: Annotated[list[Code], Field(max_length=MAX_ITEMS)] = []
-    service_codes_desc: Annotated[list[Text], Field(max_length=MAX_ITEMS)] = []
-    status: Code = ""
-    type: Code = ""
+    prod_num: LooseId = ""
+    serial_num: LooseId = ""
+    service_codes: Ids = []
+    service_codes_desc: Texts = []
+    status: LooseId = ""
+    type: LooseId = ""
     delete: Flag = False
 
 
 class Location(WireModel):
     address: Address = Address()
-    contacts: Annotated[list[Contact], Field(max_length=MAX_ITEMS)] = []
+    contacts: Contacts = []
     email: Text = ""
-    language_id: Code = Field("", alias="LanguageID")
+    language_id: LooseId = Field("", alias="LanguageID")
     location_num: Id = Field("", validation_alias=AliasChoices("LocationNum", "LocNumber", "LocNum"))
     name: Text = ""
     notes: Text = ""
     po_req: Flag = Field(False, alias="POReq")
     service_area_id: Id = Field("", alias="ServiceAreaID")
     sig_req: Flag = False
-    storage_location_id: Code = Field("", alias="StorageLocationID")
+    storage_location_id: LooseId = Field("", alias="StorageLocationID")
     edited: Flag = False
-    is_active: Flag = True
+    is_active: FlagUnlessSaid = True
 
     @property
     def phone_num(self) -> str:
-        """The number to call: the primary contact's first one, else anybody's."""
+        """The number to call: of the primary contact, else of another one."""
         contacts = sorted(self.contacts, key=lambda contact: not contact.is_primary)
         return next(
             (phone.phone_num for contact in contacts for phone in contact.phones if phone.phone_num),
@@ -215,7 +286,7 @@ class ProductAttributes(WireModel):
     is_batch: Flag = False
     is_inv_ctrl: Flag = False
     is_serialized: Flag = False
-    prod_type: Code = ""
+    prod_type: LooseId = ""
 
 
 class Part(WireModel):
@@ -223,7 +294,7 @@ class Part(WireModel):
 
     prod_num: Id = ""
     part_status: Text = ""
-    prod_attrs: ProductAttributes = ProductAttributes()
+    prod_attrs: Annotated[ProductAttributes, Loose(ProductAttributes())] = ProductAttributes()
     # The colon is in the vendor's own sample.
     qty: Quantity = Field(Decimal(1), validation_alias=AliasChoices("Qty", "Qty:"))
 
@@ -231,14 +302,20 @@ class Part(WireModel):
 class RequiredPart(Part):
     """A part that the visit needs. `superseded_parts` are the parts that replace it, whatever the name says."""
 
-    estimated_delivery: Instant | None = None
+    estimated_delivery: DayOrInstant = None
     part_order_num: Id = ""
-    price: Number | None = None
-    ship_to_location: Code = ""
+    price: Annotated[Number | None, Loose()] = None
+    ship_to_location: LooseId = ""
     superseded_parts: Annotated[list[Part], Field(max_length=MAX_ITEMS)] = []
     superseded_parts_desc: Text = ""
-    urgency: Code = ""
+    urgency: LooseId = ""
     delete: Flag = False
+
+
+class BookedPart(RequiredPart):
+    """A part of a booking, which is not refused for its delivery."""
+
+    estimated_delivery: LooseDay = None
 
 
 class Period(WireModel):
@@ -253,52 +330,69 @@ class Period(WireModel):
 
 
 class TimeConstraint(WireModel):
-    id: Code = Field("", alias="ID")
+    """A time at which the customer is available or not, as `type` says."""
+
+    id: LooseId = Field("", alias="ID")
     desc: Text = ""
-    type: Code = ""
+    type: Id = ""
     period: Period
+
+
+class ChosenTime(TimeConstraint):
+    """Names the slot, whatever its `type`."""
+
+    type: LooseId = ""
+
+
+def _not_more_than_can_be_ordered(parts: Any) -> Any:
+    """Counted before they are looked at, so that their number bounds the errors in them."""
+    if isinstance(parts, list) and sum(map(_replacements, parts)) > MAX_ITEMS >= len(parts):
+        raise PydanticCustomError("too_many_parts", f"has more than {MAX_ITEMS} parts with their replacements")
+    return parts
+
+
+def _replacements(part: Any) -> int:
+    found = part.get("SupersededParts") if isinstance(part, dict) else None
+    return len(found) if isinstance(found, list) and found else 1
+
+
+RequiredParts = Annotated[
+    list[RequiredPart], Field(max_length=MAX_ITEMS), BeforeValidator(_not_more_than_can_be_ordered)
+]
+BookedParts = Annotated[list[BookedPart], Field(max_length=MAX_ITEMS), BeforeValidator(_not_more_than_can_be_ordered)]
+TimeConstraints = Annotated[list[TimeConstraint], Field(max_length=MAX_PERIODS), BeforeValidator(_read_list)]
+ChosenTimes = Annotated[list[ChosenTime], Field(min_length=1, max_length=MAX_PERIODS), BeforeValidator(_read_list)]
 
 
 class Search(WireModel):
     """The Appointment Search Object. `time_constraints` are the times at which the customer is available or not."""
 
     account: Account = Account()
-    assets: Annotated[list[Asset], Field(max_length=MAX_ITEMS)] = []
+    assets: Annotated[list[Annotated[Asset, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])] = []
     flex_attrs: FlexAttributes = {}
-    flex_forms: Annotated[list[Text], Field(max_length=MAX_ITEMS)] = []
+    flex_forms: Ids = []
     location: Location = Location()
     order_type: Id = ""
-    original_order_num: Id = ""
-    required_parts: Annotated[list[RequiredPart], Field(max_length=MAX_ITEMS)] = []
-    time_constraints: Annotated[list[TimeConstraint], BeforeValidator(_read_list), Field(max_length=MAX_PERIODS)] = []
+    original_order_num: LooseId = ""
+    required_parts: RequiredParts = []
+    time_constraints: TimeConstraints = []
     user_name: Id = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_out_what_is_absent(cls, data: Any) -> Any:
-        return _only_what_is_there(data) if isinstance(data, dict) else data
-
-    @field_validator("required_parts")
-    @classmethod
-    def _not_more_than_can_be_ordered(cls, parts: list[RequiredPart]) -> list[RequiredPart]:
-        if sum(len(part.superseded_parts) or 1 for part in parts) > MAX_ITEMS:
-            raise PydanticCustomError("too_many_parts", f"has more than {MAX_ITEMS} parts with their replacements")
-        return parts
 
 
 class BookJob(Search):
-    """The Book Job Object: a search whose `time_constraints` name the chosen slot."""
+    """The Book Job Object: a search whose `time_constraints` name the chosen slot.
+
+    What decides nothing (flex data, assets, flags, notes, contacts, coordinates, prices, the parts' delivery) may have
+    any type: what cannot be read there is kept, and read as absent.
+    """
 
     location: Location = Field(Location(), validate_default=True)
-    time_constraints: Annotated[
-        list[TimeConstraint],
-        BeforeValidator(_read_list),
-        Field(min_length=1, max_length=MAX_PERIODS),
-    ]
+    required_parts: BookedParts = []  # type: ignore[assignment]
+    time_constraints: ChosenTimes  # type: ignore[assignment]
 
     @field_validator("location")
     @classmethod
-    def _somebody_is_to_be_visited(cls, location: Location, info: ValidationInfo) -> Location:
+    def _has_a_customer_or_a_place(cls, location: Location, info: ValidationInfo) -> Location:
         account = info.data.get("account")
         if account is None or account.account_num or account.name:
             return location
@@ -309,13 +403,46 @@ class BookJob(Search):
         )
 
 
+def unreadable(document: Any) -> list[tuple[str | int, ...]]:
+    """The properties of a Book Job Object that were read as absent although they are there: the way to each."""
+    try:
+        _unforgiving(BookJob).validate_python(document)
+    except ValidationError as error:
+        return [fault["loc"] for fault in error.errors(include_url=False, include_context=False, include_input=False)]
+    return []
+
+
+@cache
+def _unforgiving(model: type[BaseModel]) -> SchemaValidator:
+    """A validator of the same object to which nothing is loose."""
+    # With the prebuilt validators of the inner models these would stay loose.
+    return SchemaValidator(_without_looseness(model.__pydantic_core_schema__), _use_prebuilt=False)
+
+
+def _without_looseness(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {
+            key: "raise" if key == "on_error" else _without_looseness(value) if key != "metadata" else value
+            for key, value in schema.items()
+        }
+    return [_without_looseness(item) for item in schema] if isinstance(schema, list) else schema
+
+
 class LogIn(BaseModel):
-    """What the Authentication REST API Interface sends. Unlike elsewhere, nothing may be missing."""
+    """What the Authentication REST API Interface sends. What is missing or empty is a wrong log-in, as any other."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True, json_schema_extra={"required": ["username", "password"]})
 
-    username: Annotated[str, StringConstraints(min_length=1, max_length=150)]
-    password: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+    username: str = ""
+    password: str = ""
+
+    @field_validator("username")
+    @classmethod
+    def _as_the_desk_reads_it(cls, username: str) -> str:
+        """See django.contrib.auth.forms.UsernameField, which the admin's log-in page uses."""
+        name = username.strip()
+        # Longer than any user's: not worth the work, and wrong in any case.
+        return unicodedata.normalize("NFKC", name) if len(name) <= MAX_USER_NAME else name[: MAX_USER_NAME + 1]
 
 
 class Token(BaseModel):

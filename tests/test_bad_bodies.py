@@ -1,13 +1,12 @@
 """Bad input is answered with a 4xx in the vendor's body; nothing is written, nothing breaks."""
 
-import hashlib
 import json
 
 import pytest
 
 from bookings import bodies
 from bookings.models import AppointmentSlot, WorkOrder
-from tests.helpers import SAMPLES, booking, clock_stands_at, make_area, make_slot, post, sample, search
+from tests.helpers import booking, clock_stands_at, make_area, make_slot, post, sample, search
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +90,7 @@ def test_an_order_number_that_is_too_long():
 
 
 WHO = "Location must have a number, a name or an address, unless Account has a number or a name."
+ZIP = "Location.Address.Zip must be a text."
 PERIOD = booking()["TimeConstraints"][0]["Period"]
 
 # (what replaces properties of a small booking, JSON Pointer of the fault, what is said)
@@ -106,19 +106,29 @@ FAULTS = [
         WHO,
     ),
     ({"Account": "C-1"}, "/Account", "Account must be an object."),
-    ({"Account": {"AccountNum": 7}}, "/Account/AccountNum", "Account.AccountNum must be a text."),
     (
         {"Account": {"AccountNum": "x" * 201}},
         "/Account/AccountNum",
         "Account.AccountNum is longer than 200 characters.",
     ),
-    ({"Account": {"Name": "x" * 10_001}}, "/Account/Name", "Account.Name is longer than 10000 characters."),
     ({"TimeConstraints": None}, "/TimeConstraints", "TimeConstraints is missing."),
-    ({"TimeConstraints": []}, "/TimeConstraints", "TimeConstraints is empty."),
+    ({"TimeConstraints": []}, "/TimeConstraints", "TimeConstraints is missing."),
+    ({"TimeConstraints": [{}]}, "/TimeConstraints", "TimeConstraints is missing."),
+    ({"TimeConstraints": [None, ""]}, "/TimeConstraints", "TimeConstraints is missing."),
+    (
+        {"TimeConstraints": [{"Desc": "", "Period": {"Start": "", "End": None}}]},
+        "/TimeConstraints",
+        "TimeConstraints is missing.",
+    ),
     ({"TimeConstraints": "now"}, "/TimeConstraints", "TimeConstraints must be a list."),
-    ({"TimeConstraints": [{}]}, "/TimeConstraints/0/Period", "TimeConstraints[0].Period is missing."),
-    ({"TimeConstraints": {}}, "/TimeConstraints/Period", "TimeConstraints.Period is missing."),
-    ({"TimeConstraints": [None]}, "/TimeConstraints/0", "TimeConstraints[0] must be an object."),
+    ({"TimeConstraints": [{"Desc": "x"}]}, "/TimeConstraints/0/Period", "TimeConstraints[0].Period is missing."),
+    ({"TimeConstraints": {"Desc": "x"}}, "/TimeConstraints/Period", "TimeConstraints.Period is missing."),
+    ({"TimeConstraints": [{}, None, 7]}, "/TimeConstraints/2", "TimeConstraints[2] must be an object."),
+    (
+        {"TimeConstraints": [{"Desc": ""}, {"Period": PERIOD | {"Start": [[], ["x"]]}}]},
+        "/TimeConstraints/1/Period/Start",
+        "TimeConstraints[1].Period.Start must be a date and time such as 2026-12-04T13:00:00.000Z.",
+    ),
     (
         {"TimeConstraints": [{"Period": {"Start": PERIOD["Start"]}}]},
         "/TimeConstraints/0/Period/End",
@@ -140,9 +150,11 @@ FAULTS = [
             1795500000,
             "1795500000",
             "2026-12-04",
+            "2026-12-04+13:00",
+            "20261204130000Z",
             "2026-13-04T13:00:00Z",
             True,
-            [],
+            [1],
             {"a": 1},
             "0001-01-01T00:00:00+14:00",
             "9999-12-31T23:59:59-14:00",
@@ -155,42 +167,30 @@ FAULTS = [
     ({"RequiredParts": [{"Qty": True}]}, "/RequiredParts/0/Qty", "RequiredParts[0].Qty must be a number."),
     ({"RequiredParts": [{"Qty": "NaN"}]}, "/RequiredParts/0/Qty", "RequiredParts[0].Qty must be a number."),
     (
-        {"RequiredParts": [{"Price": 1e20}]},
-        "/RequiredParts/0/Price",
-        "RequiredParts[0].Price must be less than 100000000000.",
+        {"RequiredParts": [{}, {"Qty": "99999999999.99995"}]},
+        "/RequiredParts/1/Qty",
+        "RequiredParts[1].Qty must be less than 100000000000.",
     ),
-    ({"RequiredParts": [{}] * 1001}, "/RequiredParts", "RequiredParts has more than 1000 entries."),
     (
-        {"RequiredParts": [{"SupersededParts": [{"ProdNum": []}]}]},
+        {"RequiredParts": [{"Qty": "1e1000000"}]},
+        "/RequiredParts/0/Qty",
+        "RequiredParts[0].Qty must be less than 100000000000.",
+    ),
+    ({"RequiredParts": [{"Qty": 1}] * 1001}, "/RequiredParts", "RequiredParts has more than 1000 entries."),
+    (
+        {"RequiredParts": [{"SupersededParts": [{"ProdNum": [7]}]}]},
         "/RequiredParts/0/SupersededParts/0/ProdNum",
         "RequiredParts[0].SupersededParts[0].ProdNum must be a text.",
     ),
     (
-        {"Location": {"LocationNum": "L", "Address": {"Lat": "north"}}},
-        "/Location/Address/Lat",
-        "Location.Address.Lat must be a number.",
-    ),
-    (
-        {"Location": {"LocationNum": "L", "Address": {"Lon": "inf"}}},
-        "/Location/Address/Lon",
-        "Location.Address.Lon must be a number.",
-    ),
-    ({"Location": {"LocationNum": "L", "SigReq": "yes"}}, "/Location/SigReq", "Location.SigReq must be true or false."),
-    (
-        {"Assets": [{"FlexView": [{"Items": [7]}]}]},
-        "/Assets/0/FlexView/0/Items/0",
-        "Assets[0].FlexView[0].Items[0] must be an object.",
-    ),
-    ({"FlexAttrs": {"a/b~c": {"d": "e"}}}, "/FlexAttrs/a~1b~0c/d", "FlexAttrs.a/b~c.d must be a list."),
-    (
-        {"RequiredParts": [{"SupersededParts": [{}] * 501}] * 2},
+        {"RequiredParts": [{"SupersededParts": [{"Qty": 1}] * 501}] * 2},
         "/RequiredParts",
         "RequiredParts has more than 1000 parts with their replacements.",
     ),
-    ({"FlexAttrs": {"location": 5}}, "/FlexAttrs/location", "FlexAttrs.location must be an object."),
     ({"OrderType": ["1001"]}, "/OrderType", "OrderType must be a text."),
-    ({"OriginalOrderNum": 100234}, "/OriginalOrderNum", "OriginalOrderNum must be a text."),
-    ({"UserName": {}}, "/UserName", "UserName must be a text."),
+    ({"OrderType": True}, "/OrderType", "OrderType must be a text."),
+    ({"Location": {"LocationNum": "L", "Address": {"Zip": [1]}}}, "/Location/Address/Zip", ZIP),
+    ({"UserName": {"a": 1}}, "/UserName", "UserName must be a text."),
 ]
 
 
@@ -210,17 +210,18 @@ def test_a_bad_property(properties, path, message):
 
 def test_all_faults_are_told_at_once():
     body = sample("book_full.json")
-    body["Account"]["Name"] = 1
+    body["Account"]["AccountNum"] = [1]
     body["RequiredParts"][1]["Qty"] = "x"
     body["TimeConstraints"][0]["Period"]["End"] = "x"
     detail = post("WO-100234", body).json()["detail"]
     assert [fault["dataPath"] for fault in detail["params"]["errors"]] == [
-        "/Account/Name",
+        "/Account/AccountNum",
         "/RequiredParts/1/Qty",
         "/TimeConstraints/0/Period/End",
     ]
-    assert detail["message"] == "Account.Name must be a text. (3 faults in all.)"
-    assert detail["dataPath"] == "/Account/Name"
+    assert detail["message"] == "Account.AccountNum must be a text. (3 faults in all.)"
+    assert detail["dataPath"] == "/Account/AccountNum"
+    assert detail["params"]["error_count"] == 3
 
 
 @pytest.mark.parametrize(
@@ -247,38 +248,52 @@ def test_no_type_of_a_property_breaks_anything(where, value):
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
-@pytest.mark.parametrize("year", ["0001-01-01T00:00:00Z", "9999-12-31T20:00:00Z"])
-def test_the_first_and_the_last_day_of_the_calendar(zone, year):
+@pytest.mark.parametrize("year", ["0001-01-01T00:00:00Z", "9999-12-31T20:00:00Z", "9999-12-31T23:59:59-14:00"])
+def test_a_date_in_years_that_make_no_sense_is_none(zone, year):
     make_area("EDGE", zone)
-    end = year.replace("T00", "T01").replace("T20", "T21")
     body = booking(
         Location={"ServiceAreaID": "EDGE", "LocationNum": "L"},
-        TimeConstraints={"Period": {"Start": year, "End": end}},
-        RequiredParts=[{"EstimatedDelivery": "9999-12-31T23:59:59.999Z"}],
+        TimeConstraints={"Period": {"Start": year, "End": "2999-12-31T00:00:00Z"}},
     )
-    assert post("WO-1", body).status_code == 404
-    answer = search({"Location": {"ServiceAreaID": "EDGE"}, "RequiredParts": body["RequiredParts"]})
-    assert answer.status_code == 200
+    assert post("WO-1", body).json()["detail"]["dataPath"] == "/TimeConstraints/Period/Start"
+    parts = [{"ProdNum": "A", "EstimatedDelivery": year}]
+    answer = search({"Location": {"ServiceAreaID": "LEEDS"}, "RequiredParts": parts})
+    assert len(answer.json()["TimeConstraints"]) == 1
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "other"),
     [
-        (SAMPLES / "book_full.json").read_text(),
-        '{"b": [1, 1.0, 2.50, -0.0, 1e3, 12345678901234567.1], "a": {"z": null, "ü": true, "Z": ""}}',
-        '{"n": [9223372036854775807, 9223372036854775808, -9223372036854775809, 1e40]}',
-        '{"n": 123456789012345678901234567890.5}',
-        json.dumps({"".join(map(chr, range(1, 0x20))) + '"\\/\x7f\u2028é€𝄞': "".join(map(chr, range(1, 0x300)))}),
+        ('{"a": 1, "b": [1.50, "x"]}', '{ "b":[15e-1,"x"],"a":1.0}'),
+        ('{"a": 1}', '{"a": 1, "b": "", "c": null, "d": [], "e": {}, "f": [{"g": [""], "h": {"i": null}}]}'),
+        ('{"a": ["x", "y"]}', '{"a": ["", "x", null, {}, "y", [[]]]}'),
+        ('{"a": 0, "b": false}', '{"b": false, "a": -0.0}'),
+        ('{"n": 12345678901234567890}', '{"n": 1234567890123456789e1}'),
+        ('{"n": 1e40}', '{"n": 1' + "0" * 40 + "}"),
+        ('{"ü": "é"}', '{"\\u00fc": "\\u00E9"}'),
+        ("{}", '{"": ""}'),
     ],
 )
-def test_the_fingerprint_is_that_of_one_canonical_text(text):
-    """Bookings keep it: it has to come out the same for ever, by whichever library."""
-    body = bodies.read_body(text.encode())
-    canonical = json.dumps(
-        body.document,
-        sort_keys=True,
-        ensure_ascii=False,
-        separators=(",", ":"),
-        default=bodies._canonical_decimal,
-    )
-    assert body.fingerprint == hashlib.sha256(canonical.encode()).hexdigest()
+def test_bodies_that_say_the_same(text, other):
+    assert bodies.read_body(text.encode()).fingerprint == bodies.read_body(other.encode()).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ('{"a": 0}', "{}"),
+        ('{"a": false}', "{}"),
+        ('{"a": 0}', '{"a": false}'),
+        ('{"a": 1}', '{"a": true}'),
+        ('{"a": 1}', '{"a": "1"}'),
+        ('{"a": [1, 2]}', '{"a": [2, 1]}'),
+        ('{"a": 0.1}', '{"a": 0.10000000000000001}'),
+        ('{"a": 123456789012345678}', '{"a": 123456789012345679}'),
+        ('{"a": 12345678901234567890}', '{"a": 12345678901234567891}'),
+        ('{"a": ["b"]}', '{"a": "b"}'),
+        ('{"a": [["b"], "c"]}', '{"a": [["b", "c"]]}'),
+        ('{"a": " "}', "{}"),
+    ],
+)
+def test_bodies_that_do_not(text, other):
+    assert bodies.read_body(text.encode()).fingerprint != bodies.read_body(other.encode()).fingerprint

@@ -98,17 +98,32 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("body", "path"),
         [
-            ({}, "/username"),
-            ({"username": "a"}, "/password"),
-            ({"username": "a", "password": ""}, "/password"),
             ({"username": "a", "password": 7}, "/password"),
-            ({"username": None, "password": "b"}, "/username"),
-            ({"username": "x" * 151, "password": "b"}, "/username"),
+            ({"username": ["a"], "password": "b"}, "/username"),
         ],
     )
     def test_a_bad_body(self, body, path):
         answer = Client().post("/api/v1/auth/token", json.dumps(body), content_type="application/json")
         assert (answer.status_code, answer.json()["detail"]["dataPath"]) == (400, path)
+
+    @pytest.mark.parametrize("documented_only", [False, True])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {"username": "a"},
+            {"username": "a", "password": ""},
+            {"username": "", "password": "b"},
+            {"username": None, "password": "b"},
+            {"username": "  ", "password": "b"},
+            {"username": "x" * 151, "password": "b"},
+            {"username": "\ufdfa" * 10_000, "password": "b" * 10_000},
+        ],
+    )
+    def test_an_empty_or_missing_name_or_password_is_a_wrong_log_in(self, body, documented_only, settings):
+        settings.BOOKJOB_DOCUMENTED_STATUSES_ONLY = documented_only
+        answer = Client().post("/api/v1/auth/token", json.dumps(body), content_type="application/json")
+        assert (answer.status_code, answer.json()["detail"]["params"]) == (401, {"error": "invalid_logon"})
 
     def test_other_methods(self):
         assert Client().get("/api/v1/auth/token").status_code == 405

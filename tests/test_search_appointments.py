@@ -93,7 +93,9 @@ class TestItWorks:
     def test_the_body_may_be_empty_but_must_be_an_object(self):
         assert search({}).status_code == 200
         assert search([]).status_code == 400
-        assert search({"TimeConstraints": [{}]}).json()["detail"]["dataPath"] == "/TimeConstraints/0/Period"
+        assert search({"TimeConstraints": [{}]}).status_code == 200
+        answer = search({"TimeConstraints": [{}, {"Desc": "x"}]})
+        assert answer.json()["detail"]["dataPath"] == "/TimeConstraints/1/Period"
 
     def test_a_place_that_comes_free_while_it_is_found_out_why_there_is_none(self, monkeypatch):
         make_slot(capacity=1, booked=1)
