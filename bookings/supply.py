@@ -113,9 +113,10 @@ def add_areas(template: Template) -> None:
     Raises ValueError where a code names another area, or another run made one meanwhile that is not the same.
     """
     new = [area for area in template.areas.values() if area.pk is None]
-    # Asked by code below: where the code in another spelling is an area's, a trigger refuses it.
-    with contextlib.suppress(IntegrityError), transaction.atomic():
-        ServiceArea.objects.bulk_create(new, ignore_conflicts=True)
+    for area in new:
+        # One by one: SQLite's INSERT OR IGNORE would ignore what the trigger on codes refuses, too.
+        with contextlib.suppress(IntegrityError), transaction.atomic():
+            area.save(force_insert=True)
     there = {area.code: area for area in ServiceArea.objects.filter(code__in=[area.code for area in new])}
     for area in new:
         found = there.get(area.code)
