@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -9,7 +10,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from bookings import installation, metrics, triggers
+from bookings import calendars, installation, metrics, triggers
 
 
 class HealthMiddleware:
@@ -24,7 +25,8 @@ class HealthMiddleware:
         if request.path_info == "/readyz":
             problem = _problem()
             warnings = [] if problem else _warnings()
-            answer = {"status": problem or "ok"} | ({"warnings": warnings} if warnings else {})
+            answer: dict[str, Any] = {"status": problem or "ok", "time_zones": calendars.TIME_ZONES_VERSION}
+            answer |= {"warnings": warnings} if warnings else {}
             return JsonResponse(answer, status=503 if problem else 200)
         if request.path_info == "/metrics" and settings.BOOKJOB_METRICS_TOKEN:
             return metrics.page(request)

@@ -27,7 +27,10 @@ def test_a_wrong_count(capsys):
     AppointmentSlot.objects.update(booked=2)
     with pytest.raises(SystemExit, match="1"):
         call_command("verify_bookings")
-    assert capsys.readouterr().out == f"Slot {slot.pk} has 1 active bookings, but counts 2 as booked.\n"
+    assert capsys.readouterr().out == (
+        f"Slot {slot.pk} has 1 active bookings, but counts 2 as booked.\n"
+        "Area LEEDS has 2 bookings on the board, but 1 in the list.\n"
+    )
 
 
 @pytest.mark.django_db
@@ -38,7 +41,10 @@ def test_a_place_that_was_not_given_back(capsys):
     WorkOrder.objects.filter(pk=work_order.pk).update(status="cancelled", cancelled_at=work_order.created_at)
     with pytest.raises(SystemExit):
         call_command("verify_bookings")
-    assert capsys.readouterr().out == f"Slot {slot.pk} has 0 active bookings, but counts 1 as booked.\n"
+    assert capsys.readouterr().out == (
+        f"Slot {slot.pk} has 0 active bookings, but counts 1 as booked.\n"
+        "Area LEEDS has 1 bookings on the board, but 0 in the list.\n"
+    )
 
 
 class TestFaultsThatTheDatabaseWouldRefuse:
@@ -64,6 +70,7 @@ class TestFaultsThatTheDatabaseWouldRefuse:
             "Work order FU-99 has 0 parts, but stands in the lists with 1.",
             "Work order FU-99 cannot be found: it has no words to search by. Run: manage.py index_work_orders",
             "Work order FU-99 has no entry in its history that says how it came to be.",
+            "Area LEEDS has 1 bookings on the board, but 2 in the list.",
         ]
 
     def columns(self, service):

@@ -9,12 +9,14 @@ somebody wrote past the service. It reads one state of the database and can run 
 """
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
-from bookings import triggers
+from bookings import calendars, conditions, triggers, zones
+from bookings.models import AppointmentSlot, ServiceArea
 
 # Each query finds the rows that break a promise; the sentence is filled with what it selects.
 CHECKS = [
@@ -103,7 +105,52 @@ CHECKS = [
         """SELECT w.order_num FROM bookings_workorder w WHERE NOT EXISTS
            (SELECT 1 FROM bookings_historyentry h WHERE h.work_order_id = w.id AND h.event = 'booked')""",
     ),
+    (
+        "{} is at two places: slot {} begins before an earlier one ends.",
+        """SELECT worker, id FROM (
+               SELECT worker, id, start, MAX("end") OVER (
+                   PARTITION BY worker ORDER BY start, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+               ) AS busy_until FROM bookings_appointmentslot
+               WHERE worker <> '' AND (booked > 0 OR NOT is_withdrawn)
+           ) AS diary WHERE busy_until > start ORDER BY worker, start""",
+    ),
+    (
+        "Slot {} is hidden by the blackout {}, which was lifted.",
+        """SELECT s.id, b.id FROM bookings_appointmentslot s JOIN bookings_blackout b ON b.id = s.blackout_id
+           WHERE b.opened_at IS NOT NULL""",
+    ),
+    (
+        "Slot {} is hidden by the blackout {}, which is for another area, worker or time.",
+        """SELECT s.id, b.id FROM bookings_appointmentslot s JOIN bookings_blackout b ON b.id = s.blackout_id
+           WHERE b.area_id <> s.area_id OR (b.worker <> '' AND b.worker <> s.worker)
+              OR b.start >= s."end" OR b."end" <= s.start""",
+    ),
+    # The board adds up the slots; the list shows the work orders.
+    (
+        "Area {} has {} bookings on the board, but {} in the list.",
+        """SELECT a.code, board.number, COALESCE(list.number, 0) FROM bookings_servicearea a
+           JOIN (SELECT area_id, SUM(booked) AS number FROM bookings_appointmentslot GROUP BY area_id) AS board
+             ON board.area_id = a.id
+           LEFT JOIN (SELECT area_id, COUNT(*) AS number FROM bookings_workorder WHERE status = 'booked'
+                      GROUP BY area_id) AS list ON list.area_id = a.id
+           WHERE board.number <> COALESCE(list.number, 0)""",
+    ),
 ]
+
+
+def beyond_sql() -> Iterator[str]:
+    """What SQL cannot say alike on both databases, or not at all."""
+    for area in ServiceArea.objects.order_by("code"):
+        if calendars.time_zone_problem(area.time_zone):
+            yield f"Area {area.code} is in the time zone {area.time_zone!r}, which does not exist."
+    for pk in AppointmentSlot.objects.exclude(conditions.EndsWithinADay()).order_by("pk").values_list("pk", flat=True):
+        yield f"Slot {pk} is longer than 24 hours."
+    for slot, _ in zones.moved():
+        offset = calendars.utc_offset(slot.start, slot.area.zone)
+        yield (
+            f"Slot {slot.pk} was promised at {slot.utc_offset} minutes from UTC, but {slot.area.time_zone} has {offset}"
+            " then. See check_time_zones."
+        )
 
 
 class Command(BaseCommand):
@@ -128,5 +175,8 @@ class Command(BaseCommand):
                 for row in cursor.fetchall():
                     faults += 1
                     self.stdout.write(sentence.format(*row))
+            for sentence in beyond_sql():
+                faults += 1
+                self.stdout.write(sentence)
         if faults:
             raise SystemExit(1)
