@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: run test torture lint audit lock screenshots openapi.yaml bench bench-full
+.PHONY: run test check torture lint audit lock screenshots openapi.yaml bench bench-full
 
 # Installed again only when the requirements change.
 PIP := -m pip install --quiet --quiet --disable-pip-version-check
@@ -27,8 +27,13 @@ run: .venv/run var/secrets.env
 	@$(BIN)/python manage.py load_demo --print --port $(PORT)
 	@PORT=$(PORT) $(BIN)/gunicorn bookjob_site.wsgi
 
+# make test ARGS="-k tokens" hands on to pytest.
 test: .venv/dev
-	$(BIN)/python -m tests.run
+	$(BIN)/python -m tests.run $(ARGS)
+
+# Between two edits: lint, types, and the tests that are quick, on SQLite.
+check: lint
+	$(BIN)/python -m tests.run --quick $(ARGS)
 
 # Histories and faults with ten thousand operations each.
 torture: .venv/dev

@@ -25,7 +25,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bookings import offers
+from bookings import offers, replica
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.shared import SharedMemory
 
@@ -216,7 +216,7 @@ class _InTheDatabase(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         up = GaugeMetricFamily("bookjob_database_up", "1 if the database answered this scrape.")
         try:
-            found = [_free_places(), *_lock_waits()]
+            found = [*_slots(), *_lock_waits(), *_replica()]
         except Error:
             up.add_metric([], 0)
             yield up
@@ -225,21 +225,33 @@ class _InTheDatabase(Collector):
         yield from [up, *found]
 
 
-def _free_places() -> GaugeMetricFamily:
+def _slots() -> Iterable[GaugeMetricFamily]:
     free = GaugeMetricFamily(
         "bookjob_free_places", "Free places of open slots between notice and horizon.", labels=["area"]
     )
+    last = GaugeMetricFamily(
+        "bookjob_last_slot_timestamp_seconds", "When the last open slot of an area starts.", labels=["area"]
+    )
     now = timezone.now()
-    slots = AppointmentSlot.objects.filter(
-        offers.SHOWN,
-        area=OuterRef("pk"),
+    shown = AppointmentSlot.objects.filter(offers.SHOWN, area=OuterRef("pk")).order_by()
+    bookable = shown.filter(
         start__gt=now + timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES),
         start__lte=now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS),
     )
-    places = slots.order_by().values("area").annotate(places=Sum(F("capacity") - F("booked"))).values("places")
-    for code, count in ServiceArea.objects.values_list("code", Coalesce(Subquery(places), 0)):
+    places = bookable.values("area").annotate(places=Sum(F("capacity") - F("booked"))).values("places")
+    latest = shown.order_by("-start").values("start")[:1]
+    for code, count, start in ServiceArea.objects.values_list("code", Coalesce(Subquery(places), 0), Subquery(latest)):
         free.add_metric([code], count)
-    return free
+        if start:
+            last.add_metric([code], start.timestamp())
+    return [free, last]
+
+
+def _replica() -> Iterable[GaugeMetricFamily]:
+    if replica.ALIAS in settings.DATABASES:
+        yield GaugeMetricFamily(
+            "bookjob_replica_follows", "1 if searches read from the replica.", value=int(replica.follows())
+        )
 
 
 def _lock_waits() -> Iterable[GaugeMetricFamily]:

@@ -46,7 +46,7 @@ watch = Watch()
 
 def read(query: Callable[[str], T]) -> T:
     """What `query` returns for the alias of the database that it is given."""
-    if ALIAS in settings.DATABASES and _follows():
+    if ALIAS in settings.DATABASES and follows():
         try:
             return query(ALIAS)
         except db.Error as fault:
@@ -54,7 +54,8 @@ def read(query: Callable[[str], T]) -> T:
     return query(db.DEFAULT_DB_ALIAS)
 
 
-def _follows() -> bool:
+def follows() -> bool:
+    """Whether the replica is good enough to read from."""
     now = time.monotonic()
     if now < watch.look_again_at:
         return watch.follows
@@ -66,12 +67,12 @@ def _follows() -> bool:
     except db.Error as fault:
         _leave_alone(str(fault))
         return False
-    follows = lag is not None and lag <= MOST_LAG
-    if follows != watch.follows:
+    is_close = lag is not None and lag <= MOST_LAG
+    if is_close != watch.follows:
         behind = "follows nobody" if lag is None else f"is {lag:.0f} s behind"
-        logger.warning("Searches read from the %s", "replica" if follows else f"primary: the replica {behind}")
-    watch.follows = follows
-    return follows
+        logger.warning("Searches read from the %s", "replica" if is_close else f"primary: the replica {behind}")
+    watch.follows = is_close
+    return is_close
 
 
 def _leave_alone(why: str) -> None:

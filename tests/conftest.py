@@ -22,6 +22,28 @@ from tests.postgres import free_port
 
 SERVER = os.environ["DATABASE_URL"]  # of PostgreSQL, or empty
 
+# Files whose tests say nothing of a database: `make test` runs them on SQLite alone.
+ONCE = {"test_alerts", "test_check_contract", "test_container", "test_dependencies", "test_deploy", "test_readme",
+        "test_run", "test_start"}  # fmt: skip
+# Files that wait for processes of their own rather than compute: not for `make check`.
+SLOW = {"test_browser", "test_calendars", "test_dependencies", "test_histories", "test_race_for_moves",
+        "test_race_for_places", "test_seed_anything", "test_state_machine", "test_upgrades"}  # fmt: skip
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "once: does not depend on the database")
+    config.addinivalue_line("markers", "slow: starts a service, or makes up its input; not for `make check`")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        runs_a_service = "template_database" in item.fixturenames
+        ours = item.path.stem == "test_check_contract" and runs_a_service  # the kit against this service
+        if item.path.stem in ONCE and not item.get_closest_marker("django_db") and not ours:
+            item.add_marker("once")
+        if runs_a_service or item.path.stem in SLOW or item.get_closest_marker("hypothesis"):
+            item.add_marker("slow")
+
 
 class Database:
     """A migrated database that nobody else uses."""

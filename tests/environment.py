@@ -6,6 +6,7 @@ Whatever a developer has in `.env` or in `var/` must not decide a test: every do
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -29,3 +30,9 @@ os.environ["BOOKJOB_CALLER_LIMIT"] = os.environ["BOOKJOB_ADDRESS_LIMIT"] = "1000
 os.environ["STATIC_ROOT"] = tempfile.mkdtemp(prefix="bookjob-static-")
 atexit.register(shutil.rmtree, os.environ["STATIC_ROOT"], ignore_errors=True)
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
+
+
+def pytest_configure():
+    """Whatever ends the run ends what it started: the fixtures take their servers down on the way out."""
+    for name in ("SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.default_int_handler)

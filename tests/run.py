@@ -1,56 +1,127 @@
-"""`make test`: the whole suite on SQLite and on PostgreSQL. Arguments go to pytest: `python -m tests.run -k race`.
+"""`make test`: the suite on SQLite and on PostgreSQL, both at the same time. Arguments go to pytest:
 
+    python -m tests.run -k race
+
+What does not depend on the database (the marker `once`) runs on SQLite alone. Each run writes to a file of its own, and
+the two are printed one after the other. However this ends (Ctrl-C, a closed terminal, `kill`), it ends the runs, their
+servers and PostgreSQL too.
+
+`make check`, or `python -m tests.run --quick`: what is quick, on SQLite alone, for between two edits.
 `make torture`, or `python -m tests.run --torture`: only histories and faults, but ten thousand operations of each.
 """
 
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
+from typing import NoReturn
 
 from tests import postgres
 from tests.browser import find_chromium
 
 TORTURE = {"TORTURE_OPERATIONS": "10000"}
+NO_TESTS = 5  # pytest's exit status where nothing was selected: `-k` may name tests that run on one database alone
 
 
-def run(title: str, url: str) -> int:
-    print(f"\n=== The suite on {title} ===", flush=True)
-    environment, arguments = os.environ | {"TEST_DATABASE_URL": url}, sys.argv[1:]
-    if "--torture" in arguments:
-        arguments.remove("--torture")
-        environment |= TORTURE
-        arguments = arguments or [f"tests/test_{name}.py" for name in ("histories", "faults", "database_shapes")]
-    return subprocess.run([sys.executable, "-m", "pytest", *arguments], env=environment, check=False).returncode
+class Run:
+    """pytest on one database, in a process group of its own, so that nothing of it stays behind."""
+
+    def __init__(self, title: str, url: str, arguments: list[str], folder: Path, **environment: str) -> None:
+        self.title, self.began, self.took = title, time.monotonic(), 0.0
+        self.log = folder / f"{title.split()[0]}.log"
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pytest", *arguments],
+                env=os.environ | {"TEST_DATABASE_URL": url} | environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def ended(self) -> bool:
+        """Whether it has ended; prints what it said, once."""
+        if self.took or self.process.poll() is None:
+            return bool(self.took)
+        self.took = time.monotonic() - self.began
+        print(f"\n=== The suite on {self.title} ({self.took:.0f} s) ===", flush=True)
+        with self.log.open(encoding="utf-8", errors="replace") as said:
+            shutil.copyfileobj(said, sys.stdout)
+        sys.stdout.flush()
+        return True
+
+    def stop(self) -> None:
+        """Let pytest take its servers down (conftest.py), and end what is left of the group."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def end(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def databases(stack: contextlib.ExitStack, *, quick: bool) -> list[tuple[str, str, list[str]]]:
+    """(title, URL, further arguments of pytest) of each run. Raises where there is no PostgreSQL to be had."""
+    if quick:
+        # One process a core: there is nothing beside it. (The whole suite has two already, one a database.)
+        return [("SQLite", "", ["-n", "2", "-m", "not slow and not once"])]
+    if url := os.environ.get("TEST_DATABASE_URL", ""):
+        title = "PostgreSQL of TEST_DATABASE_URL"
+    else:
+        url, title = stack.enter_context(postgres.server())
+        title = f"PostgreSQL ({title})"
+    return [("SQLite", "", []), (title, url, ["-m", "not once"])]
 
 
 def main() -> int:
-    results = []
-    began = time.monotonic()
+    began, arguments = time.monotonic(), sys.argv[1:]
+    modes = {"--torture", "--quick"} & set(arguments)
+    arguments = [argument for argument in arguments if argument not in modes]
+    environment = TORTURE if "--torture" in modes else {}
+    if environment and not arguments:
+        arguments = [f"tests/test_{name}.py" for name in ("histories", "faults", "database_shapes")]
+    for name in ("SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), end)
     with contextlib.ExitStack() as stack:
-        url, title = os.environ.get("TEST_DATABASE_URL", ""), "the PostgreSQL of TEST_DATABASE_URL"
-        if not url:
-            try:
-                url, title = stack.enter_context(postgres.server())
-            except Exception as fault:
-                print(
-                    f"No PostgreSQL for the tests: {fault}\nInstall its server (apt-get install postgresql)"
-                    " or set TEST_DATABASE_URL to one whose user may create databases.",
-                    file=sys.stderr,
-                )
-                return 1
-        for where, address in (("SQLite", ""), (title, url)):
-            results.append((where, run(where, address)))
+        try:
+            wanted = databases(stack, quick="--quick" in modes)
+        except Exception as fault:
+            print(
+                f"No PostgreSQL for the tests: {fault}\nInstall its server (apt-get install postgresql)"
+                " or set TEST_DATABASE_URL to one whose user may create databases.",
+                file=sys.stderr,
+            )
+            return 1
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bookjob-tests-")))
+        runs = []
+        for title, url, more in wanted:
+            runs.append(Run(title, url, [*more, *arguments], folder, **environment))
+            stack.callback(runs[-1].stop)
+        print(f"pytest runs on {' and on '.join(run.title for run in runs)}; its output follows.", flush=True)
+        while [run for run in runs if not run.ended()]:
+            time.sleep(0.2)  # two processes are waited for at once
     print()
-    for where, code in results:
-        print(f"{'passed' if code == 0 else 'FAILED'} on {where}")
+    codes = [run.process.returncode for run in runs]
+    if all(code == NO_TESTS for code in codes):
+        print("no test was selected")
+        return NO_TESTS
+    for run, code in zip(runs, codes, strict=True):
+        print(f"{'passed' if code in (0, NO_TESTS) else 'FAILED'} on {run.title}, {run.took:.0f} s")
     browser_tests = "" if find_chromium() else "; the browser tests were skipped: apt-get install chromium"
     pgbouncer_tests = (
         "" if postgres.find_pgbouncer() else "; those of PgBouncer were skipped: apt-get install pgbouncer"
     )
     print(f"{time.monotonic() - began:.0f} s in all{browser_tests}{pgbouncer_tests}")
-    return max(code for _, code in results)
+    return next((code for code in codes if code not in (0, NO_TESTS)), 0)
 
 
 if __name__ == "__main__":

@@ -369,3 +369,15 @@ class TestTheCommand:
         with pytest.raises(SystemExit):
             call_command("check_contract", "--help")
         assert "python manage.py check_contract http://127.0.0.1:8000/api/v1 --token" in capsys.readouterr().out
+
+
+def test_the_token_comes_from_the_environment_too():
+    command = [sys.executable, "manage.py", "check_contract", f"http://127.0.0.1:{free_port()}/api/v1"]
+
+    def said(**environment: str) -> str:
+        ended = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        return ended.stderr
+
+    assert "--token is empty. Give it, or CHECK_CONTRACT_TOKEN." in said()
+    assert "Nobody answers at" in said(CHECK_CONTRACT_TOKEN="a.b.c")

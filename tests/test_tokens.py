@@ -50,6 +50,7 @@ class TestAccepted:
             token(kid="previous", key=OLD_KEY),
             resigned({"alg": "HS256"}, {"exp": SOON}),
         ],
+        ids=range(7),  # not the tokens themselves, which are others in each process of a run
     )
     def test_a_good_token(self, good):
         make_slot()

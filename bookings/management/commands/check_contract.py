@@ -15,6 +15,7 @@ failed; 1: a check failed; 2: wrong arguments, or nobody answers at the URL.
 """
 
 import json
+import os
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import Counter
 from dataclasses import asdict
@@ -38,7 +39,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.formatter_class = RawDescriptionHelpFormatter
         parser.add_argument("url", metavar="URL", help="base of both addresses, such as https://host/api/v1")
-        parser.add_argument("--token", required=True, metavar="TOKEN", help="one that the implementation accepts")
+        parser.add_argument(
+            "--token",
+            default=os.environ.get("CHECK_CONTRACT_TOKEN", ""),
+            metavar="TOKEN",
+            help="one that the implementation accepts; in CHECK_CONTRACT_TOKEN no list of processes shows it",
+        )
         parser.add_argument("--order-type", default="", metavar="CODE", help="OrderType of all that is sent (none)")
         parser.add_argument("--location", type=Path, metavar="FILE", help="JSON, the Location of all that is sent")
         parser.add_argument("--account", default=Plan.account, metavar="NUM", help="AccountNum (%(default)s)")
@@ -105,7 +111,7 @@ def read_target(options: dict[str, Any]) -> Implementation:
         if not readable(options[name].strip()):
             wrong(f"--{name.replace('_', '-')} holds characters that no header can hold. Is it the token alone?")
     if not token:
-        wrong("--token is empty. Did the command that should print it fail?")
+        wrong("--token is empty. Give it, or CHECK_CONTRACT_TOKEN. Did the command that should print it fail?")
     if "{0}" not in options["book_path"]:
         wrong(f"--book-path {options['book_path']!r} lacks {{0}}, which stands for the number of the work order.")
     for name in ("search_path", "book_path"):
