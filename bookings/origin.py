@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 
-from bookings import logs
+from bookings import logs, sql
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,64}")
@@ -60,10 +61,14 @@ def record_each(
     **details: Any,
 ) -> None:
     """The same line for the history of each of many work orders, or of slots, which may come as their keys."""
-    HistoryEntry.objects.bulk_create(
-        (HistoryEntry(**entry(thing, event, at=at, by=by, reason=reason, **details)) for thing in about),
-        batch_size=1_000,
-    )
+    write_lines(entry(thing, event, at=at, by=by, reason=reason, **details) for thing in about)
+
+
+def write_lines(lines: Iterable[dict[str, Any]]) -> None:
+    """Lines that `entry` made, many in a statement: long commands write as many of them as rows."""
+    lines = iter(lines)
+    while some := list(islice(lines, 1_000)):
+        sql.write((HistoryEntry, some))
 
 
 def entry(
