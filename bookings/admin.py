@@ -28,6 +28,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.views import ChangeList
 
 from bookings import blackouts, calendars, desk, details, exports, filters, forms, lookup, slots
+from bookings.margin import margin_text
 from bookings.models import (
     AppointmentSlot,
     AreaCode,
@@ -152,6 +153,13 @@ class ServiceAreaAdmin(BoundedSearch, ModelAdmin):
     list_display = ["code", "name", "time_zone"]
     search_fields = ["codes__code", "name"]
     inlines = [AreaCodeInline, PostcodePrefixInline]
+
+    def get_form(self, request: HttpRequest, obj: Model | None = None, **options: Any) -> Any:
+        """With what the safety margin comes to for the slots of this very area."""
+        form = super().get_form(request, obj, **options)
+        if margin := form.base_fields.get("safety_percent"):
+            margin.help_text = f"{margin.help_text} {margin_text(cast('ServiceArea | None', obj))}"
+        return form
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ServiceArea]:
         return super().get_queryset(request).visible_to(request.user)  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from bookings import blackouts, services, slots
+from bookings import blackouts, offers, services, slots
 from bookings.models import AppointmentSlot, HistoryEntry, PostcodePrefix, ServiceArea, WorkOrder
 from tests import desk, helpers
 
@@ -419,6 +419,32 @@ class TestAreas:
         PostcodePrefix.objects.create(area=helpers.make_area(), country="GB", prefix="LS")
         answer = self.post(supervisor, prefixes=[("GB", "LS2")])
         assert "GB LS2 lies within GB LS of Leeds (LEEDS). The longer one decides: York (YORK)." in desk.said(answer)
+
+    @pytest.mark.parametrize(
+        ("percent", "capacities", "text"),
+        [
+            (80, [], "80 keeps back none of 1 to 4 places, 1 of 5 to 9, and 2 of 10."),
+            (80, [1, 4], "In this area 80 keeps back none of 1, none of 4. That is nothing: give fewer percent, or"),
+            (80, [4, 5, 10], "In this area 80 keeps back none of 4, 1 of 5, 2 of 10.<"),
+            (100, [4], "In this area 100 keeps back none of 4.<"),
+            (50, range(1, 10), "3 of 6, 3 of 7, 4 of 8, and more of larger ones.<"),
+        ],
+    )
+    def test_the_margin_says_what_it_means_for_this_areas_slots(self, supervisor, percent, capacities, text):
+        area = helpers.make_area(safety_percent=percent)
+        for hour, capacity in enumerate(capacities):
+            helpers.make_slot(start=helpers.tomorrow(hour), capacity=capacity)
+        page = supervisor.get(f"/admin/bookings/servicearea/{area.pk}/change/").content.decode()
+        page = re.sub(r"\s+", " ", page).replace(" <", "<")
+        assert text in page
+        # What the text says is what the rule does.
+        for slot in AppointmentSlot.objects.filter(capacity__lte=8):
+            this, kept = AppointmentSlot.objects.filter(pk=slot.pk), 0
+            for booked in range(slot.capacity):
+                this.update(booked=booked)
+                kept += offers.with_refusal(this, timezone.now(), area).get().refusal == "margin"
+            assert f"{kept or 'none'} of {slot.capacity}" in page
+        assert "80 keeps back none" in supervisor.get("/admin/bookings/servicearea/add/").content.decode()
 
     def test_the_zone_stays_while_there_are_slots(self, supervisor, slot):
         page = self.post(supervisor, slot.area, code="LEEDS", name="Leeds", time_zone="America/New_York")

@@ -2,8 +2,9 @@ import io
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from bookings import blackouts, offers, services, slots
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
@@ -135,7 +136,7 @@ class TestClosing:
             make_slot(start=START + hour * HOUR, capacity=9)
         for number in range(5):
             make_booking(f"WO-{number}")
-        with django_assert_max_num_queries(20):
+        with django_assert_max_num_queries(30):
             close()
 
 
@@ -246,6 +247,130 @@ class TestRefusals:
         )
         assert (done.returncode, done.stdout, done.stderr) == (1, "", "CommandError: There is no area 'HULL'.\n")
         assert "Example" in manage(empty_database, command, "--help").stdout
+
+
+class TestWhoIsMeant:
+    """A name that is not known is a mistake, and nothing is written; one without slots yet is closed for later ones."""
+
+    @pytest.mark.parametrize("command", ["close_slots", "open_slots"])
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"worker": "Ana"}, "There is no worker 'Ana'. Did you mean anna or hanna?"),
+            ({"worker": "zoe"}, "There is no worker 'zoe'."),
+            ({"area": "leeds"}, "There is no area 'leeds'. Did you mean LEEDS?"),
+        ],
+    )
+    def test_an_unknown_name_with_near_ones(self, command, options, message):
+        make_slot(worker="anna")
+        make_slot("YORK", worker="hanna")
+        options = ({"reason": "x"} if command == "close_slots" else {}) | options
+        for flags in ([], ["--dry-run"]):
+            with pytest.raises(CommandError) as refused:
+                run(command, *flags, **options)
+            assert str(refused.value) == message
+        assert not Blackout.objects.exists()
+
+    @pytest.mark.parametrize("options", [{}, {"worker": "anna"}, {"worker": "tech.jones"}])
+    def test_a_known_one_without_slots_yet(self, options):
+        make_area()
+        make_slot("YORK", worker="anna", start=START - 24 * HOUR)
+        User.objects.create(username="tech.jones")
+        told = "LEEDS: 0 slots closed, Fri 4 Dec 2026, 00:00-Sat 5 Dec 00:00 (Europe/London).\n"
+        later = "There are no slots yet: later ones will be closed.\n"
+        assert close("--dry-run", **options) == f"{told}{later}This was a dry run: nothing was written.\n"
+        assert close(**options) == told + later
+        added = slots.add(area=make_area(), start=START, end=END, capacity=1, by="x", worker=options.get("worker", ""))
+        assert added.is_hidden
+
+    def test_what_was_closed_under_a_wrong_name_can_be_opened(self):
+        make_slot(worker="anna")
+        blackouts.close_slots(area=make_area(), start=START, end=END, worker="ana", reason="x", by="test")
+        run("open_slots", worker="ana")
+        assert not Blackout.objects.in_force().exists()
+
+
+class Killed(Exception):
+    pass
+
+
+class TestInShortTransactions:
+    """Each hides or opens some of the slots; a run that is killed between two of them is simply run again."""
+
+    @pytest.fixture(autouse=True)
+    def _small(self, monkeypatch):
+        monkeypatch.setitem(blackouts.BATCH, connection.vendor, 2)
+        for number in range(7):
+            make_slot(worker=f"w{number}", capacity=2)
+
+    def killed_after(self, monkeypatch, transactions):
+        write, done = blackouts.write, []
+
+        def until_killed(step):
+            if len(done) == transactions:
+                raise Killed
+            done.append(write(step))
+            return done[-1]
+
+        monkeypatch.setattr(blackouts, "write", until_killed)
+
+    def test_two_at_a_time(self, monkeypatch):
+        made, write = [], blackouts.write
+        monkeypatch.setattr(blackouts, "write", lambda step: made.append(write(step)) or made[-1])
+        assert close().startswith("LEEDS: 7 slots closed")
+        assert made[1:] == [2, 2, 2, 1]
+        made.clear()
+        assert run("open_slots").startswith("LEEDS: 7 slots opened")
+        assert made == [None, (2, False), (2, False), (2, False), (1, True)]
+
+    @pytest.mark.parametrize("transactions", range(5))
+    def test_closing_that_was_killed(self, monkeypatch, transactions):
+        booked = make_booking()
+        with monkeypatch.context() as killed:
+            self.killed_after(killed, transactions)
+            with pytest.raises(Killed):
+                close()
+        close()
+        assert hidden() == [413] * 7
+        assert Blackout.objects.count() == 1
+        assert HistoryEntry.objects.filter(event="closed", slot__isnull=False).count() == 7
+        assert booked.history.filter(event="closed").count() == 1
+
+    @pytest.mark.parametrize("transactions", range(5))
+    def test_opening_that_was_killed(self, monkeypatch, transactions):
+        for number in range(2):
+            make_slot(start=START - (number + 1) * 24 * HOUR)
+        close(**{"from": "2026-12-02", "until": "2026-12-05"})
+        with monkeypatch.context() as killed:
+            self.killed_after(killed, transactions)
+            with pytest.raises(Killed):
+                run("open_slots")
+        run("open_slots")
+        assert hidden() == [213, 313]
+        assert [str(blackout) for blackout in Blackout.objects.in_force()] == [
+            "Wed 2 Dec 2026, 00:00-Fri 4 Dec 00:00 (Europe/London): Stocktaking",
+            "Sat 5 Dec 2026, 00:00-Sun 6 Dec 00:00 (Europe/London): Stocktaking",
+        ]
+        assert HistoryEntry.objects.filter(event="opened").count() == 7
+
+    def test_what_is_lifted_meanwhile_hides_nothing_more(self, monkeypatch):
+        write = blackouts.write
+
+        def lifted_by_another(step):
+            done = write(step)
+            if Blackout.objects.in_force().exists():
+                Blackout.objects.update(opened_at=NOW, opened_by="another")
+            return done
+
+        monkeypatch.setattr(blackouts, "write", lifted_by_another)
+        assert close().startswith("LEEDS: 0 slots closed")
+        assert hidden() == []
+
+    def test_dry_runs_lock_nothing(self, monkeypatch):
+        close()
+        monkeypatch.setattr(blackouts, "write", None)
+        assert close("--dry-run").startswith("LEEDS: 0 slots closed")
+        assert run("open_slots", "--dry-run").startswith("LEEDS: 7 slots opened")
 
 
 class TestConstraints:

@@ -6,8 +6,9 @@ Example, Christmas, and one worker's afternoon:
     python manage.py close_slots --area LEEDS --worker anna --from 2026-12-07T12:00 --until 2026-12-07T17:00 \\
         --reason "At the dentist"
 
-Slots that are made later are hidden as well. The bookings that stand in the time are listed, and stay until somebody
-moves or cancels them. open_slots with the same times undoes it.
+Slots that are made later are hidden as well. The bookings that stand in the time are listed, and stay until they are
+moved or cancelled. open_slots with the same times undoes it. It works in short transactions while bookings go on: what
+was interrupted is simply run again. An area or a worker that is not known is refused, with names that are like it.
 """
 
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
@@ -15,10 +16,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 
-from bookings import blackouts, calendars
-from bookings.models import ServiceArea
+from bookings import blackouts, calendars, workers
+from bookings.models import Blackout, ServiceArea
 
 
 class Command(BaseCommand):
@@ -35,15 +35,19 @@ class Command(BaseCommand):
         reason = options["reason"].strip()
         if not reason or not reason.isprintable():
             raise CommandError("--reason is empty or holds a character that cannot be printed.")
-        with transaction.atomic():
-            closed = blackouts.close_slots(
-                area=area, start=start, end=end, worker=options["worker"], reason=reason, by="close_slots"
-            )
-            transaction.set_rollback(options["dry_run"])
-        self.stdout.write(f"{area.code}: {closed.slots} slots closed, {area.period_text(start, end)}.")
-        if closed.bookings:
-            self.stdout.write(f"{len(closed.bookings)} bookings stand in this time. Move or cancel them:")
-        for work_order in closed.bookings:
+        given = {"area": area, "worker": options["worker"], "start": start, "end": end, "reason": reason}
+        blackout = Blackout(**given)
+        if options["dry_run"]:
+            slots, bookings = blackouts.would_close(blackout), blackouts.by_time(blackouts.bookings_in(blackout))
+        else:
+            closed = blackouts.close_slots(**given, by="close_slots")
+            slots, bookings = closed.slots, closed.bookings
+        self.stdout.write(f"{area.code}: {slots} slots closed, {area.period_text(start, end)}.")
+        if not blackouts.touched_by(blackout).exists():
+            self.stdout.write("There are no slots yet: later ones will be closed.")
+        if bookings:
+            self.stdout.write(f"{len(bookings)} bookings stand in this time. Move or cancel them:")
+        for work_order in bookings:
             slot = work_order.slot
             who = [work_order.account_num, work_order.account_name, work_order.phone, slot.worker]
             about = ", ".join(text for text in who if text)
@@ -60,11 +64,21 @@ def add_period_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--until", required=True, type=day_or_moment, metavar="TIME", help="a day is closed to its end")
 
 
-def read_period(options: dict[str, Any]) -> tuple[ServiceArea, datetime, datetime]:
+def _unknown(what: str, name: str, near: list[str]) -> str:
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return f"There is no {what} {name!r}.{hint}"
+
+
+def read_period(options: dict[str, Any], *, opens: bool = False) -> tuple[ServiceArea, datetime, datetime]:
     """The area, and from when until when in UTC."""
     area = ServiceArea.objects.filter(code=options["area"]).first()
     if area is None:
-        raise CommandError(f"There is no area {options['area']!r}.")
+        codes = ServiceArea.objects.values_list("code", flat=True)
+        raise CommandError(_unknown("area", options["area"], workers.nearest(options["area"], codes)))
+    worker = options["worker"]
+    # What is closed for a worker can be opened, whatever the name.
+    if worker and not workers.is_known(worker) and not (opens and area.blackouts.filter(worker=worker).exists()):
+        raise CommandError(_unknown("worker", worker, workers.near_names(worker)))
     start = _moment(options["first"], area)
     until = options["until"]
     end = _moment(until if isinstance(until, datetime) else until + timedelta(days=1), area)

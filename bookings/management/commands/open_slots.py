@@ -12,7 +12,6 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import transaction
 
 from bookings import blackouts
 from bookings.management.commands.close_slots import add_period_arguments, read_period
@@ -27,10 +26,9 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        area, start, end = read_period(options)
-        with transaction.atomic():
-            opened = blackouts.open_slots(area=area, start=start, end=end, worker=options["worker"], by="open_slots")
-            transaction.set_rollback(options["dry_run"])
+        area, start, end = read_period(options, opens=True)
+        given = {"area": area, "start": start, "end": end, "worker": options["worker"]}
+        opened = blackouts.would_open(**given) if options["dry_run"] else blackouts.open_slots(**given, by="open_slots")
         self.stdout.write(f"{area.code}: {opened} slots opened, {area.period_text(start, end)}.")
         if options["dry_run"]:
             self.stdout.write("This was a dry run: nothing was written.")
