@@ -5,15 +5,16 @@ BIN := .venv/bin
 
 .PHONY: run test check torture lint audit lock screenshots openapi.yaml bench bench-full
 
-# Installed again only when the requirements change.
-PIP := -m pip install --quiet --quiet --disable-pip-version-check
+# Installed again only when the requirements change. first_run needs nothing installed.
+FIRST := $(PYTHON) -m bookjob_site.first_run
 .venv/run: requirements.lock
+	@$(FIRST) check
 	$(PYTHON) -m venv .venv
-	$(BIN)/python $(PIP) --require-hashes -r requirements.lock
+	@$(FIRST) install $(BIN)/python --require-hashes -r requirements.lock
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.txt
-	$(BIN)/python $(PIP) -r requirements-dev.txt
+	@$(FIRST) install $(BIN)/python -r requirements-dev.txt
 	@touch $@
 
 var/secrets.env:
@@ -21,7 +22,12 @@ var/secrets.env:
 	@umask 077 && $(PYTHON) -c 'import secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50)); \
 		print("BOOKJOB_JWT_KEYS=demo:" + secrets.token_urlsafe(36))' > $@
 
-run: .venv/run var/secrets.env
+.PHONY: port
+port:
+	@$(FIRST) port $(PORT)
+
+run: port .venv/run var/secrets.env
+	@echo "Migrating the database."
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python manage.py load_demo --print --port $(PORT)

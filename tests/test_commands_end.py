@@ -17,6 +17,7 @@ from tests.postgres import free_port
 # What each command is called with; a new command gets its line here.
 ARGUMENTS = {
     "check_contract": ["http://127.0.0.1:{port}/api/v1", "--token", "a.b.c"],
+    "check_time_zones": [],
     "close_slots": ["--area", "LEEDS", "--from", "2030-01-01", "--until", "2030-01-02", "--reason", "snow"],
     "export_slots": [],
     "import_slots": ["{folder}/slots.csv"],
