@@ -5,18 +5,74 @@ import re
 import shutil
 import subprocess
 import sys
+import uuid
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
 from tests import postgres
-from tests.conftest import SERVER, Database, Service
+from tests.conftest import SERVER, Database, Service, manage
 from tests.environment import ROOT
 from tests.test_upgrades import Callers
 
 PAGE = (ROOT / "docs" / "operations.md").read_text().partition("## Backup and restore\n")[2].partition("\n## ")[0]
 DUMP, LOAD, COPY, COPY_BACK, CHECK, PASS_ON_POSTGRESQL, PASS_ON_SQLITE = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 BACK_UP, RESTORE, PASS = (DUMP, LOAD, PASS_ON_POSTGRESQL) if SERVER else (COPY, COPY_BACK, PASS_ON_SQLITE)
+
+
+@pytest.fixture
+def role(template_database, tmp_path):
+    """The service's own role as the page demands it, without any right but on its database; and that database."""
+    name = f"role_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(SERVER, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'of-the-test' NOSUPERUSER NOCREATEDB NOCREATEROLE")
+    database = Database(None, tmp_path)
+    server = urlsplit(SERVER)
+    try:
+        with psycopg.connect(SERVER, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {database.name} OWNER TO {name}")
+        database.url = f"postgres://{name}:of-the-test@{server.hostname}:{server.port}/{database.name}"
+        migrated = manage(database, "migrate", "--verbosity", "0")
+        assert migrated.returncode == 0, migrated.stderr
+        yield name, database
+    finally:
+        database.drop()
+        with psycopg.connect(SERVER, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {database.name}_restored WITH (FORCE)")
+            connection.execute(f"DROP ROLE {name}")
+
+
+@pytest.mark.skipif(not SERVER, reason="SQLite has no roles")
+def test_the_role_without_rights_that_the_page_demands_backs_up_and_restores(role, tmp_path):
+    name, database = role
+    loaded = manage(database, "load_demo")
+    assert loaded.returncode == 0, loaded.stderr
+    environment = os.environ | {"DATABASE_URL": database.url, "RESTORED_URL": f"{database.url}_restored"}
+    if binaries := postgres.find_binaries():
+        environment["PATH"] = f"{binaries}:{environment['PATH']}"
+    if not shutil.which("pg_dump", path=environment["PATH"]):
+        pytest.skip("there is no pg_dump on this machine")
+    asked_of_postgres = "runuser -u postgres -- createdb --owner=bookjob bookjob_restored"
+    assert asked_of_postgres in LOAD
+    # This server's superuser has no user of the system: its address is what `postgres` is elsewhere.
+    here = {
+        asked_of_postgres: f"createdb --maintenance-db='{SERVER}' --owner={name} {database.name}_restored",
+        ".venv/bin/python manage.py": f"{sys.executable} {ROOT}/manage.py",
+    }
+    commands = "\n".join([DUMP, LOAD, CHECK, PASS_ON_POSTGRESQL])
+    for theirs, ours in here.items():
+        commands = commands.replace(theirs, ours)
+    ended = subprocess.run(
+        ["bash", "-e", "-c", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    # The control: the same role may make no database by itself.
+    refused = subprocess.run(
+        ["createdb", f"--maintenance-db={database.url}", f"{database.name}_more"],
+        env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "permission denied to create database" in refused.stderr
 
 
 @pytest.fixture
@@ -38,7 +94,9 @@ def run(empty_database, restored, tmp_path):
         environment["PATH"] = f"{binaries}:{environment['PATH']}"
     if SERVER and not shutil.which("pg_dump", path=environment["PATH"]):
         pytest.skip("there is no pg_dump on this machine")
+    # This test's server has no `postgres` of the system: its superuser's address is what that is elsewhere.
     here = {
+        "runuser -u postgres -- createdb --owner=bookjob": f"createdb --maintenance-db='{SERVER}'",
         "bookjob_restored": restored.name,
         "restored.sqlite3": restored.url.removeprefix("sqlite:///"),
         "var/bookjob.sqlite3": empty_database.url.removeprefix("sqlite:///"),
