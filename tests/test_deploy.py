@@ -260,6 +260,22 @@ def test_a_booking_through_nginx(start_service, proxy):
     assert (status, json.loads(answer)) == (503, UNAVAILABLE)
 
 
+def test_install_upgrade_and_the_way_back_run_the_same_commands_as_the_same_users():
+    """Libraries belong to root, so that the service cannot change them; what touches data runs as the service."""
+    blocks = {title: re.findall(r"^ *```sh\n(.*?)```", section(title), re.MULTILINE | re.DOTALL)
+              for title in ("Install", "Upgrade without down time")}  # fmt: skip
+    commands = [line.strip() for texts in blocks.values() for text in texts for line in text.splitlines()]
+    for command in commands:
+        if "manage.py" in command:
+            assert command.startswith("runuser -u bookjob -- "), command
+        if "pip install" in command:
+            assert command == ".venv/bin/pip install --require-hashes -r requirements.lock"
+    back = blocks["Upgrade without down time"][-1].splitlines()
+    forward = [line.strip() for line in blocks["Upgrade without down time"][0].splitlines() if line.strip()]
+    assert forward[1:] == back[1:3]
+    assert back[-1] == "systemctl restart bookjob.service"
+
+
 @needs("nginx")
 def test_what_nginx_answers_itself_has_the_form_of_service_mobility(start_service, proxy):
     service = start_service(BOOKJOB_HTTPS="on", ALLOWED_HOSTS="localhost")
