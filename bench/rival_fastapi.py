@@ -266,7 +266,7 @@ async def book_or_refuse(
         periods = {(constraint.period.start, constraint.period.end) for constraint in job.time_constraints}
         for index, constraint in enumerate(job.time_constraints):
             expected = offers.offer_id(area["id"], constraint.period.start, constraint.period.end)
-            if offers.was_issued_here(constraint.id) and constraint.id != expected:
+            if offers.read_id(constraint.id) and constraint.id != expected:
                 path = f"/TimeConstraints/{index}/ID"
                 raise BookingError("invalid_request", "The ID belongs to another appointment.", data_path=path)
         rows = await connection.fetch(

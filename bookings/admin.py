@@ -388,6 +388,7 @@ class WorkOrderAdmin(DeskAdmin):
             "state": state_label(row),
             "when": row.area.period_text(row.slot.start, row.slot.end),
             "created": row.area.instant_text(row.created_at),
+            "root_order": details.root_order(row),
             "customer": details.customer_facts(row, job),
             "place": details.place_facts(row, job),
             "map_link": details.map_link(row, job),

@@ -46,6 +46,16 @@ def unreadable(work_order: WorkOrder, job: wire.BookJob | None) -> str:
     return f"{count} could not be read: {', '.join(names)}{more}"
 
 
+def root_order(work_order: WorkOrder) -> str:
+    """The OriginalOrderNum of the body where the booking was for another order: the root of a chain of follow-ups."""
+    try:
+        named = json.loads(work_order.body).get("OriginalOrderNum")
+    except (ValueError, AttributeError):
+        return ""
+    named = str(named) if isinstance(named, str | int) and not isinstance(named, bool) else ""
+    return "" if named == work_order.original_order else named
+
+
 def readable_body(work_order: WorkOrder) -> str:
     try:
         return json.dumps(json.loads(work_order.body), indent=2, ensure_ascii=False)

@@ -3,17 +3,26 @@
 A time of change is no place to go on from: a transaction that began earlier may be committed later, and a reader who
 has passed that moment never sees it. So places in the feed are given when it is read, to what is committed by then:
 each change empties `change_num`, and reading numbers what has none. A work order stands in the feed once, at its
-latest change; one that changes while somebody reads moves to the end. Places are kept by every database, across
-restarts, restores and failovers.
+latest change; one that changes while somebody reads moves to the end.
+
+Places are kept across restarts, but a database that was restored, or a replica that was behind, gives them a second
+time. So a cursor says its epoch, and one of another epoch is refused: the reader begins anew. `new_epoch` begins one,
+and so does a cursor that is ahead of the database. In the epoch 0, of a database to which that never happened, cursors
+look as before there were epochs, and the two are the same.
+
+A reader who is restricted to areas hears of an order that was moved out of them as gone, at each later change of it.
 """
 
+import base64
+import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Case, F, Prefetch, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When
 
-from bookings.models import Counter, PartOrder, RequiredPart, WorkOrder
+from bookings.models import Counter, HistoryEntry, PartOrder, RequiredPart, WorkOrder
 
 PAGE = 100
 MOST = 500
@@ -21,29 +30,84 @@ MOST = 500
 BATCH = 500
 
 
+class OtherEpoch(Exception):
+    """The cursor is of another state of the database: what came after it there is not what comes after it here."""
+
+
+class Cursor(NamedTuple):
+    """A place in the feed."""
+
+    epoch: int = 0
+    place: int = 0
+
+    def __str__(self) -> str:
+        steps = [self.epoch, self.place] if self.epoch else [self.place]
+        return base64.urlsafe_b64encode(":".join(map(str, ["feed", *steps])).encode()).decode()
+
+
+def read_cursor(text: str) -> Cursor:
+    """Raises ValueError for what is no cursor."""
+    kind, *steps = base64.urlsafe_b64decode(text.encode()).decode().split(":")
+    numbers = [int(step) for step in steps]
+    if kind != "feed" or len(numbers) not in (1, 2) or not all(0 <= number < 2**63 for number in numbers):
+        raise ValueError(text)
+    return Cursor(*numbers) if len(numbers) == 2 else Cursor(0, *numbers)
+
+
 @dataclass(frozen=True)
 class Page:
     """`last` is the place to go on from; `more` says whether something is known to be there."""
 
     work_orders: list[WorkOrder]
-    last: int
+    last: Cursor
     more: bool
+    areas: set[int] | None
+
+    def is_gone(self, work_order: WorkOrder) -> bool:
+        """Whether it has left the areas that the reader may see."""
+        return self.areas is not None and work_order.area_id not in self.areas
 
 
 def read(
-    work_orders: QuerySet[WorkOrder], *, after: int, size: int, modified_since: datetime | None, status: str
+    areas: set[int] | None, *, after: Cursor | None, size: int, modified_since: datetime | None, status: str
 ) -> Page:
-    """The next `size` of the work orders in the feed after the place `after`."""
+    """The next `size` of the work orders in the feed, of these areas if not of all. Raises OtherEpoch."""
     left = number_changes()
-    wanted = Q(change_num__gt=after)
+    after = _checked(after)
+    wanted = Q(change_num__gt=after.place)
     if modified_since:
         wanted &= Q(changed_at__gte=modified_since)
-    if status:
-        wanted &= Q(status=status)
-    found = list(with_everything(work_orders).filter(wanted).order_by("change_num")[: size + 1])
+    there = Q(status=status) if status else Q()
+    if areas is not None:
+        there &= Q(area__in=areas)
+        moves = HistoryEntry.objects.filter(work_order=OuterRef("pk"), event=HistoryEntry.Event.MOVED)
+        there |= ~Q(area__in=areas) & Q(Exists(moves.filter(details__before__area__in=list(areas))))
+    found = list(with_everything(WorkOrder.objects.filter(wanted, there)).order_by("change_num")[: size + 1])
     page = found[:size]
     last = page[-1].change_num if page else None
-    return Page(page, last or after, left or len(found) > size)
+    return Page(page, Cursor(after.epoch, last or after.place), left or len(found) > size, areas)
+
+
+def begin_epoch() -> int:
+    """Let every reader begin anew; says which epoch that is."""
+    # Never one that another copy of the database has had, so that a time does.
+    epoch = time.time_ns() // 1_000
+    Counter.objects.update_or_create(name="epoch", defaults={"value": epoch})
+    return epoch
+
+
+def _checked(cursor: Cursor | None) -> Cursor:
+    """The cursor, else the one before everything. Raises OtherEpoch."""
+    counters = dict(Counter.objects.filter(name__in=["epoch", "change"]).values_list("name", "value"))
+    epoch = counters.get("epoch", 0)
+    if cursor is None:
+        return Cursor(epoch)
+    if cursor.epoch != epoch:
+        raise OtherEpoch
+    if cursor.place > counters.get("change", 0):
+        begin_epoch()
+        raise OtherEpoch
+    return cursor
 
 
 def with_everything(work_orders: QuerySet[WorkOrder]) -> QuerySet[WorkOrder]:

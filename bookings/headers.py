@@ -33,7 +33,7 @@ class HeadersMiddleware:
         if path.startswith("/admin/"):
             set_default("Content-Security-Policy", DESK)
             set_default("Permissions-Policy", FEATURES)
-        elif path == "/api/v1/docs":
+        elif path.removesuffix("/") == "/api/v1/docs":
             set_default("Content-Security-Policy", DOCS)
             set_default("Permissions-Policy", FEATURES)
         else:

@@ -31,6 +31,7 @@ SLOTS, AREAS, CODES, PREFIXES, ORDERS = (
     f'"{model._meta.db_table}"' for model in (AppointmentSlot, ServiceArea, AreaCode, PostcodePrefix, WorkOrder)
 )
 ID_PREFIX = "slot-"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # What neither staff, nor a blackout, nor a plan that has it no longer hides. AppointmentSlot.is_hidden is the contrary.
 _SHOWN: Condition = ("is_open AND blackout_id IS NULL AND NOT is_withdrawn", [])
@@ -84,7 +85,7 @@ def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Fo
         periods, values = first_periods(fitting, settings.BOOKJOB_MAX_OFFERS)
         return f'SELECT {AREA}, start, "end" {FROM_AREA} LEFT JOIN ({periods}) AS period ON 1 = 1', values
 
-    area, rows = _look(job, now, periods_by, using)
+    area, rows = _look(area_of(job), now, periods_by, using)
     if area is None:
         return Found(None, [], no_area(job))
     # An area without a free period has one row all the same.
@@ -287,20 +288,27 @@ class Seen(NamedTuple):
     numbers: list[int] | None
 
 
-def find_slots(job: wire.BookJob, now: datetime, *, has_booking: Condition, numbers: Condition) -> Seen:
-    """The area of a job and its slots in the periods that the job names, seen at one moment by one statement.
+def find_slots(
+    job: wire.BookJob,
+    periods: set[tuple[datetime, datetime]],
+    now: datetime,
+    *,
+    area_id: int | None,
+    has_booking: Condition,
+    numbers: Condition,
+) -> Seen:
+    """The area of a job, or the one with that key, and its slots in the periods, seen at one moment by one statement.
 
     It answers the condition `has_booking` too. Where that is false and the slot that is named is free, it works out
     the expression `numbers`; only if it cannot be sure to need them, that is left to the caller.
     """
-    named = {(constraint.period.start, constraint.period.end) for constraint in job.time_constraints}
-    starts, ends = ([sql.as_parameter(instant) for instant in instants] for instants in zip(*named, strict=True))
+    starts, ends = ([sql.as_parameter(instant) for instant in instants] for instants in zip(*periods, strict=True))
     here, here_values = _for_order(AREA_ID, job.order_type)
 
     def slots_by(conditions: dict[str, Condition], known: ServiceArea | None) -> sql.Statement:
         word, values = _first_broken(conditions)
         # A number that nobody gets would look like a lost booking: none is drawn for a body that will be refused.
-        is_sound = known and len(named) == 1 and not any(is_of_another(each, known) for each in job.time_constraints)
+        is_sound = known and len(periods) == 1
         then, then_values = numbers if is_sound else ("NULL", [])
         also, also_values = has_booking
         return (
@@ -311,20 +319,20 @@ def find_slots(job: wire.BookJob, now: datetime, *, has_booking: Condition, numb
             [*also_values, *also_values, *then_values, *values, *here_values, *starts, *ends],
         )
 
-    area, rows = _look(job, now, slots_by)
+    area, rows = _look(area_of(job, area_id), now, slots_by)
     slots, drawn = [], None
     for row in rows:
         is_booked, drawn_for_it, refusal, *columns = row[AREA_WIDTH:]
         slot = sql.read(AppointmentSlot, columns, *SEEN_OF_A_SLOT, area=area)
         drawn = drawn or drawn_for_it
-        if (slot.start, slot.end) in named:
+        if (slot.start, slot.end) in periods:
             slot.refusal = refusal
             slots.append(slot)
     return Seen(area, slots, bool(is_booked), drawn)
 
 
 def _look(
-    job: wire.Search,
+    area_statement: sql.Statement,
     now: datetime,
     statement: Callable[[dict[str, Condition], ServiceArea | None], sql.Statement],
     using: str = DEFAULT_DB_ALIAS,
@@ -335,7 +343,7 @@ def _look(
     where they turn out to be others, the statement is made and sent again. It gets the area if it was seen before;
     else the rules are those of another area, for they are often the same in all of them.
     """
-    text, values = area_of(job)
+    text, values = area_statement
     known_by = (using, text, *values)
     known = _seen.get(known_by)
     area = known or _seen.get((using,), ORDINARY)
@@ -359,18 +367,20 @@ def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceA
     return slots.annotate(refusal=RawSQL(text, values, CharField()))  # type: ignore[no-redef]
 
 
-def find_area(job: wire.Search, using: str = DEFAULT_DB_ALIAS) -> ServiceArea | None:
-    """The area of a visit (contract, section 4)."""
-    found = sql.run(*area_of(job), using=using)
+def find_area(job: wire.Search, using: str = DEFAULT_DB_ALIAS, *, area_id: int | None = None) -> ServiceArea | None:
+    """The area of a visit (contract, section 4), or the one with that key."""
+    found = sql.run(*area_of(job, area_id), using=using)
     return sql.read(ServiceArea, found.rows[0]) if found.rows else None
 
 
-def area_of(job: wire.Search) -> sql.Statement:
+def area_of(job: wire.Search, area_id: int | None = None) -> sql.Statement:
     """The statement of `find_area`: by the code; else by the postcode; else by where this customer was visited.
 
     Where nothing is known of the place, the default area has it. A code that nothing knows is no area, and neither is
     a postcode that could be of two.
     """
+    if area_id:
+        return f"SELECT {sql.columns_of(ServiceArea)} FROM {AREAS} WHERE id = %s", [area_id]
     location, default = job.location, settings.BOOKJOB_DEFAULT_AREA
     values: list[Any]
     if location.service_area_id.strip():
@@ -456,22 +466,19 @@ def _texts_of(start: datetime, end: datetime, time_zone: str) -> tuple[str, str,
     )
 
 
-def is_of_another(constraint: wire.TimeConstraint, area: ServiceArea) -> bool:
-    """Whether the ID is the one of an offer of ours, but of another period or another area."""
-    start, end = constraint.period.start, constraint.period.end
-    return was_issued_here(constraint.id) and constraint.id != offer_id(area.pk, start, end)
-
-
-def was_issued_here(given_id: str) -> bool:
-    """Whether an ID is one of ours; ServiceMobility may send IDs of its own, which mean nothing here."""
+def read_id(given_id: str) -> tuple[int, datetime, datetime] | None:
+    """Area, start and end of an offer of ours. None for any other ID: ServiceMobility may send its own."""
     if not given_id.startswith(ID_PREFIX):
-        return False
+        return None
     try:
         text = given_id.removeprefix(ID_PREFIX)
         decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return False
-    return hashlib.sha256(decoded[6:]).digest()[:6] == decoded[:6]
+        area_id, *span = map(int, decoded[6:].decode().split("."))
+        start, end = (EPOCH + timedelta(microseconds=instant) for instant in span)
+        is_ours = 0 < area_id < 2**63 and offer_id(area_id, start, end) == given_id
+    except (ValueError, OverflowError):
+        return None
+    return (area_id, start, end) if is_ours else None
 
 
 def preferred(slots: Iterable[AppointmentSlot], worker: str) -> AppointmentSlot:

@@ -1,6 +1,5 @@
 """Django REST framework's serializers over the objects of `wire.py`: a body in, a response out."""
 
-import base64
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rest_framework import serializers
 
-from bookings import feed, offers, wire
+from bookings import details, feed, offers, wire
 from bookings.bodies import Body, document_as_it_came, dotted, way_in
 from bookings.errors import MOST_FAULTS, InvalidRequest, pointer_of
 from bookings.models import ID_LENGTH, WorkOrder
@@ -118,6 +117,7 @@ class WorkOrderSerializer(WireSerializer):
         return {
             "OrderNum": instance.order_num,
             "OriginalOrderNum": instance.original_order,
+            "RootOrderNum": details.root_order(instance),
             "Status": instance.status,
             "Created": wire.vendor_time(instance.created_at),
             "Changed": wire.vendor_time(instance.changed_at),
@@ -173,8 +173,13 @@ class WorkOrderPageSerializer(WireSerializer):
 
     def to_representation(self, instance: feed.Page) -> dict[str, Any]:
         return {
-            "WorkOrders": WorkOrderSerializer(instance.work_orders, many=True).data,
-            "Next": cursor_for(instance.last),
+            "WorkOrders": [
+                {"OrderNum": work_order.order_num, "Status": "gone"}
+                if instance.is_gone(work_order)
+                else WorkOrderSerializer(work_order).data
+                for work_order in instance.work_orders
+            ],
+            "Next": str(instance.last),
             "More": instance.more,
         }
 
@@ -189,18 +194,11 @@ class FeedQuerySerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(required=False, default="", choices=WorkOrder.Status.choices)
     limit = serializers.IntegerField(required=False, default=feed.PAGE, min_value=1, max_value=feed.MOST)
 
-    def validate_cursor(self, value: str) -> int:
+    def validate_cursor(self, value: str) -> feed.Cursor | None:
         try:
-            kind, place = base64.urlsafe_b64decode(value.encode()).decode().split(":") if value else ("feed", "0")
-            if kind == "feed" and 0 <= int(place) < 2**63:
-                return int(place)
+            return feed.read_cursor(value) if value else None
         except ValueError:
-            pass
-        raise serializers.ValidationError("is no cursor of this feed; leave it out to begin anew")
-
-
-def cursor_for(place: int) -> str:
-    return base64.urlsafe_b64encode(f"feed:{place}".encode()).decode()
+            raise serializers.ValidationError("is no cursor of this feed; leave it out to begin anew") from None
 
 
 def _time_or_empty(moment: datetime | None) -> str:
@@ -219,3 +217,18 @@ def read_order(order: str, request: Any) -> str:
     if fault:
         raise InvalidRequest([("", f"The order number in the address {fault}.")])
     return order
+
+
+def read_current_order(order: str, request: Any) -> str:
+    """As `read_order`, of the address that ServiceMobility makes of its setting RestApi.BookJob."""
+    if "{0}" in order or not order.strip():
+        raise InvalidRequest(
+            [
+                (
+                    "",
+                    "The address has no work order's number in it. Tell the administrator of ServiceMobility: "
+                    "RestApi.BookJob must hold {0} where the number belongs, and it must be replaced by the number.",
+                )
+            ]
+        )
+    return read_order(order, request)

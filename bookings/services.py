@@ -19,8 +19,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected, DivisionByZero
 
-from bookings import bodies, lookup, metrics, numbers, offers, origin, parts, sql, wire
-from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchDocument, ServiceArea, WorkOrder
+from bookings import bodies, choices, lookup, metrics, numbers, offers, origin, parts, sql, wire
+from bookings.choices import Choice
+from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchDocument, WorkOrder
 from bookings.refusals import BookingError as BookingError
 
 logger = logging.getLogger("bookings")
@@ -73,12 +74,15 @@ def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: 
 
 def _book_or_refuse(asked: _Asked) -> Booked:
     order, job = asked.order, asked.job
+    named = _read_choices(job)
+    periods, area_id = {(choice.start, choice.end) for choice in named}, choices.area_id_of(named)
+    has_booking = HAS_BOOKING, [order]
     to_draw = numbers.for_booking(len(parts.to_number(asked.planned)))
     for attempt in range(MAX_ROUNDS):
         if attempt:
             metrics.add(metrics.LOST_RACES)
         now, earlier = timezone.now(), list[WorkOrder]()
-        seen = offers.find_slots(job, now, has_booking=(HAS_BOOKING, [order]), numbers=to_draw)
+        seen = offers.find_slots(job, periods, now, area_id=area_id, has_booking=has_booking, numbers=to_draw)
         if seen.has_booking:
             earlier = _active_of(order)
             for work_order in earlier:
@@ -87,13 +91,13 @@ def _book_or_refuse(asked: _Asked) -> Booked:
             if repeated := _repeated_by_todays_rule(asked, earlier):
                 return booked(repeated)
             # Again, for they may be later than what was seen of the slots, and their own places are among these.
-            seen = offers.find_slots(job, now, has_booking=(HAS_BOOKING, [order]), numbers=to_draw)
+            seen = offers.find_slots(job, periods, now, area_id=area_id, has_booking=has_booking, numbers=to_draw)
         try:
             if seen.has_booking:
                 _check_is_not_late(asked, earlier, now)
-            _check_named(job, seen.area, seen.slots)
-            to_move = _decide(earlier, seen.slots[0])
-            slot = _best_of(seen.slots, job, now)
+            slots = _named_slots(job, named, seen)
+            to_move = _decide(earlier, slots[0])
+            slot = _best_of(slots, job, now)
             parts.on_the_clock_of(asked.planned, slot.area)
         except BookingError:
             # The refusal speaks of a later moment than `earlier`: the place may have gone to a copy of this very body.
@@ -247,39 +251,55 @@ def _versions(work_orders: list[WorkOrder]) -> set[tuple[int, int]]:
 # --- Deciding ----------------------------------------------------------------------------------------------
 
 
-def _check_named(job: wire.BookJob, area: ServiceArea | None, slots: list[AppointmentSlot]) -> None:
-    """Raises BookingError unless the body names one period of the area that has a slot; `slots` are those it has."""
+def _read_choices(job: wire.BookJob) -> list[Choice]:
+    """What may name the slot. Raises BookingError if nothing does, or if something contradicts itself."""
+    found = choices.read(job)
+    for choice in found:
+        if choice.is_contradictory:
+            raise BookingError(
+                "invalid_request",
+                "The ID belongs to another appointment than the Period. Search again and choose anew.",
+                data_path=choice.path,
+            )
+    if not found:
+        what = "names no appointment: it has neither a Period nor the ID of an offer" if job.time_constraints else ""
+        message = f"TimeConstraints {what or 'is missing'}."
+        faults = [{"dataPath": "/TimeConstraints", "message": message}]
+        raise BookingError("invalid_request", message, data_path="/TimeConstraints", errors=faults)
+    return found
+
+
+def _named_slots(job: wire.BookJob, found: list[Choice], seen: offers.Seen) -> list[AppointmentSlot]:
+    """The slots in the one period that the body names. Raises BookingError if there is none, or several periods."""
+    area = seen.area
+    if area is None and choices.area_id_of(found):
+        raise BookingError(
+            "slot_not_found",
+            "There is no such appointment any more. Search again and choose another.",
+            data_path=found[0].path,
+        )
     if area is None:
         raise BookingError(
             "slot_not_found",
             offers.no_area(job),
             data_path="/Location/ServiceAreaID" if job.location.service_area_id else "/Location",
         )
-    periods = {}
-    for index, constraint in enumerate(job.time_constraints):
-        period = (constraint.period.start, constraint.period.end)
-        if offers.is_of_another(constraint, area):
-            raise BookingError(
-                "invalid_request",
-                "The ID belongs to another appointment than the Period. Search again and choose anew.",
-                data_path=f"/TimeConstraints/{index}/ID",
-            )
-        periods[period] = index
-    named = {(slot.start, slot.end) for slot in slots}
+    named = choices.fitting(found, area, seen.slots)
     if not named:
-        period = next(iter(periods))
+        period = area.period_text(found[0].start, found[0].end)
         raise BookingError(
             "slot_not_found",
-            f"There is no such appointment: {area.period_text(*period)}. Search again and choose another.",
-            data_path=f"/TimeConstraints/{periods[period]}/Period",
+            f"There is no such appointment: {period}. Search again and choose another.",
+            data_path=found[0].path,
             area=area.code,
         )
     if len(named) > 1:
         raise BookingError(
             "invalid_request",
-            "TimeConstraints names several appointments. Choose one.",
-            data_path="/TimeConstraints",
+            f"{named[0].place[1:]} names several appointments. Choose one.",
+            data_path=named[0].place,
         )
+    return [slot for slot in seen.slots if (slot.start, slot.end) == (named[0].start, named[0].end)]
 
 
 def _check_is_not_late(asked: _Asked, earlier: list[WorkOrder], now: datetime) -> None:
@@ -547,7 +567,7 @@ def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, cal
             error=refusal.error,
             message=refusal.message,
             original_order=order,
-            area=offers.find_area(job),
+            area=offers.find_area(job, area_id=choices.area_id_of(choices.read(job))),
             caller=caller,
             request_id=origin.current.get().request_id,
         )
@@ -600,6 +620,7 @@ def _read_out(asked: _Asked) -> dict[str, Any]:
 def _place(slot: AppointmentSlot) -> dict[str, Any]:
     return {
         "slot": slot.pk,
+        "area": slot.area_id,
         "start": slot.start.isoformat(),
         "end": slot.end.isoformat(),
         "worker": slot.worker,

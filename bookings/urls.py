@@ -1,7 +1,11 @@
 """The API's URLs below /api/v1/."""
 
-from django.urls import path, register_converter
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import URLPattern, register_converter
 from django.urls.converters import StringConverter
+from django.urls.resolvers import RoutePattern
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from bookings import views
@@ -14,6 +18,18 @@ class OrderNumber(StringConverter):
 
 
 register_converter(OrderNumber, "order")
+
+
+class MaybeWithSlash(RoutePattern):
+    """One trailing slash is no part of an address; ServiceMobility's settings are written by hand."""
+
+    def match(self, path: str) -> Any:
+        return super().match(path.removesuffix("/"))
+
+
+def path(route: str, view: Callable[..., Any], *, name: str) -> URLPattern:
+    return URLPattern(MaybeWithSlash(route, name=name, is_endpoint=True), view, None, name)
+
 
 urlpatterns = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),

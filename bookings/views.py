@@ -11,10 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import authentication, feed, log_in, metrics, offers, replica, schema, services
+from bookings import authentication, errors, feed, log_in, metrics, offers, replica, schema, services
 from bookings.authentication import Caller, ReadsWorkOrders
 from bookings.bodies import AnswerRenderer, Body
-from bookings.models import WorkOrder
+from bookings.models import WorkOrder, visible_areas
 from bookings.serializers import (
     BookedSerializer,
     BookJobSerializer,
@@ -25,7 +25,13 @@ from bookings.serializers import (
     TokenSerializer,
     WorkOrderPageSerializer,
     WorkOrderSerializer,
+    read_current_order,
     read_order,
+)
+
+OTHER_EPOCH = (
+    "cursor: it is from before the database was restored, and changes may be missing after it. Begin anew without a"
+    " cursor, and read all work orders again."
 )
 
 # These keep nothing of a request, so that one of each will do.
@@ -80,7 +86,7 @@ class FollowupView(APIView):
         examples=[schema.EXAMPLES["booking"], schema.EXAMPLES["booked"]],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
-        order = read_order(order, request)
+        order = read_current_order(order, request)
         job = book_job_serializer.to_internal_value(request.data)
         body = cast(Body, request.data)
         booked = services.book(
@@ -100,7 +106,9 @@ class WorkOrderFeedView(APIView):
     @extend_schema(
         operation_id="read_work_orders",
         description="The feed of work orders for the customer's own systems: each stands in it once, at its latest"
-        " change. Begin without a cursor, go on with `Next`; one that changes meanwhile comes again.",
+        " change. Begin without a cursor, go on with `Next`; one that changes meanwhile comes again. One that was"
+        " moved out of the areas that you may read comes as `OrderNum` with the `Status` `gone`. A cursor from before"
+        " a restore of the database is answered 400: then begin anew.",
         parameters=[FeedQuerySerializer],
         responses=schema.answers(WorkOrderPageSerializer, 403),
     )
@@ -108,13 +116,16 @@ class WorkOrderFeedView(APIView):
         query = FeedQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         wanted = query.validated_data
-        page = feed.read(
-            WorkOrder.objects.visible_to(self.reader),
-            after=wanted["cursor"] or 0,
-            size=wanted["limit"],
-            modified_since=wanted["modified_since"],
-            status=wanted["status"],
-        )
+        try:
+            page = feed.read(
+                visible_areas(self.reader),
+                after=wanted["cursor"] or None,
+                size=wanted["limit"],
+                modified_since=wanted["modified_since"],
+                status=wanted["status"],
+            )
+        except feed.OtherEpoch:
+            raise errors.InvalidRequest([("", OTHER_EPOCH)]) from None
         return Response(WorkOrderPageSerializer(page).data)
 
 

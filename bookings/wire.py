@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any
 
+from django.conf import settings
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -31,6 +32,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_pascal
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, core_schema
 
 from bookings import clock
@@ -339,9 +341,10 @@ class TimeConstraint(WireModel):
 
 
 class ChosenTime(TimeConstraint):
-    """Names the slot, whatever its `type`."""
+    """What may name the slot, whatever its `type`: by the ID of an offer, by its period, or by both."""
 
     type: LooseId = ""
+    period: Period | None = None  # type: ignore[assignment]
 
 
 def _not_more_than_can_be_ordered(parts: Any) -> Any:
@@ -361,7 +364,35 @@ RequiredParts = Annotated[
 ]
 BookedParts = Annotated[list[BookedPart], Field(max_length=MAX_ITEMS), BeforeValidator(_not_more_than_can_be_ordered)]
 TimeConstraints = Annotated[list[TimeConstraint], Field(max_length=MAX_PERIODS), BeforeValidator(_read_list)]
-ChosenTimes = Annotated[list[ChosenTime], Field(min_length=1, max_length=MAX_PERIODS), BeforeValidator(_read_list)]
+ChosenTimes = Annotated[list[ChosenTime], Field(max_length=MAX_PERIODS), BeforeValidator(_read_list)]
+
+
+# Where BookJob keeps what the setting of this name points to.
+POINTED = "BOOKJOB_SLOT_POINTER"
+
+
+def _at(pointer: str, document: Any) -> Any:
+    """What a JSON Pointer (RFC 6901) points to; None if there is nothing."""
+    for step in pointer.split("/")[1:]:
+        step = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, list) and step.isascii() and step.isdecimal():
+            document = dict(enumerate(document)).get(int(step[:9]))
+        else:
+            document = document.get(step) if isinstance(document, dict) else None
+    return document
+
+
+def _as_chosen_times(value: Any) -> list[Any]:
+    """An offer or some, as they are or by their IDs alone; or a period with whichever names for start and end."""
+    found = []
+    for item in (value if isinstance(value, list) else [value])[:MAX_PERIODS]:
+        if isinstance(item, str):
+            item = {"ID": item}
+        elif isinstance(item, dict) and not item.keys() & {"ID", "Period"}:
+            names = ("Start", "End") if "Start" in item else ("PlannedStartDate", "PlannedEndDate")
+            item = {"Period": dict(zip(("Start", "End"), map(item.get, names), strict=True))}
+        found.append(item)
+    return found
 
 
 class Search(WireModel):
@@ -380,7 +411,9 @@ class Search(WireModel):
 
 
 class BookJob(Search):
-    """The Book Job Object: a search whose `time_constraints` name the chosen slot.
+    """The Book Job Object: a search of which something names the slot.
+
+    That is one of `time_constraints`, unless another place does (choices.py).
 
     What decides nothing (flex data, assets, flags, notes, contacts, coordinates, prices, the parts' delivery) may have
     any type: what cannot be read there is kept, and read as absent.
@@ -389,6 +422,21 @@ class BookJob(Search):
     location: Location = Field(Location(), validate_default=True)
     required_parts: BookedParts = []  # type: ignore[assignment]
     time_constraints: ChosenTimes  # type: ignore[assignment]
+    period: Annotated[Period | None, Loose()] = None
+    planned_start_date: Annotated[Instant | None, Loose()] = None
+    planned_end_date: Annotated[Instant | None, Loose()] = None
+    pointed: SkipJsonSchema[list[Annotated[ChosenTime, LooseItem()]]] = Field([], alias=POINTED)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_elsewhere_for_the_slot(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        if settings.BOOKJOB_SLOT_POINTER and (value := _at(settings.BOOKJOB_SLOT_POINTER, data)):
+            data = data | {POINTED: _as_chosen_times(value)}
+        if not data.get("TimeConstraints") and data.keys() & {POINTED, "Period", "PlannedStartDate"}:
+            data = data | {"TimeConstraints": []}
+        return data
 
     @field_validator("location")
     @classmethod
@@ -514,10 +562,14 @@ class WorkOrderEvent(BaseModel):
 
 
 class WorkOrder(BaseModel):
-    """A work order for the customer's own systems. `Body` is the Book Job Object as it came."""
+    """A work order for the customer's own systems. `Body` is the Book Job Object as it came.
+
+    `RootOrderNum` is the OriginalOrderNum of the body where the address of the booking named another order.
+    """
 
     OrderNum: str
     OriginalOrderNum: str
+    RootOrderNum: str
     Status: str
     Created: str
     Changed: str
@@ -532,10 +584,17 @@ class WorkOrder(BaseModel):
     Body: dict[str, Any]
 
 
+class GoneWorkOrder(BaseModel):
+    """A work order that was moved out of the areas that the reader may see. Its `Status` is `gone`."""
+
+    OrderNum: str
+    Status: str
+
+
 class WorkOrderPage(BaseModel):
     """A page of the feed. `Next` is the cursor to go on with, now if `More`, else whenever there may be changes."""
 
-    WorkOrders: list[WorkOrder]
+    WorkOrders: list[WorkOrder | GoneWorkOrder]
     Next: str
     More: bool
 

@@ -93,6 +93,8 @@ WHO = "Location must have a number, a name or an address, unless Account has a n
 ZIP = "Location.Address.Zip must be a text."
 PERIOD = booking()["TimeConstraints"][0]["Period"]
 
+NO_APPOINTMENT = "TimeConstraints names no appointment: it has neither a Period nor the ID of an offer."
+
 # (what replaces properties of a small booking, JSON Pointer of the fault, what is said)
 FAULTS = [
     (
@@ -121,8 +123,8 @@ FAULTS = [
         "TimeConstraints is missing.",
     ),
     ({"TimeConstraints": "now"}, "/TimeConstraints", "TimeConstraints must be a list."),
-    ({"TimeConstraints": [{"Desc": "x"}]}, "/TimeConstraints/0/Period", "TimeConstraints[0].Period is missing."),
-    ({"TimeConstraints": {"Desc": "x"}}, "/TimeConstraints/Period", "TimeConstraints.Period is missing."),
+    ({"TimeConstraints": [{"Desc": "x", "ID": "7"}]}, "/TimeConstraints", NO_APPOINTMENT),
+    ({"TimeConstraints": {"Desc": "x"}}, "/TimeConstraints", NO_APPOINTMENT),
     ({"TimeConstraints": [{}, None, 7]}, "/TimeConstraints/2", "TimeConstraints[2] must be an object."),
     (
         {"TimeConstraints": [{"Desc": ""}, {"Period": PERIOD | {"Start": [[], ["x"]]}}]},

@@ -357,6 +357,77 @@ class TestTheSlotThatIsMeant:
         refused(post("WO-1", booking(TimeConstraints=both)), 400, "invalid_request")
         assert nothing_was_written()
 
+    def test_by_the_id_of_an_offer_alone(self):
+        """In the area that offered it, whatever the location says."""
+        slot = make_slot("BOSTON", capacity=2)
+        make_area("LEEDS")
+        alone = {"ID": offers.offer_id(slot.area_id, START, END)}
+        assert make_booking("WO-1", booking(TimeConstraints=[alone])).slot == slot
+        assert make_booking("WO-2", booking(TimeConstraints=alone)).slot == slot
+
+    @pytest.mark.parametrize("area", [0, -1, 2**63, 2**70])
+    def test_the_id_of_no_area_means_nothing(self, area):
+        detail = refused(
+            post("WO-1", booking(TimeConstraints=[{"ID": offers.offer_id(area, START, END)}])), 400, "invalid_request"
+        )
+        assert detail["dataPath"] == "/TimeConstraints"
+        make_slot()
+        detail = refused(
+            post("WO-1", booking(TimeConstraints=[{"ID": offers.offer_id(999, START, END)}])), 404, "slot_not_found"
+        )
+        assert detail["dataPath"] == "/TimeConstraints/0/ID"
+
+    PERIOD = booking()["TimeConstraints"][0]["Period"]
+    WISH = {"Desc": "afternoons", "Period": {"Start": "2026-12-01T12:00:00Z", "End": "2026-12-31T18:00:00Z"}}
+
+    @pytest.mark.parametrize(
+        ("pointer", "elsewhere"),
+        [
+            ("", {"Period": PERIOD}),
+            ("", {"PlannedStartDate": PERIOD["Start"], "PlannedEndDate": PERIOD["End"]}),
+            ("", {"Period": {"Start": "soon"}, "PlannedStartDate": PERIOD["Start"], "PlannedEndDate": PERIOD["End"]}),
+            ("/Visit", {"Visit": PERIOD}),
+            ("/Visit", {"Visit": {"Period": PERIOD}}),
+            ("/Visit", {"Visit": {"PlannedStartDate": PERIOD["Start"], "PlannedEndDate": PERIOD["End"]}}),
+            ("/Visit/0/a~1b", {"Visit": [{"a/b": [WISH, {"Period": PERIOD}]}]}),
+            ("/Visit/9", {"Visit": [WISH], "Period": PERIOD}),
+            ("/Visit", {"Visit": "tomorrow", "Period": PERIOD}),
+        ],
+    )
+    @pytest.mark.parametrize("times", [None, [], [WISH], {"Desc": "x", "ID": "7"}])
+    def test_in_other_places(self, settings, pointer, elsewhere, times):
+        """What fits no slot is a wish, and what cannot be read there is absent."""
+        settings.BOOKJOB_SLOT_POINTER = pointer
+        make_slot()
+        make_slot(start=START + 2 * HOUR)
+        body = booking(**elsewhere) | {"TimeConstraints": times}
+        assert make_booking(body=body).slot.start == START
+        assert post("WO-1", body).json()["OrderNum"] == WorkOrder.objects.get().order_num
+
+    def test_by_the_id_at_the_pointer(self, settings):
+        settings.BOOKJOB_SLOT_POINTER = "/FlexAttrs/visit/slot/0"
+        slot = make_slot()
+        flex = {"visit": {"slot": [offers.offer_id(slot.area_id, START, END)]}}
+        assert make_booking(body=booking(FlexAttrs=flex, TimeConstraints=[self.WISH])).slot == slot
+
+    def test_the_first_place_decides(self, settings):
+        settings.BOOKJOB_SLOT_POINTER = "/Visit"
+        make_slot()
+        make_slot(start=START + 2 * HOUR)
+        later = booking(START + 2 * HOUR, END + 2 * HOUR)["TimeConstraints"]
+        assert make_booking("WO-1", booking(Period=later[0]["Period"])).slot.start == START
+        assert make_booking("WO-2", booking(Visit=later)).slot.start == START + 2 * HOUR
+        both = {"Visit": [later[0], {"Period": self.PERIOD}]}
+        detail = refused(post("WO-3", booking(**both)), 400, "invalid_request")
+        assert (detail["message"], detail["dataPath"]) == ("Visit names several appointments. Choose one.", "/Visit")
+
+    def test_nothing_fits_in_any_place(self):
+        make_slot()
+        detail = refused(
+            post("WO-1", booking(TimeConstraints=[self.WISH], Period=self.WISH["Period"])), 404, "slot_not_found"
+        )
+        assert detail["dataPath"] == "/TimeConstraints/0/Period"
+
     def test_another_order_types_slot_does_not_exist(self):
         make_slot(order_type="1002")
         refused(post("WO-1", booking(OrderType="1001")), 404, "slot_not_found")
@@ -655,6 +726,25 @@ class TestRefusalsOfTheSlot:
 
 
 class TestTheDoor:
+    @pytest.mark.parametrize("order", ["{0}", "WO-{0}", " ", "\t\u00a0 ", "\u3000"])
+    def test_service_mobility_is_not_set_up(self, order):
+        make_slot()
+        detail = refused(post(order, booking()), 400, "invalid_request")
+        assert "RestApi.BookJob" in detail["message"]
+        assert nothing_was_written()
+
+    def test_one_trailing_slash_is_accepted(self, client):
+        make_slot()
+        headers = {"x-access-token": services_token()}
+        sent = {"content_type": "application/json", "headers": headers}
+        answers = [client.post(path_of("WO/1") + slashes, booking(), **sent).status_code for slashes in ("", "/", "//")]
+        assert answers == [200, 200, 405]
+        assert WorkOrder.objects.get().original_order == "WO/1"
+        assert client.post("/api/v1/appointments/search/", {}, **sent).status_code == 200
+        assert client.post("/api/v1/appointments/search//", {}, **sent).status_code == 404
+        for path in ("auth/token/", "workorders/", "workorders/FU-1/", "schema/", "docs/"):
+            assert client.get(f"/api/v1/{path}", headers=headers).status_code != 404 or path == "workorders/FU-1/"
+
     def test_other_methods(self, client):
         answer = client.get(path_of("WO-1"), headers={"x-access-token": services_token()})
         message = "This address does not take that method."

@@ -1,11 +1,14 @@
 """The customer's own systems read work orders: one by its number, all as a feed."""
 
+import base64
+import io
 import json
 import threading
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.test import Client
 
 from bookings import authentication, feed, services, slots, wire
@@ -67,6 +70,7 @@ class TestOne:
         assert found == {
             "OrderNum": work_order.order_num,
             "OriginalOrderNum": "WO-100234",
+            "RootOrderNum": "",
             "Status": "booked",
             "Created": wire.vendor_time(NOW),
             "Changed": wire.vendor_time(NOW),
@@ -124,6 +128,7 @@ class TestOne:
                     "Details": {
                         "after": {
                             "slot": slot.pk,
+                            "area": slot.area_id,
                             "start": "2026-12-04T13:00:00+00:00",
                             "end": "2026-12-04T15:00:00+00:00",
                             "worker": "a",
@@ -149,8 +154,8 @@ class TestOne:
 
 
 class TestWhoMay:
-    def test_a_booking_with_a_slash_too_many_hears_of_its_address_not_of_its_token(self):
-        for path in ("/WO-1/followup/", ""):
+    def test_a_booking_with_two_slashes_too_many_hears_of_its_address_not_of_its_token(self):
+        for path in ("/WO-1/followup//", ""):
             headers = {"x-access-token": authentication.issue_token("tech.jones")}
             assert Client().post(f"/api/v1/workorders{path}", headers=headers).status_code == 405
 
@@ -180,6 +185,83 @@ class TestWhoMay:
         AreaRestriction.objects.create(user=reader).areas.add(hull.area)
         assert numbers(get()) == [there.order_num]
         assert get(f"/{WorkOrder.objects.get(original_order='WO-1').order_num}").status_code == 404
+
+    def test_the_root_of_a_chain_of_follow_ups_is_shown(self):
+        make_slot()
+        work_order = make_booking("WO-2", booking(OriginalOrderNum="WO-1"))
+        found = get(f"/{work_order.order_num}").json()
+        assert (found["OriginalOrderNum"], found["RootOrderNum"]) == ("WO-2", "WO-1")
+
+    def test_an_order_that_left_the_readers_areas_is_gone(self, reader):
+        here, there = make_slot(), make_slot("HULL", capacity=2)
+        work_order, other = make_booking("WO-1"), make_booking("WO-2", in_area("HULL"))
+        _, everything = read_on()
+        AreaRestriction.objects.create(user=reader).areas.add(here.area)
+        found, cursor = read_on()
+        assert found == [work_order.order_num]
+        services.move(work_order=work_order, slot=there, by="dispatcher")
+        gone = {"OrderNum": work_order.order_num, "Status": "gone"}
+        for query in ({}, {"status": "booked"}):
+            assert get(cursor=cursor, **query).json()["WorkOrders"] == [gone]
+        _, cursor = read_on(cursor)
+        assert read_on(cursor) == ([], cursor)
+        # Whoever sees all areas sees where it is now; what was never in the reader's areas is never gone.
+        services.review(work_order=other, by="dispatcher")
+        assert read_on(cursor)[0] == []
+        services.move(work_order=WorkOrder.objects.get(pk=work_order.pk), slot=here, by="dispatcher")
+        assert get(cursor=cursor).json()["WorkOrders"][0]["Place"]["ServiceAreaID"] == "LEEDS"
+        AreaRestriction.objects.all().delete()
+        assert set(read_on(everything)[0]) == {work_order.order_num, other.order_num}
+
+
+class TestEpochs:
+    """What a restore does to a reader: the database stands where it stood, the cursor does not."""
+
+    STALE = (
+        "cursor: it is from before the database was restored, and changes may be missing after it. Begin anew without a"
+        " cursor, and read all work orders again."
+    )
+
+    def test_a_cursor_from_before_a_new_epoch(self):
+        make_slot(capacity=9)
+        make_booking("WO-1")
+        _, before = read_on()
+        call_command("new_epoch", stdout=io.StringIO())
+        make_booking("WO-2")
+        detail = get(cursor=before).json()["detail"]
+        assert (detail["params"]["error"], detail["message"]) == ("invalid_request", self.STALE)
+        found, cursor = read_on()
+        assert len(found) == 2
+        assert read_on(cursor) == ([], cursor)
+        call_command("new_epoch", stdout=io.StringIO())
+        assert get(cursor=cursor).status_code == 400
+
+    def test_a_cursor_that_is_ahead_begins_one(self):
+        make_slot(capacity=9)
+        work_order = make_booking("WO-1")
+        _, before = read_on()
+        ahead = feed.Cursor(0, feed.read_cursor(before).place + 500)
+        assert get(cursor=str(ahead)).json()["detail"]["message"] == self.STALE
+        # Also for those whose cursors the database has passed by then.
+        assert get(cursor=before).status_code == 400
+        assert read_on()[0] == [work_order.order_num]
+
+    def test_a_cursor_of_the_release_without_epochs(self):
+        make_slot(capacity=9)
+        _, second = make_booking("WO-1"), make_booking("WO-2")
+        place = feed.read_cursor(get(limit=1).json()["Next"]).place
+        old = base64.urlsafe_b64encode(f"feed:{place}".encode()).decode()
+        assert str(feed.Cursor(0, place)) == old
+        assert numbers(get(cursor=old)) == [second.order_num]
+        feed.begin_epoch()
+        assert get(cursor=old).status_code == 400
+
+    def test_an_epoch_is_never_one_that_was(self):
+        assert feed.begin_epoch() < feed.begin_epoch()
+
+
+def in_area(code):
+    return booking(Location={"LocationNum": "L", "ServiceAreaID": code})
 
 
 class TestTheFeed:
@@ -271,17 +353,17 @@ class TestTheFeed:
         assert answer.json()["detail"]["message"].startswith(f"{name}: ")
 
     def test_the_statements_do_not_grow_with_the_page(self, django_assert_num_queries):
-        """User, two of permissions, areas, anything new, the page, part orders, parts, history."""
+        """User, two of permissions, areas, anything new, epoch and place, the page, part orders, parts, history."""
         make_slot(capacity=99)
         for number in range(3):
             make_booking(f"WO-{number}", booking(RequiredParts=[{"ProdNum": "A"}]))
         get()
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             assert len(numbers(get())) == 3
         for number in range(3, 30):
             make_booking(f"WO-{number}", booking(RequiredParts=[{"ProdNum": "A"}]))
         get()
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             assert len(numbers(get())) == 30
 
 
