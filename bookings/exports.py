@@ -1,131 +1,117 @@
 """Work orders as CSV and XLSX, written row by row while they are read: a million need no more memory than ten.
 
-A text that a spreadsheet would run as a formula gets an apostrophe before it, in both formats: whoever saves the
-XLSX as CSV would have the formula otherwise. (OWASP, CSV Injection.)
+A text that a spreadsheet would run as a formula gets an apostrophe before it, also within a text where a program that
+parts the columns by semicolons or tabs would begin a new cell. It does in both formats: people who save the XLSX as
+CSV would have the formula otherwise. (OWASP, CSV Injection.) A telephone number is none, and stays as it is.
 """
 
 import csv
 import io
 import re
-import zipfile
+import tempfile
 from collections.abc import Iterable, Iterator
-from typing import Any
-from xml.sax.saxutils import escape
+from datetime import date, datetime, time
+from typing import IO, Any
 
+import xlsxwriter
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
+from xlsxwriter.worksheet import Worksheet
 
 from bookings.models import WorkOrder
 
 CHUNK = 2_000
 # Also behind white space and in their full-width forms, which some programs read alike.
-FORMULA = re.compile(r"[\s]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|[\t\r\n]")
-# What XML 1.0 cannot hold.
-NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-# The longest text that a cell of a spreadsheet holds.
+SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+FORMULA = re.compile(rf"\s*[{SIGNS}]|[\t\r\n]")
+FORMULA_INSIDE = re.compile(rf"([;|\t\r\n]\s*)(?=[{SIGNS}])")
+PHONE = re.compile(r"\+\d[\d\s()/.-]{6,}")
+# What no file in UTF-8, or no XML 1.0, can hold. XlsxWriter writes control characters as spreadsheets do.
+UNWRITABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
+# The longest text that a cell of a spreadsheet holds, the rows of a sheet, and the first day that all of them count
+# alike.
 MAX_CELL = 32_767
+ROWS_OF_A_SHEET = 1_048_576
+FIRST_DAY = date(1900, 3, 1)
+SHOWN = {date: "yyyy-mm-dd", time: "hh:mm", datetime: "yyyy-mm-dd hh:mm"}
 
-COLUMNS = [
-    "Number",
-    "Original order",
-    "State",
-    "Area",
-    "Day",
-    "From",
-    "To",
-    "Time zone",
-    "Worker of the slot",
-    "Worker asked for",
-    "Order type",
-    "Account",
-    "Customer",
-    "Location",
-    "Location name",
-    "Address",
-    "Postcode",
-    "Phone",
-    "Parts",
-    "Parts expected",
-    "Booked by",
-    "Booked at",
-    "Reviewed by",
-    "Reviewed at",
-    "Cancelled by",
-    "Cancelled at",
-    "Reason",
-]
-
-CONTENT_TYPES = (
-    '<?xml version="1.0" encoding="UTF-8"?>'
-    '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-    '<Default Extension="xml" ContentType="application/xml"/>'
-    '<Override PartName="/xl/workbook.xml"'
-    ' ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
-    '<Override PartName="/xl/worksheets/sheet1.xml"'
-    ' ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/></Types>'
-)
-RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-SHEETS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
-# The parts of a workbook with one sheet (ECMA-376), the sheet itself apart.
-WORKBOOK = {
-    "[Content_Types].xml": CONTENT_TYPES,
-    "_rels/.rels": f'<?xml version="1.0" encoding="UTF-8"?><Relationships xmlns="{PACKAGE}">'
-    f'<Relationship Id="rId1" Type="{RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-    "xl/workbook.xml": f'<?xml version="1.0" encoding="UTF-8"?><workbook xmlns="{SHEETS}" xmlns:r="{RELATIONS}">'
-    '<sheets><sheet name="Work orders" sheetId="1" r:id="rId1"/></sheets></workbook>',
-    "xl/_rels/workbook.xml.rels": f'<?xml version="1.0" encoding="UTF-8"?><Relationships xmlns="{PACKAGE}">'
-    f'<Relationship Id="rId1" Type="{RELATIONS}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+# With their widths in the XLSX, in characters.
+COLUMNS = {
+    "Number": 12,
+    "Original order": 18,
+    "State": 10,
+    "Area": 16,
+    "Day": 11,
+    "From": 7,
+    "To": 7,
+    "Time zone": 18,
+    "Worker of the slot": 18,
+    "Worker asked for": 18,
+    "Order type": 12,
+    "Account": 14,
+    "Customer": 26,
+    "Location": 14,
+    "Location name": 24,
+    "Address": 40,
+    "Postcode": 11,
+    "Phone": 20,
+    "Parts": 7,
+    "Parts expected": 17,
+    "Booked by": 16,
+    "Booked at": 17,
+    "Reviewed by": 16,
+    "Reviewed at": 17,
+    "Cancelled by": 16,
+    "Cancelled at": 17,
+    "Reason": 30,
 }
+COLUMN_NAMES = list(COLUMNS)
 
 
-def csv_response(work_orders: QuerySet[WorkOrder]) -> StreamingHttpResponse:
-    return _response(_csv(_rows(work_orders)), "text/csv; charset=utf-8", "csv")
+def csv_response(work_orders: QuerySet[WorkOrder]) -> HttpResponseBase:
+    return StreamingHttpResponse(_csv(work_orders), content_type="text/csv; charset=utf-8", headers=_headers("csv"))
 
 
-def xlsx_response(work_orders: QuerySet[WorkOrder]) -> StreamingHttpResponse:
+def xlsx_response(work_orders: QuerySet[WorkOrder]) -> HttpResponseBase:
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return _response(_xlsx(_rows(work_orders)), kind, "xlsx")
+    return FileResponse(_xlsx(work_orders), content_type=kind, headers=_headers("xlsx"))
 
 
-def harmless(value: Any) -> str:
-    """The text of a cell, which no spreadsheet takes for a formula."""
-    text = str(value)
+def harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    if PHONE.fullmatch(text):
+        return text
+    text = FORMULA_INSIDE.sub(r"\1'", text)
     return f"'{text}" if FORMULA.match(text) else text
 
 
-def _response(chunks: Iterable[bytes], content_type: str, ending: str) -> StreamingHttpResponse:
+def _headers(ending: str) -> dict[str, str]:
     name = f"work-orders-{timezone.now():%Y%m%d-%H%M%S}.{ending}"
-    return StreamingHttpResponse(
-        chunks,
-        content_type=content_type,
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
-    )
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
 
 
-def _rows(work_orders: QuerySet[WorkOrder]) -> Iterator[list[str]]:
-    yield COLUMNS
+def _rows(work_orders: QuerySet[WorkOrder]) -> Iterator[list[Any]]:
+    """Texts, numbers, days, times of day and moments of the area's clock; None where there is nothing."""
     for work_order in work_orders.select_related("area", "slot").defer("body").iterator(CHUNK):
-        yield [harmless(cell) for cell in _cells(work_order)]
+        yield [harmless(cell) if isinstance(cell, str) else cell for cell in _cells(work_order)]
 
 
 def _cells(work_order: WorkOrder) -> list[Any]:
     area, slot = work_order.area, work_order.slot
+
+    def local(instant: datetime | None) -> datetime | None:
+        return instant and instant.astimezone(area.zone).replace(tzinfo=None, second=0, microsecond=0)
+
     start, end = slot.start.astimezone(area.zone), slot.end.astimezone(area.zone)
-
-    def local(instant: Any) -> str:
-        return f"{instant.astimezone(area.zone):%Y-%m-%d %H:%M}" if instant else ""
-
     return [
         work_order.order_num,
         work_order.original_order,
         work_order.status,
         area.name,
-        f"{start:%Y-%m-%d}",
-        f"{start:%H:%M}",
-        f"{end:%H:%M}",
+        start.date(),
+        start.time(),
+        end.time(),
         area.time_zone,
         slot.worker,
         work_order.worker,
@@ -149,54 +135,64 @@ def _cells(work_order: WorkOrder) -> list[Any]:
     ]
 
 
-def _csv(rows: Iterable[list[str]]) -> Iterator[bytes]:
+def _csv(work_orders: QuerySet[WorkOrder]) -> Iterator[bytes]:
     # Without this mark, Excel reads UTF-8 as something else.
     yield "\ufeff".encode()
     line = io.StringIO()
     writer = csv.writer(line)
-    for row in rows:
-        writer.writerow(row)
+    for row in _with_head(work_orders):
+        writer.writerow(_text(cell) for cell in row)
         yield line.getvalue().encode(errors="replace")
         line.seek(0)
         line.truncate()
 
 
-class _Outlet(io.RawIOBase):
-    """What a ZIP file is written to; `taken` gives out what has come since."""
-
-    def __init__(self) -> None:
-        self.chunks: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self.chunks.append(bytes(data))
-        return len(data)
-
-    def taken(self) -> bytes:
-        data = b"".join(self.chunks)
-        self.chunks.clear()
-        return data
+def _with_head(work_orders: QuerySet[WorkOrder]) -> Iterator[Iterable[Any]]:
+    yield COLUMN_NAMES
+    yield from _rows(work_orders)
 
 
-def _xlsx(rows: Iterable[list[str]]) -> Iterator[bytes]:
-    outlet = _Outlet()
-    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in WORKBOOK.items():
-            archive.writestr(name, text)
-        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
-            sheet.write(f'<?xml version="1.0" encoding="UTF-8"?><worksheet xmlns="{SHEETS}"><sheetData>'.encode())
-            for row in rows:
-                cells = "".join(
-                    f'<c t="inlineStr"><is><t xml:space="preserve">{_xml(cell)}</t></is></c>' for cell in row
-                )
-                sheet.write(f"<row>{cells}</row>".encode())
-                if data := outlet.taken():
-                    yield data
-            sheet.write(b"</sheetData></worksheet>")
-    yield outlet.taken()
+def _text(cell: Any) -> str:
+    if isinstance(cell, datetime):
+        return f"{cell:%Y-%m-%d %H:%M}"
+    return f"{cell:%H:%M}" if isinstance(cell, time) else "" if cell is None else str(cell)
 
 
-def _xml(text: str) -> str:
-    return escape(NO_XML.sub("\ufffd", text)[:MAX_CELL])
+def _xlsx(work_orders: QuerySet[WorkOrder]) -> IO[bytes]:
+    """A file that is gone when it is closed. The rows go to the disk; what is in memory is one of them."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    with xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
+        formats = {kind: book.add_format({"num_format": shown}) for kind, shown in SHOWN.items()}
+        sheet, line = _new_sheet(book), 1
+        for row in _rows(work_orders):
+            if line == ROWS_OF_A_SHEET:
+                sheet, line = _new_sheet(book), 1
+            for column, cell in enumerate(row):
+                _write_cell(sheet, line, column, cell, formats)
+            line += 1
+    file.seek(0)
+    return file
+
+
+def _new_sheet(book: xlsxwriter.Workbook) -> Worksheet:
+    count = len(book.worksheets())
+    sheet = book.add_worksheet(f"Work orders {count + 1}" if count else "Work orders")
+    sheet.freeze_panes(1, 1)
+    bold = book.add_format({"bold": True})
+    for column, (name, width) in enumerate(COLUMNS.items()):
+        sheet.set_column(column, column, width)
+        sheet.write_string(0, column, name, bold)
+    return sheet
+
+
+def _write_cell(sheet: Worksheet, line: int, column: int, cell: Any, formats: dict[type, Any]) -> None:
+    if isinstance(cell, int):
+        sheet.write_number(line, column, cell)
+    elif type(cell) in formats and not (isinstance(cell, date) and _day(cell) < FIRST_DAY):
+        sheet.write_datetime(line, column, cell, formats[type(cell)])
+    elif text := _text(cell):
+        sheet.write_string(line, column, UNWRITABLE.sub("\ufffd", text)[:MAX_CELL])
+
+
+def _day(cell: date) -> date:
+    return cell.date() if isinstance(cell, datetime) else cell

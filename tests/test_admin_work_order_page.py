@@ -1,8 +1,11 @@
 """One work order as a dispatcher sees it, the exports, the roles, and the history that nobody rewrites."""
 
+import contextlib
 import csv
 import io
 import re
+import tracemalloc
+from datetime import UTC, datetime
 from importlib import import_module
 
 import openpyxl
@@ -11,6 +14,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from openpyxl.utils.escape import unescape
 
 from bookings import exports, services
 from bookings.models import HistoryEntry, WorkOrder
@@ -122,13 +126,18 @@ class TestExports:
     def export(self, client, kind, *rows, query="?view=all"):
         answer = client.post(desk.LIST + query, {"action": kind, "_selected_action": [row.pk for row in rows]})
         assert answer.streaming
-        return answer.getvalue()
+        with contextlib.closing(answer):
+            return answer.getvalue()
 
     def tables(self, client, *rows):
         text = self.export(client, "csv", *rows).decode("utf-8-sig")
         sheet = openpyxl.load_workbook(io.BytesIO(self.export(client, "xlsx", *rows))).active
-        assert all(cell.data_type in ("s", "inlineStr", "n") for row in sheet for cell in row)
-        return list(csv.reader(io.StringIO(text))), [[cell.value or "" for cell in row] for row in sheet]
+        assert all(cell.data_type in ("s", "inlineStr", "n", "d") for row in sheet for cell in row)
+        rows = [[exports._text(cell) for cell in row] for row in sheet.iter_rows(values_only=True)]
+        days = exports.COLUMN_NAMES.index("Day")
+        # A day is read as its midnight.
+        rows = [[*row[:days], row[days].removesuffix(" 00:00"), *row[days + 1 :]] for row in rows]
+        return list(csv.reader(io.StringIO(text))), rows
 
     def test_both_hold_the_same(self, supervisor):
         slot = desk.slot_in()
@@ -137,7 +146,7 @@ class TestExports:
         services.cancel(work_order=two, by="ann", reason="Other")
         as_csv, as_xlsx = self.tables(supervisor, one, two)
         assert as_csv == as_xlsx
-        assert as_csv[0] == exports.COLUMNS
+        assert as_csv[0] == exports.COLUMN_NAMES
         cells = {row[0]: dict(zip(exports.COLUMNS, row, strict=True)) for row in as_csv[1:]}
         local = slot.start.astimezone(slot.area.zone)
         assert cells[one.order_num]["Customer"] == 'Müller "&" <Söhne>,\nLeeds'
@@ -149,8 +158,58 @@ class TestExports:
     def test_no_formula_gets_through(self, supervisor, evil):
         work_order = desk.book(desk.slot_in(), Account={"AccountNum": "C-1", "Name": evil})
         for table in self.tables(supervisor, work_order):
-            shown = table[1][exports.COLUMNS.index("Customer")]
+            shown = table[1][exports.COLUMN_NAMES.index("Customer")]
             assert shown.startswith("'"), shown
+
+    @pytest.mark.parametrize("evil", ["Smith;=1+1", "Smith;\t=1+1", "Smith\t@A1", "Smith\n-1", "a|+1", "a; \uff1d1"])
+    def test_no_formula_gets_through_where_another_mark_parts_the_columns(self, supervisor, evil):
+        work_order = desk.book(desk.slot_in(), Account={"AccountNum": "C-1", "Name": evil})
+        for mark in ";\t|":
+            text = self.export(supervisor, "csv", work_order).decode("utf-8-sig")
+            for row in csv.reader(io.StringIO(text), delimiter=mark):
+                assert not [cell for cell in row if exports.FORMULA.match(cell.strip())], row
+
+    def test_a_phone_number_stays_as_it_is(self, supervisor):
+        location = {"Contacts": [{"Phones": [{"PhoneNum": "+44 (0)113 496-0000"}]}]}
+        work_order = desk.book(desk.slot_in(), Location=location)
+        for table in self.tables(supervisor, work_order):
+            assert table[1][exports.COLUMN_NAMES.index("Phone")] == "+44 (0)113 496-0000"
+
+    def test_a_spreadsheet_gets_days_times_and_numbers(self, supervisor):
+        slot = desk.slot_in()
+        parts = [{"ProdNum": "A", "Qty": 1, "EstimatedDelivery": "2026-12-01T09:30:59.5Z"}]
+        work_order = desk.book(slot, RequiredParts=parts, Account={"AccountNum": "0047", "Name": "_x0042_ \x0b"})
+        sheet = openpyxl.load_workbook(io.BytesIO(self.export(supervisor, "xlsx", work_order))).active
+        head, row = sheet.iter_rows(values_only=True)
+        local = slot.start.astimezone(slot.area.zone).replace(tzinfo=None)
+        cells = dict(zip(head, row, strict=True))
+        assert cells["Day"] == local.replace(hour=0, minute=0)
+        assert cells["From"] == local.time()
+        assert cells["Parts expected"] == datetime(2026, 12, 1, 9, 30)
+        assert (cells["Parts"], cells["Account"], unescape(cells["Customer"])) == (1, "0047", "_x0042_ \x0b")
+        assert sheet.freeze_panes == "B2"
+        assert sheet.column_dimensions["P"].width > 30
+
+    def test_a_sheet_that_is_full_is_followed_by_another(self, supervisor, monkeypatch):
+        monkeypatch.setattr(exports, "ROWS_OF_A_SHEET", 3)
+        slot = desk.slot_in(capacity=9)
+        rows = [desk.book(slot, f"WO-{number}") for number in range(5)]
+        book = openpyxl.load_workbook(io.BytesIO(self.export(supervisor, "xlsx", *rows)))
+        assert book.sheetnames == ["Work orders", "Work orders 2", "Work orders 3"]
+        sheets = [list(sheet.iter_rows(values_only=True)) for sheet in book]
+        assert [len(sheet) for sheet in sheets] == [3, 3, 2]
+        assert {sheet[0] for sheet in sheets} == {tuple(exports.COLUMNS)}
+        assert {row[0] for sheet in sheets for row in sheet[1:]} == {row.order_num for row in rows}
+
+    @pytest.mark.parametrize("due", [datetime(1900, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, 23, 59, tzinfo=UTC)])
+    def test_the_first_and_last_days_that_a_date_may_have(self, supervisor, due):
+        area = helpers.make_area("LA", "America/Los_Angeles")
+        slot = helpers.make_slot(area.code, helpers.tomorrow())
+        work_order = desk.book(slot)
+        WorkOrder.objects.update(parts_due_at=due)
+        shown = f"{due.astimezone(area.zone):%Y-%m-%d %H:%M}"
+        for table in self.tables(supervisor, work_order):
+            assert table[1][exports.COLUMN_NAMES.index("Parts expected")] == shown
 
     def test_only_what_was_chosen(self, supervisor):
         slot = desk.slot_in()
@@ -169,8 +228,21 @@ class TestExports:
             assert len(list(chunks)) == len(rows)
         assert len(captured) == 1
 
-    def test_what_xml_cannot_hold(self):
-        assert exports._xml("a\x01b\ud800<") == "a\ufffdb\ufffd&lt;"
+    def test_a_sheet_has_a_row_in_memory_at_a_time(self, monkeypatch):
+        monkeypatch.setattr(exports, "_rows", lambda _: ([f"cell {number}"] * 27 for number in range(30_000)))
+        tracemalloc.start()
+        try:
+            exports._xlsx(WorkOrder.objects.none()).close()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 5_000_000  # the texts alone are three times as large
+
+    def test_what_xml_cannot_hold(self, supervisor, monkeypatch):
+        monkeypatch.setattr(exports, "_rows", lambda _: [["a\x01b\ud800\uffff<"]])
+        with exports._xlsx(WorkOrder.objects.none()) as file:
+            sheet = openpyxl.load_workbook(file).active
+        assert unescape(sheet["A2"].value) == "a\x01b\ufffd\ufffd<"
 
 
 class TestRolesOfTheMigration:
