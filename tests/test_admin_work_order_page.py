@@ -248,6 +248,7 @@ class TestExports:
 class TestRolesOfTheMigration:
     roles = import_module("bookings.migrations.0013_make_the_roles")
     blackouts = import_module("bookings.migrations.0022_let_slot_viewers_see_blackouts")
+    areas = import_module("bookings.migrations.0035_let_supervisors_name_areas")
 
     def granted(self):
         return {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
@@ -275,6 +276,7 @@ class TestRolesOfTheMigration:
         for _ in range(2):
             self.roles.make_roles(apps, None)
             self.blackouts.grant(apps, None)
+            self.areas.grant(apps, None)
         assert self.granted() == before | {"viewer": before["viewer"] | {"export_workorder"}}
 
 
