@@ -17,7 +17,8 @@ from tests.environment import ROOT
 from tests.test_upgrades import Callers
 
 PAGE = (ROOT / "docs" / "operations.md").read_text().partition("## Backup and restore\n")[2].partition("\n## ")[0]
-DUMP, LOAD, COPY, COPY_BACK, CHECK, PASS_ON_POSTGRESQL, PASS_ON_SQLITE = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+DUMP, LOAD, COPY, COPY_BACK, CHECK, PASS_ON_POSTGRESQL, PASS_ON_SQLITE, NEW_EPOCH = COMMANDS
 BACK_UP, RESTORE, PASS = (DUMP, LOAD, PASS_ON_POSTGRESQL) if SERVER else (COPY, COPY_BACK, PASS_ON_SQLITE)
 
 
@@ -139,6 +140,7 @@ def test_what_is_backed_up_under_load_can_be_restored_and_booked_on(
 
     # What was answered after the backup keeps its numbers for itself.
     assert run(PASS).returncode == 0
+    assert "Its readers begin anew." in run(NEW_EPOCH).stdout
     again = Service(restored, tmp_path / "restored.log", "bookjob_site.wsgi")
     try:
         order, number = next(iter(after.items()))
