@@ -88,7 +88,7 @@ def main() -> int:
     arguments = [argument for argument in arguments if argument not in modes]
     environment = TORTURE if "--torture" in modes else {}
     if environment and not arguments:
-        arguments = [f"tests/test_{name}.py" for name in ("histories", "faults", "database_shapes")]
+        arguments = [f"tests/test_{name}.py" for name in ("histories", "supply_histories", "faults", "database_shapes")]
     for name in ("SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), end)
     with contextlib.ExitStack() as stack:

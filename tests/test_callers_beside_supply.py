@@ -1,0 +1,24 @@
+"""Callers beside every command of supply: none is answered 503. bench/supply.py measures the same with more rows."""
+
+import pytest
+
+from bench import supply
+
+
+@pytest.fixture
+def service(start_service):
+    return start_service(WEB_CONCURRENCY="2")
+
+
+def test_every_caller_is_answered(service, tmp_path, figures):
+    commands = list(supply.all_commands(service, tmp_path, workers=12, days=20))
+    assert [beside.command.split()[0] for beside in commands] == [
+        *["seed_slots"] * 3,
+        "close_slots",
+        "open_slots",
+        *["import_slots"] * 2,
+    ]
+    for beside in commands:
+        assert beside.statuses == {200: len(beside.waits)}, beside.line()
+        figures(f"callers beside {beside.command}: {len(beside.waits)}, all answered")
+    assert service.manage("verify_bookings").stdout == ""
