@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from bookings import offers
+from bookings import blackouts, offers
 from tests import helpers
 from tests.environment import ROOT
 from tests.postgres import free_port
@@ -170,6 +170,17 @@ class Service:
                 connection.execute("BEGIN IMMEDIATE")
                 yield
                 connection.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def writing(self):
+        """Be the one writer of slots: blackouts.only_writer, or SQLite's one lock."""
+        if SERVER:
+            with psycopg.connect(self.database.url) as connection:
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", [blackouts.WRITER_LOCK])
+                yield
+        else:
+            with self.locked():
+                yield
 
     def stop(self) -> None:
         self.process.terminate()

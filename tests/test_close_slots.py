@@ -1,10 +1,11 @@
 import io
 from datetime import UTC, datetime, time, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from bookings import blackouts, offers, services, slots
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
@@ -371,6 +372,42 @@ class TestInShortTransactions:
         monkeypatch.setattr(blackouts, "write", None)
         assert close("--dry-run").startswith("LEEDS: 0 slots closed")
         assert run("open_slots", "--dry-run").startswith("LEEDS: 7 slots opened")
+
+
+class TestBesideAnotherWriter:
+    """One that holds what closing has to lock for longer than a try of it waits."""
+
+    @pytest.mark.parametrize("command", ["close_slots", "open_slots"])
+    def test_it_ends_in_one_line(self, start_service, command):
+        service = start_service()
+        service.make_slot(capacity=1)
+        reason = ["--reason=x"] if command == "close_slots" else []
+        until = ["--area=LEEDS", "--from=2026-12-04", "--until=2026-12-04"]
+        url = service.database.url
+        hurried = f"{url}?timeout=1" if url.startswith("sqlite") else f"{url}?options=-c%20lock_timeout%3D100"
+        if command == "open_slots":
+            assert manage(service.database, "close_slots", *until, "--reason=x").returncode == 0
+        with service.writing():
+            done = manage(service.database, command, *until, *reason, DATABASE_URL=hurried)
+        assert done.returncode in (1, 2), done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert manage(service.database, command, *until, *reason).returncode == 0
+
+    def test_it_is_tried_again(self, monkeypatch):
+        make_slot()
+        once, tries = blackouts._write_once, []
+
+        def busy_at_first(step):
+            tries.append(step)
+            if len(tries) == 1:
+                raise OperationalError("database is locked")
+            return once(step)
+
+        monkeypatch.setattr(blackouts, "_write_once", busy_at_first)
+        # Inside of a transaction, as every test here is, nothing could be tried again.
+        monkeypatch.setattr(blackouts, "connection", SimpleNamespace(in_atomic_block=False, vendor="elsewhere"))
+        assert blackouts.write(lambda: "done") == "done"
+        assert len(tries) == 2
 
 
 class TestConstraints:
