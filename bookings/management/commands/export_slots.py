@@ -41,7 +41,13 @@ class Command(BaseCommand):
             slots = slots.filter(start__lt=_midnight("--until", options["until"]) + timedelta(days=1))
         self.stdout.ending = ""  # the writer ends its lines itself
         try:
-            csv.writer(self.stdout, lineterminator="\n").writerows(slot_files.export_rows(slots))
+            plain, quoted = (
+                csv.writer(self.stdout, lineterminator="\n", quoting=quoting)
+                for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+            )
+            for row in slot_files.export_rows(slots):
+                # Where the lines end otherwise, Python does not quote this one, and does not read it back either.
+                (quoted if "\r" in "".join(row) else plain).writerow(row)
         except BrokenPipeError:
             # Whoever reads has enough, as `head` does. What is left unwritten must not fail at the exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
