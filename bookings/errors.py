@@ -12,17 +12,18 @@ from typing import Any
 
 from django import db
 from django.conf import settings
+from django.contrib import admin
 from django.core.exceptions import (
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
 )
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.views import defaults
+from django.urls import reverse
 from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions
 
-from bookings import metrics
+from bookings import error_page, kept, metrics
 from bookings.refusals import BookingError
 
 logger = logging.getLogger("bookings")
@@ -213,31 +214,42 @@ def _one_line(exception: Exception) -> str:
 # Django's own error views: what happens before or beside Django REST framework.
 
 
-def _api_answer(request: HttpRequest, exception: Exception) -> HttpResponse | None:
-    if not request.path_info.startswith("/api/"):
-        return None
-    return _answer(exception)
-
-
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _api_answer(request, exception) or defaults.bad_request(request, exception)
+    return _api_answer(request, exception) or error_page.draw(request, 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _api_answer(request, exception) or defaults.permission_denied(request, exception)
+    return _api_answer(request, exception) or error_page.draw(request, 403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _api_answer(request, exception) or defaults.page_not_found(request, exception)
+    return _api_answer(request, exception) or error_page.draw(request, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     fault = sys.exc_info()[1]
     exception = fault if isinstance(fault, Exception) else RuntimeError("unknown")
-    answer = _api_answer(request, exception)
-    if answer is None:
-        logger.error("A page failed", exc_info=exception)
-    return answer or defaults.server_error(request)
+    if answer := _api_answer(request, exception):
+        return answer
+    status, _, headers = describe(exception)
+    return error_page.draw(request, 503 if status == 503 else 500, headers)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form of the admin whose token is another: after a log-in in another window, say. It comes back as it was."""
+    if request.path_info == reverse("admin:login"):
+        return kept.log_in_once_more(request)
+    if not kept.is_form(request) or not reason.startswith(("CSRF token", "CSRF cookie")):
+        return error_page.draw(request, 403)
+    if not admin.site.has_permission(request):
+        return kept.ask_for_log_in(request)
+    return kept.send_back(request)
+
+
+def _api_answer(request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    if not request.path_info.startswith("/api/"):
+        return None
+    return _answer(exception)
 
 
 class NulMiddleware:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth import SESSION_KEY, logout
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from unfold.forms import AuthenticationForm
 
-from bookings import authentication, log_in
+from bookings import authentication, kept, log_in
 
 # How exactly the last request is remembered: a busy page is not to write with every request.
 STEP = 60  # seconds
@@ -40,6 +41,8 @@ class LogInForm(AuthenticationForm):
                 raise self.get_invalid_login_error() from None
             # Also where the same user was in already, which Django would go on with: a log-in begins a new session.
             self.request.session.flush()
+            if form := self.request.POST.get(kept.FIELD):
+                kept.remember(self.request, form)
         return given
 
 
@@ -53,6 +56,12 @@ class SessionLifeMiddleware:
         if request.path_info.startswith("/admin/") and SESSION_KEY in request.session:
             self.look_at(request)
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        """A form of somebody who is logged out by now asks for the log-in, and is not lost."""
+        if kept.is_form(request) and not admin.site.has_permission(request):
+            return kept.ask_for_log_in(request)
+        return None
 
     def look_at(self, request: HttpRequest) -> None:
         now = int(time.time())
