@@ -806,8 +806,9 @@ class HistoryEntry(models.Model):
 
 class RefusalQuerySet(models.QuerySet["Refusal"]):
     def visible_to(self, user: "Person") -> Self:
+        """One that belongs to no area is shown to all: it would be seen by none otherwise."""
         areas = visible_areas(user)
-        return self if areas is None else self.filter(area_id__in=areas)
+        return self if areas is None else self.filter(Q(area__isnull=True) | Q(area_id__in=areas))
 
 
 class Refusal(models.Model):
@@ -821,6 +822,11 @@ class Refusal(models.Model):
     area = models.ForeignKey(ServiceArea, on_delete=models.CASCADE, related_name="+", null=True, blank=True)
     caller = models.CharField(max_length=ID_LENGTH, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    # What was asked for. Empty for those that an earlier release kept.
+    body = models.TextField(blank=True, default="", db_default="", help_text="The Book Job Object as it came.")
+    visit_start = models.DateTimeField(null=True, blank=True)
+    visit_end = models.DateTimeField(null=True, blank=True)
+    order_type = models.CharField(max_length=ID_LENGTH, blank=True, default="", db_default="")
 
     objects = RefusalQuerySet.as_manager()
 

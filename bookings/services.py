@@ -68,7 +68,7 @@ def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: 
     try:
         return _book_or_refuse(_Asked(order, job, body, fingerprint, caller, parts.plan(job.required_parts)))
     except BookingError as refusal:
-        _keep_for_dispatch(refusal, order, job, caller)
+        _keep_for_dispatch(refusal, order, job, body, caller)
         raise
 
 
@@ -173,7 +173,11 @@ def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str =
     try:
         with transaction.atomic():
             now = timezone.now()
-            _change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **_in_slot(work_order.original_order, slot))
+            columns = _in_slot(work_order.original_order, slot)
+            # It asked to be reviewed because its slot was closed: whoever moves it out of there has looked at it.
+            if is_care := before.is_hidden and bool(by):
+                columns |= {"reviewed_at": now, "reviewed_by": by}
+            _change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **columns)
             record(
                 work_order,
                 HistoryEntry.Event.MOVED,
@@ -182,6 +186,7 @@ def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str =
                 reason=reason,
                 before=_place(before),
                 after=_place(slot),
+                **({"reviewed": True} if is_care else {}),
             )
             if slot.worker != before.worker:
                 lookup.rewrite([WorkOrder.objects.get(pk=work_order.pk)])
@@ -557,10 +562,11 @@ def _search_document(
     return SearchDocument, [{"work_order_id": key, "words": words}]
 
 
-def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, caller: str) -> None:
+def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, body: str, caller: str) -> None:
     """Staff see what was refused. Where this cannot be written, the refusal is answered all the same."""
     if refusal.error == "unavailable":
         return
+    period = next((constraint.period for constraint in job.time_constraints), None)
     try:
         Refusal.objects.create(
             at=timezone.now(),
@@ -570,6 +576,10 @@ def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, cal
             area=offers.find_area(job, area_id=choices.area_id_of(choices.read(job))),
             caller=caller,
             request_id=origin.current.get().request_id,
+            body=body,
+            visit_start=period.start if period else None,
+            visit_end=period.end if period else None,
+            order_type=job.order_type,
         )
     except DatabaseError:
         logger.exception("A refusal could not be kept for dispatch")
