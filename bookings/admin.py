@@ -8,7 +8,6 @@ the one place of it.
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, cast
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -27,7 +26,7 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.views import ChangeList
 
-from bookings import blackouts, calendars, desk, details, exports, filters, forms, lookup, slots
+from bookings import addresses, blackouts, calendars, desk, details, exports, filters, forms, kept, lookup, slots
 from bookings.margin import margin_text
 from bookings.models import (
     AppointmentSlot,
@@ -42,6 +41,8 @@ from bookings.models import (
 )
 from bookings.services import BookingError
 
+# A day or a few are listed, and printed, on one page.
+ROWS_OF_DAYS = 500
 # As far as any calendar of slots reaches.
 LAST_DAY = date(calendars.LAST_YEAR, 12, 31)
 ADD_HINT = "Hours are read on the clock of the area. A whole calendar is made with the command seed_slots."
@@ -54,7 +55,8 @@ admin.site.unregister(Group)
 
 def two_lines(first: Any, second: Any = "", *, warn: bool = False) -> str:
     return format_html(
-        '<span class="desk-cell"><span class="desk-line{}">{}</span><span class="desk-line desk-sub">{}</span></span>',
+        '<span class="desk-cell"><span class="desk-line{}" dir="auto">{}</span>'
+        '<span class="desk-line desk-sub" dir="auto">{}</span></span>',
         " desk-warn" if warn else "",
         first or "-",
         second,
@@ -91,8 +93,67 @@ def close_links(request: HttpRequest) -> list[tuple[str, str]]:
     return [(reverse("admin:bookings_blackout_add"), "Close for a time")] if may else []
 
 
-class BoundedSearch:
-    """Each word is a condition of the statement; a thousand are more than SQLite takes."""
+class DeskChangeList(ChangeList):
+    """Django would count the whole table to say what the filters leave out."""
+
+    page_num: int
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        if any(filters.read_day(request.GET.get(name)) for name in ("day", "until")):
+            self.list_per_page = ROWS_OF_DAYS
+        super().get_results(request)
+        self.request = request
+        self.page_num = self.paginator.validate_number(self.page_num)
+        self.full_result_count = self.result_count
+
+    def combined(self) -> list[tuple[str, str]]:
+        """All that narrows the list, in words, each with the address of the list without it."""
+        found = [(spec.parameter_name, spec.says()) for spec in self.filter_specs if hasattr(spec, "says")]
+        if self.query:
+            found.append(("q", f"search: {self.query}"))
+        asked = {name: values for name, values in self.request.GET.lists() if name != "p" and any(values)}
+        return [
+            (text, addresses.with_query("", {key: asked[key] for key in asked if key != name} or {"view": "all"}))
+            for name, text in found
+            if text
+        ]
+
+
+class WorkOrderChangeList(DeskChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        """How many parts are late is counted once for the page."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        late = details.late_parts(row.pk for row in self.result_list if row.has_late_parts)
+        for row in self.result_list:
+            row.late_count = late.get(row.pk, 0)
+
+
+class DeskList:
+    """What all lists share. Each word of a search is a condition of the statement; a thousand are more than SQLite
+    takes. A page that is there no longer is the last one."""
+
+    paginator: Any = filters.BoundedPaginator
+
+    def changeform_view(self, request: HttpRequest, *arguments: Any, **options: Any) -> HttpResponse:
+        """Draws again what was typed before a log-in, as a form that cannot be saved yet."""
+        self_shown = kept.show_again(request)
+        request.is_shown_again = self_shown  # type: ignore[attr-defined]
+        return super().changeform_view(request, *arguments, **options)  # type: ignore[misc,no-any-return]
+
+    def get_form(self, request: HttpRequest, *arguments: Any, **options: Any) -> Any:
+        form = super().get_form(request, *arguments, **options)  # type: ignore[misc]
+        if not getattr(request, "is_shown_again", False):
+            return form
+
+        def clean(self: Any) -> None:
+            raise ValidationError("Look at it and save it again.")
+
+        return type(form.__name__, (form,), {"clean": clean})
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        return DeskChangeList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -102,7 +163,7 @@ class BoundedSearch:
 
 
 @admin.register(Group)
-class GroupAdmin(BoundedSearch, DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(DeskList, DjangoGroupAdmin, ModelAdmin):
     pass
 
 
@@ -114,7 +175,7 @@ class AreaRestrictionInline(StackedInline):
 
 
 @admin.register(User)
-class UserAdmin(BoundedSearch, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(DeskList, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -149,7 +210,7 @@ class PostcodePrefixInline(TabularInline):
 
 
 @admin.register(ServiceArea)
-class ServiceAreaAdmin(BoundedSearch, ModelAdmin):
+class ServiceAreaAdmin(DeskList, ModelAdmin):
     list_display = ["code", "name", "time_zone"]
     search_fields = ["codes__code", "name"]
     inlines = [AreaCodeInline, PostcodePrefixInline]
@@ -179,23 +240,11 @@ class ServiceAreaAdmin(BoundedSearch, ModelAdmin):
                 )
 
 
-class DeskChangeList(ChangeList):
-    """Django would count the whole table to say what the filters leave out."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        self.full_result_count = self.result_count
-
-
-class ReadOnlyAdmin(BoundedSearch, ModelAdmin):
+class ReadOnlyAdmin(DeskList, ModelAdmin):
     """Looked at, never typed into."""
 
     list_per_page = 50
     show_full_result_count = False
-    paginator = filters.BoundedPaginator
-
-    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
-        return DeskChangeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -259,7 +308,7 @@ class DeskAdmin(ReadOnlyAdmin):
             "title": str(row),
             "original": row,
             "row": row,
-            "chosen": desk.chosen_text([row]),
+            "chosen": desk.chosen_text([row]) if self.desk_actions else "",
             "actions": [
                 action for action in desk.allowed(request, self.desk_actions, many=False) if not action.unfit(row)
             ],
@@ -299,6 +348,7 @@ class WorkOrderAdmin(DeskAdmin):
         filters.ReviewFilter,
         filters.OrderTypeFilter,
         filters.WorkerFilter,
+        filters.AskedWorkerFilter,
         filters.PartsFilter,
         filters.ArrivalFilter,
         filters.CancelledFilter,
@@ -309,6 +359,9 @@ class WorkOrderAdmin(DeskAdmin):
     search_help_text = "Number, order, account, name, address, phone, e-mail, part, worker"
     desk_actions = desk.WORK_ORDER_ACTIONS
     page_template = "admin/bookings/work_order.html"
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        return WorkOrderChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WorkOrder]:
         return super().get_queryset(request).defer("body")
@@ -370,8 +423,9 @@ class WorkOrderAdmin(DeskAdmin):
         if due is None:
             return two_lines(work_order.part_count or "-")
         shown = due.astimezone(work_order.area.zone)
+        count, late = work_order.part_count, getattr(work_order, "late_count", 0)
         return two_lines(
-            f"{work_order.part_count} late" if work_order.has_late_parts else work_order.part_count,
+            f"{late} of {count} late" if work_order.has_late_parts else count,
             f"by {shown.day} {shown:%b %H:%M}",
             warn=work_order.has_late_parts,
         )
@@ -402,7 +456,7 @@ class WorkOrderAdmin(DeskAdmin):
                 for other in details.relatives(row, self.get_queryset(request))
             ],
             "unreadable": details.unreadable(row, job),
-            "body": details.readable_body(row),
+            "body": details.readable(row.body),
         }
 
 
@@ -426,8 +480,8 @@ class AppointmentSlotAdmin(DeskAdmin):
         filters.SlotUntilFilter,
         filters.AreaFilter,
         filters.SlotStateFilter,
-        filters.OrderTypeFilter,
-        filters.WorkerFilter,
+        filters.SlotOrderTypeFilter,
+        filters.SlotWorkerFilter,
         filters.SlotWindowFilter,
     ]
     ordering = ["start", "pk"]
@@ -455,8 +509,9 @@ class AppointmentSlotAdmin(DeskAdmin):
     ) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
+        kept.show_again(request)
         form = forms.AddSlotForm(request, request.POST if request.method == "POST" else None)
-        if form.is_valid():
+        if form.is_valid() and request.POST.get("do") != "edit":
             names = ("area", "start", "end", "capacity", "worker", "order_type")
             try:
                 slot = slots.add(by=request.user.get_username(), **{name: form.cleaned_data[name] for name in names})
@@ -533,6 +588,12 @@ class AppointmentSlotAdmin(DeskAdmin):
         }
 
 
+def _closed_text(closed: blackouts.Closed) -> str:
+    if not closed.slots and not blackouts.touched_by(closed.blackout).exists():
+        return "0 slots yet; later ones will be closed."
+    return f"{closed.slots:,} slot{pluralize(closed.slots)} closed."
+
+
 @admin.register(Blackout)
 class BlackoutAdmin(DeskAdmin):
     list_display = ["begins", "ends", "area_name", "who", "why", "closed", "state", "hides", "hits"]
@@ -560,6 +621,7 @@ class BlackoutAdmin(DeskAdmin):
         """The form, then what closing would hit, and only then it is done."""
         if not self.has_add_permission(request):
             raise PermissionDenied
+        kept.show_again(request)
         form = forms.BlackoutForm(request, request.POST if request.method == "POST" else None)
         if form.is_valid() and request.POST.get("do") != "edit":
             given = {name: form.cleaned_data[name] for name in ("area", "worker", "start", "end", "reason")}
@@ -585,7 +647,7 @@ class BlackoutAdmin(DeskAdmin):
         closed = blackouts.close_slots(by=request.user.get_username(), **given)
         found = closed.blackout
         if closed.is_new:
-            messages.success(request, f"{closed.slots:,} slot{pluralize(closed.slots)} closed.")
+            messages.success(request, _closed_text(closed))
         else:
             messages.warning(request, f"This time was closed already, by {found.closed_by}: {found.reason}")
         if hit := len(closed.bookings):
@@ -645,7 +707,7 @@ class BlackoutAdmin(DeskAdmin):
         return {
             "state": self.state(row),
             "when": row.area.period_text(row.start, row.end),
-            "slots_address": f"{reverse('admin:bookings_appointmentslot_changelist')}?{urlencode(slots_of_it)}",
+            "slots_address": addresses.list_of("appointmentslot", **slots_of_it),
             "hit_count": hit.count(),
             "hit": hit.select_related("area", "slot").defer("body").order_by("visit_start", "pk")[: desk.SHOWN_ROWS],
             "closed_at": row.area.instant_text(row.closed_at),
@@ -654,22 +716,81 @@ class BlackoutAdmin(DeskAdmin):
 
 
 @admin.register(Refusal)
-class RefusalAdmin(ReadOnlyAdmin):
+class RefusalAdmin(DeskAdmin):
     """What was asked for over the API and refused: dispatch is called about it."""
 
-    change_list_template = "admin/bookings/desk_list.html"
-    list_display = ["when", "original_order", "area", "message", "caller", "request_id"]
-    list_display_links = None
-    list_filter = [filters.RefusalDayFilter, filters.AreaFilter]
+    list_display = ["when", "order", "area_name", "wanted", "kind", "said", "caller", "request_id"]
+    list_display_links = ["when"]
+    list_filter = [filters.RefusalDayFilter, filters.AreaFilter, filters.OrderTypeFilter]
     list_select_related = ["area"]
-    search_fields = ["original_order__startswith"]
-    search_help_text = "Original order"
+    search_fields = ["original_order", "message", "caller", "request_id"]
+    search_help_text = "Order, message, caller, request"
+    page_template = "admin/bookings/refusal.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Refusal]:
+        """What is refused is as long as a body may be: a list does without."""
+        return super().get_queryset(request).defer("body")
 
     @admin.display(description="When", ordering="at")
     def when(self, refusal: Refusal) -> str:
-        if refusal.area is None:
-            return f"{refusal.at:%a %d %b %Y, %H:%M} (UTC)"
-        return refusal.area.instant_text(refusal.at)
+        return _lines_in(refusal.area, refusal.at)
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        return {}
+    @admin.display(description="Original order", ordering="original_order")
+    def order(self, refusal: Refusal) -> str:
+        return link(addresses.list_of("workorder", view="all", q=refusal.original_order), refusal.original_order)
+
+    @admin.display(description="Area")
+    def area_name(self, refusal: Refusal) -> str:
+        if refusal.area is None:
+            return "none"
+        return link(addresses.list_of("refusal", area=refusal.area.code), refusal.area.name)
+
+    @admin.display(description="Asked for", ordering="visit_start")
+    def wanted(self, refusal: Refusal) -> str:
+        text, _, zone = _wanted_text(refusal).rpartition(" (")
+        return two_lines(text, zone.rstrip(")"))
+
+    @admin.display(description="Type")
+    def kind(self, refusal: Refusal) -> str:
+        return two_lines(refusal.order_type)
+
+    @admin.display(description="Message")
+    def said(self, refusal: Refusal) -> str:
+        return format_html('<span class="desk-message" dir="auto">{}</span>', refusal.message)
+
+    def page_context(self, request: HttpRequest, row: Refusal) -> dict[str, Any]:
+        area = row.area
+        return {
+            "title": f"Refused: {row.original_order}",
+            "at": _instant_text(area, row.at),
+            "wanted": _wanted_text(row),
+            "order_address": addresses.list_of("workorder", view="all", q=row.original_order),
+            "slots_address": addresses.list_of(
+                "appointmentslot", area=area.code, day=row.visit_start.astimezone(area.zone).date()
+            )
+            if area and row.visit_start
+            else "",
+            "body": details.readable(row.body),
+        }
+
+
+def link(address: str, text: str) -> str:
+    return format_html('<a class="desk-link desk-line" dir="auto" href="{}">{}</a>', address, text)
+
+
+def _instant_text(area: ServiceArea | None, instant: datetime) -> str:
+    """On the clock of the area; what belongs to none has no clock but UTC's."""
+    return area.instant_text(instant) if area else f"{instant:%a %d %b %Y, %H:%M} (UTC)"
+
+
+def _wanted_text(refusal: Refusal) -> str:
+    """The period that was asked for; empty for what an earlier release kept."""
+    if refusal.visit_start is None or refusal.visit_end is None:
+        return ""
+    zone = refusal.area.time_zone if refusal.area else "UTC"
+    return calendars.period_text(refusal.visit_start, refusal.visit_end, zone)
+
+
+def _lines_in(area: ServiceArea | None, instant: datetime) -> str:
+    text, _, zone = _instant_text(area, instant).rpartition(" (")
+    return two_lines(text, zone.rstrip(")"))

@@ -8,15 +8,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 
-from bookings import calendars, filters, offers
+from bookings import addresses, calendars, filters, offers
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 
 WEEKS = 6
@@ -143,7 +141,7 @@ def _tiles(
             {
                 "title": title,
                 "count": filters.count_text(count),
-                "link": _list_link(model, {**query, "area": codes}),
+                "link": addresses.list_of(model, **query, area=codes),
                 "is_urgent": is_urgent and count > 0,
             }
         )
@@ -168,7 +166,7 @@ def _day(areas: list[ServiceArea], day: date) -> list[AreaRow]:
         if key not in windows:
             zone = rows[slot.area_id].area.zone
             text = f"{slot.start.astimezone(zone):%H:%M}-{slot.end.astimezone(zone):%H:%M}"
-            windows[key] = Window(text, _list_link("workorder", {"view": "all", "status": "booked", "window": slot.pk}))
+            windows[key] = Window(text, addresses.list_of("workorder", view="all", status="booked", window=slot.pk))
             rows[slot.area_id].windows.append(windows[key])
         _add(windows[key], slot.booked, slot.capacity, not slot.is_hidden)
     return list(rows.values())
@@ -183,7 +181,7 @@ def _week(areas: list[ServiceArea], first: date) -> list[AreaRow]:
             [
                 Window(
                     f"{day:%a} {day.day}",
-                    _list_link("workorder", {"view": "all", "status": "booked", "day": day, "area": area.code}),
+                    addresses.list_of("workorder", view="all", status="booked", day=day, area=area.code),
                 )
                 for day in (first + timedelta(days=number) for number in range(7))
             ],
@@ -234,8 +232,8 @@ def _weeks(areas: list[ServiceArea], chosen: dict[str, Any]) -> list[Week]:
                 f"{first.day} {first:%b}",
                 booked,
                 free,
-                _list_link("workorder", {"view": "all", "status": "booked", **days}),
-                _list_link("appointmentslot", {"state": "free", **days}),
+                addresses.list_of("workorder", view="all", status="booked", **days),
+                addresses.list_of("appointmentslot", state="free", **days),
             )
         )
     most = max((week.booked + week.free for week in weeks), default=0) or 1
@@ -245,9 +243,5 @@ def _weeks(areas: list[ServiceArea], chosen: dict[str, Any]) -> list[Week]:
     return weeks
 
 
-def _list_link(model: str, query: dict[str, Any]) -> str:
-    return f"{reverse(f'admin:bookings_{model}_changelist')}?{urlencode(query, doseq=True)}"
-
-
 def _board_link(day: date, is_week: bool, chosen: dict[str, Any]) -> str:
-    return f"?{urlencode({'day': day, 'span': 'week' if is_week else 'day', **chosen}, doseq=True)}"
+    return addresses.with_query("", {"day": day, "span": "week" if is_week else "day", **chosen})

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from bookings import blackouts, forms, services, slots
+from bookings import addresses, blackouts, forms, kept, services, slots
 from bookings.models import AppointmentSlot, Blackout, WorkOrder
 
 # Each row is a transaction of its own, all of them one request: this many are done before a server gives up on it.
@@ -87,7 +87,7 @@ WORK_ORDER_ACTIONS = [
         title="Move",
         done="moved",
         consequence="It keeps its number and takes a place in the appointment that you choose."
-        " Its present place can be booked by others at once. Nobody tells the customer: call.",
+        " Its present place can be booked by others at once. The customer is not notified. Call them.",
         permission="bookings.move_workorder",
         bulk_permission="bookings.move_workorder",
         form=forms.MoveForm,
@@ -114,7 +114,7 @@ WORK_ORDER_ACTIONS = [
         title="Cancel booking",
         done="cancelled",
         consequence="Its place can be booked by others at once. The booking stays here as cancelled and cannot be"
-        " brought back; the order may be booked again and gets a new number. Nobody tells the customer: call.",
+        " brought back; the order may be booked again and gets a new number. The customer is not notified. Call them.",
         permission="bookings.cancel_workorder",
         bulk_permission="bookings.bulk_cancel_workorder",
         form=forms.CancelForm,
@@ -213,6 +213,7 @@ def ask_about(admin: "ModelAdmin[Any]", request: HttpRequest, action: Action, ro
 
 def act(admin: "ModelAdmin[Any]", request: HttpRequest, action: Action) -> HttpResponse:
     """GET asks about what the address names as `chosen`; POST does it, one transaction a row, and reports."""
+    kept.show_again(request)
     given = request.POST if request.method == "POST" else request.GET
     versions = _read_chosen(given.get("chosen", ""))
     _check(request, action, versions)
@@ -245,11 +246,13 @@ def act(admin: "ModelAdmin[Any]", request: HttpRequest, action: Action) -> HttpR
         except services.BookingError as refusal:
             refused.append(refusal)
     _report(request, action, len(done), [_told(refusal) for refusal in refused])
+    if isinstance(form, forms.MoveForm) and done and (late := form.late_text(form.cleaned_data["slot"])):
+        messages.warning(request, f"{late} come after the new visit begins.")
     if action.name == "open":
         _tell_what_stays_hidden(request, done)
     if len(rows) == 1 and refused and refused[0].error in ("slot_unavailable", "slot_not_found", "already_booked"):
         # Another place may do: the same page again, with what is free now.
-        return HttpResponseRedirect(f"{request.path}?chosen={chosen_text(rows)}&back={back}")
+        return HttpResponseRedirect(addresses.with_query(request.path, {"chosen": chosen_text(rows), "back": back}))
     return HttpResponseRedirect(back)
 
 

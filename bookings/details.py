@@ -4,13 +4,12 @@ import json
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
-from urllib.parse import urlencode
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from pydantic import ValidationError
 from rest_framework.exceptions import APIException
 
-from bookings import bodies, calendars, wire
+from bookings import addresses, bodies, calendars, wire
 from bookings.models import HistoryEntry, RequiredPart, ServiceArea, WorkOrder
 from bookings.refusals import BookingError
 
@@ -56,11 +55,11 @@ def root_order(work_order: WorkOrder) -> str:
     return "" if named == work_order.original_order else named
 
 
-def readable_body(work_order: WorkOrder) -> str:
+def readable(body: str) -> str:
     try:
-        return json.dumps(json.loads(work_order.body), indent=2, ensure_ascii=False)
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except ValueError:
-        return work_order.body
+        return body
 
 
 def map_link(work_order: WorkOrder, job: wire.BookJob | None) -> str:
@@ -68,9 +67,9 @@ def map_link(work_order: WorkOrder, job: wire.BookJob | None) -> str:
     address = job.location.address if job else wire.Address()
     if address.lat is not None and address.lon is not None and (address.lat or address.lon):
         point = {"mlat": address.lat, "mlon": address.lon}
-        return f"{MAP}?{urlencode(point)}#map=17/{address.lat}/{address.lon}"
+        return f"{addresses.with_query(MAP, point)}#map=17/{address.lat}/{address.lon}"
     text = " ".join(text for text in (work_order.address, work_order.postcode) if text)
-    return f"{MAP}search?{urlencode({'query': text})}" if text else ""
+    return addresses.with_query(f"{MAP}search", {"query": text}) if text else ""
 
 
 def contacts(job: wire.BookJob | None) -> list[dict[str, Any]]:
@@ -174,6 +173,14 @@ def part_groups(work_order: WorkOrder) -> list[dict[str, Any]]:
             }
         )
     return list(groups.values())
+
+
+def late_parts(work_orders: Iterable[int]) -> dict[int, int]:
+    """For each of these work orders, by their keys, how many of its parts are expected after the visit begins."""
+    late = RequiredPart.objects.filter(
+        work_order__in=list(work_orders), estimated_delivery__gt=F("work_order__visit_start")
+    )
+    return dict(late.order_by().values_list("work_order").annotate(number=Count("pk")))
 
 
 def history(entries: Iterable[HistoryEntry], area: ServiceArea) -> list[dict[str, Any]]:

@@ -36,6 +36,10 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     def count(self) -> int:
         return bounded_count(self.object_list)  # type: ignore[arg-type]
 
+    def validate_number(self, number: Any) -> int:
+        """A page that is there no longer, because its rows were reviewed, is the last one: the filters stay."""
+        return max(1, min(int(number), self.num_pages))
+
     @property
     def has_more(self) -> bool:
         return self.count >= COUNTED
@@ -108,6 +112,12 @@ class BarFilter(admin.SimpleListFilter):
         """What can be chosen: (value, text, whether it is)."""
         return [(str(value), str(text), str(value) == self.value()) for value, text in self.lookup_choices]
 
+    def says(self) -> str:
+        """What the list is narrowed to by this filter, in words; empty where it asks nothing."""
+        value = self.value()
+        shown = next((text for known, text, _ in self.options() if value and known == value), value)
+        return f"{self.title}: {shown}" if value else ""
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(self.condition(request)) if self.value() else queryset
 
@@ -133,6 +143,20 @@ class ViewFilter(BarFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("attention", "what needs attention"), ("closed", "booked in a closed slot"), ("all", "everything")]
 
+    def options(self) -> list[tuple[str, str, bool]]:
+        """Before anything is asked, what is shown is no choice: it ends with the first question, and says so."""
+        if super(BarFilter, self).value() in ("attention", "closed", "all") or self.value() != "attention":
+            return super().options()
+        return [
+            ("", "needs attention, until you filter", True),
+            *[(value, text, False) for value, text, _ in super().options()],
+        ]
+
+    def says(self) -> str:
+        return {"attention": "only what needs attention", "closed": "only what is booked in a closed slot"}.get(
+            self.value(), ""
+        )
+
     def value(self) -> str:
         given = super().value()
         asked = {name for name, text in self.request.GET.items() if text and name not in ("view", "p", "o", "all")}
@@ -145,11 +169,20 @@ class ViewFilter(BarFilter):
         return {"attention": TO_REVIEW, "closed": in_closed_slot(timezone.now())}.get(self.value(), Q())
 
 
+def _day_says(value: str, title: str) -> str:
+    day = read_day(value)
+    return f"{title} {calendars.day_text(day) if day else 'no such day'}" if value else ""
+
+
 class DayFilter(BarFilter):
     """The day of the visit, or with `until` the first of several."""
 
-    title, parameter_name, kind = "day", "day", "date"
+    title, parameter_name, kind = "visit from", "day", "date"
     field: ClassVar[str] = "visit_start"
+
+    def says(self) -> str:
+        title = self.title if self.request.GET.get("until") else self.title.replace("from", "on")
+        return _day_says(self.value(), title)
 
     def condition(self, request: HttpRequest) -> Q:
         first, last = read_day(self.value()), read_day(request.GET.get("until"))
@@ -162,8 +195,11 @@ class DayFilter(BarFilter):
 class UntilFilter(BarFilter):
     """The last day. Without a first one: everything up to it."""
 
-    title, parameter_name, kind = "until", "until", "date"
+    title, parameter_name, kind = "visit until", "until", "date"
     field: ClassVar[str] = "visit_start"
+
+    def says(self) -> str:
+        return _day_says(self.value(), self.title)
 
     def condition(self, request: HttpRequest) -> Q:
         last = read_day(self.value())
@@ -176,11 +212,11 @@ class UntilFilter(BarFilter):
 
 
 class SlotDayFilter(DayFilter):
-    field = "start"
+    title, field = "slot from", "start"
 
 
 class SlotUntilFilter(UntilFilter):
-    field = "start"
+    title, field = "slot until", "start"
 
 
 class AreaFilter(BarFilter):
@@ -190,6 +226,10 @@ class AreaFilter(BarFilter):
         """More areas than a field shows, as the board asks for them."""
         codes = self.request.GET.getlist("area")
         return codes if len(codes) > 1 else []
+
+    def says(self) -> str:
+        codes = self.several()
+        return f"areas: {', '.join(codes)}" if codes else super().says()
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(area.code, area.name) for area in ServiceArea.objects.visible_to(request.user).order_by("name")]
@@ -251,8 +291,41 @@ class OrderTypeFilter(TextFilter):
     title, parameter_name = "order type", "order_type"
 
 
+class SlotOrderTypeFilter(OrderTypeFilter):
+    """`any`, as the column shows it, are the slots for orders of any type."""
+
+    title = "slot's order type"
+
+    def condition(self, request: HttpRequest) -> Q:
+        return _or_empty("order_type", self.value(), "any")
+
+
 class WorkerFilter(TextFilter):
-    title, parameter_name = "worker", "worker"
+    """Whose slot it is, as the column says it: `pool` are the slots without a worker of their own."""
+
+    title, parameter_name = "slot's worker", "worker"
+    field: ClassVar[str] = "slot__worker"
+
+    def condition(self, request: HttpRequest) -> Q:
+        return _or_empty(self.field, self.value(), "pool")
+
+
+class SlotWorkerFilter(WorkerFilter):
+    field = "worker"
+
+
+class AskedWorkerFilter(TextFilter):
+    """The worker that the technician asked for, below the other one in the column where the two differ."""
+
+    title, parameter_name = "asked for", "asked"
+
+    def condition(self, request: HttpRequest) -> Q:
+        return Q(worker=self.value()[:ID_LENGTH])
+
+
+def _or_empty(field: str, value: str, word: str) -> Q:
+    found = Q(**{field: value[:ID_LENGTH]})
+    return found | Q(**{field: ""}) if value.casefold() == word else found
 
 
 class HiddenFilter(BarFilter):
@@ -263,6 +336,9 @@ class HiddenFilter(BarFilter):
 
     def text(self) -> str:
         return self.texts.get(self.value(), "")
+
+    def says(self) -> str:
+        return (self.text() or f"{self.title}: nothing") if self.value() else ""
 
 
 class ArrivalFilter(HiddenFilter):

@@ -1,24 +1,28 @@
 """What staff fill in before something is done."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
+from django.utils.functional import cached_property
 
-from bookings import calendars, filters, offers
+from bookings import calendars, filters, offers, workers
 from bookings.calendars import MAX_CAPACITY
-from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea, WorkOrder
+from bookings.models import ID_LENGTH, AppointmentSlot, RequiredPart, ServiceArea, WorkOrder
 
 MAX_NOTE = 2_000
-# What fits on the page of a move; another day or area shows others.
+# As far as one page of a move looks, and how many appointments it holds at most: whole days, and at least one.
 MOVE_DAYS = 14
 MOVE_SLOTS = 120
+MOST_OF_A_DAY = 1_000
 MAX_RANGE_DAYS = 370
 
 TEXT = SELECT = {"class": "desk-input"}
@@ -40,6 +44,23 @@ def day_field(label: str, *, required: bool = True) -> forms.DateField:
 def clock_field(label: str, *, required: bool = True, help_text: str = "") -> forms.TimeField:
     widget = forms.TimeInput({**TEXT, "type": "time"}, "%H:%M")
     return forms.TimeField(label=label, required=required, widget=widget, help_text=help_text)
+
+
+@dataclass(frozen=True)
+class MoveChoices:
+    """Free slots by the day of the area's clock, up to the day `last`; `later` is the next day that has more.
+
+    `is_cut` where the last of them has more than a page holds.
+    """
+
+    days: list[tuple[date, list[AppointmentSlot]]]
+    last: date | None
+    later: date | None
+    is_cut: bool
+
+    @property
+    def number(self) -> int:
+        return sum(len(slots) for _, slots in self.days)
 
 
 class ActionForm(forms.Form):
@@ -94,6 +115,9 @@ class MoveForm(ActionForm):
     reason = forms.CharField(max_length=MAX_NOTE, required=False, widget=forms.Textarea({**AREA, "rows": 2}))
 
     def __init__(self, chosen: Sequence[WorkOrder], request: HttpRequest, data: Any = None) -> None:
+        if data and (later := data.get("later")):
+            data = data.copy()
+            data["first_day"] = later
         super().__init__(chosen, request, data)
         areas = list(ServiceArea.objects.visible_to(request.user).order_by("name"))
         self.fields["area"].choices = [(area.code, str(area)) for area in areas]  # type: ignore[attr-defined]
@@ -121,18 +145,48 @@ class MoveForm(ActionForm):
             self.from_day = given_day or max(now, min(wanted, wanted - timedelta(days=2)))
             self.initial["first_day"] = self.from_day
 
-    def days(self) -> list[tuple[date, list[AppointmentSlot]]]:
-        """The free slots by the day of the area's clock."""
+    @cached_property
+    def shown(self) -> MoveChoices:
+        """The free slots from the chosen day on, as many whole days as the page holds."""
         if self.in_area is None:
-            return []
-        begin = calendars.day_bounds(self.from_day, self.in_area.zone)[0]
-        slots = self.free.filter(start__gte=begin, start__lt=begin + timedelta(days=MOVE_DAYS))
+            return MoveChoices([], None, None, is_cut=False)
+        zone = self.in_area.zone
+        last = self.from_day + timedelta(days=MOVE_DAYS - 1)
+        begin, end = calendars.day_bounds(self.from_day, zone)[0], calendars.day_bounds(last, zone)[1]
+        slots = self.free.filter(start__gte=begin)
         if len(self.chosen) == 1:
             slots = slots.exclude(pk=self.chosen[0].slot_id)
         days: dict[date, list[AppointmentSlot]] = {}
-        for slot in slots.order_by("start", "worker")[:MOVE_SLOTS]:
-            days.setdefault(slot.start.astimezone(slot.area.zone).date(), []).append(slot)
-        return list(days.items())
+        found = list(slots.filter(start__lt=end).order_by("start", "worker", "pk")[: MOST_OF_A_DAY + 1])
+        for number, slot in enumerate(found[:MOST_OF_A_DAY]):
+            day = slot.start.astimezone(zone).date()
+            if day not in days and number >= MOVE_SLOTS:
+                return MoveChoices(list(days.items()), day - timedelta(days=1), day, is_cut=False)
+            slot.late_text = self.late_text(slot)  # type: ignore[attr-defined]
+            days.setdefault(day, []).append(slot)
+        if len(found) > MOST_OF_A_DAY:
+            return MoveChoices(list(days.items()), day, day + timedelta(days=1), is_cut=True)
+        following = slots.filter(start__gte=end).order_by("start").first()
+        later = following.start.astimezone(zone).date() if following else None
+        return MoveChoices(list(days.items()), last, later, is_cut=False)
+
+    @cached_property
+    def deliveries(self) -> dict[int, list[datetime]]:
+        """When the parts of each chosen work order are expected, as far as that is known."""
+        found: dict[int, list[datetime]] = {work_order.pk: [] for work_order in self.chosen}
+        parts = RequiredPart.objects.filter(work_order__in=found, estimated_delivery__isnull=False)
+        for key, due in parts.order_by().values_list("work_order", "estimated_delivery"):
+            found[key].append(cast(datetime, due))
+        return found
+
+    def late_text(self, slot: AppointmentSlot) -> str:
+        """What comes too late for a visit in this slot: `1 of 2 parts`, or of several bookings how many; else empty."""
+        late = {key: sum(due > slot.start for due in dues) for key, dues in self.deliveries.items()}
+        if len(self.chosen) == 1:
+            work_order = self.chosen[0]
+            return f"{late[work_order.pk]} of {work_order.part_count} parts" if late[work_order.pk] else ""
+        number = sum(map(bool, late.values()))
+        return f"parts of {number} booking{pluralize(number)}" if number else ""
 
 
 class CloseForm(ActionForm):
@@ -213,6 +267,7 @@ class BlackoutForm(forms.Form):
     )
 
     def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        self.request = request
         super().__init__(data)
         self.fields["area"].queryset = ServiceArea.objects.visible_to(request.user)  # type: ignore[attr-defined]
 
@@ -225,6 +280,13 @@ class BlackoutForm(forms.Form):
             elif end <= timezone.now():
                 self.add_error("until", "This time is over. Choose one that is to come.")
             cleaned |= {"start": start, "end": end}
+        worker = cleaned.get("worker")
+        if worker and not workers.is_known(worker):
+            # A blackout for a misspelt name closes nothing. Named are only people whom this person may see.
+            visible = AppointmentSlot.objects.visible_to(self.request.user).exclude(worker="").order_by("worker")
+            near = workers.nearest(worker, visible.values_list("worker", flat=True).distinct())
+            hint = f"Did you mean {' or '.join(near)}?" if near else "Check the name."
+            self.add_error("worker", f"There is no worker {worker!r}. {hint}")
         return cleaned
 
     def _moment(self, name: str, clock: time | None) -> datetime:

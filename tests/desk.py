@@ -1,5 +1,6 @@
 """What the tests of the dispatch desk share: people with roles, bookings, and the presses of buttons."""
 
+import re
 from datetime import timedelta
 
 from django.contrib.auth.models import Group, User
@@ -51,6 +52,11 @@ def perform(client: Client, action: str, *rows, model="workorder", versions=None
     """Confirm the page of an action; the answer is the page that comes after it, or the refusal."""
     address = reverse(f"admin:bookings_{model}_act", args=[action])
     return client.post(address, {"chosen": versions or chosen(*rows), "do": "perform", **data}, follow=True)
+
+
+def text_of(answer) -> str:
+    """What is read on a page, without the marks that keep the directions of texts apart."""
+    return re.sub(r"\s+", " ", re.sub(r"</?bdi>", "", answer.content.decode()))
 
 
 def said(answer) -> list[str]:

@@ -78,7 +78,7 @@ class TestClosing:
             assert label in text, label
         asked = supervisor.post(ADD, form(slot))
         text = text_of(asked)
-        for part in ("1 slot of Leeds", "This hits 1 booking.", work_order.order_num, "Ruth Okafor", "Stocktaking"):
+        for part in ("1 slot of Leeds", "1 booking is affected.", work_order.order_num, "Ruth Okafor", "Stocktaking"):
             assert part in text, part
         assert not Blackout.objects.exists()
         assert not AppointmentSlot.objects.get().is_hidden
@@ -139,12 +139,32 @@ class TestClosing:
     def test_nothing_there_yet_and_what_is_added_later_is_hidden(self, supervisor, slot):
         later = day_of(slot) + timedelta(days=9)
         asked = text_of(supervisor.post(ADD, form(slot, day=later, until=later)))
-        assert "0 slots of Leeds" in asked
+        assert "Leeds has no open slots in this time." in asked
         assert "No booking stands in this time." in asked
-        close(supervisor, slot, day=later, until=later)
+        answer = close(supervisor, slot, day=later, until=later)
+        assert desk.said(answer) == ["0 slots yet; later ones will be closed."]
         start = slot.start + timedelta(days=9)
         added = slots.add(area=slot.area, start=start, end=start + timedelta(hours=1), capacity=1, by="sue")
         assert added.blackout == Blackout.objects.get()
+
+    def test_a_worker_who_does_not_exist_closes_nothing_and_near_names_are_offered(self, slot):
+        supervisor = desk.person("supervisor", slot.area)
+        for name in ("tech.jones", "tech.silva"):
+            desk.slot_in(days=5, worker=name)
+        desk.slot_in("BOSTON", "America/New_York", worker="tech.jonas")
+        for worker, said in (
+            ("tech.jone", "There is no worker &#x27;tech.jone&#x27;. Did you mean tech.jones"),
+            ("Jones", "Did you mean tech.jones?"),
+            ("zz", "There is no worker &#x27;zz&#x27;. Check the name."),
+        ):
+            for answer in (supervisor.post(ADD, form(slot, worker=worker)), close(supervisor, slot, worker=worker)):
+                assert said in answer.content.decode(), worker
+                # Of an area that this person may not see.
+                assert "tech.jonas" not in answer.content.decode()
+        assert not Blackout.objects.exists()
+        # One who is known has no slot here yet: that is no mistake.
+        answer = close(supervisor, slot, worker="tech.jonas")
+        assert desk.said(answer) == ["0 slots yet; later ones will be closed."]
 
     def test_a_double_click_closes_once(self, supervisor, slot):
         work_order = desk.book(slot)
@@ -205,6 +225,7 @@ class TestTheList:
         for number in range(2):
             desk.book(slot, f"WO-{number}")
         blackout = closed(slot, worker="")
+        desk.slot_in(days=5, worker="anna")
         closed(slot, worker="anna", reason="Dentist")
         text = text_of(supervisor.get(BLACKOUTS))
         for part in ("Leeds", "Europe/London", "Snow", "everybody", "anna", "ann", "in force coming"):
@@ -219,7 +240,7 @@ class TestTheList:
 
     def test_each_filter_and_the_search(self, supervisor, slot):
         now, hour = timezone.now(), timedelta(hours=1)
-        boston = helpers.make_area("BOSTON", "America/New_York")
+        boston = desk.slot_in("BOSTON", "America/New_York", days=5, worker="tech.silva").area
         coming = closed(slot).pk
         past = closed(slot, start=now - 9 * hour, end=now - hour, reason="Fire").pk
         current = closed(slot, area=boston, start=now - hour, end=now + hour, worker="tech.silva").pk

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from bookings import filters, services, slots
+from bookings import calendars, filters, services, slots
 from bookings.models import WorkOrder
 from tests import desk, helpers
 
@@ -51,7 +51,7 @@ def test_a_row_tells_what_a_dispatcher_asks(viewer):
     page = viewer.get(desk.LIST).content.decode()
     for text in ("WO-77", "Ruth &lt;Okafor&gt;", "C-9", "LS1 4AP", "1 Mill Lane", "Leeds", "tech.silva", "REPAIR"):
         assert text in page, text
-    for text in ("asked: tech.jones", "1 late", "to review", "Europe/London", f"{slot.hours}"):
+    for text in ("asked: tech.jones", "1 of 1 late", "to review", "Europe/London", f"{slot.hours}"):
         assert text in page, text
 
 
@@ -71,7 +71,9 @@ def test_the_soonest_visit_is_the_first_to_review(viewer):
         ({"area": ["BOSTON", "LEEDS"]}, [2, 1, 0]),
         ({"area": "NOWHERE"}, []),
         ({"order_type": "REPAIR"}, [2, 0]),
-        ({"worker": "tech.jones"}, [0]),
+        ({"worker": "tech.jones"}, []),
+        ({"worker": "pool"}, [2, 1, 0]),
+        ({"asked": "tech.jones"}, [0]),
         ({"reviewed": "yes"}, [1]),
         ({"reviewed": "no", "status": "booked"}, [0]),
         ({"cancelled": "today"}, [2]),
@@ -264,3 +266,77 @@ def test_the_words_to_search_by_are_written_with_the_booking(viewer):
 def test_without_anything_the_list_says_so(viewer):
     helpers.make_area()
     assert "No results found" in viewer.get(desk.LIST).content.decode()
+
+
+def test_how_many_parts_are_late(viewer):
+    slot = desk.slot_in()
+    days = [slot.start - timedelta(hours=1), slot.start + timedelta(hours=1)]
+    parts = [{"ProdNum": f"P-{number}", "EstimatedDelivery": day.isoformat()} for number, day in enumerate(days)]
+    desk.book(slot, "WO-1", RequiredParts=parts)
+    desk.book(slot, "WO-2", RequiredParts=[*parts, {"ProdNum": "P-3"}])
+    page = viewer.get(desk.LIST).content.decode()
+    assert "1 of 2 late" in page
+    assert "1 of 3 late" in page
+
+
+def test_the_worker_is_the_one_of_the_column(viewer):
+    own = desk.book(desk.slot_in(worker="tech.silva"), "WO-1", UserName="tech.jones")
+    pool = desk.book(desk.slot_in(days=1), "WO-2", UserName="tech.silva")
+    assert desk.numbers(viewer, worker="tech.silva") == [own.order_num]
+    assert desk.numbers(viewer, worker="Pool") == [pool.order_num]
+    assert desk.numbers(viewer, asked="tech.silva") == [pool.order_num]
+
+
+def test_a_list_says_what_it_is_narrowed_to_and_lets_go_of_each(viewer, three):
+    def combined(**query):
+        return viewer.get(desk.LIST, query).context["cl"].combined()
+
+    assert combined() == [("only what needs attention", "?view=all")]
+    assert combined(view="all") == []
+    day = three[0].visit_start.astimezone(three[0].area.zone).date()
+    found = combined(
+        view="attention", worker="a&b", day=day, area=["BOSTON", "LEEDS"], arrived="today", window="9", parts="late"
+    )
+    texts = [text for text, _ in found]
+    assert texts == [
+        "only what needs attention",
+        f"visit on {calendars.day_text(day)}",
+        "areas: BOSTON, LEEDS",
+        "slot's worker: a&b",
+        "parts: come after the visit",
+        "came in today",
+        "window: nothing",
+    ]
+    without = dict(found)["areas: BOSTON, LEEDS"]
+    assert "worker=a%26b" in without
+    assert "area=" not in without
+    assert combined(q="x y", until=day) == [
+        (f"visit until {calendars.day_text(day)}", "?q=x+y"),
+        ("search: x y", f"?until={day}"),
+    ]
+
+
+def test_what_needs_attention_is_not_carried_into_the_first_filter(viewer, three):
+    """What the form sends after a first look, with one more field filled in."""
+    page = viewer.get(desk.LIST).content.decode()
+    form = re.search(r'<select name="view">(.*?)</select>', page, re.S)[1]
+    assert re.findall(r'value="(\w*)" selected', form) == [""]
+    assert desk.numbers(viewer, view="", reviewed="yes") == [three[1].order_num]
+
+
+def test_a_page_that_is_there_no_longer_is_the_last_one(viewer, three):
+    answer = viewer.get(desk.LIST, {"p": "7", "area": "LEEDS", "status": "booked"})
+    assert answer.status_code == 200
+    assert [row.original_order for row in answer.context["cl"].result_list] == ["WO-1"]
+    assert answer.context["cl"].page_num == 1
+    for model in ("servicearea", "appointmentslot", "blackout", "refusal"):
+        assert viewer.get(f"/admin/bookings/{model}/", {"p": "-3"}).status_code == 200
+
+
+def test_a_day_is_listed_on_one_page(viewer):
+    slot = desk.slot_in(capacity=70)
+    for number in range(60):
+        desk.book(slot, f"WO-{number}")
+    day = slot.start.astimezone(slot.area.zone).date()
+    assert len(desk.numbers(viewer, view="all")) == 50
+    assert len(desk.numbers(viewer, view="all", day=day)) == 60

@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import io
-import re
 import tracemalloc
 from datetime import UTC, datetime
 from importlib import import_module
@@ -42,7 +41,7 @@ def full():
 def text_of(client, work_order) -> str:
     answer = client.get(f"{desk.LIST}{work_order.pk}/change/")
     assert answer.status_code == 200
-    return re.sub(r"\s+", " ", answer.content.decode())
+    return desk.text_of(answer)
 
 
 def test_it_shows_all_that_came(supervisor, full):

@@ -1,0 +1,21 @@
+"""Addresses of pages with what they ask, and the only place where these are put together.
+
+What comes into an address is encoded here: a search for `a&b`, or an address that leads back.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+
+def with_query(path: str, query: Mapping[str, Any]) -> str:
+    """`path` and what it is asked; a list as value asks the same name several times, and what is empty is left out."""
+    asked = urlencode({name: value for name, value in query.items() if value not in ("", None, [])}, doseq=True)
+    return f"{path}?{asked}" if asked else path
+
+
+def list_of(model: str, **query: Any) -> str:
+    """The list of one of our models in the admin, with these filters."""
+    return with_query(reverse(f"admin:bookings_{model}_changelist"), query)
