@@ -18,10 +18,9 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 from typing import IO, Any, NoReturn
 
 import orjson
@@ -44,16 +43,17 @@ EXACT_DIGITS, EXACT_LIMIT = 16, 10**15
 LARGEST_INT = 2**63 - 1
 
 # How many times the size of the largest body its objects may weigh; the rest of the twelve is for what is made of them.
-MOST_WEIGHT = 10
-# What a piece of text costs in memory, at most, in bytes: a character outside of strings, and what begins with these.
-WEIGHT_OF_CHARACTER = 9
-WEIGHTS = {"{": 140, "[": 70, ":": 220, '"': 35, ".": 80, "e": 80, "E": 80}
+MOST_WEIGHT = 9
+# What a piece of text costs in memory at most, in bytes, by its first character; of whole numbers those that are large.
+WEIGHT_OF_ELEMENT = 9  # each comma
+WEIGHTS = {"{": 140, "[": 64, ":": 200, ".": 80, "e": 80, "E": 80} | dict.fromkeys("0123456789", 36)
 # A body that is smaller than this share of the largest one cannot weigh too much.
-LIGHT = 1 / 8
+LIGHT = 1 / 16
+LONG_TEXT = 1_000  # characters: with as many values, what is written in one piece
 
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_NOT_A_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
-_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_PIECE = re.compile(r'"(?:[^"\\]++|\\.)*+"|[{}\[\]:.]|[0-9]{3,18}|(?<=[0-9])[eE]', re.DOTALL)
+_LONG_NUMBER = re.compile("[0-9]{18}")
+_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 # Every escape that stands for something by itself, then the two halves of a pair, then what is left: NUL, half a pair.
 _ESCAPE = re.compile(
     r"\\(?:[^u]|u(?!0000|[dD][89a-fA-F])|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|u(?P<nul>0000)|u(?P<half>))",
@@ -75,8 +75,13 @@ class Body:
     def fingerprint(self) -> str:
         """Equal for texts that say the same: the order of keys, white space, the spelling of numbers and what is
         absent do not count."""
-        canonical = orjson.dumps(self.document, default=_canonical_decimal, option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(canonical).hexdigest()
+        digest = hashlib.sha256()
+        if len(self.text) <= LIGHT * settings.BOOKJOB_MAX_BODY_BYTES:
+            digest.update(_canonical(self.document))
+        else:
+            for piece in _canonical_pieces(self.document):
+                digest.update(piece)
+        return digest.hexdigest()
 
 
 def read_body(raw: bytes) -> Body:
@@ -110,22 +115,28 @@ def document_as_it_came(text: str) -> dict[str, Any]:
     return document
 
 
-def way_in(steps: Iterable[str | int], came: Any, read: Any) -> list[str | int]:
-    """The way to a node of `came`, the document as it came, from the way to it in `read`, without what is absent.
+def ways_in(came: Any, ways: Iterable[Iterable[str | int]]) -> list[list[str | int]]:
+    """The ways to nodes of `came`, the document as it came, from the ways to them in one without what is absent.
 
     One object that stands where a list is expected has no index in either.
     """
-    way: list[str | int] = []
-    for step in steps:
-        if isinstance(step, int):
-            if not isinstance(read, list):
-                continue
-            read, step = read[step], _index_as_it_came(step, came, read)
-            came = came[step]
-        else:
-            came, read = (node.get(step) if isinstance(node, dict) else None for node in (came, read))
-        way.append(step)
-    return way
+    there: dict[int, list[int]] = {}  # of a list, the places of the elements that are not absent
+    found = []
+    for steps in ways:
+        node, way = came, list[str | int]()
+        for step in steps:
+            if isinstance(step, int):
+                if not isinstance(node, list):
+                    continue
+                if id(node) not in there:
+                    there[id(node)] = [place for place, item in enumerate(node) if _is_there(item)]
+                step = there[id(node)][step]
+                node = node[step]
+            else:
+                node = node.get(step) if isinstance(node, dict) else None
+            way.append(step)
+        found.append(way)
+    return found
 
 
 def dotted(way: Iterable[str | int]) -> str:
@@ -179,12 +190,13 @@ def _refuse(message: str, data_path: str = "") -> NoReturn:
 
 
 def _load(text: str, *, as_it_came: bool = False) -> Any:
+    is_heavy = len(text) > LIGHT * settings.BOOKJOB_MAX_BODY_BYTES
     try:
         return json.loads(
             text,
             object_pairs_hook=_whole_object if as_it_came else _object,
             parse_float=_number,
-            parse_int=_whole_number,
+            parse_int=int if is_heavy and not _LONG_NUMBER.search(text) else _whole_number,
             parse_constant=_constant,
         )
     except json.JSONDecodeError as fault:
@@ -253,6 +265,54 @@ def _constant(text: str) -> NoReturn:
     _refuse(f"{text} is no JSON number.")
 
 
+def _canonical(node: Any) -> bytes:
+    return orjson.dumps(node, default=_canonical_decimal, option=orjson.OPT_SORT_KEYS)
+
+
+def _canonical_pieces(node: Any) -> Iterator[bytes]:
+    """The same text in pieces: orjson takes many times the memory of what it writes."""
+    if isinstance(node, dict) and not _is_short(node.values(), len(node)):
+        before = b"{"
+        for key in sorted(node):
+            yield before
+            yield from _canonical_pieces(key)
+            yield b":"
+            yield from _canonical_pieces(node[key])
+            before = b","
+        yield b"}"
+    elif isinstance(node, list) and not _is_short(node, len(node)):
+        before = b"["
+        for start in range(0, len(node), LONG_TEXT):
+            part = node[start : start + LONG_TEXT]
+            if _is_short(part, len(part)):
+                yield before
+                yield _canonical(part)[1:-1]
+                before = b","
+                continue
+            for item in part:
+                yield before
+                yield from _canonical_pieces(item)
+                before = b","
+        yield b"]"
+    elif isinstance(node, str) and len(node) > LONG_TEXT:
+        yield b'"'
+        for start in range(0, len(node), LONG_TEXT):
+            yield _canonical(node[start : start + LONG_TEXT])[1:-1]
+        yield b'"'
+    else:
+        yield _canonical(node)
+
+
+def _is_short(values: Iterable[Any], count: int) -> bool:
+    """Whether there are few of them, and none is an object, a list or a long text."""
+    if count > LONG_TEXT:
+        return False
+    kinds = set(map(type, values))
+    if dict in kinds or list in kinds:
+        return False
+    return str not in kinds or all(len(value) < LONG_TEXT // 10 for value in values if value.__class__ is str)
+
+
 def _canonical_decimal(number: decimal.Decimal) -> str:
     # No string of a body can look like this: NUL is refused.
     return f"\0{number}"
@@ -265,26 +325,26 @@ def _printable(text: str) -> str:
 def _refuse_what_weighs_too_much(text: str) -> None:
     """Looks at the text alone, before anything is made of it: how deep it goes, and what its objects will weigh."""
     is_deep = text.count("{") + text.count("[") > MAX_DEPTH  # every level needs a bracket
-    is_heavy = len(text) > LIGHT * settings.BOOKJOB_MAX_BODY_BYTES
+    largest = settings.BOOKJOB_MAX_BODY_BYTES
+    is_heavy = len(text) > LIGHT * largest
     if not is_deep and not is_heavy:
         return
-    bare = _STRING.sub('"', text)
-    if is_deep:
-        brackets = bare.encode(errors="replace").translate(None, _NOT_A_BRACKET)
-        if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
-            _refuse(f"The request body is nested deeper than {MAX_DEPTH} levels.")
-    if is_heavy:
-        pieces = sum(bare.count(piece) * weight for piece, weight in WEIGHTS.items())
-        words = sum(bare.count(word) for word in ("true", "false")) * WEIGHTS["e"]
-        weight = sys.getsizeof(text) + WEIGHT_OF_CHARACTER * len(bare) + pieces - words
-        if weight > MOST_WEIGHT * settings.BOOKJOB_MAX_BODY_BYTES:
-            raise errors.TooLarge(settings.BOOKJOB_MAX_BODY_BYTES, "has too many properties and values")
-
-
-def _index_as_it_came(index: int, came: list[Any], read: list[Any]) -> int:
-    if len(came) == len(read):
-        return index
-    return [place for place, item in enumerate(came) if _is_there(item)][index]
+    weight = sys.getsizeof(text) + WEIGHT_OF_ELEMENT * text.count(",")
+    depth = 0
+    for piece in _PIECE.finditer(text):
+        start, end = piece.span()
+        kind = text[start]
+        weight += WEIGHTS.get(kind, 0)
+        if kind == '"':
+            weight += sys.getsizeof(text[start:end]) - WEIGHT_OF_ELEMENT * text.count(",", start, end)
+        elif kind in _STEP:
+            depth += _STEP[kind]
+            if depth > MAX_DEPTH:
+                _refuse(f"The request body is nested deeper than {MAX_DEPTH} levels.")
+            if weight > MOST_WEIGHT * largest and is_heavy:
+                break
+    if weight > MOST_WEIGHT * largest and is_heavy:
+        raise errors.TooLarge(largest, "has too many properties and values")
 
 
 def _is_there(value: Any) -> bool:

@@ -39,7 +39,7 @@ def unreadable(work_order: WorkOrder, job: wire.BookJob | None) -> str:
     if not ways:
         return ""
     came = bodies.document_as_it_came(body.text)
-    names = [bodies.dotted(bodies.way_in(way, came, body.document)) for way in ways[:SHOWN_UNREADABLE]]
+    names = [bodies.dotted(way) for way in bodies.ways_in(came, ways[:SHOWN_UNREADABLE])]
     more = f" and {len(ways) - len(names)} more" if len(ways) > len(names) else ""
     count = "1 property" if len(ways) == 1 else f"{len(ways)} properties"
     return f"{count} could not be read: {', '.join(names)}{more}"

@@ -8,6 +8,8 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
 
 from bookings import wire
 
@@ -87,6 +89,12 @@ class AccessToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         }
 
 
+class _Description(GenerateJsonSchema):
+    def chain_schema(self, schema: core_schema.ChainSchema) -> dict[str, Any]:
+        """Of the steps of wire.Few the last one says what the elements are."""
+        return self.generate_inner(schema["steps"][-1])
+
+
 class WireObject(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """A serializer over a Pydantic model is described by that model, as it reads bodies or as it writes them."""
 
@@ -103,6 +111,7 @@ class WireObject(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         schema: dict[str, Any] = self.target.model.model_json_schema(
             ref_template="#/components/schemas/{model}",
+            schema_generator=_Description,
             mode="validation" if direction == "request" else "serialization",
         )
         for name, part in schema.pop("$defs", {}).items():

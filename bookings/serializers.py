@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from rest_framework import serializers
 
 from bookings import details, feed, offers, wire
-from bookings.bodies import Body, document_as_it_came, dotted, way_in
+from bookings.bodies import Body, document_as_it_came, dotted, ways_in
 from bookings.errors import MOST_FAULTS, InvalidRequest, pointer_of
 from bookings.models import ID_LENGTH, WorkOrder
 from bookings.services import Booked
@@ -53,23 +53,24 @@ class WireSerializer(serializers.BaseSerializer[Any]):
             return self.model.model_validate(data.document)
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False)[:MOST_FAULTS]
-            # Only now, where something is wrong, is the place of it looked for.
-            came = document_as_it_came(data.text)
-            told = [self._fault(fault, came, data.document) for fault in found]
-            raise InvalidRequest(told, error.error_count()) from None
+            count = error.error_count()
+        # Only now, where something is wrong, is the place of it looked for; in the text, for the document is not needed
+        # any more, and need not stay in memory beside it.
+        data.document = {}
+        ways = ways_in(document_as_it_came(data.text), [self._names(fault["loc"]) for fault in found])
+        raise InvalidRequest([told(fault, way) for fault, way in zip(found, ways, strict=True)], count)
 
-    def _fault(self, fault: ErrorDetails, came: Any, read: Any) -> tuple[str, str]:
-        """(JSON Pointer, sentence)."""
-        steps = list(fault["loc"])
-        if steps and steps[0] in self.model.model_fields:
-            # Of a property that is missing Pydantic tells our name only.
-            alias = self.model.model_fields[str(steps[0])].validation_alias
-            steps[0] = alias if isinstance(alias, str) else steps[0]
-        way = way_in(steps, came, read)
-        name = dotted(way)
-        if fault["type"] in PHRASES:
-            return pointer_of(way), f"{name} {PHRASES[fault['type']].format(**fault.get('ctx', {}))}."
-        return pointer_of(way), f"{name} {fault['msg'][0].lower()}{fault['msg'][1:]}."
+    def _names(self, way: tuple[str | int, ...]) -> list[str | int]:
+        """Of a property that is missing Pydantic tells our name only."""
+        field = self.model.model_fields.get(str(way[0])) if way else None
+        alias = field and field.validation_alias
+        return [alias, *way[1:]] if isinstance(alias, str) else list(way)
+
+
+def told(fault: ErrorDetails, way: list[str | int]) -> tuple[str, str]:
+    """(JSON Pointer, sentence) of what Pydantic found."""
+    said = PHRASES.get(fault["type"], f"{fault['msg'][0].lower()}{fault['msg'][1:]}")
+    return pointer_of(way), f"{dotted(way)} {said.format(**fault.get('ctx', {}))}."
 
 
 class BookJobSerializer(WireSerializer):

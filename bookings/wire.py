@@ -64,6 +64,13 @@ class LooseItem:
         return core_schema.with_default_schema(handler(source), on_error="omit")
 
 
+class Few:
+    """Of a list: its length is looked at before its elements are. (schema.py describes the second step.)"""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.chain_schema([core_schema.list_schema(max_length=MAX_ITEMS), handler(source)])
+
+
 def _read_instant(value: Any) -> datetime:
     """An instant as the contract has it (clock.py); without an offset it is UTC, as all of the vendor's are."""
     instant = _instant_or_none(value)
@@ -144,6 +151,7 @@ FlexAttributes = Annotated[
                 Annotated[
                     list[Annotated[str, StringConstraints(max_length=MAX_TEXT), LooseItem()]],
                     Field(max_length=MAX_ITEMS),
+                    Few(),
                     LooseItem(),
                 ],
             ],
@@ -154,7 +162,7 @@ FlexAttributes = Annotated[
     Field(max_length=MAX_ITEMS),
     Loose({}),
 ]
-Ids = Annotated[list[Annotated[Id, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])]
+Ids = Annotated[list[Annotated[Id, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])]
 Texts = Annotated[
     list[Annotated[str, StringConstraints(max_length=MAX_TEXT), LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])
 ]
@@ -183,10 +191,10 @@ class Contact(WireModel):
     first_name: Text = ""
     last_name: Text = ""
     is_primary: Flag = False
-    phones: Annotated[list[Annotated[Phone, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])] = []
+    phones: Annotated[list[Annotated[Phone, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = []
 
 
-Contacts = Annotated[list[Annotated[Contact, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])]
+Contacts = Annotated[list[Annotated[Contact, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])]
 
 
 class PostalAddress(WireModel):
@@ -216,7 +224,9 @@ class Account(WireModel):
     name: Text = ""
     notes: Text = ""
     website: Text = ""
-    addresses: Annotated[list[Annotated[PostalAddress, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])] = []
+    addresses: Annotated[
+        list[Annotated[PostalAddress, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])
+    ] = []
     contacts: Contacts = []
     flex_forms: Ids = []
     flex_attrs: FlexAttributes = {}
@@ -234,7 +244,7 @@ class FlexViewItem(WireModel):
 class FlexView(WireModel):
     id: LooseId = Field("", alias="ID")
     title: Text = ""
-    items: Annotated[list[Annotated[FlexViewItem, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])] = []
+    items: Annotated[list[Annotated[FlexViewItem, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = []
     delete: Flag = False
 
 
@@ -242,7 +252,7 @@ class Asset(WireModel):
     asset_num: LooseId = ""
     desc: Text = ""
     flex_forms: Ids = []
-    flex_view: Annotated[list[Annotated[FlexView, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])] = []
+    flex_view: Annotated[list[Annotated[FlexView, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = []
     in_service_date: LooseDay = None
     is_component: Flag = False
     last_service_date: LooseDay = None
@@ -399,7 +409,7 @@ class Search(WireModel):
     """The Appointment Search Object. `time_constraints` are the times at which the customer is available or not."""
 
     account: Account = Account()
-    assets: Annotated[list[Annotated[Asset, LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])] = []
+    assets: Annotated[list[Annotated[Asset, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = []
     flex_attrs: FlexAttributes = {}
     flex_forms: Ids = []
     location: Location = Location()
