@@ -178,8 +178,23 @@ def period_text(start: datetime, end: datetime, time_zone: str) -> str:
     zone = ZoneInfo(time_zone)
     first, last = local(start, zone), local(end, zone)
     last_day = "" if first.date() == last.date() else f"{DAYS[last.weekday()]} {last.day} {MONTHS[last.month]} "
-    begins = f"{day_text(first)}, {first.hour:02}:{first.minute:02}"
-    return f"{begins}-{last_day}{last.hour:02}:{last.minute:02} ({time_zone})"
+    begins, ends = clock_texts(first, last)
+    return f"{day_text(first)}, {begins}-{last_day}{ends} ({time_zone})"
+
+
+def clock_texts(first: datetime, last: datetime) -> tuple[str, str]:
+    """Both ends of a period on one clock: `13:00`, `15:00`.
+
+    With the letters of the zone where the clock is changed within the period, or shows one of the ends twice on that
+    day: `01:00 BST`, `01:00 GMT`.
+    """
+    with_letters = first.utcoffset() != last.utcoffset() or _comes_twice(first) or _comes_twice(last)
+    form = "{0:%H:%M} {0:%Z}" if with_letters else "{0:%H:%M}"
+    return form.format(first), form.format(last)
+
+
+def _comes_twice(shown: datetime) -> bool:
+    return shown.utcoffset() != shown.replace(fold=not shown.fold).utcoffset()
 
 
 def day_text(day: date) -> str:

@@ -435,7 +435,8 @@ class AppointmentSlot(models.Model):
     @property
     def hours(self) -> str:
         """The clock times alone, where day and zone stand beside them."""
-        return f"{self.start.astimezone(self.area.zone):%H:%M}-{self.end.astimezone(self.area.zone):%H:%M}"
+        zone = self.area.zone
+        return "-".join(calendars.clock_texts(calendars.local(self.start, zone), calendars.local(self.end, zone)))
 
     @property
     def free(self) -> int:

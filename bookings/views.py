@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import authentication, errors, feed, log_in, metrics, offers, replica, schema, services
+from bookings import authentication, errors, feed, log_in, metrics, offers, replica, schema, services, type_codes
 from bookings.authentication import Caller, ReadsWorkOrders
 from bookings.bodies import AnswerRenderer, Body
 from bookings.models import WorkOrder, visible_areas
@@ -71,6 +71,8 @@ class SearchView(APIView):
     )
     def post(self, request: Request) -> HttpResponse:
         job, now = search_serializer.to_internal_value(request.data), timezone.now()
+        if job.time_constraints:
+            type_codes.tell_once_a_day(job, now.date())
         found = replica.read(lambda using: offers.search(job, now, using))
         metrics.add(metrics.OFFERS, amount=len(found.periods))
         return _answer(found_serializer.to_representation(found), "ok" if found.periods else "nothing_free")
