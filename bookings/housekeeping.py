@@ -1,4 +1,4 @@
-"""What is removed when it is old: slots that nobody booked, refusals, log-in records, personal data of work orders.
+"""What is removed when it is old: slots without bookings, refusals, log-in records, personal data.
 
 Each call is one short transaction that finds its own work, so that the service runs on, and whoever was interrupted
 starts again. The numbers of work orders stay taken, and a copy of an old booking still gets its old answer.
@@ -8,20 +8,37 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from bookings import log_in, lookup
-from bookings.models import AppointmentSlot, HistoryEntry, LogInRecord, Refusal, SearchTerm, WorkOrder
+from bookings.models import (
+    AppointmentSlot,
+    Blackout,
+    Counter,
+    HistoryEntry,
+    LogInRecord,
+    PartOrder,
+    Refusal,
+    RequiredPart,
+    SearchTerm,
+    WorkOrder,
+)
 from bookings.origin import record_each
 
 BATCH = 500
 
-# Exactly what the triggers of migration 0021 let through.
+# Exactly what the triggers of migration 0038 let through.
 FORGET = {
-    "postgresql": "details #- '{before,body}' #- '{after,body}'",
-    "sqlite": "json_remove(details, '$.before.body', '$.after.body')",
+    "postgresql": "details #- '{before,body}' #- '{after,body}' #- '{before,closed_reason}' #- '{after,closed_reason}'",
+    "sqlite": (
+        "json_remove(details, '$.before.body', '$.after.body', '$.before.closed_reason', '$.after.closed_reason')"
+    ),
 }
+# A blackout has to have a reason.
+NO_REASON = "removed"
+# When personal data was removed last, by the end of which time; see doctor.py.
+PURGED_UNTIL = "purged_until"
 
 
 def old_slots(before: datetime) -> QuerySet[AppointmentSlot]:
@@ -77,6 +94,7 @@ def remove_personal_data(*, before: datetime, by: str) -> int:
             "address": "",
             "postcode": "",
             "phone": "",
+            "worker": "",
             "cancel_reason": "",
             "body": "{}",
             "purged_at": now,
@@ -84,7 +102,11 @@ def remove_personal_data(*, before: datetime, by: str) -> int:
         WorkOrder.objects.filter(pk__in=keys).update(
             changed_at=now, change_num=None, version=F("version") + 1, **columns
         )
-        _forget_in_history(keys)
+        _forget_in_history("work_order_id", keys)
+        PartOrder.objects.filter(work_order__in=keys).update(ship_to_location="", urgency="")
+        RequiredPart.objects.filter(work_order__in=keys).update(
+            description="", part_status="", ship_to_location="", urgency=""
+        )
         SearchTerm.objects.filter(work_order__in=keys).delete()
         for work_order in found:
             for name, value in columns.items():
@@ -94,13 +116,69 @@ def remove_personal_data(*, before: datetime, by: str) -> int:
     return len(found)
 
 
-def _forget_in_history(keys: list[int]) -> None:
+def old_blackouts(before: datetime) -> QuerySet[Blackout]:
+    return Blackout.objects.filter(end__lte=before).exclude(reason=NO_REASON)
+
+
+def old_closures(before: datetime) -> QuerySet[AppointmentSlot]:
+    """Slots that are over, and still say why they were closed: themselves or in their history."""
+    told = HistoryEntry.objects.filter(slot=OuterRef("pk"), work_order=None).exclude(
+        reason="", details__before__closed_reason=None, details__after__closed_reason=None
+    )
+    return AppointmentSlot.objects.filter(~Q(closed_reason="") | Exists(told), end__lte=before)
+
+
+def remove_reasons_of_blackouts(*, before: datetime) -> int:
+    found = list(old_blackouts(before).order_by("pk").values_list("pk", flat=True)[:BATCH])
+    Blackout.objects.filter(pk__in=found).update(reason=NO_REASON)
+    return len(found)
+
+
+def remove_reasons_of_slots(*, before: datetime) -> int:
+    with transaction.atomic():
+        found = list(old_closures(before).order_by("pk").values_list("pk", flat=True)[:BATCH])
+        AppointmentSlot.objects.filter(pk__in=found).update(closed_reason="")
+        _forget_in_history("slot_id", found)
+    return len(found)
+
+
+def remove_traces(*, vacuum: bool = False) -> bool:
+    """What was removed leaves the files, too: the search index, SQLite's free space and its log.
+
+    Pages that were split before keep copies of rows until `vacuum` writes the file anew, for which SQLite stands still.
+    False: somebody reads in SQLite's log, which so could not be emptied.
+    """
+    lookup.forget_removed_words()
+    if connection.in_atomic_block:  # neither can be done in a transaction
+        return True
+    with connection.cursor() as cursor:
+        if vacuum:
+            cursor.execute("VACUUM")
+        if connection.vendor != "sqlite":
+            return True
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return not cursor.fetchone()[0]
+
+
+def overwrite_what_is_removed() -> None:
+    """SQLite overwrites with zeros what this connection removes from now on."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA secure_delete = ON")
+
+
+def note_purge(before: datetime) -> None:
+    Counter.objects.update_or_create(name=PURGED_UNTIL, defaults={"value": int(before.timestamp())})
+
+
+def _forget_in_history(column: str, keys: list[int]) -> None:
     if not keys:
         return
     forget = FORGET[connection.vendor]
     places = ", ".join(["%s"] * len(keys))
+    alone = " AND work_order_id IS NULL" if column == "slot_id" else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE bookings_historyentry SET reason = '', details = {forget} WHERE work_order_id IN ({places})",  # noqa: S608
+            f"UPDATE bookings_historyentry SET reason = '', details = {forget} WHERE {column} IN ({places}){alone}",  # noqa: S608
             keys,
         )

@@ -1,4 +1,9 @@
 import io
+import json
+import os
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
@@ -7,10 +12,11 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from bookings import blackouts, housekeeping, services
-from bookings.models import AppointmentSlot, HistoryEntry, LogInRecord, Refusal, SearchDocument, WorkOrder
-from tests.conftest import manage
-from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot, words_of
+from bookings import blackouts, housekeeping, services, slots
+from bookings.models import AppointmentSlot, Blackout, HistoryEntry, LogInRecord, Refusal, SearchDocument, WorkOrder
+from tests.conftest import SERVER, manage
+from tests.environment import ROOT
+from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot, sample, words_of
 
 pytestmark = pytest.mark.django_db
 
@@ -24,6 +30,11 @@ PLACE = {
     "Address": {"AddrLine1": "7 Mill Lane", "Zip": "LS1 4AP"},
     "Contacts": [{"FirstName": "Ada", "IsPrimary": True, "Phones": [{"PhoneNum": "0113 496 0000"}]}],
 }
+
+
+@pytest.fixture(autouse=True)
+def _notes_of_their_own(settings, tmp_path):
+    settings.VAR_DIR = tmp_path
 
 
 def purge(*flags: str, before: str = "2026-07-01") -> str:
@@ -184,7 +195,7 @@ class TestPersonalData:
         assert "Ada Mill" in work_order.history.get(event="moved").details["before"]["body"]
         purge()
         details = work_order.history.get(event="moved").details
-        assert set(details["before"]) == {"slot", "start", "end", "worker"}
+        assert set(details["before"]) == {"area", "slot", "start", "end", "worker"}
         assert "Ada Mill" not in dump()
 
     def test_a_copy_of_an_old_booking_still_gets_its_answer(self):
@@ -213,6 +224,115 @@ class TestPersonalData:
         output = io.StringIO()
         call_command("verify_bookings", stdout=output)
         assert output.getvalue() == ""
+
+
+class TestReasons:
+    @pytest.fixture(autouse=True)
+    def _on(self, settings):
+        settings.BOOKJOB_PURGE_PERSONAL_DATA = True
+
+    def test_of_closures_and_blackouts(self):
+        booked = book_in_june().slot
+        slots.close(slot=booked, by="anna", reason="Ada Mill is ill")
+        slots.reopen(slot=AppointmentSlot.objects.get(pk=booked.pk), by="anna")
+        slots.close(slot=booked, by="anna", reason="Ada Mill is ill again")
+        blackouts.close_slots(area=booked.area, start=booked.start, end=booked.end, reason="Ada's day", by="anna")
+        later = datetime(2199, 1, 1, tzinfo=UTC)
+        blackouts.close_slots(area=booked.area, start=later, end=later + HOUR, reason="To come", by="anna")
+        assert "Reasons of 1 blackouts and 1 slots removed.\n" in purge("--dry-run")
+        assert "Reasons of 1 blackouts and 1 slots removed.\n" in purge()
+        every = dump() + str([*Blackout.objects.values(), *AppointmentSlot.objects.values()])
+        assert "Ada" not in every
+        assert "To come" in every
+        assert {"closed", "opened"} <= set(HistoryEntry.objects.filter(slot=booked).values_list("event", flat=True))
+        assert "Reasons of 0 blackouts and 0 slots removed.\n" in purge()
+        call_command("verify_bookings")
+
+    def test_of_a_slot_to_come_stay_whatever_is_asked(self):
+        slot = make_slot(start=datetime(2199, 1, 1, tzinfo=UTC))
+        slots.close(slot=slot, by="anna", reason="Stocktaking")
+        with pytest.raises(IntegrityError), transaction.atomic():
+            housekeeping._forget_in_history("slot_id", [slot.pk])
+
+
+MARK = "qqmark"
+# What stays: the numbers by which things are found, codes, times.
+STAYS = {"AccountNum", "LocationNum", "ProdNum", "PartOrderNum", "OrderType", "ServiceAreaID", "Start", "End"}
+PLANT = """
+import json, sys
+from datetime import datetime, timedelta
+from django.test.utils import setup_test_environment
+setup_test_environment()
+from bookings import blackouts, services, slots
+from bookings.models import AppointmentSlot, Refusal, WorkOrder
+from tests import helpers, test_purge
+body = json.loads(sys.stdin.read())
+first, second = [helpers.make_slot(start=test_purge.THEN + hours * test_purge.HOUR, capacity=9) for hours in (0, 4)]
+with helpers.clock_stands_at(test_purge.THEN - 24 * test_purge.HOUR):
+    for slot in (first, second):
+        period = {"Start": slot.start.isoformat(), "End": slot.end.isoformat()}
+        body["TimeConstraints"] = [{"Desc": "qqmark", "Period": period}]
+        answer = helpers.post("WO-1", body)
+        assert answer.status_code == 200, answer.content
+    services.add_note(work_order=WorkOrder.objects.get(), by="anna", note="qqmark note")
+    services.review(work_order=WorkOrder.objects.get(), by="anna", note="qqmark review")
+    slots.close(slot=second, by="anna", reason="qqmark closed")
+    slots.reopen(slot=AppointmentSlot.objects.get(pk=second.pk), by="anna", reason="qqmark opened")
+    slots.resize(slot=AppointmentSlot.objects.get(pk=second.pk), capacity=8, by="anna", reason="qqmark resized")
+    slots.close(slot=AppointmentSlot.objects.get(pk=second.pk), by="anna", reason="qqmark closed")
+    blackouts.close_slots(area=first.area, start=first.start, end=second.end, reason="qqmark blackout", by="anna")
+    services.cancel(work_order=WorkOrder.objects.get(), by="anna", reason="qqmark cancelled")
+    Refusal.objects.create(at=test_purge.THEN, error="full", message="qqmark", original_order="qqmark")
+"""
+
+
+def planted(value, key=""):
+    """The value with a marker in each text."""
+    if isinstance(value, dict):
+        return {name: planted(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [planted(each, key) for each in value]
+    if isinstance(value, str) and key not in STAYS and not re.match(r"\d{4}-\d\d", value):
+        return f"{MARK} {value}" if key != "Zip" else MARK
+    return value
+
+
+def texts(database) -> str:
+    """All that the columns of all tables hold, as text."""
+    columns = database.execute(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+    )
+    return str([database.execute(f'SELECT "{column}"::text FROM "{table}"') for table, column in columns])
+
+
+def files(database) -> str:
+    found = [file.read_bytes() for file in database.file.parent.glob(f"{database.file.name}*")]
+    return b"".join(found).lower().decode("latin-1")
+
+
+@pytest.mark.parametrize("flags", [[], ["--vacuum"]])
+def test_no_marker_stays_anywhere(empty_database, tmp_path, flags):
+    """Planted in every property of a body and every text that staff write; sought in files, log and all columns."""
+    body = planted(sample("book_full.json") | {"UserName": "ann", "Unknown": {"Deep": ["x"]}})
+    env = {"BOOKJOB_FOLLOWUP_POLICY": "move", "BOOKJOB_PURGE_PERSONAL_DATA": "on"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", PLANT],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": empty_database.url} | env,
+        input=json.dumps(body),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    look = texts if SERVER else files
+    assert MARK in look(empty_database)
+    purged = manage(empty_database, "purge", "--before=2026-07-01", *flags, **env)
+    assert purged.returncode == 0, purged.stderr
+    assert "1 work orders emptied" in purged.stdout
+    there = look(empty_database)
+    where = there.find(MARK)
+    assert where < 0, there[max(where - 200, 0) : where + 200]
+    assert manage(empty_database, "verify_bookings").stdout == ""
 
 
 class TestTheHistoryIsStillAppendOnly:

@@ -6,10 +6,13 @@ Example, what was over before this year:
     python manage.py purge --before 2026-01-01
 
 Days are UTC. Records of log-ins stay for 30 days at least. With BOOKJOB_PURGE_PERSONAL_DATA=on, the names, addresses,
-bodies and remarks of old work orders are emptied as well, for good; their numbers stay taken. It works in short
-transactions while the service runs, and what was interrupted is simply run again.
+bodies, remarks, wished workers and texts of parts of old work orders are emptied as well, and the reasons of old
+blackouts and closures, for good; numbers stay taken. It works in short transactions while the service runs, and what
+was interrupted is simply run again. --vacuum also writes the file of the database anew, so that no copy stays in it:
+SQLite takes no bookings meanwhile. Backups and logs are not touched, and after a restore purge again (doctor says so).
 """
 
+import contextlib
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
@@ -21,7 +24,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from tqdm import tqdm
 
-from bookings import housekeeping
+from bookings import doctor, housekeeping
 
 
 class Command(BaseCommand):
@@ -32,12 +35,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--before", required=True, metavar="DATE", help="what was over by the beginning of this day"
         )
+        parser.add_argument("--vacuum", action="store_true", help="leave no copy in the file of the database")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         before, dry_run = _beginning_of(options["before"]), options["dry_run"]
         slots = housekeeping.old_slots(before).count()
         if not dry_run:
+            housekeeping.overwrite_what_is_removed()
             slots = _repeat(lambda: housekeeping.remove_slots(before=before), slots, "slot")
         self.stdout.write(f"{slots} past slots without bookings removed.")
         refusals = _remove(housekeeping.old_refusals(before), dry_run, "refusal")
@@ -47,13 +52,31 @@ class Command(BaseCommand):
             self.stdout.write("Personal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.")
         else:
             orders = housekeeping.old_work_orders(before).count()
+            blackouts = housekeeping.old_blackouts(before).count()
+            closures = housekeeping.old_closures(before).count()
             if not dry_run:
+                blackouts = _repeat(
+                    lambda: housekeeping.remove_reasons_of_blackouts(before=before), blackouts, "blackout"
+                )
+                closures = _repeat(lambda: housekeeping.remove_reasons_of_slots(before=before), closures, "slot")
                 orders = _repeat(
                     lambda: housekeeping.remove_personal_data(before=before, by="purge"), orders, "work order"
                 )
+                _note(before)
+            self.stdout.write(f"Reasons of {blackouts} blackouts and {closures} slots removed.")
             self.stdout.write(f"{orders} work orders emptied of personal data.")
+        if not dry_run and not housekeeping.remove_traces(vacuum=options["vacuum"]):
+            self.stdout.write("The log of the database is being read, and still holds copies. Run this again.")
         if dry_run:
             self.stdout.write("This was a dry run: nothing was written.")
+
+
+def _note(before: datetime) -> None:
+    """In the database and beside it: where the two differ, a backup was restored."""
+    housekeeping.note_purge(before)
+    with contextlib.suppress(OSError):  # a folder that cannot be written
+        settings.VAR_DIR.mkdir(exist_ok=True)
+        doctor.purge_note().write_text(str(int(before.timestamp())))
 
 
 def _remove(old: QuerySet[Any], dry_run: bool, unit: str) -> int:
