@@ -5,6 +5,7 @@ HS256 and nothing else; the keys are those of BOOKJOB_JWT_KEYS. ServiceMobility 
 """
 
 import ipaddress
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,10 @@ MAX_NAME_LENGTH = 200
 REMEMBERED_SECONDS, MOST_REMEMBERED = 60, 1_000
 
 
+# Keys of systems are sent as `Authorization: Bearer`; a JWT has two dots.
+JWT_AS_BEARER = re.compile(r"(?i)(bearer|jwt)\s+[\w-]+\.[\w-]+\.[\w-]*\s*$")
+
+
 @dataclass(frozen=True)
 class Caller:
     """Whoever holds a valid token; `name` is empty where the token names nobody.
@@ -51,7 +56,10 @@ class AccessTokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Caller, dict[str, Any]]:
         address = client_address(request)
         limits.count_address(request, address)
-        claims = read_token(request.META.get("HTTP_X_ACCESS_TOKEN", ""), address)
+        token = request.META.get("HTTP_X_ACCESS_TOKEN", "")
+        if not token and JWT_AS_BEARER.match(request.META.get("HTTP_AUTHORIZATION", "")):
+            raise AuthenticationFailed(code="wrong_header")
+        claims = read_token(token, address)
         username = claims.get("sub") if claims.get("iss") == ISSUER else ""
         return Caller(_name_in(claims), username if isinstance(username, str) else ""), claims
 
@@ -136,17 +144,18 @@ def read_token(token: str, address: str) -> dict[str, Any]:
         if header.get("alg") != "HS256" or "crit" in header:
             raise AuthenticationFailed
         kid = header.get("kid")
+        if kid is not None and not isinstance(kid, str):
+            raise AuthenticationFailed
         if trusted:
-            claims = AccessTokenBackend("").decode(token, verify=False)
-            kid = None
+            claims, is_ours = AccessTokenBackend("").decode(token, verify=False), False
         else:
-            claims = _verified(token, kid)
+            claims, is_ours = _verified(token, kid)
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
         # PyJWT lets claims of absurd types and sizes through to Python's own errors.
         raise AuthenticationFailed from None
     if not isinstance(claims.get("exp"), int | float):
         raise AuthenticationFailed
-    if kid is None:
+    if not is_ours:
         claims.pop("iss", None)
     if not trusted:
         _verified_before.remember(token, claims)
@@ -196,14 +205,16 @@ class AccessTokenBackend(TokenBackend):
         return jwt.decode(token, key, algorithms=[self.algorithm], leeway=self.get_leeway(), options=options)
 
 
-def _verified(token: str, kid: Any) -> dict[str, Any]:
-    """ServiceMobility's tokens name no key and are tried with each; a token that names one must name one of ours."""
+def _verified(token: str, kid: str | None) -> tuple[dict[str, Any], bool]:
+    """The claims, and whether the token names the key of ours that it is signed with.
+
+    ServiceMobility's tokens name no key, or one of its own: they are tried with each.
+    """
     keys = settings.BOOKJOB_JWT_KEYS
-    if kid is not None:
-        keys = {kid: keys[kid]} if isinstance(kid, str) and kid in keys else {}
-    for secret in keys.values():
+    is_ours = kid is not None and kid in keys
+    for secret in [keys[kid]] if kid is not None and kid in keys else keys.values():
         try:
-            return AccessTokenBackend(secret).decode(token)
+            return AccessTokenBackend(secret).decode(token), is_ours
         except jwt.InvalidSignatureError:
             continue
     raise AuthenticationFailed

@@ -178,6 +178,8 @@ class JSONWhateverIsAccepted(BaseContentNegotiation):
     """ServiceMobility hands the answer on as it is; an odd Accept header must not cost a booking."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
+        if request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in ("", "identity"):
+            raise errors.UnsupportedEncoding
         media_type = (request.content_type or "").split(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == media_type), None)
 

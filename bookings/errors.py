@@ -4,6 +4,7 @@
 is 500 instead (401 stays), the body is the same.
 """
 
+import errno
 import logging
 import sys
 import uuid
@@ -18,7 +19,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.urls import reverse
 from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions
@@ -92,6 +93,12 @@ def short(message: str) -> str:
     return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
 
 
+class UnsupportedEncoding(exceptions.APIException):
+    """A compressed body is not unpacked: a small one may be a large one."""
+
+    status_code = 415
+
+
 def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """Django REST framework's EXCEPTION_HANDLER: JSON, whatever the view itself would answer with."""
     return _answer(exception)
@@ -114,14 +121,10 @@ def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]
             )
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             headers = {"WWW-Authenticate": getattr(exception, "auth_header", "") or 'JWT realm="api"'}
-            return (
-                401,
-                _detail(
-                    "invalid_logon",
-                    "Your log-on has expired or is not valid. Log on again.",
-                ),
-                headers,
-            )
+            message = "Your log-on has expired or is not valid. Log on again."
+            if exception.get_codes() == "wrong_header":
+                message = "Send the token in the header x-access-token, without a word before it."
+            return 401, _detail("invalid_logon", message), headers
         case exceptions.Throttled():
             wait = max(1, round(getattr(exception, "wait", None) or RETRY_AFTER_SECONDS))
             message = f"There were too many requests. Try again in {wait} seconds."
@@ -147,6 +150,9 @@ def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]
         case exceptions.UnsupportedMediaType():
             message = "The request must be sent as Content-Type: application/json."
             return 415, _detail("unsupported_media_type", message), {}
+        case UnsupportedEncoding():
+            message = "The request must be sent uncompressed, without Content-Encoding."
+            return 415, _detail("unsupported_media_type", message), {"Accept-Encoding": "identity"}
         case TooLarge():
             return (
                 413,
@@ -159,29 +165,36 @@ def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]
             )
         case RequestDataTooBig():
             return 413, _detail("too_large", "The request is too large."), {}
-        case SuspiciousOperation() | exceptions.ParseError():
+        case SuspiciousOperation() | exceptions.ParseError() | UnreadablePostError():
             return 400, _detail("invalid_request", "The request cannot be read."), {}
-        case db.OperationalError() | db.InterfaceError():
+        case _ if is_away(exception):
             metrics.add(metrics.DATABASE_ERRORS, type(exception.__cause__ or exception).__name__)
-            logger.error(
-                "The database is away, or a lock was not had in time: %s",
-                _one_line(exception),
-            )
+            logger.error("The database is away or read-only, or a lock was not had in time: %s", _one_line(exception))
+            if isinstance(exception, db.InternalError):
+                db.connection.close()  # a standby: the next one may reach the primary
             message = "The booking system is busy or being restarted. Try again in a moment."
             return (
                 503,
                 _detail("unavailable", message),
                 {"Retry-After": str(RETRY_AFTER_SECONDS)},
             )
-        case db.InternalError() if isinstance(exception.__cause__, ReadOnlySqlTransaction):
-            logger.error("The database is a standby that takes no bookings (yet)")
-            db.connection.close()  # the next one may reach the primary
-            return describe(db.OperationalError("read-only"))
         case _:
             incident = uuid.uuid4().hex[:12]
             logger.error("Incident %s", incident, exc_info=exception)
             message = f"Something went wrong here. Try again, and if it stays so, report incident {incident}."
             return 500, _detail("server_error", message, incident=incident), {}
+
+
+def is_away(exception: BaseException) -> bool:
+    """Whether the database, or the disk, takes nothing right now: away, locked, read-only or full."""
+    match exception:
+        case db.OperationalError() | db.InterfaceError():
+            return True
+        case db.InternalError():
+            return isinstance(exception.__cause__, ReadOnlySqlTransaction)
+        case OSError():
+            return exception.errno in (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+    return False
 
 
 def _answer(exception: Exception) -> HttpResponse:
@@ -231,8 +244,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     exception = fault if isinstance(fault, Exception) else RuntimeError("unknown")
     if answer := _api_answer(request, exception):
         return answer
-    status, _, headers = describe(exception)
-    return error_page.draw(request, 503 if status == 503 else 500, headers)
+    status, detail, headers = describe(exception)
+    page = error_page.draw(request, 503 if status == 503 else 500, headers)
+    page.outcome = detail["params"]["error"]  # type: ignore[attr-defined]
+    return page
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -3,10 +3,15 @@
 The bodies are described by the Pydantic models that check them (`wire.py`), the errors by contract section 2.
 """
 
+import hashlib
+import threading
+from functools import cache
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
@@ -66,6 +71,22 @@ EXAMPLES = {
         "One offer", {"StatusMsg": "", "TimeConstraints": [OFFER]}, response_only=True, status_codes=["200"]
     ),
 }
+
+
+_making = threading.Lock()
+
+
+def published() -> tuple[bytes, str]:
+    """The schema as YAML, and its ETag. The making is not for two threads at once."""
+    with _making:
+        return _made()
+
+
+@cache
+def _made() -> tuple[bytes, str]:
+    made = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    text: bytes = OpenApiYamlRenderer().render(made)  # type: ignore[no-untyped-call]
+    return text, f'"{hashlib.sha256(text).hexdigest()[:32]}"'
 
 
 def answers(good: Any, *statuses: int) -> dict[int, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from django.urls import URLPattern, register_converter
 from django.urls.converters import StringConverter
 from django.urls.resolvers import RoutePattern
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from bookings import views
 
@@ -32,7 +32,7 @@ def path(route: str, view: Callable[..., Any], *, name: str) -> URLPattern:
 
 
 urlpatterns = [
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("schema", views.SchemaView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("auth/token", views.TokenView.as_view(), name="token"),
     path("appointments/search", views.SearchView.as_view(), name="search"),

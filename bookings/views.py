@@ -6,7 +6,10 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -37,6 +40,16 @@ OTHER_EPOCH = (
 # These keep nothing of a request, so that one of each will do.
 search_serializer, found_serializer = SearchSerializer(), FoundSerializer()
 book_job_serializer, booked_serializer = BookJobSerializer(), BookedSerializer()
+
+
+class SchemaView(SpectacularAPIView):
+    """The published schema, made once; who has it already is told so."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        text, etag = schema.published()
+        answer = HttpResponse(text, content_type=OpenApiYamlRenderer.media_type, headers={"ETag": etag})
+        return get_conditional_response(request._request, etag=etag, response=answer) or answer
 
 
 class TokenView(APIView):

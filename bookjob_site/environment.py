@@ -360,6 +360,11 @@ SETTINGS: dict[str, list[Setting]] = {
             "good bookings would be refused, or bad ones fill the memory", "largest request body",
         ),
         Setting(
+            "BOOKJOB_LOG_ADDRESSES", "off", switch, "on or off",
+            "guesses of passwords could not be told apart, or addresses would be kept where they must not",
+            "addresses of refused log-ins in the log: `on` plainly, `off` as a word that stands for each for a day",
+        ),
+        Setting(
             "BOOKJOB_CALLER_LIMIT", "300", whole(0, 10_000_000), "a number, 0 (off) to 10000000",
             "good calls would be refused, or a script that runs wild not",
             "requests a minute to each endpoint from one caller, counted by all workers; 0: no limit",

@@ -1,12 +1,14 @@
 """Every error of the API has the vendor's body, wherever it comes from (contract, section 2)."""
 
+import errno
 import json
 
 import pytest
 from django import db
 from django.test import Client, override_settings
+from psycopg.errors import ReadOnlySqlTransaction
 
-from bookings import services
+from bookings import authentication, services
 from tests.helpers import booking, clock_stands_at, error, make_slot, post, search
 
 pytestmark = pytest.mark.django_db
@@ -165,3 +167,72 @@ def in_middleware(middleware):
             return client().post("/api/v1/appointments/search", {}, content_type="application/json")
 
     return call
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "GZIP, identity"])
+def test_a_compressed_body(coding):
+    answer = post("WO-1", b"\x1f\x8b", headers=with_token(**{"Content-Encoding": coding}))
+    assert (answer.status_code, answer["Accept-Encoding"]) == (415, "identity")
+    message = "The request must be sent uncompressed, without Content-Encoding."
+    assert answer.json() == error(415, "unsupported_media_type", message)
+
+
+def test_a_body_that_says_it_is_not_compressed():
+    make_slot()
+    with clock_stands_at():
+        assert post("WO-1", booking(), headers=with_token(**{"Content-Encoding": "identity"})).status_code == 200
+
+
+def with_token(**headers):
+    return {"x-access-token": authentication.issue_token("jo")} | headers
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "JWT"])
+def test_a_token_in_the_wrong_header_is_told_where_it_belongs(scheme):
+    headers = {"Authorization": f"{scheme} {authentication.issue_token('jo')}"}
+    answer = post("WO-1", booking(), headers=headers)
+    message = "Send the token in the header x-access-token, without a word before it."
+    assert (answer.status_code, answer.json()) == (401, error(401, "invalid_logon", message))
+    # Whatever stands there beside a token that is sent as it must be.
+    make_slot()
+    with clock_stands_at():
+        assert post("WO-1", booking(), headers=headers | with_token()).status_code == 200
+
+
+class Unwritable(Broken):
+    fault: Exception
+
+    def __call__(self, request):
+        raise self.fault
+
+
+def read_only():
+    fault = db.InternalError("cannot execute UPDATE in a read-only transaction")
+    fault.__cause__ = ReadOnlySqlTransaction()
+    return fault
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        db.OperationalError("attempt to write a readonly database"),
+        db.OperationalError("database or disk is full"),
+        db.InterfaceError("connection already closed"),
+        read_only(),
+        OSError(errno.EROFS, "Read-only file system"),
+        OSError(errno.ENOSPC, "No space left on device"),
+    ],
+)
+def test_the_desk_says_503_where_nothing_can_be_written(fault, monkeypatch):
+    monkeypatch.setattr(Unwritable, "fault", fault, raising=False)
+    with with_first(Unwritable):
+        page, of_the_api = client().get("/admin/"), client().get("/api/v1/workorders")
+    assert (page.status_code, page["Retry-After"]) == (503, "5")
+    assert (of_the_api.status_code, of_the_api.json()["detail"]["params"]) == (503, {"error": "unavailable"})
+
+
+def test_other_faults_of_the_desk_are_still_faults(monkeypatch):
+    for fault in (db.IntegrityError("x"), db.InternalError("x"), OSError(errno.EPERM, "x"), RuntimeError("x")):
+        monkeypatch.setattr(Unwritable, "fault", fault, raising=False)
+        with with_first(Unwritable):
+            assert client().get("/admin/").status_code == 500

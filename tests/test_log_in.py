@@ -10,13 +10,12 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from bookings import authentication
+from bookings import authentication, limits, log_in
 from bookings.models import LogInRecord
 from tests.helpers import at_once, booking, clock_stands_at, error, make_slot, post
 
 pytestmark = pytest.mark.django_db
 
-GUESS = json.dumps({"username": "tech.jones", "password": "wrong"})
 REFUSED = error(401, "invalid_logon", "Your log-on has expired or is not valid. Log on again.")
 
 
@@ -28,6 +27,28 @@ def technician(django_user_model, settings):
     )
     user.user_permissions.add(Permission.objects.get(codename="log_in_to_api"))
     return user
+
+
+@pytest.fixture(autouse=True)
+def fresh_buckets():
+    with mock.patch("bookings.limits.buckets", limits.Buckets()):
+        yield
+
+
+@pytest.fixture
+def technician_of():
+    """A function that makes the technician in the database of a running service."""
+
+    def make(service):
+        code = (
+            "from django.contrib.auth.models import Permission, User\n"
+            "user = User.objects.create_user('tech.jones', password='right')\n"
+            "user.user_permissions.add(Permission.objects.get(codename='log_in_to_api'))"
+        )
+        done = service.manage("shell", "--no-imports", "-c", code)
+        assert done.returncode == 0, done.stderr
+
+    return make
 
 
 def attempt(username="tech.jones", password="right", address="192.0.2.1", **extra):
@@ -51,7 +72,7 @@ class TestItWorks:
     def test_the_statements(self, django_assert_num_queries):
         """The records in a transaction of their own, the user, two of permissions, and what was found out."""
         attempt()
-        with django_assert_num_queries(10):
+        with mock.patch("bookings.limits.buckets", limits.Buckets()), django_assert_num_queries(10):
             attempt()
 
     def test_it_works(self):
@@ -68,6 +89,10 @@ class TestItWorks:
 
     def test_no_token_is_needed_and_a_bad_one_does_not_matter(self):
         assert attempt(headers={"x-access-token": "expired"}).status_code == 200
+
+    @pytest.mark.parametrize("spelling", [" tech.jones ", "\ttech.jones", "ｔｅｃｈ.jones"])
+    def test_a_user_name_is_read_as_the_desk_reads_it(self, spelling):
+        assert attempt(spelling).status_code == 200
 
 
 class TestRefused:
@@ -205,10 +230,51 @@ class TestGuessingIsSlowedDown:
         assert self.fail(1, address="192.0.2.1") == [429]  # the proxy's word was believed, the caller's was not
         assert self.fail(1, address="203.0.113.7") == [401]
 
+    def test_a_known_name_waits_for_its_own_failures_alone(self, clock):
+        """One address is ServiceMobility's, and all technicians'."""
+        assert attempt().status_code == 200
+        for number in range(100):
+            assert attempt(f"nobody-{number}", "wrong").status_code == 401
+        assert attempt("somebody.else").status_code == 429
+        assert [attempt().status_code for _ in range(25)] == [200] * 25
+        # Without telling which names are known here, and after the same work.
+        with mock.patch("django.contrib.auth.hashers.MD5PasswordHasher.encode", return_value="md5$a$b") as encode:
+            answers = [attempt(name, "wrong") for name in ("tech.jones", "somebody.else")]
+        assert encode.call_count == 2
+        assert [answer.status_code for answer in answers] == [429, 429]
+        assert answers[0].json() == answers[1].json()
+        # Its own failures it does wait for.
+        assert self.fail(6, password="wrong again") == [429] * 6
+        assert attempt().status_code == 429
+
+    def test_an_address_that_waits_does_not_make_the_service_hash_for_ever(self, clock, monkeypatch):
+        monkeypatch.setattr(limits, "clock", lambda: 1000.0)
+        for number in range(100):
+            attempt(f"nobody-{number}", "wrong")
+        with mock.patch("django.contrib.auth.hashers.MD5PasswordHasher.encode", return_value="md5$a$b") as encode:
+            for number in range(100):
+                assert attempt(f"somebody-{number}", "wrong").status_code == 429
+        assert encode.call_count == log_in.DECOYS
+
+    def test_right_log_ins_of_one_name_at_once_are_all_right(self, service, technician_of):
+        technician_of(service)
+        right = json.dumps({"username": "tech.jones", "password": "right"})
+        for _ in range(2):  # unknown at first, then known
+            answers = at_once([lambda: service.request("POST", "/api/v1/auth/token", right)] * 20)
+            assert [answer.status for answer in answers] == [200] * 20
+
+    def test_the_test_above_would_notice_when_each_counts_as_a_guess(self, start_service, technician_of):
+        service = start_service("tests.suspicious")
+        technician_of(service)
+        right = json.dumps({"username": "tech.jones", "password": "right"})
+        answers = at_once([lambda: service.request("POST", "/api/v1/auth/token", right)] * 20)
+        assert 429 in {answer.status for answer in answers}
+
     def test_many_guesses_at_once_do_not_slip_through_together(self, service):
         """Over HTTP to gunicorn; what is free for one after the other is free for all together."""
         began = time.monotonic()
-        answers = at_once([lambda: service.request("POST", "/api/v1/auth/token", GUESS)] * 16)
+        guesses = [json.dumps({"username": "tech.jones", "password": f"wrong-{number}"}) for number in range(16)]
+        answers = at_once([lambda text=text: service.request("POST", "/api/v1/auth/token", text) for text in guesses])
         seconds = int(time.monotonic() - began)
         statuses = [answer.status for answer in answers]
         assert 429 in statuses

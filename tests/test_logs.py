@@ -2,6 +2,8 @@
 
 import json
 import logging
+from datetime import UTC, datetime
+from unittest import mock
 
 import pytest
 from django import db
@@ -12,6 +14,7 @@ from tests.helpers import booking, clock_stands_at, make_slot, post
 
 # Personal data and secrets, each planted where it really comes.
 CUSTOMER, ORDER, PASSWORD = "Marker-Customer-7391", "WO-Marker-5520", "Marker-Password-4418"
+GUESS = json.dumps({"username": "tech.jones", "password": "wrong"})
 METRICS_TOKEN = "Marker-Metrics-Token-9930"
 
 
@@ -82,6 +85,37 @@ class TestOneLineARequest:
         line = self.last(log)
         assert (line["status"], line["outcome"]) == (status, outcome)
 
+    @pytest.mark.parametrize(
+        "guess",
+        [
+            lambda where: Client().post("/api/v1/auth/token", GUESS, content_type="application/json", **where),
+            lambda where: Client().post("/admin/login/", json.loads(GUESS), **where),
+            lambda where: post("WO-1", booking(), token="x", **where),
+        ],
+    )
+    def test_who_guesses_can_be_found(self, log, settings, guess):
+        def address(of: str) -> str:
+            guess({"REMOTE_ADDR": of})
+            return log()[-1]["address"]
+
+        # A word of the day for each address, which is not in the log.
+        first, again, other = address("192.0.2.1"), address("192.0.2.1"), address("192.0.2.2")
+        assert first == again != other
+        assert len(first) == len(other) == 16
+        assert "192.0.2" not in json.dumps(log())
+        with mock.patch("bookings.request_log.timezone.now", return_value=datetime(2030, 1, 1, tzinfo=UTC)):
+            assert address("192.0.2.1") != first
+        settings.SECRET_KEY = "another"
+        assert address("192.0.2.1") != first
+        settings.BOOKJOB_LOG_ADDRESSES = True
+        assert address("192.0.2.1") == "192.0.2.1"
+
+    def test_of_those_who_are_let_in_no_address_is_kept(self, log):
+        make_slot()
+        with clock_stands_at():
+            post("WO-1", booking())
+        assert "address" not in log()[-1]
+
     def test_health_checks_are_not_worth_a_line(self, log):
         Client().get("/livez")
         assert log() == []
@@ -95,7 +129,7 @@ def test_a_page_that_fails(log, monkeypatch):
     monkeypatch.setattr("django.contrib.auth.forms.AuthenticationForm.__init__", fail)
     assert Client(raise_request_exception=False).get("/admin/login/").status_code == 500
     assert log()[-1]["outcome"] == "server_error"
-    (line,) = [line for line in log() if line["message"] == "A page failed"]
+    (line,) = [line for line in log() if line["message"].startswith("Incident")]
     assert line["fault"][0] == "ValueError"
     assert CUSTOMER not in json.dumps(log())
 

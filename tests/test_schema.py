@@ -1,8 +1,11 @@
 """The published schema is what the service does: requests made up from it, and from what it forbids (schemathesis)."""
 
+from unittest import mock
+
 import pytest
 import schemathesis
 import yaml
+from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
@@ -12,7 +15,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from bookings import schema as published_schema
 from tests.environment import ROOT
+from tests.helpers import at_once
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -84,3 +89,26 @@ def test_the_schema_and_its_page_are_served_from_here(client, db):
     assert page.status_code == 200
     assert "/static/drf_spectacular_sidecar/" in page.content.decode()
     assert "cdn" not in page.content.decode()
+
+
+def test_it_is_made_once_and_sent_again_only_where_it_changed():
+    answer = Client().get("/api/v1/schema")
+    assert answer.status_code == 200
+    assert answer.content.decode() == (ROOT / "openapi.yaml").read_text()
+    with mock.patch("bookings.schema.SchemaGenerator", side_effect=AssertionError("made again")):
+        again = Client().get("/api/v1/schema", headers={"If-None-Match": answer["ETag"]})
+        other = Client().get("/api/v1/schema", headers={"If-None-Match": '"another"'})
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", answer["ETag"])
+    assert (other.status_code, other.content) == (200, answer.content)
+
+
+def test_many_who_ask_at_once_for_the_first_time():
+    published_schema._made.cache_clear()
+    answers = at_once([published_schema.published] * 69)
+    assert len(set(answers)) == 1
+
+
+def test_the_service_has_it_before_the_first_request(service):
+    answers = at_once([lambda: service.request("GET", "/api/v1/schema")] * 69)
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.headers["etag"] for answer in answers}) == 1

@@ -108,6 +108,7 @@ WRONG = [
     ({"BOOKJOB_TOKEN_LEEWAY_SECONDS": "-1"}, "BOOKJOB_TOKEN_LEEWAY_SECONDS", "is '-1'. It must be a number of seconds"),
     # --- bookings ---
     ({"BOOKJOB_DOCUMENTED_STATUSES_ONLY": "2"}, "BOOKJOB_DOCUMENTED_STATUSES_ONLY", "is '2'. It must be on or off."),
+    ({"BOOKJOB_LOG_ADDRESSES": "plain"}, "BOOKJOB_LOG_ADDRESSES", "is 'plain'. It must be on or off."),
     ({"BOOKJOB_FOLLOWUP_POLICY": "double"}, "BOOKJOB_FOLLOWUP_POLICY", "is 'double'. It must be single, multiple or move."),
     ({"BOOKJOB_ORDER_PREFIX": "x" * 21}, "BOOKJOB_ORDER_PREFIX", f"is {'x' * 21!r}. It must be a text of at most 20"),
     ({"BOOKJOB_PART_ORDER_PREFIX": "a\tb"}, "BOOKJOB_PART_ORDER_PREFIX", "is 'a\\tb'. It must be a text of at most 20"),

@@ -49,8 +49,10 @@ class TestAccepted:
             token(kid="current"),
             token(kid="previous", key=OLD_KEY),
             resigned({"alg": "HS256"}, {"exp": SOON}),
+            token(kid="of ServiceMobility"),  # a kid that is none of ours is no reason to refuse
+            token(kid="", key=OLD_KEY),
         ],
-        ids=range(7),  # not the tokens themselves, which are others in each process of a run
+        ids=range(9),  # not the tokens themselves, which are others in each process of a run
     )
     def test_a_good_token(self, good):
         make_slot()
@@ -101,7 +103,10 @@ BAD = {
     "no alg": resigned({"typ": "JWT"}, {"exp": SOON}),
     "wrong key": token(key="another-key-of-somebody-0123456789abcdef"),
     "wrong key under a known kid": token(key=OLD_KEY, kid="current"),
-    "unknown kid": token(kid="unknown"),
+    "wrong key under an unknown kid": token(key="another-key-of-somebody-0123456789abcdef", kid="unknown"),
+    "kid is a number": resigned({"alg": "HS256", "kid": 7}, {"exp": SOON}),
+    "kid is null": resigned({"alg": "HS256", "kid": None}, {"exp": SOON}),
+    "kid is false": resigned({"alg": "HS256", "kid": False}, {"exp": SOON}),
     "kid of another type": resigned({"alg": "HS256", "kid": ["current"]}, {"exp": SOON}),
     "crit": token(crit=["exp"]),
     "expired": token({"exp": int(time.time()) - 60}),
