@@ -24,8 +24,8 @@ from bookings.models import ID_LENGTH, ServiceArea
 MAX_DAYS = 3_660
 # The keys of a plan, which are the columns of a CSV template, and those without which there is none.
 KEYS = [
-    "area", "name", "time_zone", "order_type", "workers", "from", "until", "days", "hours", "weekdays", "length", "gap",
-    "capacity", "holidays", "exceptions",
+    "area", "name", "time_zone", "aliases", "order_type", "workers", "from", "until", "days", "hours", "weekdays", "length",
+    "gap", "capacity", "holidays", "exceptions",
 ]  # fmt: skip
 NEEDED = ["area", "from", "hours", "length"]
 
@@ -79,6 +79,7 @@ class Plan:
 class Template:
     plans: list[Plan]
     areas: dict[str, ServiceArea]  # all that the plans name, by code; some may have to be made
+    aliases: dict[str, list[str]]  # further codes of these areas
     remarks: list[Fault]  # what is no fault, but does nothing
 
 
@@ -164,9 +165,10 @@ def read_plans(entries: list[Entry], known: Mapping[str, ServiceArea]) -> Templa
     faults: list[Fault] = []
     plans: list[Plan] = []
     areas: dict[str, ServiceArea] = {}
+    aliases: dict[str, list[str]] = {}
     readings = [_Reading(values, line_of) for values, line_of in entries]
     for reading in readings:
-        reading.add_area(known, areas)
+        reading.add_area(known, areas, aliases)
     for reading in readings:
         plan = reading.plan({**known, **areas})
         faults += reading.faults
@@ -176,7 +178,7 @@ def read_plans(entries: list[Entry], known: Mapping[str, ServiceArea]) -> Templa
         areas = {code: areas.get(code) or known[code] for plan in plans for code in plan.areas}
         faults = _without_slots(plans, areas) or _contradictions(plans, areas)
     remarks = [remark for reading in readings for remark in reading.remarks]
-    return sorted(faults, key=lambda fault: fault.line) or Template(plans, areas, remarks)
+    return sorted(faults, key=lambda fault: fault.line) or Template(plans, areas, aliases, remarks)
 
 
 class _Reading:
@@ -205,12 +207,15 @@ class _Reading:
             self.fault(key, f"{key} {error}")
         return default
 
-    def add_area(self, known: Mapping[str, ServiceArea], areas: dict[str, ServiceArea]) -> None:
-        """The area that this plan describes with name and time_zone, if it does."""
+    def add_area(
+        self, known: Mapping[str, ServiceArea], areas: dict[str, ServiceArea], aliases: dict[str, list[str]]
+    ) -> None:
+        """The area that this plan describes with name, time_zone and aliases, if it does."""
         name, zone = self.take("name", _text, ""), self.take("time_zone", _text, "")
+        others: list[str] = self.take("aliases", _names, [])
         if not zone:
-            if name:
-                self.fault("name", "name goes with time_zone.")
+            for key in [key for key, given in {"name": name, "aliases": others}.items() if given]:
+                self.fault(key, f"{key} goes with time_zone.")
             return
         codes = self.values.get("area")
         code = codes[0] if isinstance(codes, list) and len(codes) == 1 else codes
@@ -218,6 +223,7 @@ class _Reading:
         if not code or "," in code:
             self.fault("time_zone", "time_zone goes with one area, not with several.")
             return
+        aliases.setdefault(code, []).extend(others)
         there = areas.get(code) or known.get(code)
         if there and there.time_zone != zone:
             self.fault("time_zone", f"The area {code} is in {there.time_zone}, not in {zone}.")

@@ -27,7 +27,7 @@ from django.utils import timezone
 from bookings import blackouts, origin
 from bookings.blackouts import covering
 from bookings.calendars import Diary, Period, moment_of, utc_offset
-from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea
+from bookings.models import AppointmentSlot, AreaCode, Blackout, HistoryEntry, ServiceArea
 from bookings.origin import record_each
 from bookings.plans import Plan, Template, fold
 
@@ -108,10 +108,20 @@ class Outcome:
 
 
 def add_areas(template: Template) -> None:
-    """Write the areas that are not there yet. Safe to repeat, and beside another run that makes the same.
+    """Write the areas and aliases that are not there yet. Safe to repeat, and beside another run that makes the same.
 
     Raises ValueError where a code names another area, or another run made one meanwhile that is not the same.
     """
+    if all(area.pk for area in template.areas.values()) and not any(template.aliases.values()):
+        return
+    with transaction.atomic():
+        _add_areas(template)
+        for code, aliases in template.aliases.items():
+            for alias in aliases:
+                _add_alias(template.areas[code], alias)
+
+
+def _add_areas(template: Template) -> None:
     new = [area for area in template.areas.values() if area.pk is None]
     for area in new:
         # One by one: SQLite's INSERT OR IGNORE would ignore what the trigger on codes refuses, too.
@@ -123,6 +133,13 @@ def add_areas(template: Template) -> None:
         if found is None or found.time_zone != area.time_zone:
             raise ValueError(f"The code {area.code} names another area, or one was made at this moment. Look at them.")
         template.areas[area.code] = found
+
+
+def _add_alias(area: ServiceArea, alias: str) -> None:
+    with contextlib.suppress(IntegrityError), transaction.atomic():
+        AreaCode.objects.create(area=area, code=alias)
+    if AreaCode.objects.meaning(alias).get().area_id != area.pk:
+        raise ValueError(f"The alias {alias} of {area.code} names another area already. Take it away there first.")
 
 
 def pieces(template: Template, gone: Iterable[Gone] = ()) -> Iterator[Piece]:

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from bookings import blackouts, plans, supply
-from bookings.models import AppointmentSlot, HistoryEntry
+from bookings.models import AppointmentSlot, AreaCode, HistoryEntry
 from tests.conftest import manage
 from tests.environment import ROOT
 from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
@@ -606,3 +606,47 @@ def test_a_run_that_is_killed_is_simply_run_again(empty_database, tmp_path):
     assert created + kept == everything
     assert empty_database.execute("SELECT COUNT(*) FROM bookings_appointmentslot") == [(everything,)]
     assert manage(empty_database, "verify_bookings").stdout == ""
+
+
+class TestAliases:
+    PLAN = """
+[[slots]]
+area = "LEEDS"
+name = "Leeds"
+time_zone = "Europe/London"
+aliases = {}
+from = 2026-12-21
+days = 1
+hours = "08:00-10:00"
+length = 120
+"""
+
+    def seed(self, tmp_path, aliases: str) -> str:
+        file = tmp_path / "slots.toml"
+        file.write_text(self.PLAN.format(aliases))
+        out = io.StringIO()
+        call_command("seed_slots", "--template", str(file), stdout=out)
+        return out.getvalue()
+
+    def codes(self):
+        return sorted(AreaCode.objects.values_list("area__code", "code", "is_alias"))
+
+    def test_an_area_gets_its_other_codes_and_keeps_them(self, tmp_path):
+        self.seed(tmp_path, '["WC-LEEDS", "wc 7"]')
+        expected = [("LEEDS", "LEEDS", False), ("LEEDS", "WC-LEEDS", True), ("LEEDS", "wc 7", True)]
+        assert self.codes() == expected
+        self.seed(tmp_path, '"wc-leeds,LEEDS"')
+        assert self.codes() == expected
+
+    def test_a_code_of_another_area_is_refused_and_nothing_is_written(self, tmp_path):
+        make_area("YORK")
+        with pytest.raises(CommandError, match="The alias york of LEEDS names another area already"):
+            self.seed(tmp_path, '["WC-LEEDS", "york"]')
+        assert self.codes() == [("YORK", "YORK", False)]
+        assert not AppointmentSlot.objects.exists()
+
+    def test_aliases_go_with_a_zone(self, tmp_path):
+        make_area()
+        self.PLAN = self.PLAN.replace('name = "Leeds"\ntime_zone = "Europe/London"\n', "")
+        with pytest.raises(CommandError, match="aliases goes with time_zone"):
+            self.seed(tmp_path, '"WC"')
