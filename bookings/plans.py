@@ -24,8 +24,8 @@ from bookings.models import ID_LENGTH, ServiceArea
 MAX_DAYS = 3_660
 # The keys of a plan, which are the columns of a CSV template, and those without which there is none.
 KEYS = [
-    "area", "name", "time_zone", "aliases", "order_type", "workers", "from", "until", "days", "hours", "weekdays", "length",
-    "gap", "capacity", "holidays", "exceptions",
+    "area", "name", "time_zone", "aliases", "order_type", "workers", "from", "until", "days", "hours", "weekdays",
+    "length", "gap", "capacity", "holidays", "exceptions",
 ]  # fmt: skip
 NEEDED = ["area", "from", "hours", "length"]
 
