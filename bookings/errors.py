@@ -25,27 +25,11 @@ from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions
 
 from bookings import error_page, kept, metrics
-from bookings.refusals import BookingError
+from bookings.refusals import BookingError, Code
 
 logger = logging.getLogger("bookings")
 
 RETRY_AFTER_SECONDS = 5
-
-# What services say, as HTTP says it.
-STATUS_OF = {
-    "invalid_request": 400,
-    "slot_not_found": 404,
-    "slot_unavailable": 409,
-    "already_booked": 409,
-    "cancelled_meanwhile": 409,
-    "conflicting_duplicate": 409,
-    "changed_meanwhile": 409,
-    "already_cancelled": 409,
-    "already_reviewed": 409,
-    "same_slot": 409,
-    "unavailable": 503,
-}
-
 
 # An error never grows with the request (contract, section 2): so many faults are told, each of them so long.
 MOST_FAULTS = 50
@@ -106,83 +90,60 @@ def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
 
 def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
     """Status, `detail` and headers for any exception. What nobody foresaw is logged with an incident id."""
+    code, message, data_path, params, headers = _tell(exception)
+    return code.status, {"message": message, "params": {"error": code, **params}, "dataPath": data_path}, headers
+
+
+def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[str, str]]:
+    """Code, sentence, `dataPath`, further `params`, headers."""
     match exception:
         case BookingError():
-            status, word, message = (
-                STATUS_OF[exception.error],
-                exception.error,
-                exception.message,
-            )
-            retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
-            return (
-                status,
-                _detail(word, message, exception.data_path, **exception.params),
-                retry,
-            )
+            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if exception.error == Code.UNAVAILABLE else {}
+            return exception.error, exception.message, exception.data_path, exception.params, headers
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             headers = {"WWW-Authenticate": getattr(exception, "auth_header", "") or 'JWT realm="api"'}
             message = "Your log-on has expired or is not valid. Log on again."
             if exception.get_codes() == "wrong_header":
                 message = "Send the token in the header x-access-token, without a word before it."
-            return 401, _detail("invalid_logon", message), headers
+            return Code.INVALID_LOGON, message, "", {}, headers
         case exceptions.Throttled():
             wait = max(1, round(getattr(exception, "wait", None) or RETRY_AFTER_SECONDS))
             message = f"There were too many requests. Try again in {wait} seconds."
-            return (
-                429,
-                _detail("throttled", message, seconds=wait),
-                {"Retry-After": str(wait)},
-            )
+            return Code.THROTTLED, message, "", {"seconds": wait}, {"Retry-After": str(wait)}
         case exceptions.PermissionDenied() | PermissionDenied():
-            return 403, _detail("forbidden", "Your log-on does not allow this."), {}
+            return Code.FORBIDDEN, "Your log-on does not allow this.", "", {}, {}
         case exceptions.ValidationError():
             # Of a query: what is wrong with a body, InvalidRequest says.
             said: Any = exception.detail
-            return describe(InvalidRequest([("", f"{name}: {text}") for name, texts in said.items() for text in texts]))
+            return _tell(InvalidRequest([("", f"{name}: {text}") for name, texts in said.items() for text in texts]))
         case exceptions.NotFound() | Http404():
-            return 404, _detail("not_found", "There is nothing at this address."), {}
+            return Code.NOT_FOUND, "There is nothing at this address.", "", {}, {}
         case exceptions.MethodNotAllowed():
-            return (
-                405,
-                _detail("method_not_allowed", "This address does not take that method."),
-                {},
-            )
+            return Code.METHOD_NOT_ALLOWED, "This address does not take that method.", "", {}, {}
         case exceptions.UnsupportedMediaType():
             message = "The request must be sent as Content-Type: application/json."
-            return 415, _detail("unsupported_media_type", message), {}
+            return Code.UNSUPPORTED_MEDIA_TYPE, message, "", {}, {}
         case UnsupportedEncoding():
             message = "The request must be sent uncompressed, without Content-Encoding."
-            return 415, _detail("unsupported_media_type", message), {"Accept-Encoding": "identity"}
+            return Code.UNSUPPORTED_MEDIA_TYPE, message, "", {}, {"Accept-Encoding": "identity"}
         case TooLarge():
-            return (
-                413,
-                _detail(
-                    "too_large",
-                    str(exception.detail),
-                    limit=settings.BOOKJOB_MAX_BODY_BYTES,
-                ),
-                {},
-            )
+            return Code.TOO_LARGE, str(exception.detail), "", {"limit": settings.BOOKJOB_MAX_BODY_BYTES}, {}
         case RequestDataTooBig():
-            return 413, _detail("too_large", "The request is too large."), {}
+            return Code.TOO_LARGE, "The request is too large.", "", {}, {}
         case SuspiciousOperation() | exceptions.ParseError() | UnreadablePostError():
-            return 400, _detail("invalid_request", "The request cannot be read."), {}
+            return Code.INVALID_REQUEST, "The request cannot be read.", "", {}, {}
         case _ if is_away(exception):
             metrics.add(metrics.DATABASE_ERRORS, type(exception.__cause__ or exception).__name__)
             logger.error("The database is away or read-only, or a lock was not had in time: %s", _one_line(exception))
             if isinstance(exception, db.InternalError):
                 db.connection.close()  # a standby: the next one may reach the primary
             message = "The booking system is busy or being restarted. Try again in a moment."
-            return (
-                503,
-                _detail("unavailable", message),
-                {"Retry-After": str(RETRY_AFTER_SECONDS)},
-            )
+            return Code.UNAVAILABLE, message, "", {}, {"Retry-After": str(RETRY_AFTER_SECONDS)}
         case _:
             incident = uuid.uuid4().hex[:12]
             logger.error("Incident %s", incident, exc_info=exception)
             message = f"Something went wrong here. Try again, and if it stays so, report incident {incident}."
-            return 500, _detail("server_error", message, incident=incident), {}
+            return Code.SERVER_ERROR, message, "", {"incident": incident}, {}
 
 
 def is_away(exception: BaseException) -> bool:
@@ -206,14 +167,6 @@ def _answer(exception: Exception) -> HttpResponse:
     response.outcome = detail["params"]["error"]  # type: ignore[attr-defined]
     response.reason_refused = detail["params"].get("reason", "")  # type: ignore[attr-defined]
     return response
-
-
-def _detail(word: str, message: str, data_path: str = "", **params: Any) -> dict[str, Any]:
-    return {
-        "message": message,
-        "params": {"error": word, **params},
-        "dataPath": data_path,
-    }
 
 
 def _status(status: int) -> int:

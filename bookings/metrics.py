@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 
 from bookings import offers, replica
 from bookings.models import AppointmentSlot, ServiceArea
+from bookings.refusals import Code
 from bookings.shared import SharedMemory
 
 logger = logging.getLogger("bookings")
@@ -133,10 +134,7 @@ DATABASE_ERRORS = Counter("bookjob_database_errors", "Requests that the database
                           ["kind"])  # fmt: skip
 # What an alert waits for exists from the start, as 0: the first of a kind is an increase, too.
 OUTCOMES = ["ok", "error", "unavailable", "server_error"]
-OUTCOMES_OF_THE_API = [
-    "repeat", "nothing_free", "invalid_logon", "forbidden", "not_found", "method_not_allowed", "too_large",
-    "unsupported_media_type", "throttled",
-]  # fmt: skip
+OUTCOMES_OF_THE_API = ["repeat", "nothing_free", *(code.value for code in Code)]
 REASONS = ["full", "closed", "notice", "cutoff", "horizon", "past", "margin"]
 KINDS = ["OperationalError", "LockNotAvailable", "QueryCanceled", "DeadlockDetected"]
 
@@ -167,13 +165,12 @@ def _add(*rows: Row) -> None:
         logger.warning("Something could not be counted", exc_info=True)
 
 
-def begin(refusals: Iterable[str]) -> None:
-    """Make the counters that alerts wait for, before the workers are forked; `refusals` are those of services."""
+def begin() -> None:
+    """Make the counters that alerts wait for, before the workers are forked."""
     if not settings.BOOKJOB_METRICS_TOKEN:
         return
     for route in ["", *_routes(get_resolver())]:
-        of_the_api = [*OUTCOMES_OF_THE_API, *refusals] if route.startswith("api/") else []
-        for outcome in [*OUTCOMES, *of_the_api]:
+        for outcome in {*OUTCOMES, *(OUTCOMES_OF_THE_API if route.startswith("api/") else [])}:
             add(REQUESTS, route, outcome, amount=0)
     add(REQUESTS, "admin/login/", "invalid_logon", amount=0)
     for reason in REASONS:

@@ -1,17 +1,63 @@
-"""What is raised where a request is refused; `errors.py` says it as HTTP."""
+"""What is raised where a request is refused, and every error code with its HTTP status.
 
-from typing import Any
+`errors.py` says it as HTTP; the published schema and the table of docs/errors.md are drawn from it.
+"""
+
+from enum import StrEnum
+from typing import Any, Self
+
+
+class Code(StrEnum):
+    """The stable word in `params.error` (contract, section 2). None is without its status."""
+
+    status: int
+
+    def __new__(cls, word: str, status: int) -> Self:
+        code = str.__new__(cls, word)
+        code._value_ = word
+        code.status = status
+        return code
+
+    INVALID_REQUEST = "invalid_request", 400
+    INVALID_LOGON = "invalid_logon", 401
+    FORBIDDEN = "forbidden", 403
+    NOT_FOUND = "not_found", 404
+    SLOT_NOT_FOUND = "slot_not_found", 404
+    METHOD_NOT_ALLOWED = "method_not_allowed", 405
+    SLOT_UNAVAILABLE = "slot_unavailable", 409
+    ALREADY_BOOKED = "already_booked", 409
+    CANCELLED_MEANWHILE = "cancelled_meanwhile", 409
+    CONFLICTING_DUPLICATE = "conflicting_duplicate", 409
+    TOO_LARGE = "too_large", 413
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", 415
+    THROTTLED = "throttled", 429
+    SERVER_ERROR = "server_error", 500
+    UNAVAILABLE = "unavailable", 503
+    # Of changes that dispatchers make.
+    CHANGED_MEANWHILE = "changed_meanwhile", 412
+    ALREADY_CANCELLED = "already_cancelled", 409
+    ALREADY_REVIEWED = "already_reviewed", 409
+    ALREADY_CLOSED = "already_closed", 409
+    ALREADY_OPEN = "already_open", 409
+    ALREADY_LIFTED = "already_lifted", 409
+    SAME_SLOT = "same_slot", 409
+    SAME_CAPACITY = "same_capacity", 409
+    BELOW_BOOKED = "below_booked", 409
+    HIDDEN_BY_BLACKOUT = "hidden_by_blackout", 409
+    WITHDRAWN = "withdrawn", 409
+    WORKER_BUSY = "worker_busy", 409
+    NO_SUCH_TIME = "no_such_time", 409
 
 
 class BookingError(Exception):
     """A booking or a change of one was refused, and nothing was changed.
 
-    `error` is the stable word of contract section 2; `message` is for a technician or a dispatcher.
+    `error` is the value of a Code; `message` is for a technician or a dispatcher.
     """
 
     def __init__(self, error: str, message: str, *, data_path: str = "", **params: Any) -> None:
         super().__init__(message)
-        self.error = error
+        self.error = Code(error)  # type: ignore[call-arg]  # mypy takes it for __new__
         self.message = message
         self.data_path = data_path
         self.params = params

@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from bookings import wire
+from bookings.refusals import Code
 
 ORDER = OpenApiParameter(
     "order",
@@ -25,20 +26,6 @@ ORDER = OpenApiParameter(
     description="Number of the current work order, percent-encoded; what ServiceMobility puts in the place of {0}.",
 )
 ORDER_NUM = OpenApiParameter("order_num", str, OpenApiParameter.PATH, description="`OrderNum` of the work order.")
-# The words of contract section 2 by the status that they come with.
-WORDS = {
-    400: "invalid_request",
-    401: "invalid_logon",
-    403: "forbidden",
-    404: "not_found, slot_not_found",
-    405: "method_not_allowed",
-    409: "slot_unavailable, already_booked, cancelled_meanwhile, conflicting_duplicate",
-    413: "too_large",
-    415: "unsupported_media_type",
-    429: "throttled",
-    500: "server_error",
-    503: "unavailable",
-}
 BOOKING = {
     "Account": {"AccountNum": "C-20417"},
     "Location": {"LocationNum": "L-20417-1", "ServiceAreaID": "LEEDS"},
@@ -50,7 +37,7 @@ SEARCH = {
     "OrderType": "1001",
     "OriginalOrderNum": "WO-100234",
 }
-OFFER = {
+OFFER: dict[str, Any] = {
     "ID": "slot-9z5knPJBMS4xNzk2Mzg5MjAwMDAwMDAwLjE3OTYzOTY0MDAwMDAwMDA",
     "Desc": "Fri 4 Dec 2026, 13:00-15:00 (Europe/London)",
     "Type": "",
@@ -89,12 +76,132 @@ def _made() -> tuple[bytes, str]:
     return text, f'"{hashlib.sha256(text).hexdigest()[:32]}"'
 
 
-def answers(good: Any, *statuses: int) -> dict[int, Any]:
+# An example of each error that the API answers with: the sentence, its parameters, its place in the body.
+PERIOD = OFFER["Period"]
+ERRORS: dict[Code, tuple[str, dict[str, Any], str]] = {
+    Code.INVALID_REQUEST: (
+        "RequiredParts.0.Qty must be a number. (2 faults in all.)",
+        {
+            "errors": [
+                {"dataPath": "/RequiredParts/0/Qty", "message": "RequiredParts.0.Qty must be a number."},
+                {"dataPath": "/TimeConstraints", "message": "TimeConstraints is missing."},
+            ],
+            "error_count": 2,
+        },
+        "/RequiredParts/0/Qty",
+    ),
+    Code.INVALID_LOGON: ("Your log-on has expired or is not valid. Log on again.", {}, ""),
+    Code.FORBIDDEN: ("Your log-on does not allow this.", {}, ""),
+    Code.NOT_FOUND: ("There is nothing at this address.", {}, ""),
+    Code.SLOT_NOT_FOUND: (
+        "There is no such appointment: Fri 4 Dec 2026, 13:00-15:00 (Europe/London). Search again and choose another.",
+        {"area": "LEEDS"},
+        "/TimeConstraints/0/Period",
+    ),
+    Code.METHOD_NOT_ALLOWED: ("This address does not take that method.", {}, ""),
+    Code.SLOT_UNAVAILABLE: (
+        "This appointment is full. Choose another one than Fri 4 Dec 2026, 11:00-13:00 (Europe/London).",
+        {"reason": "full", "alternatives": [OFFER]},
+        "/TimeConstraints",
+    ),
+    Code.ALREADY_BOOKED: (
+        "The order has a follow-up already: FU-1, Fri 4 Dec 2026, 13:00-15:00 (Europe/London). Ask dispatch to move"
+        " it.",
+        {"OrderNum": "FU-1", "Status": "booked", "Period": PERIOD},
+        "",
+    ),
+    Code.CANCELLED_MEANWHILE: (
+        "FU-1 was booked for this order and then cancelled. Ask dispatch, or search and book again later.",
+        {"OrderNum": "FU-1", "Status": "cancelled", "Period": PERIOD},
+        "",
+    ),
+    Code.CONFLICTING_DUPLICATE: (
+        "This appointment is booked for the order already, as FU-1, with other details. Ask dispatch to change it.",
+        {"OrderNum": "FU-1"},
+        "",
+    ),
+    Code.TOO_LARGE: (
+        "The request is larger than 1048576 bytes. Leave out what the visit does not need.",
+        {"limit": 1_048_576},
+        "",
+    ),
+    Code.UNSUPPORTED_MEDIA_TYPE: ("The request must be sent as Content-Type: application/json.", {}, ""),
+    Code.THROTTLED: ("There were too many requests. Try again in 12 seconds.", {"seconds": 12}, ""),
+    Code.SERVER_ERROR: (
+        "Something went wrong here. Try again, and if it stays so, report incident 5f0c2a9be1d4.",
+        {"incident": "5f0c2a9be1d4"},
+        "",
+    ),
+    Code.UNAVAILABLE: ("The booking system is busy or being restarted. Try again in a moment.", {}, ""),
+}
+ALWAYS = {
+    Code.INVALID_REQUEST,
+    Code.INVALID_LOGON,
+    Code.METHOD_NOT_ALLOWED,
+    Code.THROTTLED,
+    Code.SERVER_ERROR,
+    Code.UNAVAILABLE,
+}
+WITH_BODY = {Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE}
+BOOKED_OTHERWISE = {
+    Code.SLOT_NOT_FOUND,
+    Code.SLOT_UNAVAILABLE,
+    Code.ALREADY_BOOKED,
+    Code.CANCELLED_MEANWHILE,
+    Code.CONFLICTING_DUPLICATE,
+}
+
+
+def answers(good: Any, what: str, *codes: Code) -> dict[int, Any]:
     """The responses of an operation: 200 and its errors; those that any request can meet are added."""
-    return {200: good} | {
-        status: OpenApiResponse(wire.ErrorBody, f"`params.error`: {WORDS[status]}")
-        for status in sorted({400, 401, 405, 429, 500, 503, *statuses})
+    by_status: dict[int, list[Code]] = {}
+    for code in Code:
+        if code in ALWAYS or code in codes:
+            by_status.setdefault(code.status, []).append(code)
+    return {200: OpenApiResponse(good, what)} | {
+        status: OpenApiResponse(
+            wire.ErrorBody,
+            f"`params.error`: {', '.join(together)}",
+            examples=[_example_of(code) for code in together],
+        )
+        for status, together in sorted(by_status.items())
     }
+
+
+def _example_of(code: Code) -> OpenApiExample:
+    message, params, data_path = ERRORS[code]
+    detail = {"message": message, "params": {"error": code.value, **params}, "dataPath": data_path}
+    return OpenApiExample(code.value, {"code": code.status, "detail": detail})
+
+
+def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """drf-spectacular's last step: what it has no words for."""
+    schemas = result["components"]["schemas"]
+    schemas["Code"]["enum"] = [code.value for code in ERRORS]  # the others are of the dispatch desk
+    _tidy(schemas)
+    for path in result["paths"].values():
+        for operation in path.values():
+            operation.setdefault("security", [])  # else a reader takes it for forgotten
+            for parameter in operation.get("parameters", []):
+                parameter["schema"].pop("x-spec-enum-id", None)
+            for status in {"429", "503"} & operation["responses"].keys():
+                operation["responses"][status]["headers"] = {
+                    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+                }
+    return result
+
+
+def _tidy(schema: Any) -> None:
+    """Leave out what the models say beside the contract: titles are the names once more, and absent is absent."""
+    if isinstance(schema, dict):
+        for name in ("title", "default"):
+            if name in schema and not isinstance(schema.get("type"), dict):
+                del schema[name]
+        for inner in schema.values():
+            _tidy(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            _tidy(inner)
 
 
 class AccessToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -188,14 +188,14 @@ class WorkOrderPageSerializer(WireSerializer):
 class FeedQuerySerializer(serializers.Serializer[Any]):
     """Where in the feed to read, and what."""
 
-    cursor = serializers.CharField(required=False, default="", help_text="`Next` of the page before.")
+    cursor = serializers.CharField(required=False, default=None, help_text="`Next` of the page before.")
     modified_since = serializers.DateTimeField(
         required=False, default=None, help_text="Only what has changed since, `2026-12-04T13:00:00.000Z`."
     )
-    status = serializers.ChoiceField(required=False, default="", choices=WorkOrder.Status.choices)
+    status = serializers.ChoiceField(required=False, default=None, choices=WorkOrder.Status.choices)
     limit = serializers.IntegerField(required=False, default=feed.PAGE, min_value=1, max_value=feed.MOST)
 
-    def validate_cursor(self, value: str) -> feed.Cursor | None:
+    def validate_cursor(self, value: str | None) -> feed.Cursor | None:
         try:
             return feed.read_cursor(value) if value else None
         except ValueError:

@@ -18,6 +18,7 @@ from bookings import authentication, errors, feed, log_in, metrics, offers, repl
 from bookings.authentication import Caller, ReadsWorkOrders
 from bookings.bodies import AnswerRenderer, Body
 from bookings.models import WorkOrder, visible_areas
+from bookings.refusals import Code
 from bookings.serializers import (
     BookedSerializer,
     BookJobSerializer,
@@ -58,9 +59,10 @@ class TokenView(APIView):
 
     @extend_schema(
         operation_id="log_in",
+        summary="Log in",
         description="Authentication REST API Interface (3.20.0): a token for a user who may use the API.",
         request=LogInSerializer,
-        responses=schema.answers(TokenSerializer, 413, 415),
+        responses=schema.answers(TokenSerializer, "The token.", *schema.WITH_BODY),
         examples=[schema.EXAMPLES["log-in"], schema.EXAMPLES["token"]],
     )
     def post(self, request: Request) -> Response:
@@ -77,9 +79,10 @@ class TokenView(APIView):
 class SearchView(APIView):
     @extend_schema(
         operation_id="search_appointments",
+        summary="Search appointments",
         description="Appointment Search REST API Interface (3.18.0): the periods that can be booked right now.",
         request=SearchSerializer,
-        responses=schema.answers(FoundSerializer, 413, 415),
+        responses=schema.answers(FoundSerializer, "The offers, or none and why.", *schema.WITH_BODY),
         examples=[schema.EXAMPLES["search"], schema.EXAMPLES["found"]],
     )
     def post(self, request: Request) -> HttpResponse:
@@ -94,10 +97,11 @@ class SearchView(APIView):
 class FollowupView(APIView):
     @extend_schema(
         operation_id="book_followup",
+        summary="Book a follow-up visit",
         description="Followup WorkOrder REST API Interface (3.18.0): book a follow-up visit for a work order.",
         parameters=[schema.ORDER],
         request=BookJobSerializer,
-        responses=schema.answers(BookedSerializer, 404, 409, 413, 415),
+        responses=schema.answers(BookedSerializer, "It is booked.", *schema.WITH_BODY, *schema.BOOKED_OTHERWISE),
         examples=[schema.EXAMPLES["booking"], schema.EXAMPLES["booked"]],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
@@ -120,12 +124,13 @@ class WorkOrderFeedView(APIView):
 
     @extend_schema(
         operation_id="read_work_orders",
+        summary="Read the feed of work orders",
         description="The feed of work orders for the customer's own systems: each stands in it once, at its latest"
         " change. Begin without a cursor, go on with `Next`; one that changes meanwhile comes again. One that was"
         " moved out of the areas that you may read comes as `OrderNum` with the `Status` `gone`. A cursor from before"
         " a restore of the database is answered 400: then begin anew.",
         parameters=[FeedQuerySerializer],
-        responses=schema.answers(WorkOrderPageSerializer, 403),
+        responses=schema.answers(WorkOrderPageSerializer, "A page of the feed.", Code.FORBIDDEN),
     )
     def get(self, request: Request) -> Response:
         query = FeedQuerySerializer(data=request.query_params)
@@ -137,7 +142,7 @@ class WorkOrderFeedView(APIView):
                 after=wanted["cursor"] or None,
                 size=wanted["limit"],
                 modified_since=wanted["modified_since"],
-                status=wanted["status"],
+                status=wanted["status"] or "",
             )
         except feed.OtherEpoch:
             raise errors.InvalidRequest([("", OTHER_EPOCH)]) from None
@@ -150,9 +155,10 @@ class WorkOrderView(APIView):
 
     @extend_schema(
         operation_id="read_work_order",
+        summary="Read one work order",
         description="One work order with its body, slot, parts and history.",
         parameters=[schema.ORDER_NUM],
-        responses=schema.answers(WorkOrderSerializer, 403, 404),
+        responses=schema.answers(WorkOrderSerializer, "The work order.", Code.FORBIDDEN, Code.NOT_FOUND),
     )
     def get(self, request: Request, order_num: str) -> Response:
         visible = WorkOrder.objects.visible_to(self.reader)

@@ -11,7 +11,7 @@ import unicodedata
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.conf import settings
 from pydantic import (
@@ -37,6 +37,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, core
 
 from bookings import clock
 from bookings.models import ID_LENGTH
+from bookings.refusals import Code
 
 MAX_TEXT = 10_000
 MAX_ITEMS = 1_000
@@ -507,13 +508,25 @@ class Token(BaseModel):
     token: str
 
 
+Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+OrderStatus = Literal["booked", "cancelled"]
+RefusalReason = Literal["past", "notice", "cutoff", "horizon", "closed", "full", "margin"]  # offers.REFUSALS
+
+
+class OfferedPeriod(BaseModel):
+    """Instants in UTC."""
+
+    Start: Moment
+    End: Moment
+
+
 class Offer(BaseModel):
     """A period that can be booked. `ID` is stable; `Desc` is the period on the area's clock."""
 
     ID: str
     Desc: str
     Type: str
-    Period: dict[str, str]
+    Period: OfferedPeriod
 
 
 class SearchResponse(BaseModel):
@@ -544,7 +557,7 @@ class Place(BaseModel):
     TimeZone: str
     Worker: str
     Desc: str
-    Period: dict[str, str]
+    Period: OfferedPeriod
 
 
 class WorkOrderPart(BaseModel):
@@ -562,7 +575,7 @@ class WorkOrderPart(BaseModel):
 class WorkOrderEvent(BaseModel):
     """A line of the history. `Details` hold what was before and after."""
 
-    At: str
+    At: Moment
     Event: str
     By: str
     Via: str
@@ -580,9 +593,9 @@ class WorkOrder(BaseModel):
     OrderNum: str
     OriginalOrderNum: str
     RootOrderNum: str
-    Status: str
-    Created: str
-    Changed: str
+    Status: OrderStatus
+    Created: Moment
+    Changed: Moment
     Reviewed: str
     Cancelled: str
     CancelReason: str
@@ -598,7 +611,7 @@ class GoneWorkOrder(BaseModel):
     """A work order that was moved out of the areas that the reader may see. Its `Status` is `gone`."""
 
     OrderNum: str
-    Status: str
+    Status: Literal["gone"]
 
 
 class WorkOrderPage(BaseModel):
@@ -609,11 +622,39 @@ class WorkOrderPage(BaseModel):
     More: bool
 
 
+class Fault(BaseModel):
+    """One property that is wrong, and what is wrong with it."""
+
+    dataPath: str
+    message: str
+
+
+class ErrorParams(BaseModel):
+    """The values behind an error. `error` is always there; the others where the code has them."""
+
+    error: Code
+    errors: list[Fault] = Field([], description="invalid_request: what is wrong, the first 50 properties.")
+    error_count: int = Field(
+        0, description="invalid_request: how many properties are wrong, where it is more than one."
+    )
+    area: str = Field("", description="slot_not_found: the code of the service area in which it was looked for.")
+    reason: RefusalReason = Field("full", description="slot_unavailable: why.")
+    alternatives: list[Offer] = Field([], description="slot_unavailable: up to three next open periods.")
+    OrderNum: str = Field("", description="The booking that the order has, or had.")
+    Status: OrderStatus = Field("booked", description="already_booked, cancelled_meanwhile: of that booking.")
+    Period: OfferedPeriod | SkipJsonSchema[None] = Field(
+        None, description="already_booked, cancelled_meanwhile: where it stands."
+    )
+    limit: int = Field(0, description="too_large: the largest body that is taken, in bytes.")
+    seconds: int = Field(0, description="throttled: how long to wait.")
+    incident: str = Field("", description="server_error: the number of the incident; it is in the log, too.")
+
+
 class ErrorDetail(BaseModel):
-    """`params.error` is a stable word; `dataPath` is the JSON Pointer of the fault in the request, or empty."""
+    """`message` is for a technician; `dataPath` is the JSON Pointer of the fault in the request, or empty."""
 
     message: str
-    params: dict[str, Any]
+    params: ErrorParams
     dataPath: str
 
 

@@ -172,7 +172,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "POSTPROCESSING_HOOKS": [],
+    "POSTPROCESSING_HOOKS": ["bookings.schema.finish"],
+    "SERVERS": [{"url": "/", "description": "The service that this document came from."}],
 }
 UNFOLD = {
     "SITE_TITLE": "bookjob",

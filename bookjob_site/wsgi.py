@@ -13,11 +13,11 @@ pages = get_wsgi_application()
 from django.conf import settings  # noqa: E402  the settings exist only from here on
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 
-from bookings import errors, metrics, schema  # noqa: E402
+from bookings import metrics, schema  # noqa: E402
 from bookjob_site.postgresql.base import DatabaseWrapper  # noqa: E402
 
 DatabaseWrapper.gives_up = True
-metrics.begin(errors.STATUS_OF)
+metrics.begin()
 schema.published()  # before the first request
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.db import connection
+from django.test import Client
 
 from bookings import blackouts, offers
-from tests import helpers
+from tests import helpers, published
 from tests.environment import ROOT
 from tests.postgres import free_port
 
@@ -185,6 +186,22 @@ class Service:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(30)
+
+
+@pytest.fixture(autouse=True)
+def every_answer_is_as_published(monkeypatch):
+    """What the API answers to a test is what openapi.yaml promises of it."""
+    send = Client.request
+
+    def request(self, **environ):
+        answer = send(self, **environ)
+        if not answer.streaming:
+            published.check(
+                answer.request["REQUEST_METHOD"], answer.request["PATH_INFO"], answer.status_code, answer.content
+            )
+        return answer
+
+    monkeypatch.setattr(Client, "request", request)
 
 
 @pytest.fixture(autouse=True)

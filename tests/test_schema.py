@@ -1,12 +1,16 @@
 """The published schema is what the service does: requests made up from it, and from what it forbids (schemathesis)."""
 
+import copy
+import json
 from unittest import mock
 
+import jsonschema_rs
 import pytest
 import schemathesis
 import yaml
 from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -16,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from bookings import schema as published_schema
+from tests import published
 from tests.environment import ROOT
 from tests.helpers import at_once
 
@@ -112,3 +117,128 @@ def test_the_service_has_it_before_the_first_request(service):
     answers = at_once([lambda: service.request("GET", "/api/v1/schema")] * 69)
     assert {answer.status for answer in answers} == {200}
     assert len({answer.headers["etag"] for answer in answers}) == 1
+
+
+DOCUMENT = published.DOCUMENT
+OPERATIONS = [
+    (f"{method.upper()} {path}", operation)
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+]
+
+
+def test_it_is_valid_openapi():
+    assert [fault.message for fault in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+
+
+def faults_of_style(document):
+    """What a generator of clients, or its reader, would stumble over. No linter of APIs is a Python package."""
+    if not document.get("servers"):
+        yield "no servers"
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            place = f"{method} {path}"
+            yield from (
+                f"{place}: no {name}"
+                for name in ("operationId", "summary", "description", "tags", "security")
+                if name not in operation
+            )
+            for parameter in operation.get("parameters", []):
+                if not parameter.get("description") and "default" not in parameter["schema"]:
+                    yield f"{place}: {parameter['name']} is not described"
+            for status, answer in operation["responses"].items():
+                content = answer["content"]["application/json"]
+                if not answer.get("description"):
+                    yield f"{place}: {status} is not described"
+                if status >= "400" and not content.get("examples"):
+                    yield f"{place}: {status} has no example"
+            contents = [answer["content"]["application/json"] for answer in operation["responses"].values()]
+            if "requestBody" in operation:
+                contents.append(operation["requestBody"]["content"]["application/json"])
+            for content in contents:
+                for name, example in content.get("examples", {}).items():
+                    reference = content["schema"]["$ref"]
+                    if not published.validator(reference).is_valid(example["value"]):
+                        yield f"{place}: the example {name} is no {reference}"
+    for place, schema in schemas_in(document):
+        if "default" in schema and not jsonschema_rs.is_valid(
+            {**{key: value for key, value in schema.items() if key != "default"}, "components": document["components"]},
+            schema["default"],
+        ):
+            yield f"{place}: the default is outside of its own limits"
+        if schema.get("type") == "object" and not schema.keys() & {"properties", "additionalProperties"}:
+            yield f"{place}: an object of which nothing is known"
+
+
+def schemas_in(node, place="#"):
+    if isinstance(node, dict):
+        if node.keys() & {"type", "anyOf", "$ref", "enum", "default"} and not isinstance(node.get("type"), dict):
+            yield place, node
+        for key, inner in node.items():
+            if key not in ("examples", "example"):
+                yield from schemas_in(inner, f"{place}/{key}")
+    elif isinstance(node, list):
+        for index, inner in enumerate(node):
+            yield from schemas_in(inner, f"{place}/{index}")
+
+
+def test_it_has_what_a_generator_of_clients_needs():
+    assert list(faults_of_style(DOCUMENT)) == []
+
+
+def test_the_check_above_notices():
+    broken = copy.deepcopy(DOCUMENT)
+    del broken["servers"]
+    log_in = broken["paths"]["/api/v1/auth/token"]["post"]
+    del log_in["security"], log_in["summary"], log_in["responses"]["401"]["content"]["application/json"]["examples"]
+    feed = broken["paths"]["/api/v1/workorders"]["get"]["parameters"]
+    feed[0]["schema"]["default"] = ""
+    offer = broken["paths"]["/api/v1/appointments/search"]["post"]["responses"]["200"]["content"]["application/json"]
+    del offer["examples"]["OneOffer"]["value"]["TimeConstraints"][0]["Period"]["End"]
+    assert list(faults_of_style(broken)) == [
+        "no servers",
+        "post /api/v1/appointments/search: the example OneOffer is no #/components/schemas/SearchResponse",
+        "post /api/v1/auth/token: no summary",
+        "post /api/v1/auth/token: no security",
+        "post /api/v1/auth/token: 401 has no example",
+        "#/paths//api/v1/workorders/get/parameters/0/schema: the default is outside of its own limits",
+    ]
+
+
+@pytest.mark.parametrize(("name", "operation"), OPERATIONS)
+def test_each_operation_says_its_own_errors(name, operation):
+    """One without a body has no 413, and only a booking has the refusals of a slot."""
+    codes = {
+        code
+        for status, answer in operation["responses"].items()
+        if status >= "400"
+        for code in published.codes_of(answer)
+    }
+    always = {"invalid_request", "invalid_logon", "method_not_allowed", "throttled", "server_error", "unavailable"}
+    with_body = {"too_large", "unsupported_media_type"}
+    booking = {"slot_not_found", "slot_unavailable", "already_booked", "cancelled_meanwhile", "conflicting_duplicate"}
+    assert (
+        codes
+        == always
+        | {
+            "log_in": with_body,
+            "search_appointments": with_body,
+            "book_followup": with_body | booking,
+            "read_work_orders": {"forbidden"},
+            "read_work_order": {"forbidden", "not_found"},
+        }[operation["operationId"]]
+    )
+    assert operation["security"] == ([] if operation["operationId"] == "log_in" else [{"accessToken": []}])
+
+
+def test_an_answer_that_is_not_as_published_is_noticed():
+    good = {"code": 404, "detail": {"message": "x", "params": {"error": "not_found"}, "dataPath": ""}}
+    published.check("GET", "/api/v1/workorders/FU-1", 404, json.dumps(good).encode())
+    for wrong in (
+        good | {"code": 409},
+        good | {"detail": good["detail"] | {"params": {"error": "slot_not_found"}}},
+        good | {"detail": good["detail"] | {"params": {"error": "not_found", "other": 1}}},
+        good | {"detail": {"message": "x", "params": {"error": "not_found"}}},
+    ):
+        with pytest.raises(AssertionError):
+            published.check("GET", "/api/v1/workorders/FU-1", 404, json.dumps(wrong).encode())

@@ -127,8 +127,9 @@ class TestWhoMayAndHow:
     def test_other_methods(self):
         assert search({}, method="GET").status_code == 405
 
-    def test_a_trailing_slash_is_another_address(self):
-        assert search({}, path="/api/v1/appointments/search/").status_code == 404
+    def test_one_trailing_slash_is_no_part_of_the_address(self):
+        assert search({}, path="/api/v1/appointments/search/").status_code == 200
+        assert search({}, path="/api/v1/appointments/search//").status_code == 404
 
 
 class TestRulesOfTheSlot:
