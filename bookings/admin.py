@@ -422,7 +422,7 @@ class WorkOrderAdmin(DeskAdmin):
         due = work_order.parts_due_at
         if due is None:
             return two_lines(work_order.part_count or "-")
-        shown = due.astimezone(work_order.area.zone)
+        shown = calendars.local(due, work_order.area.zone)
         count, late = work_order.part_count, getattr(work_order, "late_count", 0)
         return two_lines(
             f"{late} of {count} late" if work_order.has_late_parts else count,

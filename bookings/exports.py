@@ -19,6 +19,7 @@ from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from xlsxwriter.worksheet import Worksheet
 
+from bookings import calendars
 from bookings.models import WorkOrder
 
 CHUNK = 2_000
@@ -101,7 +102,7 @@ def _cells(work_order: WorkOrder) -> list[Any]:
     area, slot = work_order.area, work_order.slot
 
     def local(instant: datetime | None) -> datetime | None:
-        return instant and instant.astimezone(area.zone).replace(tzinfo=None, second=0, microsecond=0)
+        return instant and calendars.local(instant, area.zone).replace(tzinfo=None, second=0, microsecond=0)
 
     start, end = slot.start.astimezone(area.zone), slot.end.astimezone(area.zone)
     return [

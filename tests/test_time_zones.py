@@ -54,7 +54,6 @@ class TestOneSource:
                 "bookings/refusal/",
                 "bookings/blackout/",
                 "bookings/servicearea/",
-                "board/",
             ):
                 supervisor.get(f"/admin/{page}", follow=True)
         asked = [query["sql"] for query in queries]

@@ -5,7 +5,10 @@ A migration that makes the table anew on SQLite, as adding most columns does, ha
 
 from importlib import import_module
 
+from django.core.management.base import CommandError
 from django.db import migrations, models
+
+from bookings import calendars
 
 history = import_module("bookings.migrations.0002_make_the_history_append_only")
 
@@ -37,7 +40,23 @@ CREATE TRIGGER slot_stays_in_place
         IS NOT (OLD.id, OLD.area_id, OLD.start, OLD."end", OLD.order_type, OLD.worker)
     BEGIN SELECT RAISE(ABORT, 'a slot never changes area, start, end, order type or worker'); END
 """
-SQLITE_BACK = "DROP TRIGGER slot_stays_in_place"
+SQLITE_BACK = "DROP TRIGGER IF EXISTS slot_stays_in_place"
+
+
+def refuse_zones_of_no_place(apps, schema_editor):
+    """Before anything is written: from here on the zone of each area is read, and has to have the form of a name."""
+    areas = apps.get_model("bookings", "ServiceArea").objects.using(schema_editor.connection.alias)
+    wrong = [
+        f"{code} ({zone})"
+        for code, zone in areas.order_by("pk").values_list("code", "time_zone")
+        if calendars.time_zone_problem(zone)
+    ]
+    if wrong:
+        raise CommandError(
+            f"These areas have a time zone of no place: {', '.join(wrong)}. Give each the zone of its place"
+            " (time_zone in bookings_servicearea, such as Europe/London) by SQL, then migrate again. Nothing was"
+            " changed."
+        )
 
 
 def guard(apps, schema_editor):
@@ -58,6 +77,7 @@ class Migration(migrations.Migration):
     dependencies = [("bookings", "0025_fit_the_tables_to_bookings")]
 
     operations = [
+        migrations.RunPython(refuse_zones_of_no_place, migrations.RunPython.noop),
         migrations.AddField(
             model_name="appointmentslot",
             name="utc_offset",

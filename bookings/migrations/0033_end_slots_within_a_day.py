@@ -27,7 +27,8 @@ class Migration(migrations.Migration):
     dependencies = [("bookings", "0032_name_areas_by_several_codes")]
 
     operations = [
-        migrations.RunPython(refuse_long_slots, migrations.RunPython.noop),
+        # Backwards, SQLite has made the table anew by here.
+        migrations.RunPython(refuse_long_slots, slots.guard_anew),
         online.AddConstraintOnline(
             "appointmentslot",
             models.CheckConstraint(
