@@ -103,7 +103,7 @@ def show_again(request: HttpRequest) -> bool:
     for name, value in parse_qsl(kept[1], keep_blank_values=True, max_num_fields=10_000):
         fields.appendlist(name, value)
     fields["do"] = "edit"
-    _ = request.FILES  # read while it is a GET: read later, it would begin the body, and so the fields, anew
+    _ = request.POST  # read while it is a GET: read later, it would begin the body, and so the fields, anew
     request.method, request.POST = "POST", fields  # type: ignore[assignment]
     messages.info(request, "This is what you typed before you logged in. Nothing was changed yet: send it again.")
     return True

@@ -366,6 +366,7 @@ class TestRoles:
         keys = [row.pk for row in rows]
         answer = client.post(desk.LIST, {"action": action, "_selected_action": keys})
         if action in ("csv", "xlsx"):
+            answer.close()
             is_file = answer.get("Content-Disposition", "").startswith("attachment")
             assert is_file == is_allowed
             return
