@@ -49,6 +49,11 @@ torture: .venv/dev
 openapi.yaml: .venv/run
 	SECRET_KEY=none $(BIN)/python manage.py spectacular --validate --fail-on-warn --file $@
 
+# A Python and a TypeScript client, generated from openapi.yaml, search, book, log in and read the feed.
+.PHONY: clients
+clients: .venv/dev
+	$(BIN)/python -m pytest -q -rs tests/test_clients.py
+
 # Pictures of the dispatch desk, in var/screenshots/.
 screenshots: .venv/dev
 	$(BIN)/python -m tests.screenshots

@@ -24,8 +24,8 @@ from tests.postgres import free_port
 SERVER = os.environ["DATABASE_URL"]  # of PostgreSQL, or empty
 
 # Files whose tests say nothing of a database: `make test` runs them on SQLite alone.
-ONCE = {"test_alerts", "test_check_contract", "test_container", "test_dependencies", "test_deploy", "test_first_run",
-        "test_readme", "test_run", "test_start"}  # fmt: skip
+ONCE = {"test_alerts", "test_check_contract", "test_clients", "test_container", "test_dependencies", "test_deploy",
+        "test_first_run", "test_readme", "test_run", "test_start"}  # fmt: skip
 # Files that wait for processes of their own rather than compute: not for `make check`.
 SLOW = {"test_browser", "test_calendars", "test_dependencies", "test_histories", "test_race_for_moves",
         "test_race_for_places", "test_seed_anything", "test_state_machine", "test_upgrades"}  # fmt: skip
