@@ -16,6 +16,11 @@ def with_query(path: str, query: Mapping[str, Any]) -> str:
     return f"{path}?{asked}" if asked else path
 
 
+def is_key(text: str) -> bool:
+    """Whether it can be the primary key of a row: both databases refuse a larger number as well as a word."""
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
 def list_of(model: str, **query: Any) -> str:
     """The list of one of our models in the admin, with these filters."""
     return with_query(reverse(f"admin:bookings_{model}_changelist"), query)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -130,6 +131,11 @@ class WorkOrderChangeList(DeskChangeList):
             row.late_count = late.get(row.pk, 0)
 
 
+def check_keys(*keys: str) -> None:
+    if not all(map(addresses.is_key, keys)):
+        raise Http404
+
+
 class DeskList:
     """What all lists share. Each word of a search is a condition of the statement; a thousand are more than SQLite
     takes. A page that is there no longer is the last one."""
@@ -141,6 +147,15 @@ class DeskList:
         self_shown = kept.show_again(request)
         request.is_shown_again = self_shown  # type: ignore[attr-defined]
         return super().changeform_view(request, *arguments, **options)  # type: ignore[misc,no-any-return]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """For all pages of a row. Of one that is gone Django tells; what can be no primary key is no address."""
+        check_keys(object_id)
+        return super().get_object(request, object_id, from_field)  # type: ignore[misc]
+
+    def response_action(self, request: HttpRequest, *arguments: Any, **options: Any) -> Any:
+        check_keys(*request.POST.getlist(ACTION_CHECKBOX_NAME))
+        return super().response_action(request, *arguments, **options)  # type: ignore[misc]
 
     def get_form(self, request: HttpRequest, *arguments: Any, **options: Any) -> Any:
         form = super().get_form(request, *arguments, **options)  # type: ignore[misc]

@@ -6,6 +6,6 @@ class BookingsConfig(AppConfig):
     name = "bookings"
 
     def ready(self) -> None:
-        from bookings import installation  # models can be imported only now
+        from bookings import installation, integers  # noqa: F401  models can be imported only now
 
         checks.register(installation.check, checks.Tags.database)

@@ -268,7 +268,7 @@ def _read_chosen(text: str) -> dict[int, int]:
     return {
         int(key): int(version)
         for key, _, version in pairs
-        if key.isdecimal() and version.isdecimal() and len(key) < 19 and len(version) < 10
+        if addresses.is_key(key) and addresses.is_key(version) and len(version) < 10
     }
 
 

@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from bookings import calendars, offers
+from bookings import addresses, calendars, offers
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
 
 # Nobody turns more pages than that; a filter or a search leads further. It bounds what a count can cost.
@@ -371,7 +371,7 @@ class WindowFilter(HiddenFilter):
     def slot(self) -> AppointmentSlot | None:
         key = self.value()
         slots = AppointmentSlot.objects.visible_to(self.request.user).select_related("area")
-        return slots.filter(pk=int(key)).first() if key.isdecimal() and len(key) < 19 else None
+        return slots.filter(pk=int(key)).first() if addresses.is_key(key) else None
 
     def text(self) -> str:
         return f"{self.slot.area.name}, {self.slot}" if self.slot else ""

@@ -1,0 +1,82 @@
+"""Addresses and forms of the admin with keys that can be none: 404, never 500, for every class that is registered."""
+
+import re
+
+import pytest
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.models import User
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+ODD = ["Infinity", "NaN", "1e999", "9" * 30, "9" * 5000, "-1", "_0A", "%00", "٣", "1_0", "1.0", "True", "x"]
+CLASSES = [pytest.param(model, id=model.__name__) for model in admin.site._registry]
+
+
+@pytest.fixture
+def boss(db):
+    return User.objects.create_superuser("boss", password="x")
+
+
+@pytest.fixture
+def pages(boss):
+    client = Client(raise_request_exception=False)
+    client.force_login(boss)
+    return client
+
+
+def name_of(model, page: str) -> str:
+    return f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
+
+
+@pytest.mark.parametrize("model", CLASSES)
+def test_every_page_of_a_row(pages, model):
+    tried = 0
+    for pattern in admin.site._registry[model].get_urls():
+        if pattern.name is None or not re.search(r"<(path:object_id|id)>", str(pattern.pattern)):
+            continue
+        for key in ODD:
+            address = reverse(f"admin:{pattern.name}", args=[key])
+            for call in (pages.get, pages.post):
+                assert call(address).status_code in {404, 403, 405}, (call, address)
+                tried += 1
+    assert tried >= 2 * len(ODD)
+
+
+@pytest.mark.parametrize("model", CLASSES)
+def test_every_action_of_a_list(pages, boss, model):
+    request = RequestFactory().get("/")
+    request.user = boss
+    for action in admin.site._registry[model].get_actions(request):
+        for key in ODD:
+            data = {"action": action, ACTION_CHECKBOX_NAME: ["1", key], "index": 0}
+            assert pages.post(reverse(name_of(model, "changelist")), data).status_code == 404, (action, key)
+
+
+@pytest.mark.parametrize("model", CLASSES)
+def test_every_filter_of_a_list(pages, model):
+    for name in ("id", "pk", "id__in", "pk__in", "id__gt", "area", "area__id__exact", "slot", "p", "o", "q"):
+        for key in ODD:
+            answer = pages.get(reverse(name_of(model, "changelist")), {name: key})
+            assert answer.status_code in {200, 302}, (name, key)
+
+
+@pytest.mark.parametrize("model", CLASSES)
+def test_every_choice_of_a_form(pages, boss, model):
+    """What a page lets choose from rows is refused beside the field."""
+    request = RequestFactory().get("/")
+    request.user = boss
+    registered = admin.site._registry[model]
+    if not registered.has_add_permission(request):
+        return
+    fields = registered.get_form(request)().fields
+    chosen = [name for name, field in fields.items() if isinstance(field, forms.ModelChoiceField)]
+    for key in ODD:
+        answer = pages.post(reverse(name_of(model, "add")), dict.fromkeys(chosen, key))
+        assert answer.status_code == 200, key
+
+
+def test_a_row_that_is_gone_is_told_of(pages):
+    answer = pages.get("/admin/auth/group/999/change/", follow=True)
+    assert "doesn’t exist. Perhaps it was deleted?" in answer.content.decode()
