@@ -4,6 +4,7 @@ import gc
 import os
 from typing import Any
 
+from bookings import drain
 from bookjob_site import environment
 
 # What is wrong in there is told with all the rest, when the settings are loaded.
@@ -28,6 +29,7 @@ logger_class = "bookjob_site.worker.Lines"
 
 def when_ready(server: Any) -> None:
     """Before the workers are forked: what was loaded stays for good, so no collection looks at it (or copies it)."""
+    drain.stop_after(server, environment.value("BOOKJOB_DRAIN_SECONDS"))
     gc.collect()
     gc.freeze()
     # Django REST framework leaves a cycle with each request, which holds its body: rarely enough to cost nothing, often

@@ -28,8 +28,25 @@ def warnings() -> list[str]:
     return found
 
 
+def encoding_problem(encoding: str) -> str:
+    """Why a database of PostgreSQL's with this encoding cannot keep every text, or an empty text."""
+    return "" if encoding == "UTF8" else f"database encoded in {encoding}, not UTF8: see docs/databases.md"
+
+
 def check(*, databases: Sequence[str] | None = None, **options: Any) -> list[CheckMessage]:
-    """Django's check of the database; silent before the first `migrate`, when there is nothing to compare with."""
-    if "default" not in (databases or ()) or ServiceArea._meta.db_table not in connection.introspection.table_names():
+    """Django's check of the database. Before the first `migrate` there is only the encoding to look at."""
+    if "default" not in (databases or ()):
+        return []
+    if problem := _encoding_problem():
+        return [Error(problem, id="bookjob.E002")]
+    if ServiceArea._meta.db_table not in connection.introspection.table_names():
         return []
     return [Error(text, id="bookjob.E001") for text in warnings()]
+
+
+def _encoding_problem() -> str:
+    if connection.vendor != "postgresql":
+        return ""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_encoding")
+        return encoding_problem(cursor.fetchone()[0])

@@ -21,6 +21,7 @@ import yaml
 from django.test import Client
 
 from bookings import authentication
+from bookjob_site import environment
 from tests.conftest import SERVER
 from tests.environment import ROOT
 from tests.helpers import path_of
@@ -89,7 +90,12 @@ def test_the_table_of_time_limits_says_what_is_set_and_each_waits_for_the_next()
     )
     assert real["keepalive_timeout"] < real["keepalive"]
     unit = (DEPLOY / "bookjob.service").read_text()
-    assert int(re.search(r"TimeoutStopSec=(\d+)", unit)[1]) > real["graceful_timeout"]
+    with pytest.raises(ValueError, match="301"):
+        environment.BY_NAME["BOOKJOB_DRAIN_SECONDS"].convert("301")
+    assert int(re.search(r"TimeoutStopSec=(\d+)", unit)[1]) > 300 + real["graceful_timeout"]
+    assert "KillMode=mixed" in unit  # SIGTERM to each worker at once would be no drain
+    compose = (ROOT / "compose.yaml").read_text()
+    assert f"stop_grace_period: {re.search(r'TimeoutStopSec=(.*)', unit)[1]}s" in compose
     assert f"systemd waits {re.search(r'TimeoutStopSec=(.*)', unit)[1]} s" in text
 
 

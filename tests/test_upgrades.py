@@ -18,7 +18,7 @@ from django.db.migrations import RunPython
 from django.db.migrations.loader import MigrationLoader
 
 from bookings import authentication, online
-from bookings.health import _known_migrations
+from bookings.readiness import known_migrations
 from tests.conftest import SERVER, Service, manage
 from tests.environment import ROOT
 
@@ -31,7 +31,7 @@ BEFORE_THE_FIRST_RELEASE = {
     "0015_index_closed_slots_and_parts": "makes indexes inside of its transaction",
     "0020_describe_the_supply": "makes indexes and a constraint inside of its transaction",
 }
-*_, PREVIOUS, LAST = sorted(name for app, name in _known_migrations() if app == "bookings")
+*_, PREVIOUS, LAST = sorted(name for app, name in known_migrations() if app == "bookings")
 
 
 def lint(database, *ignored, **more):
