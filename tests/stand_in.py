@@ -437,3 +437,100 @@ def instant(text):
 def instant_or_none(text):
     with contextlib.suppress(ValueError):
         return instant(text)
+
+
+def chunks(*sizes_and_data):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"".join(b"%s\r\n%s\r\n" % pair for pair in sizes_and_data)
+
+
+def whole(content, status=b"200 OK"):
+    length = b"Content-Length: %d\r\n" % len(content)
+    return b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n%s\r\n%s" % (status, length, content)
+
+
+def offering(*periods):
+    offers = [{"Desc": "x", "Type": "", "Period": {"Start": start, "End": end}} for start, end in periods]
+    return whole(json.dumps({"StatusMsg": "", "TimeConstraints": offers}).encode())
+
+
+EMPTY = b'{"StatusMsg": "", "TimeConstraints": []}'
+OFFERED = ("2999-12-31T21:00:00.000Z", "2999-12-31T23:00:00.000Z")
+DRIP, SILENCE = b"a byte", b"nothing"
+# name -> (what is sent first, what is sent again and again after it, words of the verdict on the first search)
+HOSTILE = {
+    "chunk_of_minus_one": (chunks((b"-1", EMPTY)), b" " * 65536, "a chunk of the size '-1'"),
+    "chunk_of_minus_five": (chunks((b"-5", EMPTY)), b"", "a chunk of the size '-5'"),
+    "chunk_of_plus": (chunks((b"+28", EMPTY)), b"", "a chunk of the size '+28'"),
+    "chunk_of_underscores": (chunks((b"2_8", EMPTY)), b"", "a chunk of the size '2_8'"),
+    "chunk_of_nothing": (chunks((b"", EMPTY)), b"", "a chunk of the size ''"),
+    "chunk_of_a_terabyte": (chunks((b"fffffffffff", EMPTY)), b" " * 65536, "is larger than"),
+    "chunk_cut_off": (chunks((b"ff", EMPTY)), b"", "ends within a chunk"),
+    "chunk_longer_than_said": (chunks((b"2", EMPTY)), b"", "ends within a chunk"),
+    "endless_chunks": (chunks(), b"400\r\n%s\r\n" % (b" " * 1024) * 64, "is larger than"),
+    "endless_chunk_extension": (chunks(), b"5;" + b"x" * 65536, "a chunk of the size"),
+    "endless_100_continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 4096, "is larger than"),
+    "endless_body": (b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65536, "is larger than"),
+    "endless_header": (b"HTTP/1.1 200 OK\r\nX: ", b"x" * 65536, "header line"),
+    "endless_headers": (b"HTTP/1.1 200 OK\r\n", b"X: x\r\n" * 64, "headers"),
+    "endless_status_line": (b"", b"x" * 65536, "status line"),
+    "length_of_a_terabyte": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n",
+        b" " * 65536,
+        "is larger than",
+    ),
+    "length_below_zero": (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n" + EMPTY, b"", "200"),
+    "a_byte_now_and_then": (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", DRIP, "not there in time"),
+    "a_header_byte_now_and_then": (b"HTTP/1.1 200 OK\r\nX: ", DRIP, "not there in time"),
+    "nothing": (b"", b"", "no answer"),
+    "silence": (b"", SILENCE, "not there in time"),
+    "no_http": (b"220 mail.example.org ESMTP\r\n", b"", "no answer"),
+    "status_of_words": (b"HTTP/1.1 two hundred\r\n\r\n", b"", "no answer"),
+    "no_utf_8": (whole(b"\xff\xfe\x00"), b"", "is no JSON"),
+    "nested_deep": (whole(b"[" * 500_000), b"", "is no JSON"),
+    "number_of_many_digits": (whole(b"1" * 50_000), b"", "is no JSON"),
+    "offers_in_the_year_9999": (
+        offering(("9999-12-31T23:00:00.000Z", "9999-12-31T23:59:59.999Z")),
+        b"",
+        "not a UTC instant",
+    ),
+    "offers_in_the_year_1": (offering(("0001-01-01T00:00:00.000Z",) * 2), b"", "not a UTC instant"),
+    "offers_in_the_last_year": (offering(OFFERED), b"", "200"),
+    "offers_in_great_number": (offering(*[OFFERED] * 60_000), b"", "60000 periods"),
+    "many_selects": (whole(b'"%s"' % (b"SELECT " * 500_000)), b"", "is no JSON object"),
+    "many_lines": (whole(b'"%s"' % (b"\n" * 4_000_000)), b"", "is no JSON"),
+    "large_error": (whole(b'{"code": 500, "x": "%s"}' % (b"x" * 200_000), b"500 X"), b"", "500 came back"),
+    "a_surrogate": (whole(b'{"OrderNum": "\\ud800", "StatusMsg": ["\\ud800"]}'), b"", "StatusMsg"),
+}
+
+
+class Hostile(StandIn):
+    """Answers requests whose path holds `where` with one of HOSTILE, for as long as the caller listens."""
+
+    def __init__(self, name, where=""):
+        super().__init__()
+        self.first, self.again, _ = HOSTILE[name]
+        self.where, self.ended = where, threading.Event()
+
+    def __exit__(self, *_):
+        self.ended.set()
+        super().__exit__()
+
+    def answer(self, handler):
+        if self.where not in handler.path:
+            super().answer(handler)
+            return
+        handler.close_connection = True
+        handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        with contextlib.suppress(OSError):
+            self.harass(handler.connection)
+
+    def harass(self, connection):
+        connection.sendall(self.first)
+        if self.again == DRIP:
+            while not self.ended.wait(0.01):
+                connection.sendall(b" ")
+        elif self.again == SILENCE:
+            self.ended.wait()
+        while self.again and not self.ended.is_set():
+            connection.sendall(self.again)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import jwt
 import pytest
@@ -18,7 +19,7 @@ from bookings.conformance.plan import Plan
 from tests import helpers, stand_in
 from tests.environment import ROOT
 from tests.postgres import free_port
-from tests.stand_in import FAULTS, PLACES, StandIn
+from tests.stand_in import DRIP, FAULTS, HOSTILE, PLACES, SILENCE, Hostile, StandIn
 
 CALLERS = 5
 
@@ -116,6 +117,38 @@ class TestTheChecks:
             run = run_against(wrong)
         assert "search_answers" in of(run, kit.FAIL) | of(run, kit.PASS)
         assert of(run, kit.FAIL)
+
+
+class TestHostileBackEnds:
+    """Whatever comes back, each check ends with a verdict, in bounded time and memory."""
+
+    @pytest.mark.parametrize(
+        ("name", "where"),
+        [(name, "search") for name in HOSTILE]
+        + [(name, "followup") for name in HOSTILE if not name.startswith(("endless", "offers"))],
+    )
+    def test_each_call_has_a_deadline_and_a_size(self, name, where):
+        _, again, words = HOSTILE[name]
+        seconds = 0.5 if again in (DRIP, SILENCE) else 30
+        with Hostile(name, where) as hostile:
+            run = kit.Run(Implementation(hostile.url, token(), timeout=seconds), Plan(callers=2))
+            tracemalloc.start()
+            try:
+                report = "\n".join(map(str, run.checks()))
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+        assert len(run.results) == len(kit.CHECKS)
+        if where == "search":
+            assert words in report, report
+        assert of(run, kit.FAIL) or words == "200", report
+        assert peak < 200 * 1024 * 1024
+
+    def test_an_error_is_not_longer_than_the_contract_allows(self):
+        with Hostile("large_error", "followup") as hostile:
+            run = run_against(hostile)
+        why = next(result.why for result in run.results if result.name == "error_bodies")
+        assert why.startswith("in wrong_method, the body is larger than 65536 characters;")
 
 
 def check_contract(*arguments, **options):

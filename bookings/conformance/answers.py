@@ -11,6 +11,9 @@ from bookings.conformance.client import Answer
 
 UTC_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 MAX_EXCERPT = 300
+MAX_OFFERS = 5_000  # more is no list to choose from
+MAX_ERROR = 64 * 1024  # contract, section 2
+YEARS = range(1900, 3000)  # contract, section 5: an instant outside of them is none
 
 
 class Failed(Exception):
@@ -51,6 +54,8 @@ def offers_in(answer: Answer) -> list[Offer]:
     constraints = document.get("TimeConstraints")
     if not isinstance(constraints, list):
         raise Failed("TimeConstraints is no list")
+    if len(constraints) > MAX_OFFERS:
+        raise Failed(f"{len(constraints)} periods are offered, more than anyone can choose from")
     return [_read_offer(constraint, f"TimeConstraints[{index}]") for index, constraint in enumerate(constraints)]
 
 
@@ -72,6 +77,8 @@ def _read_offer(constraint: Any, place: str) -> Offer:
             if not (isinstance(text, str) and UTC_INSTANT.fullmatch(text)):
                 raise ValueError(text)
             instants.append(read_instant(text))
+            if instants[-1].year not in YEARS:
+                raise ValueError(text)
         except ValueError:
             raise Failed(
                 f"{place}.Period.{name} is {short(str(text))}, not a UTC instant such as 2026-12-04T13:00:00.000Z"
@@ -115,6 +122,8 @@ def must_be_same(answer: Answer, first: Answer) -> None:
 
 def error_fault(answer: Answer, documented_statuses_only: bool) -> str:
     """What is wrong with an error body (contract, section 2), or an empty text."""
+    if len(answer.text) > MAX_ERROR:
+        return f"the body is larger than {MAX_ERROR} characters"
     try:
         document = answer.document
     except ValueError:
@@ -160,7 +169,7 @@ def excerpt(answer: Answer) -> str:
 
 
 def short(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(text[: 10 * MAX_EXCERPT].split())
     return text if len(text) <= MAX_EXCERPT else f"{text[:MAX_EXCERPT]}…"
 
 

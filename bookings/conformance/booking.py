@@ -35,7 +35,9 @@ from bookings.conformance.searching import BAD_TOKENS
 REFUSED = {400, 404, 405, 409, 410, 413, 415}
 BUSY = {429, 503}
 # What an answer to a caller never holds.
-INNER_DETAILS = re.compile(r"Traceback \(most recent|<html|<!doctype|\n\s+at [\w.$]+\(|\bSELECT .+ FROM\b", re.I)
+INNER_DETAILS = re.compile(
+    r"Traceback \(most recent|<html|<!doctype|\n[ \t]{1,40}at [\w.$]{1,200}\(|\bSELECT .{1,500} FROM\b", re.I
+)
 
 
 # --- The booking ---------------------------------------------------------------------------------------------

@@ -7,10 +7,13 @@ ServiceMobility documents none, and every call has a connection of its own.
 import base64
 import contextlib
 import http.client
+import io
 import json
+import re
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,9 +22,47 @@ from urllib.parse import quote, urlsplit
 T = TypeVar("T")
 
 JSON = "application/json"
-# More than any answer of the two interfaces; the rest of an endless one is not read.
+# More than any answer of the two interfaces, all of HTTP counted. An endless one is cut off there.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*(;.*)?\r?\n")
 MAX_WORD = 60
+
+
+class Unfit(Exception):
+    """The answer is no HTTP, too large, or too slow; the text says which."""
+
+
+class Received(io.RawIOBase):
+    """What comes out of a socket, until the deadline and up to MAX_ANSWER_BYTES, whatever the peer sends."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self.sock, self.deadline, self.left = sock, deadline, MAX_ANSWER_BYTES
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """As http.client.HTTPResponse wants it."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self.left <= 0:
+            raise Unfit(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+        self.sock.settimeout(seconds_until(self.deadline))
+        try:
+            count = self.sock.recv_into(memoryview(buffer)[: self.left])
+        except TimeoutError:
+            raise Unfit("the answer was not there in time") from None
+        self.left -= count
+        return count
+
+
+def seconds_until(deadline: float) -> float:
+    """Raises Unfit where it is over."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise Unfit("the answer was not there in time")
+    return left
 
 
 @dataclass(frozen=True)
@@ -58,7 +99,7 @@ class Implementation:
     token: str
     search_path: str = "appointments/search"
     book_path: str = "workorders/{0}/followup"
-    timeout: float = 30  # seconds for each step of a call
+    timeout: float = 30  # seconds for a whole call
 
     def connect(self) -> http.client.HTTPConnection:
         """An open connection. Raises OSError, or UnicodeError for a host name that cannot be one."""
@@ -82,19 +123,41 @@ class Implementation:
         """Texts and bytes are sent as they are, everything else as JSON."""
         content = body if isinstance(body, str | bytes) else json.dumps(body, ensure_ascii=False)
         target = f"{urlsplit(self.url).path.rstrip('/')}/{path.lstrip('/')}"
+        deadline = time.monotonic() + self.timeout
         try:
             with contextlib.closing(self.connect()) as connection:
+                connection.sock.settimeout(seconds_until(deadline))
                 connection.request(
                     method,
                     target,
                     content.encode() if isinstance(content, str) else content,
                     headers or self.headers(self.token),
                 )
-                response = connection.getresponse()
-                text = response.read(MAX_ANSWER_BYTES).decode(errors="replace")
-                return Answer(response.status, response.getheader("Content-Type", ""), text)
-        except (OSError, http.client.HTTPException, UnicodeError) as fault:
+                response = http.client.HTTPResponse(Received(connection.sock, deadline), method=method)  # type: ignore[arg-type]
+                with contextlib.closing(response):
+                    response.begin()
+                    content = b"".join(_chunks(response.fp)) if response.chunked else response.read(MAX_ANSWER_BYTES)
+                    text = content.decode(errors="replace")
+                    return Answer(response.status, response.getheader("Content-Type", ""), text)
+        except (OSError, http.client.HTTPException, UnicodeError, Unfit) as fault:
             return Answer(0, "", str(fault) or type(fault).__name__)
+
+
+def _chunks(lines: io.BufferedReader) -> Iterator[bytes]:
+    """The body of an answer in chunks (RFC 9112, section 7.1). http.client reads sizes such as -1 as it likes."""
+    while True:
+        line = lines.readline(1000)
+        if not CHUNK_SIZE.fullmatch(line):
+            raise Unfit(f"the answer has a chunk of the size {line[:MAX_WORD].decode(errors='replace').strip()!r}")
+        size = int(line.partition(b";")[0], 16)
+        if not size:
+            return  # what follows, if anything does, are headers
+        if size > MAX_ANSWER_BYTES:
+            raise Unfit(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+        chunk = lines.read(size)
+        if len(chunk) < size or lines.readline(3).strip():
+            raise Unfit("the answer ends within a chunk")
+        yield chunk
 
 
 def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:

@@ -11,7 +11,16 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from bookings.conformance.answers import Failed, Offer, excerpt, offers_in, order_num_in, period_text, summary
+from bookings.conformance.answers import (
+    MAX_ERROR,
+    Failed,
+    Offer,
+    excerpt,
+    offers_in,
+    order_num_in,
+    period_text,
+    summary,
+)
 from bookings.conformance.client import Answer, Implementation
 from bookings.conformance.plan import Plan
 
@@ -90,7 +99,8 @@ class Run:
     def heard(self, check: str, answer: Answer) -> Answer:
         """Keep what came back for a check, without the token: a part of it might be shown later."""
         answer = replace(answer, text=self.without_token(answer.text))
-        self.exchanges.append(Exchange(check, answer))
+        # Of a long one the beginning: a run has hundreds.
+        self.exchanges.append(Exchange(check, replace(answer, text=answer.text[: MAX_ERROR + 1])))
         return answer
 
     def without_token(self, text: str) -> str:

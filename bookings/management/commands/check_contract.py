@@ -66,7 +66,7 @@ class Command(BaseCommand):
         parser.add_argument("--skip", default="", metavar="a,b", help="checks to leave out, by name")
         parser.add_argument("--search-path", default=Implementation.search_path, metavar="PATH", help="(%(default)s)")
         parser.add_argument("--book-path", default=Implementation.book_path, metavar="PATH", help="(%(default)s)")
-        parser.add_argument("--timeout", type=float, default=30, metavar="SECONDS", help="for an answer (30)")
+        parser.add_argument("--timeout", type=float, default=30, metavar="SECONDS", help="for a whole call (30)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         target, plan, report = read_target(options), read_plan(options), options["report"]
