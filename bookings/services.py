@@ -537,7 +537,7 @@ def _in_time(slot: AppointmentSlot, now: datetime) -> sql.Statement:
     The rules alone would not do: it does not look at them again where whatever held the slot left it as it was.
     """
     since = "clock_timestamp() - statement_timestamp()"
-    return f"1 / CASE WHEN %s + ({since}) < %s THEN 1 ELSE 0 END", [now, offers.last_moment(slot, slot.area)]
+    return f"1 / CASE WHEN CAST(%s AS timestamptz) + ({since}) < %s THEN 1 ELSE 0 END", [now, offers.last_moment(slot, slot.area)]
 
 
 def _was_late(fault: DatabaseError) -> bool:
@@ -566,19 +566,19 @@ def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, bod
     """Staff see what was refused. Where this cannot be written, the refusal is answered all the same."""
     if refusal.error == "unavailable":
         return
-    period = next((constraint.period for constraint in job.time_constraints), None)
+    named = choices.read(job)
     try:
         Refusal.objects.create(
             at=timezone.now(),
             error=refusal.error,
             message=refusal.message,
             original_order=order,
-            area=offers.find_area(job, area_id=choices.area_id_of(choices.read(job))),
+            area=offers.find_area(job, area_id=choices.area_id_of(named)),
             caller=caller,
             request_id=origin.current.get().request_id,
             body=body,
-            visit_start=period.start if period else None,
-            visit_end=period.end if period else None,
+            visit_start=named[0].start if named else None,
+            visit_end=named[0].end if named else None,
             order_type=job.order_type,
         )
     except DatabaseError:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bookings import offers
 from bookings.models import Refusal
 from tests import desk, helpers
 
@@ -26,6 +27,28 @@ def test_it_keeps_what_was_refused():
     assert '"Zo' in refusal.body
     assert (refusal.visit_start, refusal.visit_end) == (helpers.START, helpers.END)
     assert (refusal.area.code, refusal.order_type, refusal.error) == ("LEEDS", "REPAIR", "slot_not_found")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"TimeConstraints": [], "Period": {"Start": "2026-12-04T13:00:00Z", "End": "2026-12-04T15:00:00Z"}},
+        {
+            "TimeConstraints": [],
+            "PlannedStartDate": "2026-12-04T13:00:00Z",
+            "PlannedEndDate": "2026-12-04T15:00:00Z",
+        },
+        "ID",
+    ],
+)
+def test_it_keeps_the_period_wherever_it_was_named(named):
+    slot = helpers.make_slot(capacity=1, booked=1)
+    if named == "ID":
+        named = {"TimeConstraints": [{"ID": offers.offer_id(slot.area_id, slot.start, slot.end)}]}
+    with helpers.clock_stands_at():
+        helpers.post("WO-1", helpers.booking(**named))
+    refusal = Refusal.objects.get()
+    assert (refusal.visit_start, refusal.visit_end) == (helpers.START, helpers.END)
 
 
 def test_it_is_found_whatever_the_case():
