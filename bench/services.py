@@ -37,6 +37,7 @@ def environment(database_url: str) -> dict[str, str]:
             "BOOKJOB_JWT_KEYS": f"bench:{world.KEY} old:{'x' * 40}",
             "BOOKJOB_CALLER_LIMIT": "0",
             "BOOKJOB_ADDRESS_LIMIT": "0",
+            "WEB_CONCURRENCY": "2",  # gunicorn itself reads it first, and takes no empty one
         }
     )
 
