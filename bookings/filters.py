@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from bookings import addresses, calendars, offers
+from bookings import addresses, calendars, clock, offers
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
 
 # Nobody turns more pages than that; a filter or a search leads further. It bounds what a count can cost.
@@ -56,7 +56,7 @@ def count_text(count: int) -> str:
 def read_day(text: str | None) -> date | None:
     """A day such as 2026-12-04 of the years in which anybody plans; the weeks around it exist, too."""
     try:
-        day = date.fromisoformat(text or "")
+        day = clock.read_day(text or "")
     except ValueError:
         return None
     return day if calendars.FIRST_YEAR <= day.year <= calendars.LAST_YEAR else None

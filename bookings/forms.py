@@ -283,10 +283,8 @@ class BlackoutForm(forms.Form):
         worker = cleaned.get("worker")
         if worker and not workers.is_known(worker):
             # A blackout for a misspelt name closes nothing. Named are only people whom this person may see.
-            visible = AppointmentSlot.objects.visible_to(self.request.user).exclude(worker="").order_by("worker")
-            near = workers.nearest(worker, visible.values_list("worker", flat=True).distinct())
-            hint = f"Did you mean {' or '.join(near)}?" if near else "Check the name."
-            self.add_error("worker", f"There is no worker {worker!r}. {hint}")
+            visible = AppointmentSlot.objects.visible_to(self.request.user)
+            self.add_error("worker", workers.unknown("worker", worker, workers.names(visible)))
         return cleaned
 
     def _moment(self, name: str, clock: time | None) -> datetime:

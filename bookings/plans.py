@@ -16,9 +16,8 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
-from bookings import calendars, csv_files
-from bookings.calendars import DAY_MINUTES, WEEKDAYS, Hours, Period
-from bookings.calendars import MAX_CAPACITY as MAX_CAPACITY
+from bookings import calendars, clock, csv_files
+from bookings.calendars import DAY_MINUTES, MAX_CAPACITY, WEEKDAYS, Hours, Period
 from bookings.models import ID_LENGTH, ServiceArea
 
 MAX_DAYS = 3_660
@@ -392,7 +391,7 @@ def _day(value: Any) -> date:
         day = value
     else:
         try:
-            day = date.fromisoformat(str(value).strip())
+            day = clock.read_day(str(value))
         except ValueError:
             raise ValueError(f"{value!s} is not a date such as 2026-12-01.") from None
     calendars.check_year(day)

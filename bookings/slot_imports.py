@@ -353,7 +353,7 @@ def write(rows: Sequence[Row], *, by: str) -> list[tuple[int, Outcome, str]]:
     _leave(plan, targets, now, by)
     _update([target for target in targets if target.at], now, by)
     if new := [_wanted(target) for target in targets if not target.at]:
-        supply._insert(new, by)
+        supply.insert(new, by)
     return [
         (row.line, "refused", plan.refused[row.line])
         if row.line in plan.refused

@@ -24,7 +24,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from bookings import blackouts, origin
+from bookings import blackouts, origin, workers
 from bookings.blackouts import covering
 from bookings.calendars import Diary, Period, moment_of, utc_offset
 from bookings.models import AppointmentSlot, AreaCode, Blackout, HistoryEntry, ServiceArea
@@ -232,7 +232,7 @@ def new_spellings(template: Template) -> list[tuple[str, str]]:
     new = [worker for worker in named if not AppointmentSlot.objects.filter(worker=worker).exists()]
     if not new:
         return []
-    known = AppointmentSlot.objects.exclude(worker="").order_by("worker").values_list("worker", flat=True).distinct()
+    known = workers.names(AppointmentSlot.objects.all())
     like: dict[str, str] = {}
     for worker in chain(known, named):
         like.setdefault(fold(worker), worker)
@@ -339,7 +339,7 @@ def _write(piece: Piece, now: datetime, by: str, resize: bool) -> Outcome:
         AppointmentSlot.objects.filter(pk__in=gone).update(is_withdrawn=True)
         record_each(gone, HistoryEntry.Event.CLOSED, at=at, by=by, reason="The plan has it no longer.")
     if changes.new:
-        _insert(changes.new, by)
+        insert(changes.new, by)
     if changes.reopened:
         AppointmentSlot.objects.filter(pk__in=changes.reopened).update(is_withdrawn=False, source=PLAN)
         record_each(changes.reopened, HistoryEntry.Event.OPENED, at=at, by=by, reason="The plan has it again.")
@@ -438,7 +438,7 @@ COLUMNS = [
 ]
 
 
-def _insert(new: Sequence[Wanted], by: str) -> None:
+def insert(new: Sequence[Wanted], by: str) -> None:
     """Write new slots and their history in one go. What somebody wrote past the lock at this moment stays as it is."""
     areas = {slot.area.pk for slot in new}
     in_force: dict[int, list[Blackout]] = defaultdict(list)

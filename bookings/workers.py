@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
 
 from bookings.models import AppointmentSlot
 from bookings.plans import fold
@@ -18,12 +19,14 @@ def is_known(worker: str) -> bool:
     return get_user_model().objects.filter(username=worker, is_active=True).exists()
 
 
-def near_names(worker: str) -> list[str]:
-    """Workers with slots whose names are like this one, the nearest first."""
-    names = AppointmentSlot.objects.exclude(worker="").order_by("worker").values_list("worker", flat=True).distinct()
-    return nearest(worker, names)
+def names(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlot, str]:
+    """The workers of these slots, each once."""
+    return slots.exclude(worker="").order_by("worker").values_list("worker", flat=True).distinct()
 
 
-def nearest(name: str, names: Iterable[str]) -> list[str]:
-    like = {fold(known): known for known in names}
-    return [like[found] for found in get_close_matches(fold(name), like, n=SHOWN)]
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """That there is no such worker or area, with the known names that are nearest."""
+    like = {fold(other): other for other in known}
+    near = [like[found] for found in get_close_matches(fold(name), like, n=SHOWN)]
+    hint = f"Did you mean {' or '.join(near)}?" if near else "Check the name."
+    return f"There is no {what} {name!r}. {hint}"

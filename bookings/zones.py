@@ -82,7 +82,7 @@ def _move_group(group: dict[int, Moved], by: str) -> int:
         if any(key in stay or diary.clash(slot.start, slot.end) for key, slot in wanted.items()):
             return 0
         _withdraw(pks, by)
-        supply._insert([slot for key, slot in wanted.items() if key not in there], by)
+        supply.insert([slot for key, slot in wanted.items() if key not in there], by)
         again = [there[key].pk for key in wanted if key in there]
         AppointmentSlot.objects.filter(pk__in=again).update(is_withdrawn=False)
         record_each(again, HistoryEntry.Event.OPENED, at=timezone.now(), by=by, reason=REASON)
@@ -118,7 +118,7 @@ def keep_clock_time(work_orders: Iterable[WorkOrder], *, by: str) -> None:
                 area=slot.area, start=period[0], end=period[1], order_type=slot.order_type, worker=slot.worker
             )
             if not there.exists():
-                supply._insert([wanted._replace(external_id="")], by)
+                supply.insert([wanted._replace(external_id="")], by)
             there.filter(booked=0).update(capacity=Greatest("capacity", slot.capacity))
             there.update(is_withdrawn=False, utc_offset=calendars.utc_offset(period[0], slot.area.zone))
             services.move(work_order=work_order, slot=there.select_related("area").get(), by=by, reason=REASON)

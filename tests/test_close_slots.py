@@ -206,12 +206,20 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"area": "HULL"}, "There is no area 'HULL'."),
+            ({"area": "HULL"}, "There is no area 'HULL'. Check the name."),
             ({"from": "2026-12-05"}, "--until is not after --from."),
             ({"from": "2026-12-04T12:00", "until": "2026-12-04T12:00"}, "--until is not after --from."),
             (
                 {"from": "soon"},
                 "Error: argument --from: 'soon' is neither a day like 2026-12-24 nor a time like 2026-12-24T12:00",
+            ),
+            *(
+                (
+                    {"from": text},
+                    f"Error: argument --from: {text!r} is neither a day like 2026-12-24 nor a time like"
+                    " 2026-12-24T12:00",
+                )
+                for text in ("20261204", "2026-W49-5", "20261204T120000", "2026-12-04T12")
             ),
             (
                 {"until": "2026-12-04T12:00Z"},
@@ -246,7 +254,11 @@ class TestRefusals:
             "--until=2026-12-04",
             *(["--reason=x"] if command == "close_slots" else []),
         )
-        assert (done.returncode, done.stdout, done.stderr) == (1, "", "CommandError: There is no area 'HULL'.\n")
+        assert (done.returncode, done.stdout, done.stderr) == (
+            1,
+            "",
+            "CommandError: There is no area 'HULL'. Check the name.\n",
+        )
         assert "Example" in manage(empty_database, command, "--help").stdout
 
 
@@ -258,7 +270,7 @@ class TestWhoIsMeant:
         ("options", "message"),
         [
             ({"worker": "Ana"}, "There is no worker 'Ana'. Did you mean anna or hanna?"),
-            ({"worker": "zoe"}, "There is no worker 'zoe'."),
+            ({"worker": "zoe"}, "There is no worker 'zoe'. Check the name."),
             ({"area": "leeds"}, "There is no area 'leeds'. Did you mean LEEDS?"),
         ],
     )

@@ -420,6 +420,7 @@ class TestRefusedFiles:
         [
             ("--area=HULL", "There is no area 'HULL'."),
             ("--from=soon", "--from soon is not a date such as 2026-12-01."),
+            ("--from=20261201", "--from 20261201 is not a date such as 2026-12-01."),
             ("--until=9999-12-31", "--until 9999-12-31 is not in the years 2000 to 2199."),
         ],
     )

@@ -371,6 +371,7 @@ class TestTheHistoryIsStillAppendOnly:
     ("before", "message"),
     [
         ("soon", "--before soon is not a date such as 2026-01-01."),
+        ("20200101", "--before 20200101 is not a date such as 2026-01-01."),
         ("2199-01-01", "--before 2199-01-01 lies in the future. Only what is over can be removed."),
     ],
 )

@@ -313,6 +313,8 @@ class TestRefusals:
             ),
             ({"area": "LEEDS,"}, "--area 'LEEDS,' holds an empty name."),
             ({"from": "1.12.2026"}, "--from 1.12.2026 is not a date such as 2026-12-01."),
+            ({"from": "20261201"}, "--from 20261201 is not a date such as 2026-12-01."),
+            ({"from": "2026-W49-2"}, "--from 2026-W49-2 is not a date such as 2026-12-01."),
             ({"from": "9999-12-31"}, "--from 9999-12-31 is not in the years 2000 to 2199."),
             ({"days": None}, "--until is missing."),
             ({"days": "0"}, "--days 0 is not a whole number from 1 to 3660."),

@@ -17,8 +17,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import blackouts, calendars, workers
-from bookings.models import Blackout, ServiceArea
+from bookings import blackouts, calendars, clock, workers
+from bookings.models import AppointmentSlot, Blackout, ServiceArea
 
 
 class Command(BaseCommand):
@@ -64,21 +64,16 @@ def add_period_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--until", required=True, type=day_or_moment, metavar="TIME", help="a day is closed to its end")
 
 
-def _unknown(what: str, name: str, near: list[str]) -> str:
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return f"There is no {what} {name!r}.{hint}"
-
-
 def read_period(options: dict[str, Any], *, opens: bool = False) -> tuple[ServiceArea, datetime, datetime]:
     """The area, and from when until when in UTC."""
     area = ServiceArea.objects.filter(code=options["area"]).first()
     if area is None:
         codes = ServiceArea.objects.values_list("code", flat=True)
-        raise CommandError(_unknown("area", options["area"], workers.nearest(options["area"], codes)))
+        raise CommandError(workers.unknown("area", options["area"], codes))
     worker = options["worker"]
     # What is closed for a worker can be opened, whatever the name.
     if worker and not workers.is_known(worker) and not (opens and area.blackouts.filter(worker=worker).exists()):
-        raise CommandError(_unknown("worker", worker, workers.near_names(worker)))
+        raise CommandError(workers.unknown("worker", worker, workers.names(AppointmentSlot.objects.all())))
     start = _moment(options["first"], area)
     until = options["until"]
     end = _moment(until if isinstance(until, datetime) else until + timedelta(days=1), area)
@@ -88,9 +83,8 @@ def read_period(options: dict[str, Any], *, opens: bool = False) -> tuple[Servic
 
 
 def day_or_moment(text: str) -> date | datetime:
-    read = datetime.fromisoformat if "T" in text else date.fromisoformat
     try:
-        found = read(text)
+        found = clock.read_time(text) if "T" in text else clock.read_day(text)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is neither a day like 2026-12-24 nor a time like 2026-12-24T12:00") from None
     if isinstance(found, datetime) and (found.tzinfo or found.second or found.microsecond):

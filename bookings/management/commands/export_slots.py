@@ -11,12 +11,12 @@ import csv
 import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import calendars, slot_files
+from bookings import calendars, clock, slot_files
 from bookings.models import AppointmentSlot, ServiceArea
 
 
@@ -55,7 +55,7 @@ class Command(BaseCommand):
 
 def _midnight(option: str, text: str) -> datetime:
     try:
-        day = date.fromisoformat(text)
+        day = clock.read_day(text)
     except ValueError:
         raise CommandError(f"{option} {text} is not a date such as 2026-12-01.") from None
     try:

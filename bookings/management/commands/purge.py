@@ -15,7 +15,7 @@ SQLite takes no bookings meanwhile. Backups and logs are not touched, and after 
 import contextlib
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from typing import Any
 
 from django.conf import settings
@@ -24,7 +24,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from tqdm import tqdm
 
-from bookings import doctor, housekeeping
+from bookings import clock, doctor, housekeeping
 
 
 class Command(BaseCommand):
@@ -96,7 +96,7 @@ def _repeat(step: Callable[[], int], expected: int, unit: str) -> int:
 
 def _beginning_of(text: str) -> datetime:
     try:
-        day = date.fromisoformat(text)
+        day = clock.read_day(text)
     except ValueError:
         raise CommandError(f"--before {text} is not a date such as 2026-01-01.") from None
     if day > timezone.now().date():
