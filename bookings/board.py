@@ -165,7 +165,7 @@ def _day(areas: list[ServiceArea], day: date) -> list[AreaRow]:
         key = (slot.area_id, slot.start, slot.end)
         if key not in windows:
             zone = rows[slot.area_id].area.zone
-            text = f"{slot.start.astimezone(zone):%H:%M}-{slot.end.astimezone(zone):%H:%M}"
+            text = "-".join(calendars.clock_texts(slot.start.astimezone(zone), slot.end.astimezone(zone)))
             windows[key] = Window(text, addresses.list_of("workorder", view="all", status="booked", window=slot.pk))
             rows[slot.area_id].windows.append(windows[key])
         _add(windows[key], slot.booked, slot.capacity, not slot.is_hidden)

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from bookings import log_in, lookup
+from bookings import log_in, lookup, sql
 from bookings.models import (
     AppointmentSlot,
     Blackout,
@@ -175,7 +175,7 @@ def _forget_in_history(column: str, keys: list[int]) -> None:
     if not keys:
         return
     forget = FORGET[connection.vendor]
-    places = ", ".join(["%s"] * len(keys))
+    places = sql.placeholders(keys)
     alone = " AND work_order_id IS NULL" if column == "slot_id" else ""
     with connection.cursor() as cursor:
         cursor.execute(

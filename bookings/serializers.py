@@ -69,8 +69,8 @@ class WireSerializer(serializers.BaseSerializer[Any]):
 
 def told(fault: ErrorDetails, way: list[str | int]) -> tuple[str, str]:
     """(JSON Pointer, sentence) of what Pydantic found."""
-    said = PHRASES.get(fault["type"], f"{fault['msg'][0].lower()}{fault['msg'][1:]}")
-    return pointer_of(way), f"{dotted(way)} {said.format(**fault.get('ctx', {}))}."
+    phrase, said = PHRASES.get(fault["type"]), f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
+    return pointer_of(way), f"{dotted(way)} {phrase.format(**fault.get('ctx', {})) if phrase else said}."
 
 
 class BookJobSerializer(WireSerializer):
