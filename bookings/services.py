@@ -537,7 +537,10 @@ def _in_time(slot: AppointmentSlot, now: datetime) -> sql.Statement:
     The rules alone would not do: it does not look at them again where whatever held the slot left it as it was.
     """
     since = "clock_timestamp() - statement_timestamp()"
-    return f"1 / CASE WHEN CAST(%s AS timestamptz) + ({since}) < %s THEN 1 ELSE 0 END", [now, offers.last_moment(slot, slot.area)]
+    return f"1 / CASE WHEN CAST(%s AS timestamptz) + ({since}) < %s THEN 1 ELSE 0 END", [
+        now,
+        offers.last_moment(slot, slot.area),
+    ]
 
 
 def _was_late(fault: DatabaseError) -> bool:
