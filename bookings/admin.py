@@ -47,8 +47,8 @@ ROWS_OF_DAYS = 500
 # As far as any calendar of slots reaches.
 LAST_DAY = date(calendars.LAST_YEAR, 12, 31)
 ADD_HINT = "Hours are read on the clock of the area. A whole calendar is made with the command seed_slots."
-CLOSE_HINT = "On the clock of the area. The next page shows which slots and bookings it would hit."
-DAYS_HINT = "Hours are read on the clock of the area. The next page shows which slots and bookings it would hit."
+CLOSE_HINT = "On the clock of the area. The next page shows which slots and bookings are affected."
+DAYS_HINT = "Hours are read on the clock of the area. The next page shows which slots and bookings are affected."
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -643,7 +643,7 @@ class BlackoutAdmin(DeskAdmin):
             if request.POST.get("do") == "perform":
                 return self._close(request, given)
             return self._ask_about_closing(request, form, Blackout(**given))
-        context = {"title": "Close for a time", "form": form, "button": "Show what it hits", "hint": CLOSE_HINT}
+        context = {"title": "Close for a time", "form": form, "button": "Show affected bookings", "hint": CLOSE_HINT}
         return self.form_page(request, context)
 
     def _ask_about_closing(self, request: HttpRequest, form: forms.BlackoutForm, blackout: Blackout) -> HttpResponse:
@@ -706,7 +706,7 @@ class BlackoutAdmin(DeskAdmin):
     def hides(self, blackout: Blackout) -> str:
         return two_lines(f"{blackout.slot_count:,}")
 
-    @admin.display(description="Bookings hit")
+    @admin.display(description="Affected bookings")
     def hits(self, blackout: Blackout) -> str:
         return two_lines(
             f"{blackout.booking_count:,}", warn=blackout.booking_count > 0 and blackout.end > timezone.now()

@@ -104,7 +104,7 @@ class TestClosing:
     def test_what_was_filled_in_can_be_changed(self, supervisor, slot):
         page = supervisor.post(ADD, form(slot, do="edit")).content.decode()
         assert 'value="Stocktaking"' in page
-        assert "Show what it hits" in page
+        assert "Show affected bookings" in page
         assert not Blackout.objects.exists()
 
     @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ class TestThePage:
         blackout = desk.book(slot) and closed(slot)
         blackouts.lift(blackout=blackout, by="sue")
         text = text_of(supervisor.get(page_of(blackout)))
-        for part in ("It was lifted and hits nothing any more.", "lifted sue", "closed ann", "lifted coming"):
+        for part in ("It was lifted. No booking is affected any more.", "lifted sue", "closed ann", "lifted coming"):
             assert part in text, part
 
     def test_one_that_is_not_there(self, supervisor):

@@ -1,5 +1,6 @@
 """A dispatcher's day in a real browser, over the service as it is shipped."""
 
+import csv
 import json
 import os
 import re
@@ -231,10 +232,10 @@ def test_an_area_is_closed_for_a_time_and_opened_again(open_page, office):
     page.get_by_label("First day").fill("2026-01-01")
     page.get_by_label("Last day").fill("2199-12-31")
     page.get_by_label("Reason").fill("Fire in the depot")
-    page.get_by_role("button", name="Show what it hits").click()
+    page.get_by_role("button", name="Show affected bookings").click()
     page.get_by_role("button", name="Change something").click()
     page.get_by_label("Reason").fill("Fire")
-    page.get_by_role("button", name="Show what it hits").click()
+    page.get_by_role("button", name="Show affected bookings").click()
     hidden = "SELECT COUNT(*) FROM bookings_appointmentslot WHERE blackout_id IS NOT NULL"
     assert office.database.execute(hidden) == [(0,)]
     page.get_by_role("button", name="Close for this time").click()
@@ -419,7 +420,7 @@ def test_the_last_row_is_above_the_bar(open_page, office, width):
     assert last_row_is_free(page)
 
 
-def test_all_that_the_filters_find_is_exported(open_page, office):
+def test_places_are_changed_in_all_that_the_filters_find(open_page, office):
     page = open_page("supervisor")
     page.goto(f"{office.url}/admin/bookings/appointmentslot/")
     page.locator(".action-toggle").first.check()
@@ -428,6 +429,26 @@ def test_all_that_the_filters_find_is_exported(open_page, office):
     page.get_by_role("button", name="Run").click()
     heading = page.locator("#desk-what").inner_text()
     assert int(re.search(r"(\d+) appointment slots", heading)[1]) > 50
+
+
+def test_all_that_the_filters_find_is_exported(open_page, office):
+    for number in range(60):
+        new_booking(office, f"WO-{9100 + number}")
+    page = open_page("supervisor")
+    page.goto(f"{office.url}/admin/bookings/workorder/?view=all&area=LEEDS")
+    page.locator(".action-toggle").first.check()
+    on_page = page.locator("#result_list input.action-select:checked").count()
+    page.locator("span.question a").click()
+    page.get_by_label("Select action to run").select_option("csv")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Run").click()
+    rows = list(csv.DictReader(download.value.path().read_text(encoding="utf-8-sig").splitlines()))
+    stored = office.database.execute(
+        "SELECT COUNT(*) FROM bookings_workorder w JOIN bookings_servicearea a ON a.id = w.area_id"
+        " WHERE a.code = 'LEEDS'"
+    )
+    assert len(rows) == stored[0][0]
+    assert len(rows) > on_page
 
 
 def test_filters_say_what_they_do_and_stay(open_page, office):
