@@ -18,7 +18,7 @@ import jwt
 
 KEY = "the-key-of-the-stand-in-0123456789abcdef"
 PLACES = 3  # free places of every period
-PERIODS = 15
+PERIODS = 20
 
 # fault -> the one check that it turns red; those that need this one are skipped.
 FAULTS = {
@@ -69,6 +69,10 @@ FAULTS = {
     "one_constraint_refused": "book_one_constraint",
     "numeric_type_refused": "book_numeric_type",
     "unknown_refused": "book_unknown_properties",
+    "id_alone_refused": "book_id_alone",
+    "numbers_refused": "book_numbers",
+    "wrong_types_refused": "book_wrong_types",
+    "other_original_order_refused": "book_other_original_order",
     "slash_in_order_lost": "book_odd_order_number",
     "repeat_new_number": "repeat_same_body",
     "repeat_other_parts": "repeat_same_body",
@@ -357,7 +361,8 @@ class StandIn:
         raise Refusal(409, "already_booked")
 
     def write(self, order, body, raw, period):
-        full = self.taken(period) >= self.places
+        again = self.has("other_body_booked") and any(booking["order"] == order for booking in self.bookings)
+        full = self.taken(period) >= self.places and not again
         if full and not self.has("overbooks"):
             raise Refusal(422 if self.has("full_is_422") else 409, "slot_unavailable")
         if self.has("nobody_wins") and period == self.periods[-1]:
@@ -393,6 +398,9 @@ class StandIn:
             if self.has("no_period_chosen_here"):
                 return self.periods[0]
             raise Refusal(400, "invalid_request", "/TimeConstraints")
+        if "Period" not in constraints[0]:
+            named = {f"slot-{period[0].timestamp()}": period for period in self.periods}
+            return named.get(constraints[0]["ID"], self.periods[0])
         try:
             period = tuple(instant(constraints[0]["Period"][key]) for key in ("Start", "End"))
         except ValueError:
@@ -416,7 +424,7 @@ class StandIn:
             "id_required": "ID" not in first and instant_or_none(start) in [period[0] for period in self.periods],
             "offset_refused": "+" in start,
             "precision_refused": start.endswith(".000000Z"),
-            "assets_refused": bool(body.get("Assets")),
+            "assets_refused": isinstance(body.get("Assets"), list),
             "qty_colon_refused": any("Qty:" in part for part in parts),
             "address_line_refused": "AddressLine1" in location.get("Address", {}),
             "loc_number_refused": "LocNumber" in location,
@@ -424,6 +432,10 @@ class StandIn:
             "one_constraint_refused": isinstance(constraints, dict),
             "numeric_type_refused": isinstance(first.get("Type"), int),
             "unknown_refused": "CheckUnknown" in body,
+            "id_alone_refused": "Period" not in first and "ID" in first,
+            "numbers_refused": isinstance(body.get("UserName"), int),
+            "wrong_types_refused": isinstance(body.get("Assets"), str),
+            "other_original_order_refused": str(body.get("OriginalOrderNum")).endswith("-root"),
             "slash_in_order_lost": "/" in order,
         }
         if refused.get(self.fault):

@@ -148,6 +148,35 @@ SPELLINGS: dict[str, tuple[str, Callable[[Run, dict[str, Any]], dict[str, Any]]]
         lambda run, body: body | {"CheckUnknown": {"kept": [1, 2.5, None, "ü"]}},
     ),
 }
+
+
+def _by_id_alone(run: Run, body: dict[str, Any]) -> dict[str, Any]:
+    number = body["TimeConstraints"][0].get("ID")
+    if not number:
+        raise Skipped("the offers have no ID, which is allowed")
+    return body | {"TimeConstraints": [{"ID": number}]}
+
+
+def _with_numbers(run: Run, body: dict[str, Any]) -> dict[str, Any]:
+    contact = {"LastName": "Check", "Phones": [{"PhoneNum": 441134960000, "PhoneType": 1001}]}
+    return body | {"UserName": 10047, "Location": run.plan.location | {"Contacts": [contact]}}
+
+
+def _with_wrong_types(run: Run, body: dict[str, Any]) -> dict[str, Any]:
+    """Of what decides nothing."""
+    loose = {"Contacts": "none", "Notes": 7, "SigReq": "yes"}
+    return body | {"Assets": "none", "FlexAttrs": [1], "FlexForms": 7, "Location": run.plan.location | loose}
+
+
+SPELLINGS |= {
+    "book_id_alone": ("the ID of its offer and no Period", _by_id_alone),
+    "book_numbers": ("numbers as identifiers", _with_numbers),
+    "book_wrong_types": ("wrong types in what decides nothing", _with_wrong_types),
+    "book_other_original_order": (
+        "an OriginalOrderNum unlike the number in the address",
+        lambda run, body: body | {"OriginalOrderNum": f"{body['OriginalOrderNum']}-root"},
+    ),
+}
 for _name, (_words, _change) in SPELLINGS.items():
     add(_name, f"a booking with {_words}", "book_offer", partial(_books, change=_change))
 
