@@ -219,6 +219,11 @@ class Worker(ThreadWorker):
             plain, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
+        except OSError as fault:
+            if fault.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self._make_room_for_one()
+            return
         self.nr_conns += 1
         conn = Connection(self.cfg, PatientSocket(plain, self.seats), address, listener.getsockname())
         self.enqueue_req(conn)
@@ -397,6 +402,13 @@ class Worker(ThreadWorker):
                 return
             total -= held[conn]
             self._drop(conn)
+
+    def _make_room_for_one(self) -> None:
+        """No file is left for another connection: the one goes on which the least has come, the oldest of these."""
+        if self.unfinished:
+            self._drop(min(self.unfinished, key=lambda conn: len(self.unfinished[conn].text)))
+        else:
+            time.sleep(0.01)  # others are answered meanwhile, and end
 
     def _cap_keepalive(self, deadline: float) -> None:
         """The service stops: a connection on which nothing has come gets no more time than one that was kept."""

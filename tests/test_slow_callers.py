@@ -1,9 +1,11 @@
 """Callers that send slowly, read slowly or never close: they keep no thread from others (bookjob_site/worker.py)."""
 
 import contextlib
+import errno
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -280,3 +282,26 @@ class TestWhatGunicornRefusesItself:
         lines = [json.loads(line) for line in written.splitlines()]  # gunicorn's own, too
         assert {"gunicorn.error", "bookings.request"} <= {line["logger"] for line in lines}
         assert [line["outcome"] for line in lines if line.get("status") == 414] == ["too_large"]
+
+
+class TestWithoutFiles:
+    """A caller who opens more connections than the worker may have files must not end the worker."""
+
+    def worker(self, *waiting):
+        crowded = worker.Worker.__new__(worker.Worker)
+        crowded.cfg, crowded.nr_conns = SimpleNamespace(is_ssl=False), len(waiting)
+        crowded.unfinished = {conn: SimpleNamespace(text=conn.text) for conn in waiting}
+        crowded.unsent, crowded.closing, crowded.poller = {}, {}, mock.Mock()
+        return crowded
+
+    def test_the_connection_with_the_least_makes_room(self):
+        busy, idle, later = (mock.Mock(text=text) for text in (b"GET /", b"", b""))
+        crowded = self.worker(busy, idle, later)
+        crowded.accept(mock.Mock(accept=mock.Mock(side_effect=OSError(errno.EMFILE, "too many open files"))))
+        assert list(crowded.unfinished) == [busy, later]
+        idle.close.assert_called_once()
+        assert crowded.nr_conns == 2
+
+    def test_what_is_another_fault_stays_one(self):
+        with pytest.raises(OSError, match="gone"):
+            self.worker().accept(mock.Mock(accept=mock.Mock(side_effect=OSError(errno.EBADF, "gone"))))
