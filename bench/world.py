@@ -35,14 +35,15 @@ def token() -> str:
 
 def fill(url: str, slots: int, work_orders: int = 0) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        # The rows are right by themselves: no foreign key is looked up, and the indexes are made of all rows at once.
-        connection.execute("SET session_replication_role = replica")
-        connection.execute("SET maintenance_work_mem = '512MB'")
+        # With the triggers, which keep the codes of the areas.
         connection.execute(
             "INSERT INTO bookings_servicearea (code, name, time_zone)"
             " SELECT 'AREA-' || n, 'Area ' || n, 'Europe/London' FROM generate_series(1, %s) AS n",
             [max(1, slots // SLOTS_OF_AN_AREA)],
         )
+        # The rows are right by themselves: no foreign key is looked up, and the indexes are made of all rows at once.
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("SET maintenance_work_mem = '512MB'")
         indexes = _drop_indexes(connection)
         connection.execute(
             """
