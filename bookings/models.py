@@ -489,6 +489,9 @@ class WorkOrder(models.Model):
     # What no other active booking may hold: the original order, or, where an order may have several follow-ups,
     # the original order with the period. It makes two for one impossible whatever slots the copies chose.
     claim = models.CharField(max_length=ID_LENGTH + 100)
+    # The key of the latest booking of the order, cancelled ones included, that was seen when this one was decided; 0
+    # if there was none. It makes a decision impossible that did not know what had become of another copy meanwhile.
+    booked_after = models.BigIntegerField(null=True, blank=True, editable=False)
     slot = models.ForeignKey(AppointmentSlot, on_delete=models.PROTECT, related_name="work_orders")
     # The slot's, which never change: so that the list of a million is filtered and sorted by an index of its own.
     area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -597,6 +600,11 @@ class WorkOrder(models.Model):
                 fields=["claim"],
                 condition=Q(status="booked"),
                 name="work_order_one_active_per_claim",
+            ),
+            models.UniqueConstraint(
+                fields=["original_order", "booked_after"],
+                condition=Q(booked_after__isnull=False),
+                name="work_order_one_booked_after_another",
             ),
             models.CheckConstraint(
                 condition=Q(status="booked", cancelled_at__isnull=True)

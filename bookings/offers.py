@@ -284,7 +284,7 @@ class Seen(NamedTuple):
 
     area: ServiceArea | None
     slots: list[AppointmentSlot]
-    has_booking: bool
+    last_booking: int | None
     numbers: list[int] | None
 
 
@@ -294,12 +294,12 @@ def find_slots(
     now: datetime,
     *,
     area_id: int | None,
-    has_booking: Condition,
+    last_booking: Condition,
     numbers: Condition,
 ) -> Seen:
     """The area of a job, or the one with that key, and its slots in the periods, seen at one moment by one statement.
 
-    It answers the condition `has_booking` too. Where that is false and the slot that is named is free, it works out
+    It works out the expression `last_booking` too. Where that is NULL and the slot that is named is free, it works out
     the expression `numbers`; only if it cannot be sure to need them, that is left to the caller.
     """
     starts, ends = ([sql.as_parameter(instant) for instant in instants] for instants in zip(*periods, strict=True))
@@ -310,9 +310,9 @@ def find_slots(
         # A number that nobody gets would look like a lost booking: none is drawn for a body that will be refused.
         is_sound = known and len(periods) == 1
         then, then_values = numbers if is_sound else ("NULL", [])
-        also, also_values = has_booking
+        also, also_values = last_booking
         return (
-            f"SELECT {AREA}, {also}, CASE WHEN refusal = '' AND NOT {also} THEN {then} END, slot.*"
+            f"SELECT {AREA}, {also}, CASE WHEN refusal = '' AND {also} IS NULL THEN {then} END, slot.*"
             f" {FROM_AREA} LEFT JOIN (SELECT {word} AS refusal, {sql.columns_of(AppointmentSlot, *SEEN_OF_A_SLOT)}"
             f" FROM {SLOTS} WHERE {here}"
             f' AND start IN ({sql.placeholders(starts)}) AND "end" IN ({sql.placeholders(ends)})) AS slot ON 1 = 1',
@@ -322,13 +322,13 @@ def find_slots(
     area, rows = _look(area_of(job, area_id), now, slots_by)
     slots, drawn = [], None
     for row in rows:
-        is_booked, drawn_for_it, refusal, *columns = row[AREA_WIDTH:]
+        last, drawn_for_it, refusal, *columns = row[AREA_WIDTH:]
         slot = sql.read(AppointmentSlot, columns, *SEEN_OF_A_SLOT, area=area)
         drawn = drawn or drawn_for_it
         if (slot.start, slot.end) in periods:
             slot.refusal = refusal
             slots.append(slot)
-    return Seen(area, slots, bool(is_booked), drawn)
+    return Seen(area, slots, last, drawn)
 
 
 def _look(

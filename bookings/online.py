@@ -49,6 +49,20 @@ class RemoveIndexOnline(RemoveIndexConcurrently):
         backwards(app_label, schema_editor, from_state, to_state)
 
 
+class AddUniqueIndexOnline(AddConstraint):
+    """A unique constraint with a condition, which is an index."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        model = to_state.apps.get_model(app_label, self.model_name)
+        text = str(self.constraint.create_sql(model, schema_editor))
+        schema_editor.execute(text.replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1), params=None)
+
+
 class AddConstraintOnline(AddConstraintNotValid):
     """New rows keep it from now on; the old ones are looked at by ValidateConstraintOnline, in the next migration."""
 

