@@ -139,6 +139,28 @@ def ways_in(came: Any, ways: Iterable[Iterable[str | int]]) -> list[list[str | i
     return found
 
 
+def pointer_in(text: str, pointer: str) -> str:
+    """The JSON Pointer into a text, from that into its document, which has nothing absent and lists for some objects.
+
+    It goes as far as there is something; nothing at all is what is missing, and stays as it is.
+    """
+    node, way = _load(text, as_it_came=True), list[str | int]()
+    for name in pointer.split("/")[1:]:
+        step: str | int = name.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, dict) and step not in node and name.isdecimal():
+            continue
+        if isinstance(node, list):
+            there = [place for place, item in enumerate(node) if _is_there(item)]
+            if not name.isdecimal() or int(name) >= len(there):
+                break
+            step = there[int(name)]
+        elif not isinstance(node, dict) or step not in node:
+            break
+        node = node[step]
+        way.append(step)
+    return errors.pointer_of(way) or pointer
+
+
 def dotted(way: Iterable[str | int]) -> str:
     """`RequiredParts[0].Qty`"""
     name = ""

@@ -38,9 +38,12 @@ def read(job: wire.BookJob) -> list[Choice]:
     return found
 
 
-def _chosen(place: str, times: Iterable[wire.ChosenTime]) -> list[Choice]:
+def _chosen(place: str, times: Iterable[wire.ChosenTime | None]) -> list[Choice]:
+    """None stands for what cannot be read."""
     found = []
     for index, time in enumerate(times):
+        if time is None:
+            continue
         path, period = f"{place}/{index}", time.period
         if of_offer := offers.read_id(time.id):
             area_id, start, end = of_offer

@@ -15,14 +15,13 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
 from django.apps import apps
 from django.db import connection
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from pydantic import ValidationError
 
-from bookings import sql, wire
+from bookings import bodies, errors, sql, wire
 from bookings.models import SearchDocument, WorkOrder
 
 # Longer words are found by their first letters.
@@ -47,7 +46,11 @@ EXTENSION = re.compile(r"(?i)(?:[\s,;/]|(?<=\d))*(?:ext(?:ension|n)?|x|#)[\s.:=]
 
 
 def words_of(
-    columns: Mapping[str, Any], job: wire.Search | None, *, numbers: Iterable[str] = (), slot_worker: str = ""
+    columns: Mapping[str, Any],
+    job: wire.Search | wire.Customer | None,
+    *,
+    numbers: Iterable[str] = (),
+    slot_worker: str = "",
 ) -> str:
     """The document of a work order with these columns, which came as `job`: its words, with a blank between them.
 
@@ -119,7 +122,7 @@ def rewrite(work_orders: Sequence[WorkOrder], *, get_model: Callable[..., Any] =
         [
             documents.model(
                 work_order_id=row.pk,
-                words=words_of(vars(row), _job(row.body), numbers=numbers[row.pk], slot_worker=workers[row.pk]),
+                words=words_of(vars(row), _customer(row.body), numbers=numbers[row.pk], slot_worker=workers[row.pk]),
             )
             for row in work_orders
         ],
@@ -150,10 +153,10 @@ def forget_removed_words() -> None:
             cursor.execute(f"INSERT INTO {table}_index({table}_index) VALUES ('rebuild')")
 
 
-def _job(body: str) -> wire.Search | None:
+def _customer(body: str) -> wire.Customer | None:
     try:
-        return wire.Search.model_validate(orjson.loads(body))
-    except (ValidationError, ValueError):
+        return wire.Customer.model_validate(bodies.read_body(body.encode()).document)
+    except (ValidationError, errors.InvalidRequest, errors.TooLarge):
         return None  # then the columns are all that is known
 
 

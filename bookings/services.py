@@ -70,6 +70,7 @@ def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: 
     try:
         return _book_or_refuse(_Asked(order, job, body, fingerprint, caller, parts.plan(job.required_parts)))
     except BookingError as refusal:
+        refusal.data_path = bodies.pointer_in(body, refusal.data_path)
         _keep_for_dispatch(refusal, order, job, body, caller)
         raise
 
@@ -411,8 +412,8 @@ def _book(asked: _Asked, slot: AppointmentSlot, drawn: list[int], *, after: int)
         "id": number,
         "order_num": f"{settings.BOOKJOB_ORDER_PREFIX}{number}",
         "original_order": asked.order,
-        "caller": asked.caller,
         "booked_after": after,
+        "caller": asked.caller,
         "created_at": now,
         "changed_at": now,
         **_in_slot(asked.order, slot),

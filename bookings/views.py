@@ -108,11 +108,12 @@ class FollowupView(APIView):
         order = read_current_order(order, request)
         job = book_job_serializer.to_internal_value(request.data)
         body = cast(Body, request.data)
+        fingerprint, body.document = body.fingerprint, {}  # it is read, and need not stay in memory beside what follows
         booked = services.book(
             order=order,
             job=job,
             body=body.text,
-            fingerprint=body.fingerprint,
+            fingerprint=fingerprint,
             caller=cast(Caller, request.user).name,
         )
         return _answer(booked_serializer.to_representation(booked), "repeat" if booked.is_repeat else "ok")

@@ -436,7 +436,7 @@ class BookJob(Search):
     period: Annotated[Period | None, Loose()] = None
     planned_start_date: Annotated[Instant | None, Loose()] = None
     planned_end_date: Annotated[Instant | None, Loose()] = None
-    pointed: SkipJsonSchema[list[Annotated[ChosenTime, LooseItem()]]] = Field([], alias=POINTED)
+    pointed: SkipJsonSchema[list[Annotated[ChosenTime | None, Loose()]]] = Field([], alias=POINTED)
 
     @model_validator(mode="before")
     @classmethod
@@ -460,6 +460,14 @@ class BookJob(Search):
         raise PydanticCustomError(
             "incomplete", "must have a number, a name or an address, unless Account has a number or a name"
         )
+
+
+class Customer(WireModel):
+    """Of a Book Job Object that is stored: who is visited, and where. Nothing else in it matters here."""
+
+    account: Account = Account()
+    location: Location = Location()
+    original_order_num: LooseId = ""
 
 
 def unreadable(document: Any) -> list[tuple[str | int, ...]]:

@@ -422,6 +422,22 @@ class TestTheSlotThatIsMeant:
         detail = refused(post("WO-3", booking(**both)), 400, "invalid_request")
         assert (detail["message"], detail["dataPath"]) == ("Visit names several appointments. Choose one.", "/Visit")
 
+    @pytest.mark.parametrize(
+        ("body", "place"),
+        [
+            ({"TimeConstraints": [{}, {"ID": ""}, WISH]}, "/TimeConstraints/2/Period"),
+            ({"TimeConstraints": WISH}, "/TimeConstraints/Period"),
+            ({"TimeConstraints": None, "Visit": ["", WISH["Period"]]}, "/Visit/1"),
+            ({"TimeConstraints": None, "Visit": [7, WISH]}, "/Visit/1/Period"),
+            ({"TimeConstraints": None, "Visit": WISH["Period"]}, "/Visit"),
+            ({"TimeConstraints": None, "Visit": WISH}, "/Visit/Period"),
+        ],
+    )
+    def test_the_place_of_a_fault_is_one_in_the_body_as_it_came(self, settings, body, place):
+        settings.BOOKJOB_SLOT_POINTER = "/Visit"
+        make_slot()
+        assert refused(post("WO-1", booking(**body)), 404, "slot_not_found")["dataPath"] == place
+
     def test_nothing_fits_in_any_place(self):
         make_slot()
         detail = refused(

@@ -56,6 +56,23 @@ def found(typed: str) -> list[str]:
     return [work_order.order_num for work_order in WorkOrder.objects.filter(lookup.found_by(typed))]
 
 
+ODD = {
+    "RequiredParts": [{"ProdNum": "SEAL-3", "EstimatedDelivery": "soon"}],
+    "Account": BODY["Account"] | {"Notes": None, "Addresses": [None, "", *BODY["Account"]["Addresses"]]},
+    "Location": BODY["Location"]
+    | {"StorageLocationID": [], "Address": BODY["Location"]["Address"] | {"AddrLine2": None}},
+    "OrderType": None,
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_document_is_written_anew_from_whatever_was_booked(odd):
+    work_order = book(body=BODY | {odd: ODD[odd]})
+    before = SearchDocument.objects.get().words
+    lookup.rewrite([work_order])
+    assert SearchDocument.objects.get().words == before
+
+
 def book(order="WO-2026/00123", worker="slot.worker", body=BODY) -> WorkOrder:
     return desk.book(desk.slot_in(worker=worker), order, **body)
 
