@@ -432,7 +432,7 @@ class BookJob(Search):
 
     location: Location = Field(Location(), validate_default=True)
     required_parts: BookedParts = []  # type: ignore[assignment]
-    time_constraints: ChosenTimes  # type: ignore[assignment]
+    time_constraints: ChosenTimes = []  # type: ignore[assignment]
     period: Annotated[Period | None, Loose()] = None
     planned_start_date: Annotated[Instant | None, Loose()] = None
     planned_end_date: Annotated[Instant | None, Loose()] = None
@@ -445,8 +445,6 @@ class BookJob(Search):
             return data
         if settings.BOOKJOB_SLOT_POINTER and (value := _at(settings.BOOKJOB_SLOT_POINTER, data)):
             data = data | {POINTED: _as_chosen_times(value)}
-        if not data.get("TimeConstraints") and data.keys() & {POINTED, "Period", "PlannedStartDate"}:
-            data = data | {"TimeConstraints": []}
         return data
 
     @field_validator("location")

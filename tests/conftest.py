@@ -11,6 +11,7 @@ import time
 import uuid
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from django.db import connection
@@ -22,6 +23,11 @@ from tests.environment import ROOT
 from tests.postgres import free_port
 
 SERVER = os.environ["DATABASE_URL"]  # of PostgreSQL, or empty
+
+# Properties try the same examples in each run, so that a red run speaks of the change; in the long forms others.
+hypothesis.settings.register_profile("same", derandomize=True, database=None)
+if "TORTURE_OPERATIONS" not in os.environ:
+    hypothesis.settings.load_profile("same")
 
 # Files whose tests say nothing of a database: `make test` runs them on SQLite alone.
 ONCE = {"test_alerts", "test_check_contract", "test_clients", "test_container", "test_dependencies", "test_deploy",

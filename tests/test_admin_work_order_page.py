@@ -1,6 +1,5 @@
 """One work order as a dispatcher sees it, the exports, the roles, and the history that nobody rewrites."""
 
-import contextlib
 import csv
 import io
 import tracemalloc
@@ -125,8 +124,7 @@ class TestExports:
     def export(self, client, kind, *rows, query="?view=all"):
         answer = client.post(desk.LIST + query, {"action": kind, "_selected_action": [row.pk for row in rows]})
         assert answer.streaming
-        with contextlib.closing(answer):
-            return answer.getvalue()
+        return answer.getvalue()
 
     def tables(self, client, *rows):
         text = self.export(client, "csv", *rows).decode("utf-8-sig")

@@ -66,9 +66,10 @@ def test_what_was_accepted_is_read_back_everywhere(values):
 
 def read_everywhere(work_order: WorkOrder, body: dict, reader: Client) -> None:
     shown = list(work_order.required_parts.values_list("quantity", flat=True))
-    came = json.dumps(body["RequiredParts"][0].get("Qty")).strip('"')
-    if shown and came not in ("null", ""):
-        assert abs(shown[0] - Decimal(came)) <= Decimal("0.00005")
+    came = body["RequiredParts"][0].get("Qty")
+    # Of a list or an object that was accepted nothing is there: it is absent.
+    if shown and came != "" and isinstance(came, str | int | float):
+        assert abs(shown[0] - Decimal(json.dumps(came).strip('"'))) <= Decimal("0.00005")
     for path in (
         desk.LIST + "?view=all",
         f"{desk.LIST}{work_order.pk}/change/",

@@ -434,7 +434,7 @@ class TestDownloads:
             rf'attachment; filename="work-orders-\d{{8}}-\d{{6}}\.{action}"', answer["Content-Disposition"]
         )
         assert answer["X-Content-Type-Options"] == "nosniff"
-        answer.close()
+        answer.getvalue()  # to its end, which closes the file
 
 
 def test_every_test_that_the_document_names_is_there():
