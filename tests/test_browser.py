@@ -512,6 +512,20 @@ def test_text_survives_the_end_of_the_session(open_page, office):
     page.get_by_text("1 noted.").wait_for()
 
 
+@pytest.mark.parametrize("token", ["", "x" * 32], ids=["none", "another"])
+def test_text_survives_another_csrf_token(open_page, office, token):
+    work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
+    page = open_page()
+    page.goto(f"{office.url}/admin/bookings/workorder/act/note/?chosen={work_order}:1")
+    page.get_by_role("textbox", name="Note").fill("Rings back at noon & later")
+    page.context.clear_cookies(name="csrftoken")
+    if token:
+        page.context.add_cookies([{"name": "csrftoken", "value": token, "url": office.url}])
+    page.get_by_role("button", name="Add a note").click()
+    page.get_by_text("Nothing was changed yet").first.wait_for()
+    assert page.get_by_role("textbox", name="Note").input_value() == "Rings back at noon & later"
+
+
 LONG = {
     "Account": {"AccountNum": "C" * 150, "Name": "W" * 160},
     "UserName": "worker." + "x" * 150,
