@@ -108,9 +108,12 @@ def manage(database: Database, *arguments: str, folder: Path = ROOT, **environme
 
 
 class Service:
-    """A running service. `token` is good for its API."""
+    """A running service. `token` is good for its API. It is there once `up` answers 200."""
 
-    def __init__(self, database: Database, log: Path, app: str, folder: Path = ROOT, **environment: str) -> None:
+    def __init__(
+        self, database: Database, log: Path, app: str, folder: Path = ROOT, up: str = "/readyz", **environment: str
+    ) -> None:
+        self.up = up
         self.database, self.port, self.log, self.environment = database, free_port(), log, environment
         self.url = f"http://127.0.0.1:{self.port}"
         with log.open("wb") as output:
@@ -130,7 +133,7 @@ class Service:
 
     def _is_ready(self) -> bool:
         try:
-            return helpers.request(self.port, "GET", "/readyz").status == 200
+            return helpers.request(self.port, "GET", self.up).status == 200
         except OSError:
             return False
 

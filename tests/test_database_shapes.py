@@ -403,14 +403,17 @@ class TestFailover:
 
     def test_a_standby_that_takes_no_bookings(self, own_server, own_database, replica, start_on):
         """Somebody pointed the service at it alone; once it is promoted, all is well."""
-        service = start_on(DATABASE_URL=address(own_database.url, replica.port))
+        service = start_on(DATABASE_URL=address(own_database.url, replica.port), up="/livez")
         body = service.make_slot(capacity=9)
         wait_for(lambda: offered(service) == 1, "the slot is on the replica")
+        ready = service.request("GET", "/readyz")
+        assert (ready.status, ready.json()["status"]) == (503, "database read-only")
         answer = service.book("WO-1", body)
         assert (answer.status, answer.json(), answer.headers["retry-after"]) == (503, UNAVAILABLE, "5")
         own_server.kill()
         replica.promote()
         assert service.book("WO-1", body).status == 200
+        assert service.request("GET", "/readyz").status == 200
 
 
 # --- The database is silent ----------------------------------------------------------------------------------
