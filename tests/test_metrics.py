@@ -139,7 +139,7 @@ class TestWhatIsCounted:
         slot = make_slot(capacity=2)
         original = services._book
 
-        def beaten(*arguments):
+        def beaten(*arguments, **more):
             monkeypatch.setattr(services, "_book", original)
             raise services._LostRace
 
