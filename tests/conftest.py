@@ -194,7 +194,7 @@ class Service:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(45)  # longer than gunicorn's graceful_timeout
 
 
 @pytest.fixture(autouse=True)

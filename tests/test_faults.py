@@ -250,6 +250,11 @@ def test_the_database_cannot_grow(start_service, tmp_path):
 def test_files_cannot_grow(service):
     """The write itself fails, as on a full disk."""
 
+    from tests.test_metrics import wait_for  # which imports from here
+
+    # One that starts later would have no limit.
+    wait_for(lambda: len(workers(service)) == 2)
+
     def limit(size):
         for worker in workers(service):
             resource.prlimit(worker, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

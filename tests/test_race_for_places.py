@@ -11,7 +11,11 @@ from tests.helpers import at_once
 
 def drop_guards(database):
     """Take the database's own last word away. (SQLite cannot drop a check: tests.unguarded makes it ignore them.)"""
-    for name in ("work_order_one_active_per_claim", "work_order_one_active_per_order_and_slot"):
+    for name in (
+        "work_order_one_active_per_claim",
+        "work_order_one_active_per_order_and_slot",
+        "work_order_one_booked_after_another",
+    ):
         database.execute(f"DROP INDEX {name}")
     if not database.url.startswith("sqlite"):
         database.execute("ALTER TABLE bookings_appointmentslot DROP CONSTRAINT slot_booked_within_capacity")
