@@ -73,7 +73,7 @@ bench-full: .venv/bench
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	SECRET_KEY=none $(BIN)/mypy bookings bookjob_site
+	SECRET_KEY=none $(BIN)/mypy bookings bookjob_site conformance
 
 # After a change of requirements.txt: each file that pip may install by its hash, and what the service is made of
 # (CycloneDX; from a new environment, so that no tool of the tests gets into it).

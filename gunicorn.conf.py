@@ -4,7 +4,7 @@ import gc
 import os
 from typing import Any
 
-from bookings import drain
+from bookings.operations import drain
 from bookjob_site import environment
 
 # What is wrong in there is told with all the rest, when the settings are loaded.

@@ -44,8 +44,8 @@ def fill(start, stop, rare=False):
     """
     from django.utils import timezone
 
-    from bookings import lookup
     from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
+    from bookings.services import search_terms
 
     draw = random.Random(start)
     now = timezone.now()
@@ -97,7 +97,7 @@ def fill(start, stop, rare=False):
                 )
             )
         rows = WorkOrder.objects.bulk_create(rows)
-        lookup.rewrite(rows)
+        search_terms.rewrite(rows)
 
 
 RARE = 60

@@ -27,7 +27,7 @@ from rest_framework.authentication import BaseAuthentication  # noqa: E402
 from rest_framework.exceptions import ValidationError  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 
-from bookings import authentication, lookup, origin  # noqa: E402
+from bookings.api import authentication  # noqa: E402
 from bookings.models import (  # noqa: E402
     AppointmentSlot,
     HistoryEntry,
@@ -37,6 +37,8 @@ from bookings.models import (  # noqa: E402
     ServiceArea,
     WorkOrder,
 )
+from bookings.services import search_terms  # noqa: E402
+from bookings.telemetry import origin  # noqa: E402
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -229,7 +231,8 @@ class FollowupView(views.APIView):
             word for part, ordered in rows for word in (ordered["ProdNum"], "" if ordered is part else part["ProdNum"])
         ]
         SearchDocument.objects.create(
-            work_order=work_order, words=lookup.words_of(vars(work_order), None, numbers=words, slot_worker=slot.worker)
+            work_order=work_order,
+            words=search_terms.words_of(vars(work_order), None, numbers=words, slot_worker=slot.worker),
         )
         after = {"slot": slot.pk, "start": slot.start.isoformat(), "end": slot.end.isoformat(), "worker": slot.worker}
         HistoryEntry.objects.create(

@@ -6,8 +6,8 @@ from bookjob_site.settings import DATABASES
 ROOT_URLCONF = "bench.rival_drf"
 WSGI_APPLICATION = "bench.rival_drf.application"
 MIDDLEWARE = [
-    "bookings.origin.OriginMiddleware",
-    "bookings.request_log.RequestLogMiddleware",
+    "bookings.telemetry.origin.OriginMiddleware",
+    "bookings.operations.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

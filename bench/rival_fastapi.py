@@ -29,9 +29,14 @@ from django.conf import settings  # noqa: E402
 from fastapi import FastAPI, Request, Response  # noqa: E402
 from rest_framework import exceptions  # noqa: E402
 
-from bookings import authentication, bodies, errors, logs, lookup, offers, serializers, wire  # noqa: E402
+from bookings import offers, wire  # noqa: E402
+from bookings.api import authentication, bodies, errors, serializers  # noqa: E402
 from bookings.models import ID_LENGTH, plain_postcode  # noqa: E402
-from bookings.services import BookingError  # noqa: E402
+from bookings.services import (  # noqa: E402
+    BookingError,
+    search_terms,
+)
+from bookings.telemetry import logs  # noqa: E402
 
 logger = logging.getLogger("bookings.request")
 SANE_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,64}")
@@ -470,7 +475,7 @@ async def write(
     await connection.execute(
         "INSERT INTO bookings_searchdocument (work_order_id, words) VALUES ($1, $2::text::tsvector)",
         key,
-        lookup.words_of(about, job, numbers=[*words, *part_order_nums], slot_worker=slot["worker"]),
+        search_terms.words_of(about, job, numbers=[*words, *part_order_nums], slot_worker=slot["worker"]),
     )
     place = {
         "slot": slot["id"],

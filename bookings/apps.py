@@ -6,6 +6,7 @@ class BookingsConfig(AppConfig):
     name = "bookings"
 
     def ready(self) -> None:
-        from bookings import installation, integers  # noqa: F401  models can be imported only now
+        from bookings.db import integers  # noqa: F401  lookups of models, which can be imported only now
+        from bookings.operations import installation
 
         checks.register(installation.check, checks.Tags.database)

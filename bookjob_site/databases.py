@@ -135,7 +135,7 @@ def _prepare_postgresql(name: str, found: dict[str, Any]) -> None:
             wrong(name, f"has both pgbouncer and {option}", "with one of the two alone")
         options["prepare_threshold"] = None
         found["DISABLE_SERVER_SIDE_CURSORS"] = True
-        found["LIMITS_BY_ROLE"] = True  # bookings/health.py looks whether the role has them
+        found["LIMITS_BY_ROLE"] = True  # bookings/operations/health.py looks whether the role has them
     # What booking and search send again and again is planned once for each connection (sql.py).
     options.setdefault("prepare_threshold", 5)
     options.setdefault("connect_timeout", 5)

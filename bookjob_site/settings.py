@@ -40,7 +40,7 @@ BOOKJOB_SESSION_HOURS: int = value("BOOKJOB_SESSION_HOURS")
 BOOKJOB_SESSION_IDLE_MINUTES: int = value("BOOKJOB_SESSION_IDLE_MINUTES")
 SESSION_COOKIE_AGE = BOOKJOB_SESSION_HOURS * 3600  # for the rows; the cookie goes with the browser
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-CSRF_FAILURE_VIEW = "bookings.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "bookings.api.errors.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [
@@ -57,26 +57,26 @@ INSTALLED_APPS = [
     "bookings",
 ]
 MIDDLEWARE = [
-    "bookings.headers.HeadersMiddleware",
-    "bookings.health.HealthMiddleware",  # so early that it answers whatever the Host header says
-    "bookings.origin.OriginMiddleware",
-    "bookings.request_log.RequestLogMiddleware",
+    "bookings.operations.headers.HeadersMiddleware",
+    "bookings.operations.health.HealthMiddleware",  # so early that it answers whatever the Host header says
+    "bookings.telemetry.origin.OriginMiddleware",
+    "bookings.operations.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "bookings.errors.NulMiddleware",
+    "bookings.api.errors.NulMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "bookings.sessions.SessionLifeMiddleware",
+    "bookings.access.sessions.SessionLifeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 # The API has no sessions, forms, messages or files: of all these it takes only what it needs (wsgi.py).
 API_MIDDLEWARE = [
-    "bookings.headers.HeadersMiddleware",
-    "bookings.origin.OriginMiddleware",
-    "bookings.request_log.RequestLogMiddleware",
+    "bookings.operations.headers.HeadersMiddleware",
+    "bookings.telemetry.origin.OriginMiddleware",
+    "bookings.operations.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -116,7 +116,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
-STATICFILES_FINDERS = ["bookings.static_files.Finder"]
+STATICFILES_FINDERS = ["bookjob_site.static_files.Finder"]
 # Without `collectstatic` the files come straight from the packages, so that the admin is never without its style.
 WHITENOISE_USE_FINDERS = not any(STATIC_ROOT.iterdir())
 
@@ -151,14 +151,14 @@ BOOKJOB_ADDRESS_LIMIT: int = value("BOOKJOB_ADDRESS_LIMIT")
 # --- API and admin ---------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["bookings.authentication.AccessTokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["bookings.api.authentication.AccessTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_THROTTLE_CLASSES": ["bookings.authentication.RequestLimit"],
-    "DEFAULT_PARSER_CLASSES": ["bookings.bodies.BodyParser"],
-    "DEFAULT_RENDERER_CLASSES": ["bookings.bodies.AnswerRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bookings.bodies.JSONWhateverIsAccepted",
+    "DEFAULT_THROTTLE_CLASSES": ["bookings.api.authentication.RequestLimit"],
+    "DEFAULT_PARSER_CLASSES": ["bookings.api.bodies.BodyParser"],
+    "DEFAULT_RENDERER_CLASSES": ["bookings.api.bodies.AnswerRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bookings.api.bodies.JSONWhateverIsAccepted",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "bookings.errors.handler",
+    "EXCEPTION_HANDLER": "bookings.api.errors.handler",
     "UNAUTHENTICATED_USER": None,
     "ALLOWED_VERSIONS": ["1"],  # of the schema: no caller writes into it
 }
@@ -172,7 +172,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "POSTPROCESSING_HOOKS": ["bookings.schema.finish"],
+    "POSTPROCESSING_HOOKS": ["bookings.api.schema.finish"],
     "SERVERS": [{"url": "/", "description": "The service that this document came from."}],
 }
 UNFOLD = {
@@ -180,8 +180,8 @@ UNFOLD = {
     "SITE_HEADER": "bookjob",
     "SITE_SYMBOL": "event_available",
     "SHOW_VIEW_ON_SITE": False,
-    "LOGIN": {"form": "bookings.sessions.LogInForm"},
-    "DASHBOARD_CALLBACK": "bookings.board.dashboard",
+    "LOGIN": {"form": "bookings.access.sessions.LogInForm"},
+    "DASHBOARD_CALLBACK": "bookings.admin.board.dashboard",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("bookings/favicon.svg")}],
     "STYLES": [lambda request: static("bookings/desk.css")],
     "SIDEBAR": {
@@ -264,7 +264,7 @@ UNFOLD = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "bookings.logs.JSONFormatter"}},
+    "formatters": {"json": {"()": "bookings.telemetry.logs.JSONFormatter"}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "json"},
         "nowhere": {"class": "logging.NullHandler"},

@@ -5,12 +5,12 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 urlpatterns = [
-    path("api/v1/", include("bookings.urls")),
+    path("api/v1/", include("bookings.api.urls")),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index")),
 ]
 
-handler400 = "bookings.errors.bad_request"
-handler403 = "bookings.errors.permission_denied"
-handler404 = "bookings.errors.not_found"
-handler500 = "bookings.errors.server_error"
+handler400 = "bookings.api.errors.bad_request"
+handler403 = "bookings.api.errors.permission_denied"
+handler404 = "bookings.api.errors.not_found"
+handler500 = "bookings.api.errors.server_error"

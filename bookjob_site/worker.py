@@ -26,7 +26,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http import errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from bookings.logs import JSONFormatter
+from bookings.telemetry.logs import JSONFormatter
 
 LINGER_MILLISECONDS = 5
 PATIENCE = 15.0  # seconds
@@ -497,7 +497,7 @@ REASONS = {
 
 def log(status: int, word: str, kind: str = "") -> None:
     """The line of a request that Django never saw."""
-    from bookings import metrics
+    from bookings.telemetry import metrics
 
     metrics.add(metrics.REQUESTS, "", word)
     logger.info("%s", kind or "-", extra={"facts": {"route": "", "status": status, "outcome": word}})

@@ -17,7 +17,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from bookings import blackouts, offers
+from bookings import offers
+from bookings.supply import blackouts
 from tests import helpers, published
 from tests.environment import ROOT
 from tests.postgres import free_port

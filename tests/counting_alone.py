@@ -6,7 +6,7 @@ from bookjob_site.wsgi import application as service  # it makes Django ready fo
 
 # isort: split
 
-from bookings import metrics
+from bookings.telemetry import metrics
 
 tables = {}
 

@@ -18,7 +18,9 @@ from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready f
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from bookings import origin, services, sql
+from bookings import services
+from bookings.db import sql
+from bookings.telemetry import origin
 
 taken = threading.local()
 commit = BaseDatabaseWrapper._commit

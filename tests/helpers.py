@@ -15,7 +15,7 @@ from urllib.parse import quote
 from django.test import Client
 from django.utils import timezone
 
-from bookings import authentication
+from bookings.api import authentication
 from bookings.calendars import utc_offset
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 
@@ -38,7 +38,7 @@ def clock_stands_at(now: datetime = NOW):
     """
     stopped = SimpleNamespace(now=lambda: now)
     with contextlib.ExitStack() as stack:
-        for module in ("services", "views", "blackouts", "management.commands.seed_slots"):
+        for module in ("services", "api.views", "supply.blackouts", "management.commands.seed_slots"):
             stack.enter_context(mock.patch(f"bookings.{module}.timezone", stopped))
         yield stopped
 

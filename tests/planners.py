@@ -22,8 +22,9 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from bookings import services, slots
+from bookings import services
 from bookings.models import AppointmentSlot, ServiceArea
+from bookings.supply import slots
 
 WORKERS = ["anna", "bob", "carol"]
 IMPORTED = ["ivan", "judy"]

@@ -112,8 +112,9 @@ def job(number, slot, draw):
 def make_bookings(count, seed=1):
     from django.utils import timezone
 
-    from bookings import offers, services, slots
+    from bookings import offers, services
     from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
+    from bookings.supply import slots
     from tests import helpers
 
     draw = random.Random(seed)

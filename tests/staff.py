@@ -13,8 +13,10 @@ if __name__ == "__main__":
 
 from django import db
 
-from bookings import origin, services, slots
+from bookings import services
 from bookings.models import AppointmentSlot, WorkOrder
+from bookings.supply import slots
+from bookings.telemetry import origin
 
 BY = "dispatcher"
 

@@ -2,7 +2,7 @@
 
 import re
 
-from bookings import addresses
+from bookings.admin import addresses
 from tests.environment import ROOT
 
 # `?name={{ value }}` and `&name={{ value }}` in templates, `?name={value}` in Python.

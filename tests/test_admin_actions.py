@@ -10,9 +10,10 @@ from django.db import OperationalError
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
-from bookings import desk as product
-from bookings import services, slots
+from bookings import services
+from bookings.admin import actions as product
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
+from bookings.supply import slots
 from tests import desk, helpers
 
 pytestmark = pytest.mark.django_db
@@ -551,8 +552,8 @@ class TestWhatAMoveOffers:
         return client.post(f"{desk.LIST}act/move/", {"chosen": desk.chosen(*work_orders), **data}).context["form"].shown
 
     def test_whole_days_and_where_the_later_ones_are(self, supervisor, monkeypatch):
-        monkeypatch.setattr("bookings.forms.MOVE_SLOTS", 3)
-        monkeypatch.setattr("bookings.forms.MOVE_DAYS", 5)
+        monkeypatch.setattr("bookings.admin.forms.MOVE_SLOTS", 3)
+        monkeypatch.setattr("bookings.admin.forms.MOVE_DAYS", 5)
         work_order = desk.book(desk.slot_in(days=2))
         free = [desk.slot_in(days=day, hour=hour) for day in (3, 4, 5, 12) for hour in (8, 10)]
         days = [slot.start.date() for slot in free]
@@ -568,7 +569,7 @@ class TestWhatAMoveOffers:
         assert third.later is None
 
     def test_a_day_with_more_than_a_page_holds_says_so(self, supervisor, monkeypatch):
-        monkeypatch.setattr("bookings.forms.MOST_OF_A_DAY", 2)
+        monkeypatch.setattr("bookings.admin.forms.MOST_OF_A_DAY", 2)
         work_order = desk.book(desk.slot_in(days=2))
         free = [desk.slot_in(days=3, hour=hour) for hour in (8, 10, 12)]
         day = free[0].start.date()

@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from bookings import blackouts, services, slots
+from bookings import services
 from bookings.models import AppointmentSlot, AreaRestriction, Blackout, HistoryEntry, WorkOrder
+from bookings.supply import blackouts, slots
 from tests import desk, helpers
 
 pytestmark = pytest.mark.django_db

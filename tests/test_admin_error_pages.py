@@ -13,7 +13,7 @@ from tests import desk
 
 pytestmark = pytest.mark.django_db
 
-BOARD = "bookings.board._tiles"
+BOARD = "bookings.admin.board._tiles"
 
 
 def read_only():
@@ -55,7 +55,7 @@ def test_each_has_its_page(viewer, fault, status, said):
 
 
 def test_no_page_of_an_error_asks_the_database(viewer, django_assert_num_queries):
-    from bookings import error_page
+    from bookings.admin import error_page
 
     request = viewer.get("/admin/").wsgi_request
     with django_assert_num_queries(0):
@@ -75,7 +75,7 @@ def test_what_was_typed_can_be_sent_again_when_the_database_is_back(viewer):
     slot = desk.slot_in()
     supervisor = desk.person("supervisor")
     supervisor.raise_request_exception = False
-    with mock.patch("bookings.slots.add", side_effect=db.OperationalError("gone")):
+    with mock.patch("bookings.supply.slots.add", side_effect=db.OperationalError("gone")):
         answer = supervisor.post(
             "/admin/bookings/appointmentslot/add/",
             {

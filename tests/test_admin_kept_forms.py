@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import kept
+from bookings.access import kept
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
 from tests import desk
 
@@ -101,7 +101,7 @@ def test_a_session_that_ended_by_itself(slot, settings):
     client.login(username="chief", password=PASSWORD)
     client.get("/admin/")
     later = time.time() + settings.BOOKJOB_SESSION_HOURS * 3600 + 60
-    with mock.patch("bookings.sessions.time", mock.Mock(time=mock.Mock(return_value=later))):
+    with mock.patch("bookings.access.sessions.time", mock.Mock(time=mock.Mock(return_value=later))):
         asked = client.post(
             "/admin/bookings/workorder/act/note/", {"chosen": desk.chosen(work_order), "note": "Hello", "do": "perform"}
         )

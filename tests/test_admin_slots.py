@@ -10,8 +10,9 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from bookings import blackouts, offers, services, slots
+from bookings import offers, services
 from bookings.models import AppointmentSlot, HistoryEntry, PostcodePrefix, ServiceArea, WorkOrder
+from bookings.supply import blackouts, slots
 from tests import desk, helpers
 
 pytestmark = pytest.mark.django_db

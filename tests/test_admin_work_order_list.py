@@ -8,8 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from bookings import calendars, filters, services, slots
+from bookings import calendars, services
+from bookings.admin import filters
 from bookings.models import WorkOrder
+from bookings.supply import slots
 from tests import desk, helpers
 
 pytestmark = pytest.mark.django_db

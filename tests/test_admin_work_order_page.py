@@ -14,7 +14,8 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from openpyxl.utils.escape import unescape
 
-from bookings import exports, services
+from bookings import services
+from bookings.admin import exports
 from bookings.models import HistoryEntry, WorkOrder
 from tests import desk, helpers
 

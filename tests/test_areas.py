@@ -3,8 +3,8 @@
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from bookings import countries, offers, wire
-from bookings.models import AreaCode, PostcodePrefix, ServiceArea
+from bookings import offers, wire
+from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries
 from tests.conftest import SERVER, manage
 from tests.helpers import END, START, booking, clock_stands_at, make_area, make_booking, make_slot, search
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bookings import bodies
+from bookings.api import bodies
 from bookings.models import AppointmentSlot, WorkOrder
 from tests.helpers import booking, clock_stands_at, make_area, make_slot, post, sample, search
 

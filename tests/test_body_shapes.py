@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rest_framework.exceptions import APIException
 
-from bookings import bodies, errors, serializers
+from bookings.api import bodies, errors, serializers
 from bookings.refusals import BookingError
 from tests import helpers
 

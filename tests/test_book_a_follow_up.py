@@ -9,7 +9,8 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected
 
-from bookings import offers, services, sql
+from bookings import offers, services
+from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, RequiredPart, WorkOrder
 from tests.helpers import (
     END,
@@ -809,6 +810,6 @@ class TestTheDoor:
 
 
 def services_token():
-    from bookings.authentication import issue_token
+    from bookings.api.authentication import issue_token
 
     return issue_token("tech.jones")

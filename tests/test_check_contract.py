@@ -13,9 +13,9 @@ import jwt
 import pytest
 from django.core.management import CommandError, call_command
 
-from bookings.conformance import kit
-from bookings.conformance.client import Implementation
-from bookings.conformance.plan import Plan
+from conformance import kit
+from conformance.client import Implementation
+from conformance.plan import Plan
 from tests import helpers, stand_in
 from tests.environment import ROOT
 from tests.postgres import free_port

@@ -7,8 +7,9 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from bookings import blackouts, offers, services, slots
+from bookings import offers, services
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
+from bookings.supply import blackouts, slots
 from tests.conftest import manage
 from tests.helpers import END, NOW, START, booking, clock_stands_at, make_area, make_booking, make_slot, post, search
 from tests.test_seed_slots import everything

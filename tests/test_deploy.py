@@ -20,7 +20,7 @@ import pytest
 import yaml
 from django.test import Client
 
-from bookings import authentication
+from bookings.api import authentication
 from bookjob_site import environment
 from tests.conftest import SERVER
 from tests.environment import ROOT

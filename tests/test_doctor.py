@@ -8,8 +8,9 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from bookings import calendars, doctor
+from bookings import calendars
 from bookings.models import Counter, ServiceArea
+from bookings.operations import doctor
 from tests.conftest import manage
 from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot, tomorrow
 from tests.test_purge import book_in_june, purge

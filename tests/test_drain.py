@@ -7,7 +7,7 @@ import time
 import pytest
 from gunicorn.arbiter import Arbiter
 
-from bookings import drain
+from bookings.operations import drain
 from tests.test_faults import workers
 from tests.test_metrics import wait_for
 

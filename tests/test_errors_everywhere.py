@@ -8,7 +8,8 @@ from django import db
 from django.test import Client, override_settings
 from psycopg.errors import ReadOnlySqlTransaction
 
-from bookings import authentication, services
+from bookings import services
+from bookings.api import authentication
 from tests.helpers import booking, clock_stands_at, error, make_slot, post, search
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +96,7 @@ def test_a_database_that_is_away_in_a_view(monkeypatch, fault):
     def away(*args, **kwargs):
         raise fault("server closed the connection")
 
-    monkeypatch.setattr("bookings.sql.run", away)
+    monkeypatch.setattr("bookings.db.sql.run", away)
     for answer in (search({}), post("WO-1", booking())):
         assert (answer.status_code, answer["Retry-After"]) == (503, "5")
         assert answer.json()["detail"]["params"] == {"error": "unavailable"}
@@ -156,7 +157,7 @@ def throttled(monkeypatch):
     def too_many(**kwargs):
         raise Throttled(7)
 
-    monkeypatch.setattr("bookings.log_in.log_in", too_many)
+    monkeypatch.setattr("bookings.access.log_in.log_in", too_many)
     body = json.dumps({"username": "a", "password": "b"})
     return lambda: client().post("/api/v1/auth/token", body, content_type="application/json")
 

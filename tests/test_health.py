@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from bookings import readiness
+from bookings.operations import readiness
 from tests.conftest import SERVER, manage
 
 ZONES = {"time_zones": tzdata.IANA_VERSION}

@@ -4,8 +4,9 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from bookings import blackouts, services
+from bookings import services
 from bookings.models import AppointmentSlot, HistoryEntry
+from bookings.supply import blackouts
 from tests.conftest import manage
 from tests.helpers import END, START, clock_stands_at, make_area, make_booking, make_slot
 from tests.test_seed_slots import everything
@@ -150,7 +151,7 @@ class TestItWorks:
         assert export("--from=2026-12-04", "--until=2026-12-04").count("\n") == 4
 
     def test_over_several_batches(self, imported, monkeypatch):
-        monkeypatch.setattr("bookings.slot_imports.BATCH", 2)
+        monkeypatch.setattr("bookings.supply.slot_imports.BATCH", 2)
         make_area()
         rows = "".join(P1.replace("P-1", f"P-{n}").replace("12-04T", f"12-{n + 10}T") for n in range(5))
         assert imported(rows) == (0, [summary(created=5)])

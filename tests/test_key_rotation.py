@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from bookings import authentication
+from bookings.api import authentication
 from bookjob_site.environment import jwt_keys
 from tests.environment import KEY, OLD_KEY, ROOT
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from bookings import services, sql
+from bookings import services
+from bookings.db import sql
 from bookings.models import HistoryEntry, WorkOrder
 from tests.helpers import (
     END,

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bookings import calendars, type_codes
+from bookings import calendars
 from bookings.models import WorkOrder
+from bookings.offers import type_codes
 from tests import desk, helpers
 from tests.helpers import booking, clock_stands_at, make_booking, make_slot, post, search
 

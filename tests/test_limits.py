@@ -11,7 +11,8 @@ from unittest import mock
 import pytest
 from django.test import Client
 
-from bookings import authentication, limits
+from bookings.access import limits
+from bookings.api import authentication
 from bookings.models import WorkOrder
 from tests.environment import ROOT
 from tests.helpers import at_once, booking, clock_stands_at, error, make_slot, post
@@ -31,13 +32,13 @@ class Clock:
 @pytest.fixture
 def clock():
     clock = Clock()
-    with mock.patch("bookings.limits.clock", new=clock.time):
+    with mock.patch("bookings.access.limits.clock", new=clock.time):
         yield clock
 
 
 @pytest.fixture(autouse=True)
 def fresh_buckets():
-    with mock.patch("bookings.limits.buckets", limits.Buckets(rows=64)):
+    with mock.patch("bookings.access.limits.buckets", limits.Buckets(rows=64)):
         yield
 
 
@@ -96,7 +97,7 @@ class TestBuckets:
     # Four forked processes, each of which takes 200 times out of a bucket of 100; prints what each had.
     FORKED = """
 import os
-from bookings import limits
+from bookings.access import limits
 {before}
 ends = []
 for _ in range(4):
@@ -131,7 +132,10 @@ print(b"".join(os.read(end, 99) for end in ends).decode())
             return max(*given)
 
         shared.shared.lock = mock.Mock()
-        with mock.patch("bookings.shared.fcntl"), mock.patch("bookings.limits.max", new=in_between, create=True):
+        with (
+            mock.patch("bookings.telemetry.shared.fcntl"),
+            mock.patch("bookings.access.limits.max", new=in_between, create=True),
+        ):
             had = [shared.take("a", 3, 0.0) for _ in range(4)] + others[1:]
         assert had.count(0) == 4
 

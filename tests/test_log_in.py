@@ -10,7 +10,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from bookings import authentication, limits, log_in
+from bookings.access import limits, log_in
+from bookings.api import authentication
 from bookings.models import LogInRecord
 from tests.helpers import at_once, booking, clock_stands_at, error, make_slot, post
 
@@ -31,7 +32,7 @@ def technician(django_user_model, settings):
 
 @pytest.fixture(autouse=True)
 def fresh_buckets():
-    with mock.patch("bookings.limits.buckets", limits.Buckets()):
+    with mock.patch("bookings.access.limits.buckets", limits.Buckets()):
         yield
 
 
@@ -64,7 +65,7 @@ class Clock:
 @pytest.fixture
 def clock():
     clock = Clock()
-    with mock.patch("bookings.log_in.timezone", mock.Mock(now=lambda: clock.now)):
+    with mock.patch("bookings.access.log_in.timezone", mock.Mock(now=lambda: clock.now)):
         yield clock
 
 
@@ -72,7 +73,7 @@ class TestItWorks:
     def test_the_statements(self, django_assert_num_queries):
         """The records in a transaction of their own, the user, two of permissions, and what was found out."""
         attempt()
-        with mock.patch("bookings.limits.buckets", limits.Buckets()), django_assert_num_queries(10):
+        with mock.patch("bookings.access.limits.buckets", limits.Buckets()), django_assert_num_queries(10):
             attempt()
 
     def test_it_works(self):

@@ -9,7 +9,9 @@ import pytest
 from django import db
 from django.test import Client
 
-from bookings import authentication, logs, services
+from bookings import services
+from bookings.api import authentication
+from bookings.telemetry import logs
 from tests.helpers import booking, clock_stands_at, make_slot, post
 
 # Personal data and secrets, each planted where it really comes.
@@ -103,7 +105,7 @@ class TestOneLineARequest:
         assert first == again != other
         assert len(first) == len(other) == 16
         assert "192.0.2" not in json.dumps(log())
-        with mock.patch("bookings.request_log.timezone.now", return_value=datetime(2030, 1, 1, tzinfo=UTC)):
+        with mock.patch("bookings.operations.request_log.timezone.now", return_value=datetime(2030, 1, 1, tzinfo=UTC)):
             assert address("192.0.2.1") != first
         settings.SECRET_KEY = "another"
         assert address("192.0.2.1") != first

@@ -13,7 +13,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from bookings import metrics, services
+from bookings import services
+from bookings.telemetry import metrics
 from tests import helpers
 from tests.conftest import SERVER
 from tests.helpers import at_once, booking, clock_stands_at, make_slot, path_of, post, search

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import F
 from django.test import Client
 
-from bookings import authentication
+from bookings.api import authentication
 from bookings.models import RequiredPart, WorkOrder
 from tests import desk
 from tests.conftest import manage

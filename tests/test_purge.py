@@ -12,8 +12,10 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from bookings import blackouts, housekeeping, services, slots
+from bookings import services
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, LogInRecord, Refusal, SearchDocument, WorkOrder
+from bookings.services import housekeeping
+from bookings.supply import blackouts, slots
 from tests.conftest import SERVER, manage
 from tests.environment import ROOT
 from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot, sample, words_of
@@ -263,7 +265,8 @@ import json, sys
 from datetime import datetime, timedelta
 from django.test.utils import setup_test_environment
 setup_test_environment()
-from bookings import blackouts, services, slots
+from bookings import services
+from bookings.supply import blackouts, slots
 from bookings.models import AppointmentSlot, Refusal, WorkOrder
 from tests import helpers, test_purge
 body = json.loads(sys.stdin.read())

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bookings import blackouts, services, slot_imports
+from bookings import services
 from bookings.models import AppointmentSlot
+from bookings.supply import blackouts, slot_imports
 from tests.helpers import START, at_once, booking, clock_stands_at, make_booking, make_slot, tomorrow
 from tests.test_import_slots import HEAD, HOUR, P1, imported, summary  # noqa: F401  a fixture
 from tests.test_race_for_places import drop_guards

@@ -13,7 +13,8 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bookings import authentication, exports
+from bookings.admin import exports
+from bookings.api import authentication
 from bookings.models import WorkOrder
 from tests import desk, helpers
 

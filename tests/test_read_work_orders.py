@@ -11,8 +11,11 @@ from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.test import Client
 
-from bookings import authentication, feed, services, slots, wire
+from bookings import services, wire
+from bookings.api import authentication
 from bookings.models import AreaRestriction, WorkOrder
+from bookings.services import feed
+from bookings.supply import slots
 from tests.helpers import NOW, booking, clock_stands_at, error, make_booking, make_slot, sample
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,8 @@ from enum import StrEnum
 
 import pytest
 
-from bookings import errors, offers, schema, wire
+from bookings import offers, wire
+from bookings.api import errors, schema
 from bookings.refusals import BookingError, Code
 from tests.environment import ROOT
 

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bookings import schema as published_schema
+from bookings.api import schema as published_schema
 from tests import published
 from tests.environment import ROOT
 from tests.helpers import at_once
@@ -101,7 +101,7 @@ def test_it_is_made_once_and_sent_again_only_where_it_changed():
     answer = Client().get("/api/v1/schema")
     assert answer.status_code == 200
     assert answer.content.decode() == (ROOT / "openapi.yaml").read_text()
-    with mock.patch("bookings.schema.SchemaGenerator", side_effect=AssertionError("made again")):
+    with mock.patch("bookings.api.schema.SchemaGenerator", side_effect=AssertionError("made again")):
         again = Client().get("/api/v1/schema", headers={"If-None-Match": answer["ETag"]})
         other = Client().get("/api/v1/schema", headers={"If-None-Match": '"another"'})
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", answer["ETag"])

@@ -7,8 +7,9 @@ from django.db import connection
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bookings import lookup, services, wire
+from bookings import services, wire
 from bookings.models import SearchDocument, WorkOrder
+from bookings.services import search_terms
 from tests import desk, helpers
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +54,7 @@ FOUND = [
 
 
 def found(typed: str) -> list[str]:
-    return [work_order.order_num for work_order in WorkOrder.objects.filter(lookup.found_by(typed))]
+    return [work_order.order_num for work_order in WorkOrder.objects.filter(search_terms.found_by(typed))]
 
 
 ODD = {
@@ -69,7 +70,7 @@ ODD = {
 def test_a_document_is_written_anew_from_whatever_was_booked(odd):
     work_order = book(body=BODY | {odd: ODD[odd]})
     before = SearchDocument.objects.get().words
-    lookup.rewrite([work_order])
+    search_terms.rewrite([work_order])
     assert SearchDocument.objects.get().words == before
 
 
@@ -109,7 +110,7 @@ def test_a_document_that_is_missing_is_made_again():
     before = helpers.words_of(work_order)
     SearchDocument.objects.all().delete()
     assert found("O'Brien") == []
-    assert (lookup.add_missing(), lookup.add_missing()) == (1, 0)
+    assert (search_terms.add_missing(), search_terms.add_missing()) == (1, 0)
     assert found("O'Brien") == [work_order.order_num]
     assert helpers.words_of(WorkOrder.objects.get()) == before
 
@@ -121,8 +122,8 @@ def test_the_index_of_sqlite_stays_in_step_with_its_table():
     assert (found("O'Brien"), found("else")) == ([], [number])
     SearchDocument.objects.all().delete()
     assert found("else") == []
-    lookup.add_missing()
-    lookup.forget_removed_words()
+    search_terms.add_missing()
+    search_terms.forget_removed_words()
     assert found("O'Brien") == [number]
     with connection.cursor() as cursor:
         # Raises where the index and the table differ.
@@ -138,8 +139,8 @@ def test_the_longest_document_fits_into_the_database():
         for contact in range(39)
     ]
     job = wire.Search.model_validate({"Location": {"Contacts": [{"LastName": name} for name in names]}})
-    words = lookup.words_of(vars(work_order), job)
-    assert len(words.split()) == lookup.MAX_WORDS
+    words = search_terms.words_of(vars(work_order), job)
+    assert len(words.split()) == search_terms.MAX_WORDS
     SearchDocument.objects.update(words=words)
     assert found("WO-2026/00123") == [work_order.order_num]
 

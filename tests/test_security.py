@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.test import Client
 
-from bookings import authentication
+from bookings.api import authentication
 from tests import desk, helpers
 from tests.environment import ROOT
 from tests.test_over_http import raw
@@ -387,7 +387,7 @@ class TestWhatIsNotTheirs:
 
 def test_the_browsable_api_and_debug_pages_are_off(settings):
     assert not settings.DEBUG
-    assert settings.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"] == ["bookings.bodies.AnswerRenderer"]
+    assert settings.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"] == ["bookings.api.bodies.AnswerRenderer"]
 
 
 def modules_that_serve():

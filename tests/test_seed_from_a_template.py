@@ -10,8 +10,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from bookings import blackouts, plans, supply
 from bookings.models import AppointmentSlot, AreaCode, HistoryEntry
+from bookings.supply import blackouts, plans, seeding
 from tests.conftest import manage
 from tests.environment import ROOT
 from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
@@ -304,10 +304,10 @@ class TestPrune:
 
     def test_the_booked_are_not_hidden_by_a_late_decision(self):
         slot = make_slot()
-        gone = supply.Gone(slot.start, slot.end, slot.area, "", slot.pk, is_free=True)
+        gone = seeding.Gone(slot.start, slot.end, slot.area, "", slot.pk, is_free=True)
         with clock_stands_at():
             make_booking()
-        assert supply.write_piece([gone], BEFORE, by="test").counts.total() == 0
+        assert seeding.write_piece([gone], BEFORE, by="test").counts.total() == 0
         slot.refresh_from_db()
         assert not slot.is_withdrawn
 
@@ -346,8 +346,8 @@ class TestPrune:
         workers = f"{[f'w{number:02}' for number in range(6)]}"
         seed(plan(workers=workers))
         shown = self.watched(monkeypatch)
-        pieces = supply.pieces
-        monkeypatch.setattr(supply, "pieces", lambda template, gone: [list(gone), *pieces(template)])
+        pieces = seeding.pieces
+        monkeypatch.setattr(seeding, "pieces", lambda template, gone: [list(gone), *pieces(template)])
         seed(plan(workers=workers, hours='"09:00-13:00"'), "--prune", "--yes")
         assert min(shown) == 0
 

@@ -9,8 +9,9 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
-from bookings import slots, triggers
+from bookings.db import triggers
 from bookings.models import AppointmentSlot, HistoryEntry
+from bookings.supply import slots
 from tests.helpers import END, START, clock_stands_at, make_area, make_booking, make_slot
 
 pytestmark = pytest.mark.django_db

@@ -17,8 +17,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bookings import services, slots
+from bookings import services
 from bookings.models import AppointmentSlot, WorkOrder
+from bookings.supply import slots
 from tests.helpers import NOW, START, booking, clock_stands_at, make_slot, post
 
 ORDERS = st.sampled_from(["WO-1", "WO-2", "WO-3"])

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from bookings import authentication
+from bookings.api import authentication
 from bookings.models import WorkOrder
 from tests.environment import KEY, OLD_KEY
 from tests.helpers import booking, clock_stands_at, error, make_slot, path_of, post

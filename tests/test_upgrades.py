@@ -17,8 +17,9 @@ import pytest
 from django.db.migrations import RunPython
 from django.db.migrations.loader import MigrationLoader
 
-from bookings import authentication, online
-from bookings.readiness import known_migrations
+from bookings.api import authentication
+from bookings.db import online
+from bookings.operations.readiness import known_migrations
 from tests.conftest import SERVER, Service, manage
 from tests.environment import ROOT
 
@@ -117,7 +118,7 @@ def test_the_test_above_would_notice_a_migration_that_breaks_the_code_before(emp
 
 MIGRATION = """
 from django.db import migrations, models
-from bookings import online
+from bookings.db import online
 
 class Migration(migrations.Migration):
     atomic = {atomic}

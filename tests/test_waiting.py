@@ -12,7 +12,8 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bookings import offers, services, sql
+from bookings import offers, services
+from bookings.db import sql
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 from tests.helpers import END, START, booking, clock_stands_at, make_booking, make_slot, post
 

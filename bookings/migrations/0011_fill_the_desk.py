@@ -3,7 +3,7 @@
 from django.db import migrations
 from django.db.models import Count, Max, OuterRef, Subquery
 
-from bookings import lookup
+from bookings.services import search_terms
 
 BATCH = 500
 
@@ -32,7 +32,7 @@ def fill(apps, schema_editor):
             (
                 SearchTerm(work_order=work_order, term=term)
                 for work_order in batch
-                for term in lookup.terms(
+                for term in search_terms.terms(
                     vars(work_order),
                     [number for part in work_order.required_parts.all() for number in (part.prod_num, part.replaces)],
                 )

@@ -2,11 +2,11 @@
 
 from django.db import migrations
 
-from bookings import lookup
+from bookings.services import search_terms
 
 
 def fill(apps, schema_editor):
-    lookup.add_missing(get_model=apps.get_model)
+    search_terms.add_missing(get_model=apps.get_model)
 
 
 class Migration(migrations.Migration):

@@ -14,8 +14,7 @@ from django.db.models import Count, Q
 from django.db.models.deletion import CASCADE
 from django.db.models.functions import Lower, Trim
 
-import bookings.conditions
-from bookings import online
+from bookings.db import conditions, online
 
 history = import_module("bookings.migrations.0002_make_the_history_append_only")
 
@@ -134,7 +133,7 @@ class Migration(migrations.Migration):
         online.AddConstraintOnline(
             "servicearea",
             models.CheckConstraint(
-                condition=bookings.conditions.LooksLikeATimeZone(), name="service_area_time_zone_has_its_form"
+                condition=conditions.LooksLikeATimeZone(), name="service_area_time_zone_has_its_form"
             ),
         ),
         migrations.CreateModel(

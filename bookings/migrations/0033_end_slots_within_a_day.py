@@ -5,8 +5,7 @@ from importlib import import_module
 from django.core.management.base import CommandError
 from django.db import migrations, models
 
-import bookings.conditions
-from bookings import online
+from bookings.db import conditions, online
 
 slots = import_module("bookings.migrations.0026_keep_slots_in_place")
 NAMED = 20
@@ -15,7 +14,7 @@ NAMED = 20
 def refuse_long_slots(apps, schema_editor):
     """Only SQL past the service can have made one."""
     every = apps.get_model("bookings", "AppointmentSlot").objects.using(schema_editor.connection.alias)
-    long = list(every.exclude(bookings.conditions.EndsWithinADay()).order_by("pk").values_list("pk", flat=True)[:NAMED])
+    long = list(every.exclude(conditions.EndsWithinADay()).order_by("pk").values_list("pk", flat=True)[:NAMED])
     if long:
         raise CommandError(
             f"These slots are longer than 24 hours (the first {NAMED}, by id): {', '.join(map(str, long))}. Move their"
@@ -32,7 +31,7 @@ class Migration(migrations.Migration):
         online.AddConstraintOnline(
             "appointmentslot",
             models.CheckConstraint(
-                condition=bookings.conditions.EndsWithinADay(),
+                condition=conditions.EndsWithinADay(),
                 name="slot_ends_within_a_day",
                 violation_error_message="An appointment is 24 hours long at most.",
             ),

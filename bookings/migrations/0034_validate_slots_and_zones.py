@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from bookings import online
+from bookings.db import online
 
 
 class Migration(migrations.Migration):

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from bookings import online
+from bookings.db import online
 
 
 class Migration(migrations.Migration):

@@ -25,9 +25,9 @@ from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings.conformance import kit
-from bookings.conformance.client import Implementation
-from bookings.conformance.plan import Plan
+from conformance import kit
+from conformance.client import Implementation
+from conformance.plan import Plan
 
 MAX_CALLERS = 250  # each calls twice
 

@@ -24,9 +24,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import zones
 from bookings.models import WorkOrder
 from bookings.services import BookingError
+from bookings.supply import zones
 
 BY = "check_time_zones"
 

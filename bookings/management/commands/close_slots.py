@@ -17,8 +17,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import blackouts, calendars, clock, workers
+from bookings import calendars, clock
 from bookings.models import AppointmentSlot, Blackout, ServiceArea
+from bookings.supply import blackouts, workers
 
 
 class Command(BaseCommand):

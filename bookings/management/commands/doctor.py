@@ -13,7 +13,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from bookings import calendars, doctor
+from bookings import calendars
+from bookings.operations import doctor
 
 
 class Command(BaseCommand):

@@ -16,8 +16,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import calendars, clock, slot_files
+from bookings import calendars, clock
 from bookings.models import AppointmentSlot, ServiceArea
+from bookings.supply import slot_files
 
 
 class Command(BaseCommand):

@@ -26,12 +26,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 from tqdm import tqdm
 
-from bookings import blackouts, slot_files, slot_imports
-from bookings.csv_files import CsvError
 from bookings.management.commands.seed_slots import text_of
 from bookings.models import ServiceArea
-from bookings.slot_files import Row, RowError
-from bookings.slot_imports import Outcome
+from bookings.supply import blackouts, slot_files, slot_imports
+from bookings.supply.csv_files import CsvError
+from bookings.supply.slot_files import Row, RowError
+from bookings.supply.slot_imports import Outcome
 
 BY = "import_slots"
 

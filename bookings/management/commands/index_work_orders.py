@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from bookings import lookup
+from bookings.services import search_terms
 
 
 class Command(BaseCommand):
@@ -21,4 +21,4 @@ class Command(BaseCommand):
         parser.formatter_class = RawDescriptionHelpFormatter
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"{lookup.add_missing()} work orders indexed.")
+        self.stdout.write(f"{search_terms.add_missing()} work orders indexed.")

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import authentication
+from bookings.api import authentication
 
 
 class Command(BaseCommand):

@@ -21,7 +21,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from bookings import authentication, offers, wire
+from bookings import offers, wire
+from bookings.api import authentication
 from bookings.models import PostcodePrefix, ServiceArea, WorkOrder
 
 AREAS = [

@@ -1,4 +1,4 @@
-"""Django's migrate, which does not stop for a setting that does not fit the database (bookings/installation.py)."""
+"""Django's migrate, which a setting that does not fit the database does not stop (operations/installation.py)."""
 
 from typing import Any
 

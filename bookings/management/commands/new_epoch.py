@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from bookings import feed
+from bookings.services import feed
 
 
 class Command(BaseCommand):

@@ -13,8 +13,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from bookings import blackouts
 from bookings.management.commands.close_slots import add_period_arguments, read_period
+from bookings.supply import blackouts
 
 
 class Command(BaseCommand):

@@ -24,7 +24,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from tqdm import tqdm
 
-from bookings import clock, doctor, housekeeping
+from bookings import clock
+from bookings.operations import doctor
+from bookings.services import housekeeping
 
 
 class Command(BaseCommand):

@@ -25,9 +25,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from bookings import plans, supply
 from bookings.models import ServiceArea
-from bookings.plans import Template
+from bookings.supply import plans, seeding
+from bookings.supply.plans import Template
 
 # What describes a plan. A template brings all of it itself, under the same names.
 PLAN_OPTIONS = [
@@ -83,23 +83,23 @@ class Command(BaseCommand):
         self.progress: tqdm[NoReturn] | None = None
         for remark in template.remarks:
             self.tell("remarks", str(remark))
-        for worker, other in supply.new_spellings(template):
+        for worker, other in seeding.new_spellings(template):
             self.tell("spellings", f"{worker} is spelled like {other}, and counts as another worker.")
-        gone = list(supply.missing_from(template, now)) if options["prune"] else []
-        if refusal := self.too_many(gone, supply.free_slots(template, now) if gone else {}, options["yes"]):
+        gone = list(seeding.missing_from(template, now)) if options["prune"] else []
+        if refusal := self.too_many(gone, seeding.free_slots(template, now) if gone else {}, options["yes"]):
             if not dry_run:
                 raise CommandError(f"{refusal} Nothing was written.")
             self.stdout.write(refusal)
         if not dry_run:
             try:
-                supply.add_areas(template)
+                seeding.add_areas(template)
             except ValueError as error:
                 raise CommandError(str(error)) from None
         counts: Counter[tuple[str, str]] = Counter()
-        total = supply.count_wanted(template) + len(gone)
+        total = seeding.count_wanted(template) + len(gone)
         with tqdm(total=total, disable=None, unit="slot", unit_scale=True) as self.progress:
-            for piece in supply.pieces(template, gone):
-                outcome = supply.write_piece(piece, now, by="seed_slots", resize=options["resize"], dry_run=dry_run)
+            for piece in seeding.pieces(template, gone):
+                outcome = seeding.write_piece(piece, now, by="seed_slots", resize=options["resize"], dry_run=dry_run)
                 counts.update(outcome.counts)
                 self.tell_of(outcome)
                 self.progress.update(len(piece))
@@ -113,7 +113,7 @@ class Command(BaseCommand):
         if {what for (_, what), number in counts.items() if number} <= {"past", "closed"}:
             raise CommandError("All days of the plan are over: it makes no slot.")
 
-    def too_many(self, gone: list[supply.Gone], free: dict[str, int], allowed: int) -> str:
+    def too_many(self, gone: list[seeding.Gone], free: dict[str, int], allowed: int) -> str:
         """Why a run asks first, or nothing. A tenth of an area is what a change of plans usually comes to."""
         hidden = Counter(slot.area.code for slot in gone if slot.is_free)
         large = [code for code in hidden if hidden[code] * 10 > free[code]]
@@ -126,7 +126,7 @@ class Command(BaseCommand):
             f" Look at the template and at --dry-run. --yes closes them, --yes {hidden.total()} no more than these."
         )
 
-    def tell_of(self, outcome: supply.Outcome) -> None:
+    def tell_of(self, outcome: seeding.Outcome) -> None:
         for slot, busy in outcome.clashes:
             why = (
                 f"{slot.worker} is busy {slot.area.period_text(*busy)}"
@@ -136,11 +136,11 @@ class Command(BaseCommand):
             self.tell("skipped", f"{self.name(slot)} is skipped: {why}.")
         for slot, there in outcome.unlike:
             booked = f", and {there.booked} are booked" if there.booked > slot.capacity else ""
-            made = "" if there.source == supply.PLAN else f", and it was made by {there.source}"
+            made = "" if there.source == seeding.PLAN else f", and it was made by {there.source}"
             line = f"{self.name(slot)} has {there.capacity} places and is kept, but the plan says {slot.capacity}"
             self.tell("with other places", f"{line}{booked}{made}.")
 
-    def name(self, slot: supply.Wanted) -> str:
+    def name(self, slot: seeding.Wanted) -> str:
         return f"{slot.area.code}: {slot.area.period_text(slot.start, slot.end)}"
 
     def tell(self, kind: str, line: str) -> None:

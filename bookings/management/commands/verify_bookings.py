@@ -15,8 +15,10 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
-from bookings import calendars, conditions, triggers, zones
+from bookings import calendars
+from bookings.db import conditions, triggers
 from bookings.models import AppointmentSlot, ServiceArea
+from bookings.supply import zones
 
 # Each query finds the rows that break a promise; the sentence is filled with what it selects.
 CHECKS = [

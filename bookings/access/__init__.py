@@ -1,0 +1,4 @@
+"""Who calls: log-in, sessions, limits of requests.
+
+What a caller may see of bookings is said by the models. For api, admin and operations.
+"""

@@ -1,0 +1,248 @@
+"""The board: what needs somebody, how full the days are, what is to come. Every number leads to the list behind it.
+
+What is counted over work orders is counted no further than anybody pages (filters.bounded_count); the rest is
+summed over slots, of which there are few.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import F, Q, QuerySet, Sum
+from django.http import HttpRequest
+from django.utils import timezone
+
+from bookings import calendars, offers
+from bookings.admin import addresses, filters
+from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
+
+WEEKS = 6
+NEXT_TO_REVIEW = 6
+
+
+@dataclass
+class Window:
+    """The slots of one area in one period, or of one area on one day."""
+
+    text: str
+    link: str
+    booked: int = 0
+    capacity: int = 0
+    closed: int = 0
+    slots: int = 0
+
+    @property
+    def is_closed(self) -> bool:
+        return self.closed == self.slots
+
+    @property
+    def is_full(self) -> bool:
+        return not self.is_closed and self.booked >= self.capacity
+
+    @property
+    def percent(self) -> int:
+        return min(100, round(100 * self.booked / self.capacity)) if self.capacity else 0
+
+
+@dataclass
+class AreaRow:
+    area: ServiceArea
+    windows: list[Window] = field(default_factory=list)
+
+
+@dataclass
+class Week:
+    text: str
+    booked: int
+    free: int
+    booked_link: str
+    free_link: str
+    booked_percent: int = 0
+    free_percent: int = 0
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's DASHBOARD_CALLBACK: what templates/admin/index.html draws."""
+    if not request.user.has_perm("bookings.view_workorder"):
+        return context | {"board": None, "title": "bookjob"}
+    areas = list(ServiceArea.objects.visible_to(request.user).order_by("name"))
+    codes = [code for code in request.GET.getlist("area") if code]
+    shown = [area for area in areas if area.code in codes] or areas
+    day = filters.read_day(request.GET.get("day")) or filters.today(shown[0].zone if shown else ZoneInfo("UTC"))
+    is_week = request.GET.get("span") == "week"
+    first = day - timedelta(days=day.weekday()) if is_week else day
+    last = first + timedelta(days=6) if is_week else day
+    orders = WorkOrder.objects.filter(area__in=[area.pk for area in shown])
+    chosen = {"area": codes} if codes else {}
+    return context | {
+        "title": "Board",
+        "board": {
+            "areas": [(area, area in shown and bool(codes)) for area in areas],
+            "day": day,
+            "is_week": is_week,
+            "first": first,
+            "last": last,
+            "earlier": _board_link(first - timedelta(days=7 if is_week else 1), is_week, chosen),
+            "later": _board_link(first + timedelta(days=7 if is_week else 1), is_week, chosen),
+            "zones": sorted({area.time_zone for area in shown}),
+            "tiles": _tiles(request, orders, shown, codes),
+            "rows": _week(shown, first) if is_week else _day(shown, day),
+            "days": [first + timedelta(days=number) for number in range(7)] if is_week else [],
+            "next": _next_to_review(orders),
+            "weeks": _weeks(shown, chosen),
+        },
+    }
+
+
+def _tiles(
+    request: HttpRequest, orders: WorkOrderQuerySet, areas: list[ServiceArea], codes: list[str]
+) -> list[dict[str, Any]]:
+    """What needs somebody, each with the list behind it."""
+    refusals = Refusal.objects.visible_to(request.user).filter(filters.refused_today(areas))
+    if codes:
+        refusals = refusals.filter(area__in=[area.pk for area in areas])
+    found: list[tuple[str, QuerySet[Any], str, dict[str, str], bool]] = [
+        ("To review", orders.needing_attention(), "workorder", {"view": "attention"}, True),
+        (
+            "New since yesterday",
+            orders.filter(filters.on_days(areas, "created_at", filters.last_days(2))),
+            "workorder",
+            {"view": "all", "arrived": "yesterday"},
+            False,
+        ),
+        (
+            "In a closed slot",
+            orders.filter(filters.in_closed_slot(timezone.now())),
+            "workorder",
+            {"view": "closed"},
+            True,
+        ),
+        (
+            "Parts after the visit",
+            orders.filter(status="booked", parts_due_at__gt=F("visit_start")),
+            "workorder",
+            {"view": "all", "parts": "late"},
+            True,
+        ),
+        (
+            "Cancelled today",
+            orders.filter(filters.on_days(areas, "cancelled_at", filters.last_days(1))),
+            "workorder",
+            {"view": "all", "cancelled": "today"},
+            False,
+        ),
+        ("Refused today", refusals, "refusal", {"refused": "today"}, False),
+    ]
+    tiles = []
+    for title, rows, model, query, is_urgent in found:
+        count = filters.bounded_count(rows)
+        tiles.append(
+            {
+                "title": title,
+                "count": filters.count_text(count),
+                "link": addresses.list_of(model, **query, area=codes),
+                "is_urgent": is_urgent and count > 0,
+            }
+        )
+    return tiles
+
+
+def _next_to_review(orders: WorkOrderQuerySet) -> list[WorkOrder]:
+    rows = orders.needing_attention().select_related("area", "slot").defer("body")
+    return list(rows.order_by("visit_start", "pk")[:NEXT_TO_REVIEW])
+
+
+def _slots(areas: list[ServiceArea], first: date, last: date) -> QuerySet[AppointmentSlot]:
+    return AppointmentSlot.objects.filter(filters.on_days(areas, "start", lambda zone: (first, last)))
+
+
+def _day(areas: list[ServiceArea], day: date) -> list[AreaRow]:
+    """For each area its windows of the day, in the area's time."""
+    windows: dict[tuple[int, datetime, datetime], Window] = {}
+    rows = {area.pk: AreaRow(area) for area in areas}
+    for slot in _slots(areas, day, day).order_by("start", "end"):
+        key = (slot.area_id, slot.start, slot.end)
+        if key not in windows:
+            zone = rows[slot.area_id].area.zone
+            text = "-".join(calendars.clock_texts(slot.start.astimezone(zone), slot.end.astimezone(zone)))
+            windows[key] = Window(text, addresses.list_of("workorder", view="all", status="booked", window=slot.pk))
+            rows[slot.area_id].windows.append(windows[key])
+        _add(windows[key], slot.booked, slot.capacity, not slot.is_hidden)
+    return list(rows.values())
+
+
+def _week(areas: list[ServiceArea], first: date) -> list[AreaRow]:
+    """For each area its seven days."""
+    last = first + timedelta(days=6)
+    rows = {
+        area.pk: AreaRow(
+            area,
+            [
+                Window(
+                    f"{day:%a} {day.day}",
+                    addresses.list_of("workorder", view="all", status="booked", day=day, area=area.code),
+                )
+                for day in (first + timedelta(days=number) for number in range(7))
+            ],
+        )
+        for area in areas
+    }
+    for slot in _slots(areas, first, last).only(
+        "area_id", "start", "booked", "capacity", "is_open", "blackout_id", "is_withdrawn"
+    ):
+        row = rows[slot.area_id]
+        day = slot.start.astimezone(row.area.zone).date()
+        _add(row.windows[(day - first).days], slot.booked, slot.capacity, not slot.is_hidden)
+    return list(rows.values())
+
+
+def _add(window: Window, booked: int, capacity: int, is_open: bool) -> None:
+    """A closed slot keeps its bookings, but offers no places beyond them."""
+    window.slots += 1
+    window.closed += not is_open
+    window.booked += booked
+    window.capacity += capacity if is_open else booked
+
+
+def _weeks(areas: list[ServiceArea], chosen: dict[str, Any]) -> list[Week]:
+    """Bookings and free places of the coming weeks, each from Monday to Sunday of the areas' own calendars."""
+    now = timezone.now()
+    zones: dict[str, list[int]] = defaultdict(list)
+    for area in areas:
+        zones[area.time_zone].append(area.pk)
+    today = filters.today(areas[0].zone) if areas else now.date()
+    monday = today - timedelta(days=today.weekday())
+    weeks = []
+    for number in range(WEEKS):
+        first = monday + timedelta(days=7 * number)
+        last = first + timedelta(days=6)
+        booked = free = 0
+        for name, keys in zones.items():
+            zone = ZoneInfo(name)
+            begin, end = calendars.day_bounds(first, zone)[0], calendars.day_bounds(last, zone)[1]
+            sums = AppointmentSlot.objects.filter(area__in=keys, start__gte=begin, start__lt=end).aggregate(
+                taken=Sum("booked", default=0),
+                free=Sum(F("capacity") - F("booked"), filter=offers.SHOWN & Q(start__gt=now), default=0),
+            )
+            booked, free = booked + sums["taken"], free + sums["free"]
+        days = {"day": first, "until": last, **chosen}
+        weeks.append(
+            Week(
+                f"{first.day} {first:%b}",
+                booked,
+                free,
+                addresses.list_of("workorder", view="all", status="booked", **days),
+                addresses.list_of("appointmentslot", state="free", **days),
+            )
+        )
+    most = max((week.booked + week.free for week in weeks), default=0) or 1
+    for week in weeks:
+        week.booked_percent = round(100 * week.booked / most)
+        week.free_percent = round(100 * week.free / most)
+    return weeks
+
+
+def _board_link(day: date, is_week: bool, chosen: dict[str, Any]) -> str:
+    return addresses.with_query("", {"day": day, "span": "week" if is_week else "day", **chosen})

@@ -1,0 +1,236 @@
+"""ServiceMobility's error body, and the handlers that make every error of the API one (contract, section 2).
+
+`code` is the HTTP status that tells the error apart. With BOOKJOB_DOCUMENTED_STATUSES_ONLY the answer's own status
+is 500 instead (401 stays), the body is the same.
+"""
+
+import errno
+import logging
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django import db
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.urls import reverse
+from psycopg.errors import ReadOnlySqlTransaction
+from rest_framework import exceptions
+
+from bookings.access import kept
+from bookings.admin import error_page
+from bookings.refusals import BookingError, Code
+from bookings.telemetry import metrics
+
+logger = logging.getLogger("bookings")
+
+RETRY_AFTER_SECONDS = 5
+
+# An error never grows with the request (contract, section 2): so many faults are told, each of them so long.
+MOST_FAULTS = 50
+LONGEST_POINTER, LONGEST_MESSAGE = 500, 500  # characters
+
+
+class InvalidRequest(BookingError):
+    """The body cannot be read; `faults` are (JSON Pointer, what is wrong there), the first of `count`."""
+
+    def __init__(self, faults: list[tuple[str, str]], count: int = 0) -> None:
+        first_path, first_message = faults[0]
+        count = max(count, len(faults))
+        super().__init__(
+            "invalid_request",
+            short(first_message if count == 1 else f"{first_message} ({count} faults in all.)"),
+            data_path=first_path,
+            errors=[{"dataPath": path, "message": short(message)} for path, message in faults[:MOST_FAULTS]],
+            **({"error_count": count} if count > 1 else {}),
+        )
+
+
+class TooLarge(exceptions.APIException):
+    status_code = 413
+    default_code = "too_large"
+
+    def __init__(self, limit: int, fault: str = "") -> None:
+        super().__init__(
+            f"The request {fault or f'is larger than {limit} bytes'}. Leave out what the visit does not need."
+        )
+
+
+def pointer_of(steps: Iterable[str | int]) -> str:
+    """The JSON Pointer (RFC 6901) of the way to a property or an element; of its beginning where it is too long."""
+    pointer = ""
+    for step in steps:
+        # Cut before it is escaped: a key may be as long as the body.
+        longer = f"{pointer}/{str(step)[: LONGEST_POINTER + 1].replace('~', '~0').replace('/', '~1')}"
+        if len(longer) > LONGEST_POINTER:
+            break
+        pointer = longer
+    return pointer
+
+
+def short(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+
+
+class UnsupportedEncoding(exceptions.APIException):
+    """A compressed body is not unpacked: a small one may be a large one."""
+
+    status_code = 415
+
+
+def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
+    """Django REST framework's EXCEPTION_HANDLER: JSON, whatever the view itself would answer with."""
+    return _answer(exception)
+
+
+def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Status, `detail` and headers for any exception. What nobody foresaw is logged with an incident id."""
+    code, message, data_path, params, headers = _tell(exception)
+    return code.status, {"message": message, "params": {"error": code, **params}, "dataPath": data_path}, headers
+
+
+def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[str, str]]:
+    """Code, sentence, `dataPath`, further `params`, headers."""
+    match exception:
+        case BookingError():
+            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if exception.error == Code.UNAVAILABLE else {}
+            return exception.error, exception.message, exception.data_path, exception.params, headers
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            headers = {"WWW-Authenticate": getattr(exception, "auth_header", "") or 'JWT realm="api"'}
+            message = "Your log-on has expired or is not valid. Log on again."
+            if exception.get_codes() == "wrong_header":
+                message = "Send the token in the header x-access-token, without a word before it."
+            return Code.INVALID_LOGON, message, "", {}, headers
+        case exceptions.Throttled():
+            wait = max(1, round(getattr(exception, "wait", None) or RETRY_AFTER_SECONDS))
+            message = f"There were too many requests. Try again in {wait} seconds."
+            return Code.THROTTLED, message, "", {"seconds": wait}, {"Retry-After": str(wait)}
+        case exceptions.PermissionDenied() | PermissionDenied():
+            return Code.FORBIDDEN, "Your log-on does not allow this.", "", {}, {}
+        case exceptions.ValidationError():
+            # Of a query: what is wrong with a body, InvalidRequest says.
+            said: Any = exception.detail
+            return _tell(InvalidRequest([("", f"{name}: {text}") for name, texts in said.items() for text in texts]))
+        case exceptions.NotFound() | Http404():
+            return Code.NOT_FOUND, "There is nothing at this address.", "", {}, {}
+        case exceptions.MethodNotAllowed():
+            return Code.METHOD_NOT_ALLOWED, "This address does not take that method.", "", {}, {}
+        case exceptions.UnsupportedMediaType():
+            message = "The request must be sent as Content-Type: application/json."
+            return Code.UNSUPPORTED_MEDIA_TYPE, message, "", {}, {}
+        case UnsupportedEncoding():
+            message = "The request must be sent uncompressed, without Content-Encoding."
+            return Code.UNSUPPORTED_MEDIA_TYPE, message, "", {}, {"Accept-Encoding": "identity"}
+        case TooLarge():
+            return Code.TOO_LARGE, str(exception.detail), "", {"limit": settings.BOOKJOB_MAX_BODY_BYTES}, {}
+        case RequestDataTooBig():
+            return Code.TOO_LARGE, "The request is too large.", "", {}, {}
+        case SuspiciousOperation() | exceptions.ParseError() | UnreadablePostError():
+            return Code.INVALID_REQUEST, "The request cannot be read.", "", {}, {}
+        case _ if is_away(exception):
+            metrics.add(metrics.DATABASE_ERRORS, type(exception.__cause__ or exception).__name__)
+            logger.error("The database is away or read-only, or a lock was not had in time: %s", _one_line(exception))
+            if isinstance(exception, db.InternalError):
+                db.connection.close()  # a standby: the next one may reach the primary
+            message = "The booking system is busy or being restarted. Try again in a moment."
+            return Code.UNAVAILABLE, message, "", {}, {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        case _:
+            incident = uuid.uuid4().hex[:12]
+            logger.error("Incident %s", incident, exc_info=exception)
+            message = f"Something went wrong here. Try again, and if it stays so, report incident {incident}."
+            return Code.SERVER_ERROR, message, "", {"incident": incident}, {}
+
+
+def is_away(exception: BaseException) -> bool:
+    """Whether the database, or the disk, takes nothing right now: away, locked, read-only or full."""
+    match exception:
+        case db.OperationalError() | db.InterfaceError():
+            return True
+        case db.InternalError():
+            return isinstance(exception.__cause__, ReadOnlySqlTransaction)
+        case OSError():
+            return exception.errno in (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+    return False
+
+
+def _answer(exception: Exception) -> HttpResponse:
+    status, detail, headers = describe(exception)
+    compact = {"separators": (",", ":"), "ensure_ascii": False}
+    body = {"code": status, "detail": detail}
+    response = JsonResponse(body, status=_status(status), headers=headers, json_dumps_params=compact)
+    # For the log and the metrics.
+    response.outcome = detail["params"]["error"]  # type: ignore[attr-defined]
+    response.reason_refused = detail["params"].get("reason", "")  # type: ignore[attr-defined]
+    return response
+
+
+def _status(status: int) -> int:
+    return 500 if settings.BOOKJOB_DOCUMENTED_STATUSES_ONLY and status != 401 else status
+
+
+def _one_line(exception: Exception) -> str:
+    return (str(exception).splitlines() or [type(exception).__name__])[0]
+
+
+# Django's own error views: what happens before or beside Django REST framework.
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _api_answer(request, exception) or error_page.draw(request, 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _api_answer(request, exception) or error_page.draw(request, 403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _api_answer(request, exception) or error_page.draw(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    fault = sys.exc_info()[1]
+    exception = fault if isinstance(fault, Exception) else RuntimeError("unknown")
+    if answer := _api_answer(request, exception):
+        return answer
+    status, detail, headers = describe(exception)
+    page = error_page.draw(request, 503 if status == 503 else 500, headers)
+    page.outcome = detail["params"]["error"]  # type: ignore[attr-defined]
+    return page
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form of the admin whose token is another: after a log-in in another window, say. It comes back as it was."""
+    if request.path_info == reverse("admin:login"):
+        return kept.log_in_once_more(request)
+    if not kept.is_form(request) or not reason.startswith(("CSRF token", "CSRF cookie")):
+        return error_page.draw(request, 403)
+    if not admin.site.has_permission(request):
+        return kept.ask_for_log_in(request)
+    return kept.send_back(request)
+
+
+def _api_answer(request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    if not request.path_info.startswith("/api/"):
+        return None
+    return _answer(exception)
+
+
+class NulMiddleware:
+    """Of the pages: no database takes NUL in a text, and no form sends it in an address."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/api/"):
+            return self.get_response(request)  # the API has words of its own for it
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            raise SuspiciousOperation("NUL in the address")
+        return self.get_response(request)

@@ -1,0 +1,249 @@
+"""What the published OpenAPI schema says beyond what drf-spectacular sees in the views.
+
+The bodies are described by the Pydantic models that check them (`wire.py`), the errors by contract section 2.
+"""
+
+import hashlib
+import threading
+from functools import cache
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.renderers import OpenApiYamlRenderer
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
+
+from bookings import wire
+from bookings.refusals import Code
+
+ORDER = OpenApiParameter(
+    "order",
+    str,
+    OpenApiParameter.PATH,
+    description="Number of the current work order, percent-encoded; what ServiceMobility puts in the place of {0}.",
+)
+ORDER_NUM = OpenApiParameter("order_num", str, OpenApiParameter.PATH, description="`OrderNum` of the work order.")
+BOOKING = {
+    "Account": {"AccountNum": "C-20417"},
+    "Location": {"LocationNum": "L-20417-1", "ServiceAreaID": "LEEDS"},
+    "RequiredParts": [{"ProdNum": "PUMP-17", "Qty": 1}],
+    "TimeConstraints": [{"Period": {"Start": "2026-12-04T13:00:00.000Z", "End": "2026-12-04T15:00:00.000Z"}}],
+}
+SEARCH = {
+    "Location": {"Address": {"Zip": "LS1 4AP", "Country": "GB"}},
+    "OrderType": "1001",
+    "OriginalOrderNum": "WO-100234",
+}
+OFFER: dict[str, Any] = {
+    "ID": "slot-9z5knPJBMS4xNzk2Mzg5MjAwMDAwMDAwLjE3OTYzOTY0MDAwMDAwMDA",
+    "Desc": "Fri 4 Dec 2026, 13:00-15:00 (Europe/London)",
+    "Type": "",
+    "Period": {"Start": "2026-12-04T13:00:00.000Z", "End": "2026-12-04T15:00:00.000Z"},
+}
+EXAMPLES = {
+    "log-in": OpenApiExample("A technician", {"username": "tech.jones", "password": "…"}, request_only=True),
+    "token": OpenApiExample("Logged in", {"token": "eyJhbGciOi…"}, response_only=True, status_codes=["200"]),
+    "booking": OpenApiExample("A managed account", BOOKING, request_only=True),
+    "booked": OpenApiExample(
+        "Booked",
+        {"OrderNum": "FU-1", "OrderedParts": [{"PartOrderNum": "PO-1", "Parts": ["PUMP-17"]}]},
+        response_only=True,
+        status_codes=["200"],
+    ),
+    "search": OpenApiExample("By postcode", SEARCH, request_only=True),
+    "found": OpenApiExample(
+        "One offer", {"StatusMsg": "", "TimeConstraints": [OFFER]}, response_only=True, status_codes=["200"]
+    ),
+}
+
+
+_making = threading.Lock()
+
+
+def published() -> tuple[bytes, str]:
+    """The schema as YAML, and its ETag. The making is not for two threads at once."""
+    with _making:
+        return _made()
+
+
+@cache
+def _made() -> tuple[bytes, str]:
+    made = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    text: bytes = OpenApiYamlRenderer().render(made)  # type: ignore[no-untyped-call]
+    return text, f'"{hashlib.sha256(text).hexdigest()[:32]}"'
+
+
+# An example of each error that the API answers with: the sentence, its parameters, its place in the body.
+PERIOD = OFFER["Period"]
+ERRORS: dict[Code, tuple[str, dict[str, Any], str]] = {
+    Code.INVALID_REQUEST: (
+        "RequiredParts.0.Qty must be a number. (2 faults in all.)",
+        {
+            "errors": [
+                {"dataPath": "/RequiredParts/0/Qty", "message": "RequiredParts.0.Qty must be a number."},
+                {"dataPath": "/TimeConstraints", "message": "TimeConstraints is missing."},
+            ],
+            "error_count": 2,
+        },
+        "/RequiredParts/0/Qty",
+    ),
+    Code.INVALID_LOGON: ("Your log-on has expired or is not valid. Log on again.", {}, ""),
+    Code.FORBIDDEN: ("Your log-on does not allow this.", {}, ""),
+    Code.NOT_FOUND: ("There is nothing at this address.", {}, ""),
+    Code.SLOT_NOT_FOUND: (
+        "There is no such appointment: Fri 4 Dec 2026, 13:00-15:00 (Europe/London). Search again and choose another.",
+        {"area": "LEEDS"},
+        "/TimeConstraints/0/Period",
+    ),
+    Code.METHOD_NOT_ALLOWED: ("This address does not take that method.", {}, ""),
+    Code.SLOT_UNAVAILABLE: (
+        "This appointment is full. Choose another one than Fri 4 Dec 2026, 11:00-13:00 (Europe/London).",
+        {"reason": "full", "alternatives": [OFFER]},
+        "/TimeConstraints",
+    ),
+    Code.ALREADY_BOOKED: (
+        "The order has a follow-up already: FU-1, Fri 4 Dec 2026, 13:00-15:00 (Europe/London). Ask dispatch to move"
+        " it.",
+        {"OrderNum": "FU-1", "Status": "booked", "Period": PERIOD},
+        "",
+    ),
+    Code.CANCELLED_MEANWHILE: (
+        "FU-1 was booked for this order and then cancelled. Ask dispatch, or search and book again later.",
+        {"OrderNum": "FU-1", "Status": "cancelled", "Period": PERIOD},
+        "",
+    ),
+    Code.CONFLICTING_DUPLICATE: (
+        "This appointment is booked for the order already, as FU-1, with other details. Ask dispatch to change it.",
+        {"OrderNum": "FU-1"},
+        "",
+    ),
+    Code.TOO_LARGE: (
+        "The request is larger than 1048576 bytes. Leave out what the visit does not need.",
+        {"limit": 1_048_576},
+        "",
+    ),
+    Code.UNSUPPORTED_MEDIA_TYPE: ("The request must be sent as Content-Type: application/json.", {}, ""),
+    Code.THROTTLED: ("There were too many requests. Try again in 12 seconds.", {"seconds": 12}, ""),
+    Code.SERVER_ERROR: (
+        "Something went wrong here. Try again, and if it stays so, report incident 5f0c2a9be1d4.",
+        {"incident": "5f0c2a9be1d4"},
+        "",
+    ),
+    Code.UNAVAILABLE: ("The booking system is busy or being restarted. Try again in a moment.", {}, ""),
+}
+ALWAYS = {
+    Code.INVALID_REQUEST,
+    Code.INVALID_LOGON,
+    Code.METHOD_NOT_ALLOWED,
+    Code.THROTTLED,
+    Code.SERVER_ERROR,
+    Code.UNAVAILABLE,
+}
+WITH_BODY = {Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE}
+BOOKED_OTHERWISE = {
+    Code.SLOT_NOT_FOUND,
+    Code.SLOT_UNAVAILABLE,
+    Code.ALREADY_BOOKED,
+    Code.CANCELLED_MEANWHILE,
+    Code.CONFLICTING_DUPLICATE,
+}
+
+
+def answers(good: Any, what: str, *codes: Code) -> dict[int, Any]:
+    """The responses of an operation: 200 and its errors; those that any request can meet are added."""
+    by_status: dict[int, list[Code]] = {}
+    for code in Code:
+        if code in ALWAYS or code in codes:
+            by_status.setdefault(code.status, []).append(code)
+    return {200: OpenApiResponse(good, what)} | {
+        status: OpenApiResponse(
+            wire.ErrorBody,
+            f"`params.error`: {', '.join(together)}",
+            examples=[_example_of(code) for code in together],
+        )
+        for status, together in sorted(by_status.items())
+    }
+
+
+def _example_of(code: Code) -> OpenApiExample:
+    message, params, data_path = ERRORS[code]
+    detail = {"message": message, "params": {"error": code.value, **params}, "dataPath": data_path}
+    return OpenApiExample(code.value, {"code": code.status, "detail": detail})
+
+
+def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """drf-spectacular's last step: what it has no words for."""
+    schemas = result["components"]["schemas"]
+    schemas["Code"]["enum"] = [code.value for code in ERRORS]  # the others are of the dispatch desk
+    _tidy(schemas)
+    for path in result["paths"].values():
+        for operation in path.values():
+            operation.setdefault("security", [])  # else a reader takes it for forgotten
+            for parameter in operation.get("parameters", []):
+                parameter["schema"].pop("x-spec-enum-id", None)
+            for status in {"429", "503"} & operation["responses"].keys():
+                operation["responses"][status]["headers"] = {
+                    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+                }
+    return result
+
+
+def _tidy(schema: Any) -> None:
+    """Leave out what the models say beside the contract: titles are the names once more, and absent is absent."""
+    if isinstance(schema, dict):
+        for name in ("title", "default"):
+            if name in schema and not isinstance(schema.get("type"), dict):
+                del schema[name]
+        for inner in schema.values():
+            _tidy(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            _tidy(inner)
+
+
+class AccessToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "bookings.api.authentication.AccessTokenAuthentication"
+    name = "accessToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "x-access-token",
+            "description": "The raw JWT (HS256), without a scheme word.",
+        }
+
+
+class _Description(GenerateJsonSchema):
+    def chain_schema(self, schema: core_schema.ChainSchema) -> dict[str, Any]:
+        """Of the steps of wire.Few the last one says what the elements are."""
+        return self.generate_inner(schema["steps"][-1])
+
+
+class WireObject(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """A serializer over a Pydantic model is described by that model, as it reads bodies or as it writes them."""
+
+    target_class = "bookings.api.serializers.WireSerializer"
+    match_subclasses = True
+
+    def get_name(self, auto_schema: Any, direction: Any) -> str:
+        return str(self.target.model.__name__)
+
+    def get_identity(self, auto_schema: Any, direction: Any) -> str:
+        """By its name: a model that stands inside of another one is the same component."""
+        return self.get_name(auto_schema, direction)
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = self.target.model.model_json_schema(
+            ref_template="#/components/schemas/{model}",
+            schema_generator=_Description,
+            mode="validation" if direction == "request" else "serialization",
+        )
+        for name, part in schema.pop("$defs", {}).items():
+            auto_schema.registry.register_on_missing(
+                ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=part)  # type: ignore[no-untyped-call]
+            )
+        return schema

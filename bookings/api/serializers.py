@@ -1,0 +1,236 @@
+"""Django REST framework's serializers over the objects of `wire.py`: a body in, a response out."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from rest_framework import serializers
+
+from bookings import offers, wire
+from bookings.admin import details
+from bookings.api.bodies import Body, document_as_it_came, dotted, ways_in
+from bookings.api.errors import MOST_FAULTS, InvalidRequest, pointer_of
+from bookings.models import ID_LENGTH, WorkOrder
+from bookings.services import Booked, feed
+
+# What Pydantic finds, in words for the person who has to report it.
+PHRASES = {
+    "missing": "is missing",
+    "string_type": "must be a text",
+    "string_too_long": "is longer than {max_length} characters",
+    "too_long": "has more than {max_length} entries",
+    "too_short": "is empty",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "decimal_max_digits": "has more than {max_digits} digits",
+    "decimal_max_places": "has more than {decimal_places} digits after the point",
+    "decimal_whole_digits": "has more than {whole_digits} digits before the point",
+    "greater_than_equal": "must be at least {ge}",
+}
+
+
+class WireSerializer(serializers.BaseSerializer[Any]):
+    """Reads a Body into the Pydantic model named in `model`; raises InvalidRequest with its first faults.
+
+    The published schema is drawn from the same model.
+    """
+
+    model: type[BaseModel]
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Body):
+            raise InvalidRequest([("", "The request body is empty.")])
+        try:
+            return self.model.model_validate(data.document)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)[:MOST_FAULTS]
+            count = error.error_count()
+        # Only now, where something is wrong, is the place of it looked for; in the text, for the document is not needed
+        # any more, and need not stay in memory beside it.
+        data.document = {}
+        ways = ways_in(document_as_it_came(data.text), [self._names(fault["loc"]) for fault in found])
+        raise InvalidRequest([told(fault, way) for fault, way in zip(found, ways, strict=True)], count)
+
+    def _names(self, way: tuple[str | int, ...]) -> list[str | int]:
+        """Of a property that is missing Pydantic tells our name only."""
+        field = self.model.model_fields.get(str(way[0])) if way else None
+        alias = field and field.validation_alias
+        return [alias, *way[1:]] if isinstance(alias, str) else list(way)
+
+
+def told(fault: ErrorDetails, way: list[str | int]) -> tuple[str, str]:
+    """(JSON Pointer, sentence) of what Pydantic found."""
+    phrase, said = PHRASES.get(fault["type"]), f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
+    return pointer_of(way), f"{dotted(way)} {phrase.format(**fault.get('ctx', {})) if phrase else said}."
+
+
+class BookJobSerializer(WireSerializer):
+    model = wire.BookJob
+
+
+class SearchSerializer(WireSerializer):
+    model = wire.Search
+
+
+class FoundSerializer(WireSerializer):
+    model = wire.SearchResponse
+
+    def to_representation(self, instance: offers.Found) -> dict[str, Any]:
+        offered = offers.offered(instance.area, instance.periods) if instance.area else []
+        return {"StatusMsg": instance.message, "TimeConstraints": offered}
+
+
+class BookedSerializer(WireSerializer):
+    model = wire.BookJobResponse
+
+    def to_representation(self, instance: Booked) -> dict[str, Any]:
+        return {
+            "OrderNum": instance.order_num,
+            "OrderedParts": [{"PartOrderNum": number, "Parts": parts} for number, parts in instance.ordered_parts],
+        }
+
+
+class LogInSerializer(WireSerializer):
+    model = wire.LogIn
+
+
+class TokenSerializer(WireSerializer):
+    model = wire.Token
+
+
+class WorkOrderSerializer(WireSerializer):
+    """A work order with all that belongs to it, of `feed.with_everything`."""
+
+    model = wire.WorkOrder
+
+    def to_representation(self, instance: WorkOrder) -> dict[str, Any]:
+        slot, area = instance.slot, instance.slot.area
+        rows = list(instance.required_parts.all())
+        return {
+            "OrderNum": instance.order_num,
+            "OriginalOrderNum": instance.original_order,
+            "RootOrderNum": details.root_order(instance),
+            "Status": instance.status,
+            "Created": wire.vendor_time(instance.created_at),
+            "Changed": wire.vendor_time(instance.changed_at),
+            "Reviewed": _time_or_empty(instance.reviewed_at),
+            "Cancelled": _time_or_empty(instance.cancelled_at),
+            "CancelReason": instance.cancel_reason,
+            "Caller": instance.caller,
+            "Place": {
+                "ServiceAreaID": area.code,
+                "TimeZone": area.time_zone,
+                "Worker": slot.worker,
+                "Desc": area.period_text(slot.start, slot.end),
+                "Period": {"Start": wire.vendor_time(slot.start), "End": wire.vendor_time(slot.end)},
+            },
+            "OrderedParts": [
+                {
+                    "PartOrderNum": part_order.part_order_num,
+                    "Parts": [row.prod_num for row in rows if row.part_order_id == part_order.pk],
+                }
+                for part_order in instance.part_orders.all()
+                if any(row.part_order_id == part_order.pk for row in rows)
+            ],
+            "RequiredParts": [
+                {
+                    "ProdNum": row.prod_num,
+                    "Replaces": row.replaces,
+                    "Desc": row.description,
+                    "Qty": f"{row.quantity:f}",
+                    "PartStatus": row.part_status,
+                    "PartOrderNum": row.part_order.part_order_num if row.part_order else "",
+                    "EstimatedDelivery": _time_or_empty(row.estimated_delivery),
+                }
+                for row in rows
+            ],
+            "History": [
+                {
+                    "At": wire.vendor_time(entry.at),
+                    "Event": entry.event,
+                    "By": entry.by,
+                    "Via": entry.via,
+                    "Reason": entry.reason,
+                    "RequestID": entry.request_id,
+                    "Details": entry.shown_details,
+                }
+                for entry in instance.history.all()
+            ],
+            "Body": orjson.Fragment(instance.body),
+        }
+
+
+class WorkOrderPageSerializer(WireSerializer):
+    model = wire.WorkOrderPage
+
+    def to_representation(self, instance: feed.Page) -> dict[str, Any]:
+        return {
+            "WorkOrders": [
+                {"OrderNum": work_order.order_num, "Status": "gone"}
+                if instance.is_gone(work_order)
+                else WorkOrderSerializer(work_order).data
+                for work_order in instance.work_orders
+            ],
+            "Next": str(instance.last),
+            "More": instance.more,
+        }
+
+
+class FeedQuerySerializer(serializers.Serializer[Any]):
+    """Where in the feed to read, and what."""
+
+    cursor = serializers.CharField(required=False, default=None, help_text="`Next` of the page before.")
+    modified_since = serializers.DateTimeField(
+        required=False, default=None, help_text="Only what has changed since, `2026-12-04T13:00:00.000Z`."
+    )
+    status = serializers.ChoiceField(required=False, default=None, choices=WorkOrder.Status.choices)
+    limit = serializers.IntegerField(required=False, default=feed.PAGE, min_value=1, max_value=feed.MOST)
+
+    def validate_cursor(self, value: str | None) -> feed.Cursor | None:
+        try:
+            return feed.read_cursor(value) if value else None
+        except ValueError:
+            raise serializers.ValidationError("is no cursor of this feed; leave it out to begin anew") from None
+
+
+def _time_or_empty(moment: datetime | None) -> str:
+    return wire.vendor_time(moment) if moment else ""
+
+
+def read_order(order: str, request: Any) -> str:
+    """The work order's number as the path has it. Raises InvalidRequest where it cannot be stored faithfully."""
+    fault = ""
+    if request.META.get("bookjob.path_is_broken"):
+        fault = "is not UTF-8 text"
+    elif "\0" in order:
+        fault = "holds the character NUL"
+    elif len(order) > ID_LENGTH:
+        fault = f"is longer than {ID_LENGTH} characters"
+    if fault:
+        raise InvalidRequest([("", f"The order number in the address {fault}.")])
+    return order
+
+
+def read_current_order(order: str, request: Any) -> str:
+    """As `read_order`, of the address that ServiceMobility makes of its setting RestApi.BookJob."""
+    if "{0}" in order or not order.strip():
+        raise InvalidRequest(
+            [
+                (
+                    "",
+                    "The address has no work order's number in it. Tell the administrator of ServiceMobility: "
+                    "RestApi.BookJob must hold {0} where the number belongs, and it must be replaced by the number.",
+                )
+            ]
+        )
+    return read_order(order, request)

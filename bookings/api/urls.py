@@ -1,0 +1,42 @@
+"""The API's URLs below /api/v1/."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import URLPattern, register_converter
+from django.urls.converters import StringConverter
+from django.urls.resolvers import RoutePattern
+from drf_spectacular.views import SpectacularSwaggerSplitView
+
+from bookings.api import views
+
+
+class OrderNumber(StringConverter):
+    """The number of a work order is free text: spaces, slashes, line breaks, anything."""
+
+    regex = r"(?s:.+)"
+
+
+register_converter(OrderNumber, "order")
+
+
+class MaybeWithSlash(RoutePattern):
+    """One trailing slash is no part of an address; ServiceMobility's settings are written by hand."""
+
+    def match(self, path: str) -> Any:
+        return super().match(path.removesuffix("/"))
+
+
+def path(route: str, view: Callable[..., Any], *, name: str) -> URLPattern:
+    return URLPattern(MaybeWithSlash(route, name=name, is_endpoint=True), view, None, name)
+
+
+urlpatterns = [
+    path("schema", views.SchemaView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("auth/token", views.TokenView.as_view(), name="token"),
+    path("appointments/search", views.SearchView.as_view(), name="search"),
+    path("workorders/<order:order>/followup", views.FollowupView.as_view(), name="followup"),
+    path("workorders", views.WorkOrderFeedView.as_view(), name="workorders"),
+    path("workorders/<order:order_num>", views.WorkOrderView.as_view(), name="workorder"),
+]

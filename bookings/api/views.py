@@ -1,0 +1,180 @@
+"""HTTP only: authorise, look up, validate, call, answer."""
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from drf_spectacular.renderers import OpenApiYamlRenderer
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from bookings import offers, services
+from bookings.access import log_in
+from bookings.api import authentication, errors, schema
+from bookings.api.authentication import Caller, ReadsWorkOrders
+from bookings.api.bodies import AnswerRenderer, Body
+from bookings.api.serializers import (
+    BookedSerializer,
+    BookJobSerializer,
+    FeedQuerySerializer,
+    FoundSerializer,
+    LogInSerializer,
+    SearchSerializer,
+    TokenSerializer,
+    WorkOrderPageSerializer,
+    WorkOrderSerializer,
+    read_current_order,
+    read_order,
+)
+from bookings.db import replica
+from bookings.models import WorkOrder, visible_areas
+from bookings.offers import type_codes
+from bookings.refusals import Code
+from bookings.services import feed
+from bookings.telemetry import metrics
+
+OTHER_EPOCH = (
+    "cursor: it is from before the database was restored, and changes may be missing after it. Begin anew without a"
+    " cursor, and read all work orders again."
+)
+
+# These keep nothing of a request, so that one of each will do.
+search_serializer, found_serializer = SearchSerializer(), FoundSerializer()
+book_job_serializer, booked_serializer = BookJobSerializer(), BookedSerializer()
+
+
+class SchemaView(SpectacularAPIView):
+    """The published schema, made once; who has it already is told so."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        text, etag = schema.published()
+        answer = HttpResponse(text, content_type=OpenApiYamlRenderer.media_type, headers={"ETag": etag})
+        return get_conditional_response(request._request, etag=etag, response=answer) or answer
+
+
+class TokenView(APIView):
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        operation_id="log_in",
+        summary="Log in",
+        description="Authentication REST API Interface (3.20.0): a token for a user who may use the API.",
+        request=LogInSerializer,
+        responses=schema.answers(TokenSerializer, "The token.", *schema.WITH_BODY),
+        examples=[schema.EXAMPLES["log-in"], schema.EXAMPLES["token"]],
+    )
+    def post(self, request: Request) -> Response:
+        serializer = LogInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        given = serializer.validated_data
+        address = authentication.client_address(request)
+        user = log_in.log_in(username=given.username, password=given.password, address=address)
+        claims = {"name": user.get_full_name(), "email": user.email}
+        named = {claim: value for claim, value in claims.items() if value}
+        return Response({"token": authentication.issue_token(user.get_username(), claims=named)})
+
+
+class SearchView(APIView):
+    @extend_schema(
+        operation_id="search_appointments",
+        summary="Search appointments",
+        description="Appointment Search REST API Interface (3.18.0): the periods that can be booked right now.",
+        request=SearchSerializer,
+        responses=schema.answers(FoundSerializer, "The offers, or none and why.", *schema.WITH_BODY),
+        examples=[schema.EXAMPLES["search"], schema.EXAMPLES["found"]],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        job, now = search_serializer.to_internal_value(request.data), timezone.now()
+        if job.time_constraints:
+            type_codes.tell_once_a_day(job, now.date())
+        found = replica.read(lambda using: offers.search(job, now, using))
+        metrics.add(metrics.OFFERS, amount=len(found.periods))
+        return _answer(found_serializer.to_representation(found), "ok" if found.periods else "nothing_free")
+
+
+class FollowupView(APIView):
+    @extend_schema(
+        operation_id="book_followup",
+        summary="Book a follow-up visit",
+        description="Followup WorkOrder REST API Interface (3.18.0): book a follow-up visit for a work order.",
+        parameters=[schema.ORDER],
+        request=BookJobSerializer,
+        responses=schema.answers(BookedSerializer, "It is booked.", *schema.WITH_BODY, *schema.BOOKED_OTHERWISE),
+        examples=[schema.EXAMPLES["booking"], schema.EXAMPLES["booked"]],
+    )
+    def post(self, request: Request, order: str) -> HttpResponse:
+        order = read_current_order(order, request)
+        job = book_job_serializer.to_internal_value(request.data)
+        body = cast(Body, request.data)
+        fingerprint, body.document = body.fingerprint, {}  # it is read, and need not stay in memory beside what follows
+        booked = services.book(
+            order=order,
+            job=job,
+            body=body.text,
+            fingerprint=fingerprint,
+            caller=cast(Caller, request.user).name,
+        )
+        return _answer(booked_serializer.to_representation(booked), "repeat" if booked.is_repeat else "ok")
+
+
+class WorkOrderFeedView(APIView):
+    permission_classes = (ReadsWorkOrders,)
+    reader: User
+
+    @extend_schema(
+        operation_id="read_work_orders",
+        summary="Read the feed of work orders",
+        description="The feed of work orders for the customer's own systems: each stands in it once, at its latest"
+        " change. Begin without a cursor, go on with `Next`; one that changes meanwhile comes again. One that was"
+        " moved out of the areas that you may read comes as `OrderNum` with the `Status` `gone`. A cursor from before"
+        " a restore of the database is answered 400: then begin anew.",
+        parameters=[FeedQuerySerializer],
+        responses=schema.answers(WorkOrderPageSerializer, "A page of the feed.", Code.FORBIDDEN),
+    )
+    def get(self, request: Request) -> Response:
+        query = FeedQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        wanted = query.validated_data
+        try:
+            page = feed.read(
+                visible_areas(self.reader),
+                after=wanted["cursor"] or None,
+                size=wanted["limit"],
+                modified_since=wanted["modified_since"],
+                status=wanted["status"] or "",
+            )
+        except feed.OtherEpoch:
+            raise errors.InvalidRequest([("", OTHER_EPOCH)]) from None
+        return Response(WorkOrderPageSerializer(page).data)
+
+
+class WorkOrderView(APIView):
+    permission_classes = (ReadsWorkOrders,)
+    reader: User
+
+    @extend_schema(
+        operation_id="read_work_order",
+        summary="Read one work order",
+        description="One work order with its body, slot, parts and history.",
+        parameters=[schema.ORDER_NUM],
+        responses=schema.answers(WorkOrderSerializer, "The work order.", Code.FORBIDDEN, Code.NOT_FOUND),
+    )
+    def get(self, request: Request, order_num: str) -> Response:
+        visible = WorkOrder.objects.visible_to(self.reader)
+        work_order = get_object_or_404(feed.with_everything(visible), order_num=read_order(order_num, request))
+        return Response(WorkOrderSerializer(work_order).data)
+
+
+def _answer(data: Any, outcome: str) -> HttpResponse:
+    """An answer whose outcome, for the log and the metrics, says more than its status."""
+    response = HttpResponse(AnswerRenderer().render(data), content_type=AnswerRenderer.media_type)
+    response.outcome = outcome  # type: ignore[attr-defined]
+    return response

@@ -1,0 +1,154 @@
+"""What an expert would find in this installation. Each check is a function that finds something; more are appended.
+
+Nothing here writes, and each check reads a bounded part of the database.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from importlib import metadata
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from bookings import calendars
+from bookings.db import triggers
+from bookings.models import Counter, ServiceArea, WorkOrder
+from bookings.services import housekeeping
+from bookings.supply import zones
+
+# So many of the newest bodies are looked at, and so many slots are named.
+BODIES = 500
+NAMED = 10
+ZONES_ARE_OLD = timedelta(days=366)
+
+
+class Finding(NamedTuple):
+    """`is_urgent`: a promise is in danger, or a duty is not done."""
+
+    is_urgent: bool
+    sentence: str
+
+
+def findings(now: datetime | None = None) -> list[Finding]:
+    """All of them, the urgent ones first."""
+    now = now or timezone.now()
+    return sorted((found for check in CHECKS for found in check(now)), key=lambda found: not found.is_urgent)
+
+
+def missing_triggers(now: datetime) -> Iterator[Finding]:
+    for name in triggers.missing():
+        yield Finding(
+            True, f"The trigger {name} is missing: what it guards can be changed. Restore it: docs/operations.md."
+        )
+
+
+def unknown_zones(now: datetime) -> Iterator[Finding]:
+    for area in ServiceArea.objects.order_by("code"):
+        if calendars.time_zone_problem(area.time_zone):
+            yield Finding(True, f"Area {area.code} is in the time zone {area.time_zone!r}, which does not exist.")
+
+
+def moved_slots(now: datetime) -> Iterator[Finding]:
+    """Bookings are urgent: a technician may come at the wrong hour."""
+    found = list(islice(zones.moved(now), NAMED))
+    for slot, _ in found:
+        if slot.booked:
+            orders = ", ".join(slot.work_orders.filter(status="booked").values_list("order_num", flat=True)[:NAMED])
+            yield Finding(
+                True,
+                f"{orders}: the zone of {slot.area.code} changed its rule; {slot} is not the hour that was promised."
+                " Decide with check_time_zones.",
+            )
+    if found and not all(slot.booked for slot, _ in found):
+        yield Finding(False, "Slots are at another hour than was promised. Run check_time_zones --apply.")
+
+
+def old_zones(now: datetime) -> Iterator[Finding]:
+    """The release says its year, and its place in it by a letter or a number; about ten come in a year."""
+    year = int(metadata.version("tzdata").partition(".")[0])
+    # Known to be older than a year only once the year after it has ended.
+    if now.date() - date(year, 12, 31) > ZONES_ARE_OLD:
+        yield Finding(
+            False,
+            f"The time zones are those of {calendars.TIME_ZONES_VERSION}, older than a year. Upgrade the service or the"
+            " package tzdata, then run check_time_zones.",
+        )
+
+
+def purge_after_restore(now: datetime) -> Iterator[Finding]:
+    """What was purged before is back with the backup, which knows of fewer purges than the note beside it."""
+    if not settings.BOOKJOB_PURGE_PERSONAL_DATA:
+        return
+    in_database = Counter.objects.filter(name=housekeeping.PURGED_UNTIL).values_list("value", flat=True).first() or 0
+    until = max(in_database, _noted())
+    before = datetime.fromtimestamp(until, UTC)
+    if not until:
+        if WorkOrder.objects.exists():
+            yield Finding(False, "BOOKJOB_PURGE_PERSONAL_DATA is on, but purge was never run. Run it from a timer.")
+    elif until > in_database or housekeeping.old_work_orders(before).exists():
+        yield Finding(
+            True,
+            f"Personal data from before {before:%Y-%m-%d} was purged and is back: a backup was restored. Run"
+            f" purge --before {before:%Y-%m-%d}.",
+        )
+
+
+def types_without_setting(now: datetime) -> Iterator[Finding]:
+    """Of the times that customers sent while no code means "not available"; those of offers are our own."""
+    if settings.BOOKJOB_UNAVAILABLE_TYPES:
+        return
+    types: set[str] = set()
+    for body in WorkOrder.objects.order_by("-pk").values_list("body", flat=True)[:BODIES]:
+        constraints = orjson.loads(body).get("TimeConstraints")
+        for constraint in constraints if isinstance(constraints, list) else [constraints]:
+            given = constraint.get("Type") if isinstance(constraint, dict) else None
+            if isinstance(given, str | int) and not isinstance(given, bool):
+                types.add(str(given).strip())
+    if types := types - {"", settings.BOOKJOB_OFFER_TYPE}:
+        named = ", ".join(sorted(types)[:NAMED])
+        yield Finding(
+            False,
+            f"BOOKJOB_UNAVAILABLE_TYPES is empty, but times came with the types {named}. If one of them means that the"
+            " customer is not available, name it there: now it means the contrary.",
+        )
+
+
+def areas_without_postcodes(now: datetime) -> Iterator[Finding]:
+    """Where some areas are found by postcodes, one without any is never found by them."""
+    without = ServiceArea.objects.filter(postcode_prefixes=None).exclude(
+        codes__code=settings.BOOKJOB_DEFAULT_AREA or ""
+    )
+    if ServiceArea.objects.exclude(postcode_prefixes=None).exists():
+        for area in without.order_by("code")[:NAMED]:
+            yield Finding(False, f"Area {area.code} has no postcodes, though others do: it is found by its code alone.")
+
+
+CHECKS: list[Callable[[datetime], Iterator[Finding]]] = [
+    missing_triggers,
+    unknown_zones,
+    moved_slots,
+    purge_after_restore,
+    types_without_setting,
+    old_zones,
+    areas_without_postcodes,
+]
+
+
+def purge_note() -> Path:
+    """Where purge notes beside this database what it did: a restored database would not know."""
+    there = connection.settings_dict
+    named = f"{there.get('HOST')}:{there.get('PORT')}/{there['NAME']}"
+    return Path(settings.VAR_DIR) / f"purged-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
+
+
+def _noted() -> int:
+    try:
+        return int(purge_note().read_text())
+    except (OSError, ValueError):
+        return 0

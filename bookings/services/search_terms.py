@@ -1,0 +1,254 @@
+"""Finding a work order by what stands in it, as fast among a million as among ten.
+
+Each work order has one document (SearchDocument): the words of its numbers, names, addresses, telephone numbers and
+parts. `words_of` makes it, `found_by` turns what staff typed into a query. Words are compared without case, accents
+and punctuation: `fu-12` finds FU-1234, `muller` finds Müller, `obrien` and `O'Brien` find O'Brien. A word is found by
+its beginning. A telephone number is found by its end, because people leave out the country or add it: 0113 496 0000
+finds +44 113 496 0000, and the other way round.
+
+The full-text engine of the database does the rest: a `tsvector` with a GIN index, or FTS5. Neither knows a language
+here. The words are folded before they reach it, so that both find the same.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
+from pydantic import ValidationError
+
+from bookings import wire
+from bookings.api import bodies, errors
+from bookings.db import sql
+from bookings.models import SearchDocument, WorkOrder
+
+# Longer words are found by their first letters.
+MAX_WORD = 40
+# A document of so many words stays below the megabyte that a tsvector may have. Numbers and names come first.
+MAX_WORDS = 5_000
+# Of what is typed: pieces between blanks, and the words of each.
+MAX_PIECES = 10
+MAX_WORDS_OF_A_PIECE = 10
+# No word holds this character, so that a telephone number is found only as such.
+PHONE_MARK = "#"
+# A few digits might be anything; so many are a telephone number too.
+LEAST_PHONE_DIGITS = 6
+LONGEST_COUNTRY_CODE = 3
+BATCH = 500
+
+NUMBERS = ("order_num", "original_order", "account_num", "location_num", "postcode")
+NAMES = ("account_name", "location_name", "address", "worker")
+WORD = re.compile(r"[^\W_]+")
+PHONE = re.compile(r"[\d\s()+/.-]+")
+EXTENSION = re.compile(r"(?i)(?:[\s,;/]|(?<=\d))*(?:ext(?:ension|n)?|x|#)[\s.:=]*\d{1,6}\s*$")
+
+
+def words_of(
+    columns: Mapping[str, Any],
+    job: wire.Search | wire.Customer | None,
+    *,
+    numbers: Iterable[str] = (),
+    slot_worker: str = "",
+) -> str:
+    """The document of a work order with these columns, which came as `job`: its words, with a blank between them.
+
+    `numbers` are those of its parts and part orders.
+    """
+    found: dict[str, None] = {}
+    for number in [*(columns[name] for name in NUMBERS), *numbers]:
+        _add_words(found, number)
+        if " " in number:  # such as LS1 4AP
+            _add_words(found, number.replace(" ", ""))
+    for name in [*(columns[name] for name in NAMES), slot_worker]:
+        _add_words(found, name)
+    _add_phone(found, columns["phone"])
+    if job:
+        _add_words(found, job.original_order_num)
+        _add_words(found, job.location.email)
+        for address in [*job.account.addresses, job.location.address]:
+            for text in _texts_of(address):
+                _add_words(found, text)
+        for contact in [*job.account.contacts, *job.location.contacts]:
+            for text in (contact.first_name, contact.last_name, contact.email):
+                _add_words(found, text)
+            for phone in contact.phones:
+                _add_phone(found, phone.phone_num)
+    return " ".join(list(found)[:MAX_WORDS])
+
+
+def found_by(typed: str) -> Q:
+    """The work orders that hold each piece that was typed, or that have this telephone number."""
+    pieces = [words for words in map(_words, typed.split()) if words][:MAX_PIECES]
+    if not pieces:
+        return Q(pk__in=[])
+    query = _both(_piece(words[:MAX_WORDS_OF_A_PIECE]) for words in pieces)
+    others = _phones_typed(typed)
+    if len(pieces) > 1:
+        # A number with blanks in it, as it is stored or as it was typed.
+        others.append(_beginning("".join(word for words in pieces for word in words)[:MAX_WORD]))
+    if others:
+        query = _either([query, *others])
+    table = SearchDocument._meta.db_table
+    text = (
+        f"SELECT work_order_id FROM {table} WHERE words @@ %s::tsquery"
+        if sql.on_postgresql()
+        else f"SELECT rowid FROM {table}_index WHERE {table}_index MATCH %s"
+    )
+    return Q(pk__in=RawSQL(text, [query]))
+
+
+# --- Keeping the documents ---------------------------------------------------------------------------------
+
+
+def rewrite(work_orders: Sequence[WorkOrder], *, get_model: Callable[..., Any] = apps.get_model) -> None:
+    """Write the documents of these work orders anew, as they stand in the database. In the caller's transaction.
+
+    A migration has models of its own, from its `get_model`.
+    """
+    names = ("RequiredPart", "PartOrder", "WorkOrder", "SearchDocument")
+    required_parts, all_part_orders, all_work_orders, documents = (
+        get_model("bookings", name).objects for name in names
+    )
+    keys = [work_order.pk for work_order in work_orders]
+    numbers: dict[int, list[str]] = {key: [] for key in keys}
+    parts = required_parts.filter(work_order__in=keys).values_list("work_order_id", "prod_num", "replaces")
+    part_orders = all_part_orders.filter(work_order__in=keys).values_list("work_order_id", "part_order_num")
+    for key, *found in [*parts, *part_orders]:
+        numbers[key] += found
+    workers = dict(all_work_orders.filter(pk__in=keys).values_list("pk", "slot__worker"))
+    documents.bulk_create(
+        [
+            documents.model(
+                work_order_id=row.pk,
+                words=words_of(vars(row), _customer(row.body), numbers=numbers[row.pk], slot_worker=workers[row.pk]),
+            )
+            for row in work_orders
+        ],
+        update_conflicts=True,
+        unique_fields=["work_order"],
+        update_fields=["words"],
+    )
+
+
+def add_missing(*, get_model: Callable[..., Any] = apps.get_model) -> int:
+    """Write the documents that are missing, in short transactions; says how many.
+
+    The previous release, which books on while the new one is installed, writes none.
+    """
+    missing = get_model("bookings", "WorkOrder").objects.filter(search_document=None).order_by("pk")
+    count = last = 0
+    while batch := list(missing.filter(pk__gt=last)[:BATCH]):
+        rewrite(batch, get_model=get_model)
+        count, last = count + len(batch), batch[-1].pk
+    return count
+
+
+def forget_removed_words() -> None:
+    """SQLite: make the index anew, in which words that were taken out of documents would stay for a while."""
+    if not sql.on_postgresql():
+        table = SearchDocument._meta.db_table
+        with connection.cursor() as cursor:
+            cursor.execute(f"INSERT INTO {table}_index({table}_index) VALUES ('rebuild')")
+
+
+def _customer(body: str) -> wire.Customer | None:
+    try:
+        return wire.Customer.model_validate(bodies.read_body(body.encode()).document)
+    except (ValidationError, errors.InvalidRequest, errors.TooLarge):
+        return None  # then the columns are all that is known
+
+
+def _texts_of(address: wire.PostalAddress) -> Iterator[str]:
+    yield from (address.addr_line1, address.addr_line2, address.addr_line3, address.addr_line4)
+    yield from (address.city, address.region, address.country, address.intersection, address.zip)
+
+
+# --- Words -------------------------------------------------------------------------------------------------
+
+
+def _add_words(found: dict[str, None], text: str) -> None:
+    """Each word, and each piece between two blanks as a whole, however it is punctuated."""
+    if not text:
+        return
+    if text.isascii() and text.isalnum():  # as most numbers are
+        found[text.lower()[:MAX_WORD]] = None
+        return
+    for piece in text.split():
+        words = _words(piece)
+        found.update(dict.fromkeys(words))
+        if len(words) > 1:
+            found["".join(words)[:MAX_WORD]] = None
+
+
+def _add_phone(found: dict[str, None], text: str) -> None:
+    if not text:
+        return
+    number = EXTENSION.sub("", text)
+    for digits in {_digits(number), _digits(text)} - {""}:
+        found[_from_its_end(digits)] = None
+    if len(_digits(number)) < LEAST_PHONE_DIGITS or not PHONE.fullmatch(text):
+        _add_words(found, text)
+
+
+def _phones_typed(typed: str) -> list[str]:
+    number = EXTENSION.sub("", typed)
+    digits = _digits(number)
+    if len(digits) < LEAST_PHONE_DIGITS or not PHONE.fullmatch(number):
+        return []
+    phones = [_beginning(_from_its_end(digits))]
+    if number.strip().startswith(("+", "00")):
+        # It may be stored without the country: then it is what is left of it, and nothing more.
+        national = {digits[length:].lstrip("0") for length in range(1, LONGEST_COUNTRY_CODE + 1)}
+        phones += [_whole(_from_its_end(rest)) for rest in sorted(national) if len(rest) >= LEAST_PHONE_DIGITS]
+    return phones
+
+
+def _digits(phone: str) -> str:
+    """The digits that people agree on: without the zeros in front, and without the one in `+44 (0)113`."""
+    plain = unicodedata.normalize("NFKC", phone) if not phone.isascii() else phone
+    return re.sub(r"[^0-9]", "", plain.replace("(0)", "")).lstrip("0")
+
+
+def _from_its_end(digits: str) -> str:
+    return PHONE_MARK + digits[::-1][:MAX_WORD]
+
+
+def _words(text: str) -> list[str]:
+    if not text.isascii():
+        # Folded twice: what is compatible with a capital letter may be decomposed into one.
+        decomposed = unicodedata.normalize("NFKD", text.casefold().replace("\u0131", "i")).casefold()
+        text = "".join(char for char in decomposed if unicodedata.category(char)[0] != "M")
+        return [word[:MAX_WORD] for word in WORD.findall(text)]
+    return [word[:MAX_WORD] for word in WORD.findall(text.lower())]
+
+
+# --- Queries: the same in the language of each engine ------------------------------------------------------
+
+
+def _piece(words: list[str]) -> str:
+    """What was typed between two blanks: the words of it, or all of it as one."""
+    apart = _both(_beginning(word) for word in words)
+    return _either([apart, _beginning("".join(words)[:MAX_WORD])]) if len(words) > 1 else apart
+
+
+def _beginning(word: str) -> str:
+    # A single letter begins a good part of all words. Where a letter is a word of its own, it is no ASCII letter.
+    if len(word) == 1 and word.isascii():
+        return _whole(word)
+    return f"'{word}':*" if sql.on_postgresql() else f'"{word}" *'
+
+
+def _whole(word: str) -> str:
+    return f"'{word}'" if sql.on_postgresql() else f'"{word}"'
+
+
+def _both(queries: Iterable[str]) -> str:
+    return f"({(' & ' if sql.on_postgresql() else ' AND ').join(queries)})"
+
+
+def _either(queries: Iterable[str]) -> str:
+    return f"({(' | ' if sql.on_postgresql() else ' OR ').join(queries)})"

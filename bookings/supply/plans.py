@@ -1,0 +1,451 @@
+"""Opening hours as people write them down: read, checked as a whole, and turned into periods. No query here.
+
+A plan is one row of a CSV template, one `[[slots]]` of a TOML template, or the options of `seed_slots`: the same keys
+with the same meaning. docs/slots.md describes them.
+"""
+
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from bookings import calendars, clock
+from bookings.calendars import DAY_MINUTES, MAX_CAPACITY, WEEKDAYS, Hours, Period
+from bookings.models import ID_LENGTH, ServiceArea
+from bookings.supply import csv_files
+
+MAX_DAYS = 3_660
+# The keys of a plan, which are the columns of a CSV template, and those without which there is none.
+KEYS = [
+    "area", "name", "time_zone", "aliases", "order_type", "workers", "from", "until", "days", "hours", "weekdays",
+    "length", "gap", "capacity", "holidays", "exceptions",
+]  # fmt: skip
+NEEDED = ["area", "from", "hours", "length"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a plan. `key` is the option or column, `line` the place in the file."""
+
+    key: str
+    message: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.message}" if self.line else self.message
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    areas: list[str]
+    hours: dict[int, list[Hours]]  # by weekday, Monday 0
+    length: int
+    first: date
+    until: date
+    workers: list[str] = field(default_factory=lambda: [""])
+    order_types: list[str] = field(default_factory=lambda: [""])
+    gap: int = 0
+    capacity: int = 1
+    exceptions: dict[date, list[Hours]] = field(default_factory=dict)
+    days_off: frozenset[date] = frozenset()
+    line: int = 0
+
+    @property
+    def is_over_midnight(self) -> bool:
+        return any(
+            window.until > DAY_MINUTES
+            for windows in [*self.hours.values(), *self.exceptions.values()]
+            for window in windows
+        )
+
+    def periods(self, zone: ZoneInfo, first: date = date.min, until: date = date.max) -> Iterator[Period]:
+        """The periods that begin on the days of the plan from `first` to `until`."""
+        day, last = max(self.first, first), min(self.until, until)
+        while day <= last:
+            hours = self.hours.get(day.weekday(), []) if day not in self.days_off else []
+            hours = self.exceptions.get(day, hours)
+            yield from calendars.slots_of_day(day, hours, self.length, zone, self.gap)
+            day += timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Template:
+    plans: list[Plan]
+    areas: dict[str, ServiceArea]  # all that the plans name, by code; some may have to be made
+    aliases: dict[str, list[str]]  # further codes of these areas
+    remarks: list[Fault]  # what is no fault, but does nothing
+
+
+# --- Files -------------------------------------------------------------------------------------------------
+
+Entry = tuple[dict[str, Any], Callable[[str], int]]  # the values by key, and the line of a key
+
+
+def read_template(text: str, *, is_toml: bool, known: Mapping[str, ServiceArea]) -> Template | list[Fault]:
+    """The whole template, or everything that is wrong with it. `known` are the areas that exist."""
+    found = _toml_entries(text) if is_toml else _csv_entries(text)
+    if not found:
+        return [Fault("", "There is no plan in the file.", 1)]
+    if isinstance(found[0], Fault):
+        return found
+    return read_plans(found, known)
+
+
+def _toml_entries(text: str) -> list[Entry] | list[Fault]:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        return [Fault("", str(error), int(line[1]) if line else text.count("\n") + 1)]
+    slots = document.pop("slots", [])
+    if document:
+        key = next(iter(document))
+        return [Fault(key, f"{key!r} is unknown here. A plan begins with [[slots]].", _line_of(text, key))]
+    if not isinstance(slots, list) or not all(isinstance(entry, dict) for entry in slots):
+        return [Fault("slots", "A plan begins with [[slots]].", _line_of(text, "slots"))]
+    lines = _toml_lines(text)
+    return [
+        (entry, _line_finder(lines[number] if number < len(lines) else {"": _line_of(text, "slots")}))
+        for number, entry in enumerate(slots)
+    ]
+
+
+def _toml_lines(text: str) -> list[dict[str, int]]:
+    """Where the keys of each [[slots]] stand, since the parser does not tell; `""` is the head."""
+    found: list[dict[str, int]] = []
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(r"\s*\[\[\s*slots\s*\]\]", line):
+            found.append({"": number})
+            table = ""
+        elif found and (head := re.match(r"\s*\[\s*slots\s*\.\s*\"?([\w-]+)", line)):
+            table = f"{head[1]}."
+            found[-1].setdefault(head[1], number)
+        elif found and (key := re.match(r"\s*[\"']?([\w-]+)[\"']?\s*[=.]", line)):
+            found[-1].setdefault(table + key[1], number)
+    return found
+
+
+def _line_of(text: str, key: str) -> int:
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(rf"[\s\[\"']*{re.escape(key)}\b", line):
+            return number
+    return 1
+
+
+def _line_finder(lines: dict[str, int]) -> Callable[[str], int]:
+    """`exceptions.2026-12-24` stands where it stands, else where its table does, else at the head of the plan."""
+    return lambda key: lines.get(key) or lines.get(key.partition(".")[0]) or lines[""]
+
+
+def _csv_entries(text: str) -> list[Entry] | list[Fault]:
+    found: list[Entry] = []
+    try:
+        for line, cells in csv_files.read_rows(text, KEYS, NEEDED):
+            if cells.pop(""):
+                return [Fault("", "The row has more cells than the head.", line)]
+            found.append(({name: cell for name, cell in cells.items() if cell}, _line_finder({"": line})))
+    except csv_files.CsvError as error:
+        return [Fault("", message, line) for line, message in error.faults]
+    return found
+
+
+# --- Plans -------------------------------------------------------------------------------------------------
+
+
+def read_plans(entries: list[Entry], known: Mapping[str, ServiceArea]) -> Template | list[Fault]:
+    """All plans, or all faults: of each key, then of the areas, then of plans that contradict each other."""
+    faults: list[Fault] = []
+    plans: list[Plan] = []
+    areas: dict[str, ServiceArea] = {}
+    aliases: dict[str, list[str]] = {}
+    readings = [_Reading(values, line_of) for values, line_of in entries]
+    for reading in readings:
+        reading.add_area(known, areas, aliases)
+    for reading in readings:
+        plan = reading.plan({**known, **areas})
+        faults += reading.faults
+        if plan:
+            plans.append(plan)
+    if not faults:
+        areas = {code: areas.get(code) or known[code] for plan in plans for code in plan.areas}
+        faults = _without_slots(plans, areas) or _contradictions(plans, areas)
+    remarks = [remark for reading in readings for remark in reading.remarks]
+    return sorted(faults, key=lambda fault: fault.line) or Template(plans, areas, aliases, remarks)
+
+
+class _Reading:
+    """One plan while it is read: what is wrong is collected, so that all of it can be told at once."""
+
+    def __init__(self, values: dict[str, Any], line_of: Callable[[str], int]) -> None:
+        self.values, self.line_of = dict(values), line_of
+        self.faults: list[Fault] = []
+        self.remarks: list[Fault] = []
+
+    def fault(self, key: str, message: str) -> None:
+        self.faults.append(Fault(key.partition(".")[0], message, self.line_of(key)))
+
+    def take(self, key: str, read: Callable[[Any], Any], default: Any = None) -> Any:
+        """The value as `read` makes it. Without a default it has to be there."""
+        value = self.values.pop(key, "")
+        if value == "":
+            if default is None:
+                self.fault(key, f"{key} is missing.")
+            return default
+        try:
+            return read(value)
+        except _KeyFaultError as error:
+            self.fault(f"{key}.{error.key}", f"{key} {error}")
+        except ValueError as error:
+            self.fault(key, f"{key} {error}")
+        return default
+
+    def add_area(
+        self, known: Mapping[str, ServiceArea], areas: dict[str, ServiceArea], aliases: dict[str, list[str]]
+    ) -> None:
+        """The area that this plan describes with name, time_zone and aliases, if it does."""
+        name, zone = self.take("name", _text, ""), self.take("time_zone", _text, "")
+        others: list[str] = self.take("aliases", _names, [])
+        if not zone:
+            for key in [key for key, given in {"name": name, "aliases": others}.items() if given]:
+                self.fault(key, f"{key} goes with time_zone.")
+            return
+        codes = self.values.get("area")
+        code = codes[0] if isinstance(codes, list) and len(codes) == 1 else codes
+        code = code.strip() if isinstance(code, str) else ""
+        if not code or "," in code:
+            self.fault("time_zone", "time_zone goes with one area, not with several.")
+            return
+        aliases.setdefault(code, []).extend(others)
+        there = areas.get(code) or known.get(code)
+        if there and there.time_zone != zone:
+            self.fault("time_zone", f"The area {code} is in {there.time_zone}, not in {zone}.")
+        elif problem := calendars.time_zone_problem(zone):
+            self.fault("time_zone", problem)
+        elif not there and (other := _spelled_otherwise(code, {**known, **areas})):
+            self.fault("area", f"The area {code} would be a second {other}: write it as it is there.")
+        elif not there and name:
+            areas[code] = ServiceArea(code=code, name=name, time_zone=zone)
+
+    def plan(self, areas: Mapping[str, ServiceArea]) -> Plan | None:
+        codes = self.take("area", _names)
+        for code in codes or []:
+            if code not in areas and not self.faults:
+                other = _spelled_otherwise(code, areas)
+                remedy = f"There is {other}." if other else "With name and time_zone it would be made."
+                self.fault("area", f"There is no area {code!r}. {remedy}")
+        first: Any = self.take("from", _day)
+        until: Any = None
+        if "days" in self.values and "until" not in self.values:
+            days = self.take("days", _whole(1, MAX_DAYS))
+            until = first + timedelta(days=days - 1) if first and days else None
+        else:
+            until = self.take("until", _day)
+        if "days" in self.values:
+            self.fault("days", "days goes without until: give one of the two.")
+            del self.values["days"]
+        if first and until and not 1 <= (until - first).days + 1 <= MAX_DAYS:
+            self.fault("until", f"That is {(until - first).days + 1} days; 1 to {MAX_DAYS} can be filled at once.")
+            first = None
+        hours = self.take("hours", _hours)
+        weekdays = self.take("weekdays", lambda text: calendars.read_weekdays(_text(text)), set(range(7)))
+        exceptions = self.take("exceptions", _exceptions, {})
+        for day in exceptions:
+            if first and day < first:
+                line = self.line_of(f"exceptions.{day}")
+                self.remarks.append(Fault("exceptions", f"exceptions: {day} is before the first day.", line))
+            elif until and day > until:
+                self.fault(f"exceptions.{day}", f"exceptions: {day} is not a day of this plan.")
+        days_off = frozenset[date]()
+        if first and until:
+            days_off = self.take("holidays", lambda place: _holidays(_text(place), first.year, until.year), days_off)
+        values = {
+            "workers": self.take("workers", _names, [""]),
+            "order_types": self.take("order_type", _names, [""]),
+            "length": self.take("length", _whole(1, DAY_MINUTES)),
+            "gap": self.take("gap", _whole(0, DAY_MINUTES), 0),
+            "capacity": self.take("capacity", _whole(1, MAX_CAPACITY), 1),
+        }
+        for key in self.values.keys() - {"holidays"}:
+            self.fault(key, f"{key!r} is no key of a plan.")
+        if self.faults:
+            return None
+        return Plan(
+            areas=codes,
+            first=first,
+            until=until,
+            hours={day: windows for day, windows in hours.items() if day in weekdays},
+            exceptions=exceptions,
+            days_off=days_off,
+            line=self.line_of(""),
+            **values,
+        )
+
+
+def _without_slots(plans: list[Plan], areas: Mapping[str, ServiceArea]) -> list[Fault]:
+    """Plans that come to nothing, which is never meant: with --prune they would close all that is there."""
+    what = "The plan makes no slot: its hours are too short for its length, or all of its days are left out."
+    return [
+        Fault("", what, plan.line)
+        for plan in plans
+        if not any(next(plan.periods(areas[code].zone), None) for code in plan.areas)
+    ]
+
+
+def _contradictions(plans: list[Plan], areas: Mapping[str, ServiceArea]) -> list[Fault]:
+    """A worker at two places at once, or the same slot of a pool twice."""
+    together: dict[tuple[str, ...], list[tuple[Plan, str]]] = defaultdict(list)  # plans and areas
+    for plan in plans:
+        for code in plan.areas:
+            for order_type in plan.order_types:
+                for worker in plan.workers:
+                    together[(worker,) if worker else ("", code, order_type)].append((plan, code))
+    # Workers with the same plans are looked at once.
+    unlike: dict[tuple[tuple[int, str], ...], tuple[tuple[str, ...], list[tuple[Plan, str]]]] = {}
+    for who, group in together.items():
+        unlike.setdefault(tuple((id(plan), code) for plan, code in group), (who, group))
+    faults: dict[tuple[int, int], Fault] = {}
+    for who, group in unlike.values():
+        if len(group) == 1 and not group[0][0].is_over_midnight:
+            continue  # the hours of a day do not overlap each other
+        periods = sorted(
+            (*period, number) for number, (plan, code) in enumerate(group) for period in plan.periods(areas[code].zone)
+        )
+        if not periods:
+            continue
+        reaching = periods[0]
+        for period in periods[1:]:
+            clash = period[0] < reaching[1] if who[0] else period[:2] == reaching[:2]
+            if clash:
+                (earlier, _), (later, code) = group[reaching[2]], group[period[2]]
+                lines = sorted((earlier.line, later.line))
+                local = period[0].astimezone(areas[code].zone)
+                when = f"on {local:%a} {local.day} {local:%b %Y at %H:%M}"
+                what = f"{who[0]} would be at two places" if who[0] else f"{who[1]} would have the same slot twice"
+                where = f": see line {lines[0]}" if lines[0] != lines[1] else ""
+                faults.setdefault((lines[0], lines[1]), Fault("hours", f"{what} {when}{where}.", lines[1]))
+            reaching = max(reaching, period, key=lambda known: known[1]) if who[0] else period
+    return list(faults.values())
+
+
+def fold(name: str) -> str:
+    """Two names that are the same when folded are one person or place, spelled twice."""
+    return " ".join(name.casefold().split())
+
+
+def _spelled_otherwise(code: str, areas: Mapping[str, ServiceArea]) -> str | None:
+    return next((other for other in areas if other != code and fold(other) == fold(code)), None)
+
+
+# --- Values ------------------------------------------------------------------------------------------------
+
+
+class _KeyFaultError(ValueError):
+    """Something is wrong with one key of a table."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a text.")
+    if not value.isprintable():
+        raise ValueError(f"{value!r} holds a character that cannot be printed.")
+    if len(value) > ID_LENGTH:
+        raise ValueError(f"is longer than {ID_LENGTH} characters.")
+    return value.strip()
+
+
+def _names(value: Any) -> list[str]:
+    """A list, or a text with commas. Each name counts once."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list):
+        raise ValueError(f"{value!r} is not a list of texts.")
+    names = list(dict.fromkeys(_text(part) for part in parts))
+    if not names or not all(names):
+        raise ValueError(f"{value!r} holds an empty name.")
+    return names
+
+
+def _whole(least: int, most: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value.strip()):
+            value = int(value)
+        if type(value) is not int or not least <= value <= most:
+            raise ValueError(f"{value} is not a whole number from {least} to {most}.")
+        return value
+
+    return read
+
+
+def _day(value: Any) -> date:
+    if type(value) is date:
+        day = value
+    else:
+        try:
+            day = clock.read_day(str(value))
+        except ValueError:
+            raise ValueError(f"{value!s} is not a date such as 2026-12-01.") from None
+    calendars.check_year(day)
+    return day
+
+
+def _hours(value: Any) -> dict[int, list[Hours]]:
+    """`08:00-12:00` for every day, `mon-fri 08:00-12:00; sat 09:00-11:00`, or the same as a table."""
+    if isinstance(value, str) and re.match(r"\s*[0-9]", value):
+        windows = calendars.read_hours(value)
+        return dict.fromkeys(range(7), windows)
+    found: dict[int, list[Hours]] = {}
+    for key, text in _table(value):
+        try:
+            days, windows = calendars.read_weekdays(key), calendars.read_hours(_text(text))
+        except ValueError as error:
+            raise _KeyFaultError(key, str(error)) from None
+        for day in days:
+            if day in found:
+                raise _KeyFaultError(key, f"names {WEEKDAYS[day]} twice.")
+            found[day] = windows
+    return found
+
+
+def _exceptions(value: Any) -> dict[date, list[Hours]]:
+    """`2026-12-24 08:00-12:00; 2026-12-25 closed`, or the same as a table."""
+    found: dict[date, list[Hours]] = {}
+    for key, text in _table(value):
+        try:
+            day = _day(key)
+            windows = [] if text == "closed" else calendars.read_hours(_text(text))
+        except ValueError as error:
+            raise _KeyFaultError(key, str(error)) from None
+        if day in found:
+            raise _KeyFaultError(key, f"names {day} twice.")
+        found[day] = windows
+    return found
+
+
+def _table(value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        return list(value.items())
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is neither a text nor a table.")
+    pairs = [part.strip().partition(" ") for part in value.split(";") if part.strip()]
+    return [(key, text.strip()) for key, _, text in pairs]
+
+
+@cache
+def _holidays(place: str, first_year: int, last_year: int) -> frozenset[date]:
+    country, dash, subdivision = place.partition("-")
+    known = holidays.list_supported_countries()
+    if country not in known or (dash and subdivision not in known[country]):
+        raise ValueError(f"{place!r}: no public holidays are known for it. GB-ENG, DE-BY and US are known.")
+    years = range(first_year, last_year + 1)
+    return frozenset(holidays.country_holidays(country, subdiv=subdivision or None, years=years))

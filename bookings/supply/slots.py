@@ -1,0 +1,109 @@
+"""What staff change of a slot, each in one transaction with its line in the slot's history."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from bookings.calendars import utc_offset
+from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
+from bookings.services import BookingError, record
+from bookings.supply import blackouts
+from bookings.telemetry import origin
+
+
+def add(
+    *,
+    area: ServiceArea,
+    start: datetime,
+    end: datetime,
+    capacity: int,
+    by: str,
+    worker: str = "",
+    order_type: str = "",
+) -> AppointmentSlot:
+    """Make one slot. Raises ValidationError where there is such a slot already or the times are no period.
+
+    Raises BookingError if the worker is busy then, in whatever area.
+    """
+    slot = AppointmentSlot(
+        area=area,
+        start=start,
+        end=end,
+        capacity=capacity,
+        worker=worker.strip(),
+        order_type=order_type.strip(),
+        utc_offset=utc_offset(start, area.zone),
+        source=AppointmentSlot.Source.HAND,
+    )
+    with transaction.atomic():
+        blackouts.only_writer()
+        slot.full_clean()
+        others = AppointmentSlot.objects.keeping_busy(slot.worker, start, end)
+        if busy := others.select_related("area").order_by("start", "pk").first():
+            raise BookingError("worker_busy", f"{slot.worker} is busy {busy} in {busy.area.code}. Choose another time.")
+        slot.blackout = blackouts.covering(area.blackouts.in_force(), slot.worker, start, end)
+        slot.save(force_insert=True)
+        record(slot, HistoryEntry.Event.ADDED, at=timezone.now(), by=by, after={"capacity": capacity})
+    return slot
+
+
+def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
+    """Offer the slot no longer. Its bookings stay, and ask to be reviewed again; returns how many these are.
+
+    Raises BookingError if it is closed already.
+    """
+    now, event = timezone.now(), HistoryEntry.Event.CLOSED
+    hit = WorkOrder.objects.active().filter(slot=slot)
+    with transaction.atomic():
+        # Bookings first and the slot after them, as whoever books, moves or cancels does: nobody waits in a circle.
+        blackouts.ask_for_review(hit, now)
+        if not AppointmentSlot.objects.filter(pk=slot.pk, is_open=True).update(is_open=False, closed_reason=reason):
+            current = AppointmentSlot.objects.select_related("area").get(pk=slot.pk)
+            why = f": {current.closed_reason}" if current.closed_reason else "."
+            raise BookingError("already_closed", f"{current} is closed already{why}")
+        # Whoever was moved here between the two is asked about as well.
+        blackouts.ask_for_review(hit, now)
+        bookings = list(hit)
+        origin.record_each(bookings, event, at=now, by=by, reason=reason)
+        record(slot, event, at=now, by=by, reason=reason, bookings=len(bookings))
+    return len(bookings)
+
+
+def reopen(*, slot: AppointmentSlot, by: str, reason: str = "") -> None:
+    """Offer the slot again. Raises BookingError if it is open already, or if it is not staff who hide it."""
+    with transaction.atomic():
+        if not AppointmentSlot.objects.filter(pk=slot.pk, is_open=False).update(is_open=True, closed_reason=""):
+            current = AppointmentSlot.objects.select_related("area", "blackout").get(pk=slot.pk)
+            if current.blackout:
+                raise BookingError(
+                    "hidden_by_blackout",
+                    f"{current} is hidden by a blackout: {current.blackout.reason}.",
+                    blackout=current.blackout_id,
+                )
+            if current.is_withdrawn:
+                raise BookingError("withdrawn", f"{current} is hidden: its plan has it no longer.")
+            raise BookingError("already_open", f"{current} is open already.")
+        before = {"closed_reason": slot.closed_reason}
+        record(slot, HistoryEntry.Event.OPENED, at=timezone.now(), by=by, reason=reason, before=before)
+
+
+def resize(*, slot: AppointmentSlot, capacity: int, by: str, reason: str = "") -> None:
+    """Give the slot more or fewer places, never fewer than are booked. Raises BookingError."""
+    with transaction.atomic():
+        # The conditional UPDATE is what a booking of this very moment cannot get past.
+        enough = AppointmentSlot.objects.filter(pk=slot.pk, booked__lte=capacity, capacity=slot.capacity)
+        if not enough.exclude(capacity=capacity).update(capacity=capacity):
+            current = AppointmentSlot.objects.select_related("area").get(pk=slot.pk)
+            if current.capacity == capacity:
+                raise BookingError("same_capacity", f"{current} has {capacity} places already.")
+            if current.booked > capacity:
+                raise BookingError(
+                    "below_booked",
+                    f"{current} has {current.booked} bookings. Move or cancel some before it gets {capacity} places.",
+                )
+            raise BookingError(
+                "changed_meanwhile", f"{current} was given {current.capacity} places meanwhile. Look at it again."
+            )
+        before, after = {"capacity": slot.capacity}, {"capacity": capacity}
+        record(slot, HistoryEntry.Event.RESIZED, at=timezone.now(), by=by, reason=reason, before=before, after=after)

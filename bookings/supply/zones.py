@@ -1,0 +1,177 @@
+"""Slots whose promised clock time is not what their zone shows any more, because the zone changed its rule.
+
+What was promised is the clock time: a slot's start plus its `utc_offset`. A new tzdata may put another time on the
+clock at that moment. Slots without bookings are moved to the promised time; a booking needs a decision of staff.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from bookings import calendars, services
+from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
+from bookings.services import BookingError
+from bookings.supply import blackouts, seeding
+from bookings.telemetry.origin import record_each
+
+REASON = "The time zone changed its rule."
+
+
+class Moved(NamedTuple):
+    """A slot to come, and the period at which its zone shows the promised clock time now; None where it never does."""
+
+    slot: AppointmentSlot
+    period: tuple[datetime, datetime] | None
+
+    @property
+    def promised(self) -> str:
+        return f"{_promised(self.slot):%H:%M}"
+
+
+def moved(now: datetime | None = None) -> Iterator[Moved]:
+    """The slots to come that a changed rule has moved, by area and time."""
+    there = AppointmentSlot.objects.filter(end__gt=now or timezone.now(), utc_offset__isnull=False)
+    there = there.filter(Q(is_withdrawn=False) | Q(booked__gt=0))
+    areas = {area.pk: area for area in ServiceArea.objects.all() if not calendars.time_zone_problem(area.time_zone)}
+    starts = there.order_by("area", "start").values_list("area", "start", "utc_offset").distinct()
+    for area_id, start, offset in starts.iterator():
+        area = areas.get(area_id)
+        if area is None or calendars.utc_offset(start, area.zone) == offset:
+            continue
+        for slot in there.filter(area=area, start=start, utc_offset=offset).order_by("pk"):
+            slot.area = area
+            yield Moved(slot, _period(slot))
+
+
+def move_free(found: Iterable[Moved], *, by: str) -> int:
+    """Withdraw slots without bookings and make others at the promised clock time; says how many.
+
+    One worker, or one pool, a transaction. All of its slots stay where a booking is in the way, until staff decided
+    about that booking.
+    """
+    groups: dict[tuple[Any, ...], dict[int, Moved]] = defaultdict(dict)
+    for each in found:
+        slot = each.slot
+        if each.period:
+            groups[(slot.worker,) if slot.worker else (slot.area_id, slot.order_type)][slot.pk] = each
+    return sum(_move_group(group, by) for group in groups.values())
+
+
+def _move_group(group: dict[int, Moved], by: str) -> int:
+    with transaction.atomic():
+        blackouts.only_writer()
+        free = AppointmentSlot.objects.filter(pk__in=group, booked=0, is_withdrawn=False).order_by("pk")
+        pks = list(free.select_for_update().values_list("pk", flat=True))
+        wanted = {slot.key: slot for slot in (_wanted(group[pk]) for pk in pks)}
+        if not wanted:
+            return 0
+        begin, end = min(slot.start for slot in wanted.values()), max(slot.end for slot in wanted.values())
+        around = AppointmentSlot.objects.within(begin, end).filter(worker=group[pks[0]].slot.worker)
+        there = {
+            (slot.area_id, slot.start, slot.end, slot.order_type, slot.worker): slot for slot in around.order_by("pk")
+        }
+        stay = {
+            key: slot for key, slot in there.items() if slot.pk not in pks and (slot.booked or not slot.is_withdrawn)
+        }
+        diary = calendars.Diary((slot.start, slot.end) for slot in stay.values() if slot.worker)
+        if any(key in stay or diary.clash(slot.start, slot.end) for key, slot in wanted.items()):
+            return 0
+        _withdraw(pks, by)
+        seeding.insert([slot for key, slot in wanted.items() if key not in there], by)
+        again = [there[key].pk for key in wanted if key in there]
+        AppointmentSlot.objects.filter(pk__in=again).update(is_withdrawn=False)
+        record_each(again, HistoryEntry.Event.OPENED, at=timezone.now(), by=by, reason=REASON)
+        for slot in wanted.values():
+            _take_over(slot)
+    return len(wanted)
+
+
+def keep_instant(work_order: WorkOrder, *, by: str) -> None:
+    """The visit stays at its moment; from now on the time that the clock shows then is what is promised."""
+    slot, now = work_order.slot, timezone.now()
+    before, after = slot.utc_offset, calendars.utc_offset(slot.start, work_order.area.zone)
+    with transaction.atomic():
+        AppointmentSlot.objects.filter(pk=slot.pk).update(utc_offset=after)
+        record_each([slot.pk], HistoryEntry.Event.CHANGED, at=now, by=by, reason=REASON, before={"utc_offset": before})
+
+
+def keep_clock_time(work_orders: Iterable[WorkOrder], *, by: str) -> None:
+    """Move bookings to slots at the promised clock time, which are made where there are none. Raises BookingError."""
+    with transaction.atomic():
+        blackouts.only_writer()
+        left = set()
+        for work_order in work_orders:
+            slot = work_order.slot
+            period = _period(slot)
+            if period is None:
+                raise BookingError("no_such_time", f"{work_order.order_num}: there is no such clock time on that day.")
+            others = AppointmentSlot.objects.keeping_busy(slot.worker, *period).exclude(pk=slot.pk)
+            wanted = _wanted(Moved(slot, period))
+            if busy := others.exclude(start=period[0], end=period[1], area=slot.area).first():
+                raise BookingError("worker_busy", f"{work_order.order_num}: {slot.worker} is busy {busy} then.")
+            there = AppointmentSlot.objects.filter(
+                area=slot.area, start=period[0], end=period[1], order_type=slot.order_type, worker=slot.worker
+            )
+            if not there.exists():
+                seeding.insert([wanted._replace(external_id="")], by)
+            there.filter(booked=0).update(capacity=Greatest("capacity", slot.capacity))
+            there.update(is_withdrawn=False, utc_offset=calendars.utc_offset(period[0], slot.area.zone))
+            services.move(work_order=work_order, slot=there.select_related("area").get(), by=by, reason=REASON)
+            left.add(slot.pk)
+        _withdraw(list(AppointmentSlot.objects.filter(pk__in=left, booked=0).values_list("pk", flat=True)), by)
+        if stay := AppointmentSlot.objects.filter(pk__in=left, booked__gt=0).exclude(worker="").first():
+            orders = ", ".join(stay.work_orders.filter(status="booked").values_list("order_num", flat=True))
+            raise BookingError("worker_busy", f"{stay.worker} would be at two places. Name {orders} as well.")
+
+
+def _promised(slot: AppointmentSlot) -> datetime:
+    """The clock time, without a zone."""
+    return slot.start.astimezone(UTC).replace(tzinfo=None) + timedelta(minutes=slot.utc_offset or 0)
+
+
+def _period(slot: AppointmentSlot) -> tuple[datetime, datetime] | None:
+    wall = _promised(slot)
+    start = calendars.instant_at(wall.date(), wall.time(), slot.area.zone)
+    return (start, start + (slot.end - slot.start)) if start else None
+
+
+def _wanted(each: Moved) -> seeding.Wanted:
+    slot, period = each
+    assert period  # noqa: S101  the callers have looked
+    return seeding.Wanted(
+        slot.area,
+        *period,
+        slot.order_type,
+        slot.worker,
+        slot.capacity,
+        source=slot.source,
+        external_id=slot.external_id,
+        is_open=slot.is_open,
+        closed_reason=slot.closed_reason,
+    )
+
+
+def _withdraw(pks: list[int], by: str) -> None:
+    """The external id wanders to the new slot."""
+    AppointmentSlot.objects.filter(pk__in=pks).update(is_withdrawn=True, external_id="")
+    record_each(pks, HistoryEntry.Event.CLOSED, at=timezone.now(), by=by, reason=REASON)
+
+
+def _take_over(wanted: seeding.Wanted) -> None:
+    """Where a withdrawn slot was taken up again, it is now what the moved one was."""
+    AppointmentSlot.objects.filter(
+        area=wanted.area, start=wanted.start, end=wanted.end, order_type=wanted.order_type, worker=wanted.worker
+    ).exclude(booked__gt=wanted.capacity).update(
+        capacity=wanted.capacity,
+        source=wanted.source,
+        external_id=wanted.external_id,
+        is_open=wanted.is_open,
+        closed_reason=wanted.closed_reason,
+        utc_offset=calendars.utc_offset(wanted.start, wanted.area.zone),
+    )
