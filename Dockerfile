@@ -8,12 +8,13 @@ RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-h
 COPY manage.py gunicorn.conf.py ./
 COPY bookjob_site bookjob_site
 COPY bookings bookings
+COPY conformance conformance
 COPY templates templates
 COPY deploy/entrypoint.sh deploy/entrypoint.sh
 # Whatever the modes were where this is built: everybody may read, and nobody has to write.
 RUN mkdir -p var \
     && SECRET_KEY=of-the-build STATIC_ROOT=/app/static /venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
-    && /venv/bin/python -m compileall -q bookings bookjob_site \
+    && /venv/bin/python -m compileall -q bookings bookjob_site conformance \
     && chmod -R a+rX /app
 
 FROM python:3.11-slim-bookworm
