@@ -869,3 +869,9 @@ class LogInRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.failures} failures"
+
+
+# Last: they name the tables above.
+from bookings.delivery_models import Delivery as Delivery  # noqa: E402
+from bookings.delivery_models import DeliveryEntry as DeliveryEntry  # noqa: E402
+from bookings.delivery_models import Receiver as Receiver  # noqa: E402
