@@ -8,7 +8,7 @@ leader            one receiver at a time: reads our feed, picks what is due, rec
 witness           reads everything back and compares
 
 Not here: tables (models), the feed and the public form of a work order (services), pages (admin). Called by the
-commands deliver, verify_delivery, connect_servicemobility, add_webhook and remove_webhook. The desk and the metrics read
+commands deliver, verify_delivery, connect_servicemobility, add_webhook and remove_webhook. The desk and metrics read
 the tables and call `receivers`, which never calls out: `receivers.pause(receiver, reason=…, by=…)`,
 `receivers.resume(receiver, by=…)`, `receivers.send_again(delivery, by=…)`.
 """

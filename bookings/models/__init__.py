@@ -872,6 +872,6 @@ class LogInRecord(models.Model):
 
 
 # Last: they name the tables above.
-from bookings.delivery_models import Delivery as Delivery  # noqa: E402
-from bookings.delivery_models import DeliveryEntry as DeliveryEntry  # noqa: E402
-from bookings.delivery_models import Receiver as Receiver  # noqa: E402
+from bookings.models.delivery import Delivery as Delivery  # noqa: E402
+from bookings.models.delivery import DeliveryEntry as DeliveryEntry  # noqa: E402
+from bookings.models.delivery import Receiver as Receiver  # noqa: E402
