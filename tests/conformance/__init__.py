@@ -1,0 +1,1 @@
+"""The conformance kit and the simulator of ServiceMobility, without this service."""
