@@ -247,6 +247,7 @@ class TestRolesOfTheMigration:
     roles = import_module("bookings.migrations.0013_make_the_roles")
     blackouts = import_module("bookings.migrations.0022_let_slot_viewers_see_blackouts")
     areas = import_module("bookings.migrations.0035_let_supervisors_name_areas")
+    deliveries = import_module("bookings.migrations.0042_deliver_to_receivers")
 
     def granted(self):
         return {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
@@ -261,6 +262,7 @@ class TestRolesOfTheMigration:
             "note_workorder",
             "move_workorder",
             "cancel_workorder",
+            "send_again",
         }
         assert {"bulk_cancel_workorder", "export_workorder", "close_appointmentslot"} <= granted["supervisor"]
         assert not [name for names in granted.values() for name in names if "delete_workorder" in name]
@@ -275,6 +277,7 @@ class TestRolesOfTheMigration:
             self.roles.make_roles(apps, None)
             self.blackouts.grant(apps, None)
             self.areas.grant(apps, None)
+            self.deliveries.grant(apps, None)
         assert self.granted() == before | {"viewer": before["viewer"] | {"export_workorder"}}
 
 

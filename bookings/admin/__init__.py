@@ -42,7 +42,7 @@ from bookings.models import (
     WorkOrder,
     visible_areas,
 )
-from bookings.services import BookingError, search_terms
+from bookings.services import BookingError, public_form, search_terms
 from bookings.supply import blackouts, slots
 
 # A day or a few are listed, and printed, on one page.
@@ -454,13 +454,13 @@ class WorkOrderAdmin(DeskAdmin):
 
     def page_context(self, request: HttpRequest, row: WorkOrder) -> dict[str, Any]:
         row = WorkOrder.objects.select_related("area", "slot__area").get(pk=row.pk)
-        job = details.read_job(row)
+        job = public_form.read_job(row)
         return {
             "row": row,
             "state": state_label(row),
             "when": row.area.period_text(row.slot.start, row.slot.end),
             "created": row.area.instant_text(row.created_at),
-            "root_order": details.root_order(row),
+            "root_order": public_form.root_order(row),
             "customer": details.customer_facts(row, job),
             "place": details.place_facts(row, job),
             "map_link": details.map_link(row, job),

@@ -6,14 +6,11 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
-from pydantic import ValidationError
-from rest_framework.exceptions import APIException
 
 from bookings import calendars, wire
 from bookings.admin import addresses
 from bookings.api import bodies
 from bookings.models import HistoryEntry, RequiredPart, ServiceArea, WorkOrder
-from bookings.refusals import BookingError
 
 # More of them are found with the search.
 SHOWN_RELATIVES = 10
@@ -22,14 +19,6 @@ SHOWN_UNREADABLE = 50
 MAP = "https://www.openstreetmap.org/"
 
 Facts = list[tuple[str, str]]
-
-
-def read_job(work_order: WorkOrder) -> wire.BookJob | None:
-    """What came, or None for a body that was taken under other rules than today's."""
-    try:
-        return wire.BookJob.model_validate(bodies.read_body(work_order.body.encode()).document)
-    except (ValidationError, BookingError, APIException):
-        return None
 
 
 def unreadable(work_order: WorkOrder, job: wire.BookJob | None) -> str:
@@ -45,16 +34,6 @@ def unreadable(work_order: WorkOrder, job: wire.BookJob | None) -> str:
     more = f" and {len(ways) - len(names)} more" if len(ways) > len(names) else ""
     count = "1 property" if len(ways) == 1 else f"{len(ways)} properties"
     return f"{count} could not be read: {', '.join(names)}{more}"
-
-
-def root_order(work_order: WorkOrder) -> str:
-    """The OriginalOrderNum of the body where the booking was for another order: the root of a chain of follow-ups."""
-    try:
-        named = json.loads(work_order.body).get("OriginalOrderNum")
-    except (ValueError, AttributeError):
-        return ""
-    named = str(named) if isinstance(named, str | int) and not isinstance(named, bool) else ""
-    return "" if named == work_order.original_order else named
 
 
 def readable(body: str) -> str:

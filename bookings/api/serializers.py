@@ -1,19 +1,17 @@
 """Django REST framework's serializers over the objects of `wire.py`: a body in, a response out."""
 
-from datetime import datetime
 from typing import Any
 
-import orjson
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rest_framework import serializers
 
 from bookings import offers, wire
-from bookings.admin import details
 from bookings.api.bodies import Body, document_as_it_came, dotted, ways_in
 from bookings.api.errors import MOST_FAULTS, InvalidRequest, pointer_of
 from bookings.models import ID_LENGTH, WorkOrder
 from bookings.services import Booked, feed
+from bookings.services.public_form import public_form
 
 # What Pydantic finds, in words for the person who has to report it.
 PHRASES = {
@@ -114,60 +112,7 @@ class WorkOrderSerializer(WireSerializer):
     model = wire.WorkOrder
 
     def to_representation(self, instance: WorkOrder) -> dict[str, Any]:
-        slot, area = instance.slot, instance.slot.area
-        rows = list(instance.required_parts.all())
-        return {
-            "OrderNum": instance.order_num,
-            "OriginalOrderNum": instance.original_order,
-            "RootOrderNum": details.root_order(instance),
-            "Status": instance.status,
-            "Created": wire.vendor_time(instance.created_at),
-            "Changed": wire.vendor_time(instance.changed_at),
-            "Reviewed": _time_or_empty(instance.reviewed_at),
-            "Cancelled": _time_or_empty(instance.cancelled_at),
-            "CancelReason": instance.cancel_reason,
-            "Caller": instance.caller,
-            "Place": {
-                "ServiceAreaID": area.code,
-                "TimeZone": area.time_zone,
-                "Worker": slot.worker,
-                "Desc": area.period_text(slot.start, slot.end),
-                "Period": {"Start": wire.vendor_time(slot.start), "End": wire.vendor_time(slot.end)},
-            },
-            "OrderedParts": [
-                {
-                    "PartOrderNum": part_order.part_order_num,
-                    "Parts": [row.prod_num for row in rows if row.part_order_id == part_order.pk],
-                }
-                for part_order in instance.part_orders.all()
-                if any(row.part_order_id == part_order.pk for row in rows)
-            ],
-            "RequiredParts": [
-                {
-                    "ProdNum": row.prod_num,
-                    "Replaces": row.replaces,
-                    "Desc": row.description,
-                    "Qty": f"{row.quantity:f}",
-                    "PartStatus": row.part_status,
-                    "PartOrderNum": row.part_order.part_order_num if row.part_order else "",
-                    "EstimatedDelivery": _time_or_empty(row.estimated_delivery),
-                }
-                for row in rows
-            ],
-            "History": [
-                {
-                    "At": wire.vendor_time(entry.at),
-                    "Event": entry.event,
-                    "By": entry.by,
-                    "Via": entry.via,
-                    "Reason": entry.reason,
-                    "RequestID": entry.request_id,
-                    "Details": entry.shown_details,
-                }
-                for entry in instance.history.all()
-            ],
-            "Body": orjson.Fragment(instance.body),
-        }
+        return public_form(instance)
 
 
 class WorkOrderPageSerializer(WireSerializer):
@@ -201,10 +146,6 @@ class FeedQuerySerializer(serializers.Serializer[Any]):
             return feed.read_cursor(value) if value else None
         except ValueError:
             raise serializers.ValidationError("is no cursor of this feed; leave it out to begin anew") from None
-
-
-def _time_or_empty(moment: datetime | None) -> str:
-    return wire.vendor_time(moment) if moment else ""
 
 
 def read_order(order: str, request: Any) -> str:
