@@ -36,7 +36,7 @@ from bookings.services import (  # noqa: E402
     BookingError,
     search_terms,
 )
-from bookings.telemetry import logs  # noqa: E402
+from bookings.telemetry import origin  # noqa: E402
 
 logger = logging.getLogger("bookings.request")
 SANE_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,64}")
@@ -93,7 +93,7 @@ class Around:
         began = time.perf_counter()
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
         request_id = given if SANE_ID.fullmatch(given) else uuid.uuid4().hex
-        logs.request_id.set(request_id)
+        origin.current.set(origin.Origin("api", request_id))
         facts = scope["facts"] = {"route": "", "status": 0, "outcome": "ok", "caller": ""}
 
         async def answer(message: dict[str, Any]) -> None:
@@ -349,7 +349,7 @@ async def keep_refusal(
         order,
         area and area["id"],
         caller,
-        logs.request_id.get(),
+        origin.current.get().request_id,
     )
 
 
@@ -489,7 +489,7 @@ async def write(
         key,
         now,
         caller,
-        logs.request_id.get(),
+        origin.current.get().request_id,
         orjson.dumps({"after": place}).decode(),
     )
     taken = await connection.execute(

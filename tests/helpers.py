@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from bookings.api import authentication
-from bookings.calendars import utc_offset
+from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -32,14 +32,12 @@ def sample(name: str) -> dict:
 
 @contextlib.contextmanager
 def clock_stands_at(now: datetime = NOW):
-    """Searches and bookings are decided at this moment; tokens and sessions still live by the real clock.
+    """Everything is decided at this moment; tokens and sessions still live by the real clock.
 
     Yields the clock, whose `now` a test may replace.
     """
     stopped = SimpleNamespace(now=lambda: now)
-    with contextlib.ExitStack() as stack:
-        for module in ("services", "api.views", "supply.blackouts", "management.commands.seed_slots"):
-            stack.enter_context(mock.patch(f"bookings.{module}.timezone", stopped))
+    with mock.patch("bookings.clock.now", side_effect=lambda: stopped.now()):
         yield stopped
 
 

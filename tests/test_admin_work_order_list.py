@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from bookings import calendars, services
+from bookings import clock, services
 from bookings.admin import filters
 from bookings.models import WorkOrder
 from bookings.supply import slots
@@ -302,7 +302,7 @@ def test_a_list_says_what_it_is_narrowed_to_and_lets_go_of_each(viewer, three):
     texts = [text for text, _ in found]
     assert texts == [
         "only what needs attention",
-        f"visit on {calendars.day_text(day)}",
+        f"visit on {clock.day_text(day)}",
         "areas: BOSTON, LEEDS",
         "slot's worker: a&b",
         "parts: come after the visit",
@@ -313,7 +313,7 @@ def test_a_list_says_what_it_is_narrowed_to_and_lets_go_of_each(viewer, three):
     assert "worker=a%26b" in without
     assert "area=" not in without
     assert combined(q="x y", until=day) == [
-        (f"visit until {calendars.day_text(day)}", "?q=x+y"),
+        (f"visit until {clock.day_text(day)}", "?q=x+y"),
         ("search: x y", f"?until={day}"),
     ]
 

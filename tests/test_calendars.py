@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from bookings.calendars import Diary, Hours, moment_of, read_hours, read_weekdays, slots_of_day
+from bookings.clock import moment_of
+from bookings.supply.hours import Diary, Hours, read_hours, read_weekdays, slots_of_day
 
 FROM = datetime(2026, 11, 24, tzinfo=UTC)
 UNTIL = datetime(2031, 11, 24, tzinfo=UTC)
@@ -109,7 +110,7 @@ class TestEveryChangeOfTheClocks:
         def naive(day, minute, zone):
             return datetime.combine(day, time(), zone).astimezone(UTC) + minute * MINUTE
 
-        monkeypatch.setattr("bookings.calendars._instant", naive)
+        monkeypatch.setattr("bookings.clock.instant_of", naive)
         # Where the clocks change at midnight, each day by itself is naive enough.
         assert sum(bool(faults_of(change, *PLANS[1])) for change in CHANGES) > len(CHANGES) * 0.9
 

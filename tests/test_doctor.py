@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from bookings import calendars
+from bookings import clock
 from bookings.models import Counter, ServiceArea
 from bookings.operations import doctor
 from tests.conftest import manage
@@ -37,7 +37,7 @@ def test_silent_when_all_is_well():
     with clock_stands_at():
         make_booking()
     assert ask() == (0, [])
-    assert ask("--verbosity=2") == (0, [f"Time zones: IANA {calendars.TIME_ZONES_VERSION}."])
+    assert ask("--verbosity=2") == (0, [f"Time zones: IANA {clock.TIME_ZONES_VERSION}."])
 
 
 def test_the_shell(empty_database):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bookings import calendars
+from bookings import clock
 from bookings.models import WorkOrder
 from bookings.offers import type_codes
 from tests import desk, helpers
@@ -140,7 +140,7 @@ class TestClockTexts:
     )
     def test_the_letters_stand_where_the_clock_alone_would_not_tell(self, start, end, text):
         start, end = start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
-        assert f", {text} (" in calendars.period_text(start, end, "Europe/London")
+        assert f", {text} (" in clock.period_text(start, end, "Europe/London")
         assert make_slot(start=start, end=end).hours == text
 
 

@@ -65,7 +65,7 @@ class Clock:
 @pytest.fixture
 def clock():
     clock = Clock()
-    with mock.patch("bookings.access.log_in.timezone", mock.Mock(now=lambda: clock.now)):
+    with mock.patch("bookings.clock.now", side_effect=lambda: clock.now):
         yield clock
 
 

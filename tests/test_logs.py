@@ -105,7 +105,7 @@ class TestOneLineARequest:
         assert first == again != other
         assert len(first) == len(other) == 16
         assert "192.0.2" not in json.dumps(log())
-        with mock.patch("bookings.operations.request_log.timezone.now", return_value=datetime(2030, 1, 1, tzinfo=UTC)):
+        with mock.patch("bookings.clock.now", return_value=datetime(2030, 1, 1, tzinfo=UTC)):
             assert address("192.0.2.1") != first
         settings.SECRET_KEY = "another"
         assert address("192.0.2.1") != first

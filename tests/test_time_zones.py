@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from bookings import calendars
+from bookings import clock
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
 from tests import desk
 from tests.environment import ROOT
@@ -65,7 +65,7 @@ class TestOneSource:
 class TestWhatIsAZone:
     @pytest.mark.parametrize("name", NO_ZONES)
     def test_no_place_has_its_clock(self, name):
-        assert "is not an IANA time zone" in calendars.time_zone_problem(name)
+        assert "is not an IANA time zone" in clock.time_zone_problem(name)
         with pytest.raises(ValidationError):
             ServiceArea(code="X", name="x", time_zone=name).full_clean()
         options = ["--area=X", "--name=x", f"--time-zone={name}", "--from=2027-01-01", "--days=1"]
@@ -74,8 +74,8 @@ class TestWhatIsAZone:
         assert not ServiceArea.objects.exists()
 
     def test_each_of_iana_is_one(self):
-        assert {calendars.time_zone_problem(name) for name in calendars.time_zones()} == {""}
-        assert len(calendars.time_zones()) > 400
+        assert {clock.time_zone_problem(name) for name in clock.time_zones()} == {""}
+        assert len(clock.time_zones()) > 400
 
     @pytest.mark.parametrize("name", ["localtime", "Factory", "Europe/New York", "", "Europe/London;"])
     def test_the_database_looks_at_the_form(self, name):
@@ -84,7 +84,7 @@ class TestWhatIsAZone:
 
     def test_the_form_fits_all(self):
         ServiceArea.objects.bulk_create(
-            ServiceArea(code=name, name=name, time_zone=name) for name in sorted(calendars.time_zones())
+            ServiceArea(code=name, name=name, time_zone=name) for name in sorted(clock.time_zones())
         )
 
 

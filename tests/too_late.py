@@ -5,11 +5,10 @@ from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready f
 # isort: split
 
 import threading
-from types import SimpleNamespace
 
 from django.utils import timezone
 
-from bookings import offers, services
+from bookings import clock, offers, services
 
 find_slots, read = offers.find_slots, threading.local()
 
@@ -20,5 +19,5 @@ def find_and_note(*arguments, **more):
 
 
 offers.find_slots = find_and_note
-services.timezone = SimpleNamespace(now=lambda: getattr(read, "at", None) or timezone.now())
+clock.now = lambda: getattr(read, "at", None) or timezone.now()
 services._in_time = lambda slot, now: ("1", [])

@@ -18,9 +18,9 @@ from datetime import datetime, timedelta
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.db.models import Case, F, Value, When
-from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 
+from bookings import clock
 from bookings.access import limits
 from bookings.models import LogInRecord
 
@@ -39,7 +39,7 @@ def may_use_the_api(user: User) -> bool:
 
 def log_in(*, username: str, password: str, address: str, may_enter: Callable[[User], bool] = may_use_the_api) -> User:
     """The user, who may enter. Raises Throttled, or AuthenticationFailed without telling what was wrong."""
-    now = timezone.now()
+    now = clock.now()
     username = read_username(username)
     pair, name, source = _key("pair", username, address), _key("name", username), _key("address", address)
     free = {pair: FREE_FOR_PAIR, name: FREE_FOR_NAME, source: FREE_FOR_ADDRESS}

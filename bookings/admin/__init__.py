@@ -21,13 +21,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.views import ChangeList
 
-from bookings import calendars
+from bookings import clock
 from bookings.access import kept
 from bookings.admin import actions, addresses, details, exports, filters, forms
 from bookings.admin.margin import margin_text
@@ -43,12 +42,12 @@ from bookings.models import (
     visible_areas,
 )
 from bookings.services import BookingError, public_form, search_terms
-from bookings.supply import blackouts, slots
+from bookings.supply import blackouts, hours, slots
 
 # A day or a few are listed, and printed, on one page.
 ROWS_OF_DAYS = 500
 # As far as any calendar of slots reaches.
-LAST_DAY = date(calendars.LAST_YEAR, 12, 31)
+LAST_DAY = date(hours.LAST_YEAR, 12, 31)
 ADD_HINT = "Hours are read on the clock of the area. A whole calendar is made with the command seed_slots."
 CLOSE_HINT = "On the clock of the area. The next page shows which slots and bookings are affected."
 DAYS_HINT = "Hours are read on the clock of the area. The next page shows which slots and bookings are affected."
@@ -440,7 +439,7 @@ class WorkOrderAdmin(DeskAdmin):
         due = work_order.parts_due_at
         if due is None:
             return two_lines(work_order.part_count or "-")
-        shown = calendars.local(due, work_order.area.zone)
+        shown = clock.local(due, work_order.area.zone)
         count, late = work_order.part_count, getattr(work_order, "late_count", 0)
         return two_lines(
             f"{late} of {count} late" if work_order.has_late_parts else count,
@@ -698,7 +697,7 @@ class BlackoutAdmin(DeskAdmin):
 
     @admin.display(description="State")
     def state(self, blackout: Blackout) -> str:
-        now = timezone.now()
+        now = clock.now()
         when = "past" if blackout.end <= now else "now" if blackout.start <= now else "coming"
         word, colour = ("lifted", "off") if blackout.opened_at else ("in force", "off" if when == "past" else "new")
         return format_html(
@@ -711,9 +710,7 @@ class BlackoutAdmin(DeskAdmin):
 
     @admin.display(description="Affected bookings")
     def hits(self, blackout: Blackout) -> str:
-        return two_lines(
-            f"{blackout.booking_count:,}", warn=blackout.booking_count > 0 and blackout.end > timezone.now()
-        )
+        return two_lines(f"{blackout.booking_count:,}", warn=blackout.booking_count > 0 and blackout.end > clock.now())
 
     def page_context(self, request: HttpRequest, row: Blackout) -> dict[str, Any]:
         hit = WorkOrder.objects.none() if row.opened_at else blackouts.bookings_in(row)
@@ -806,7 +803,7 @@ def _wanted_text(refusal: Refusal) -> str:
     if refusal.visit_start is None or refusal.visit_end is None:
         return ""
     zone = refusal.area.time_zone if refusal.area else "UTC"
-    return calendars.period_text(refusal.visit_start, refusal.visit_end, zone)
+    return clock.period_text(refusal.visit_start, refusal.visit_end, zone)
 
 
 def _lines_in(area: ServiceArea | None, instant: datetime) -> str:

@@ -12,9 +12,8 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.http import HttpRequest
-from django.utils import timezone
 
-from bookings import calendars, offers
+from bookings import clock, offers
 from bookings.admin import addresses, filters
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 
@@ -114,7 +113,7 @@ def _tiles(
         ),
         (
             "In a closed slot",
-            orders.filter(filters.in_closed_slot(timezone.now())),
+            orders.filter(filters.in_closed_slot(clock.now())),
             "workorder",
             {"view": "closed"},
             True,
@@ -166,7 +165,7 @@ def _day(areas: list[ServiceArea], day: date) -> list[AreaRow]:
         key = (slot.area_id, slot.start, slot.end)
         if key not in windows:
             zone = rows[slot.area_id].area.zone
-            text = "-".join(calendars.clock_texts(slot.start.astimezone(zone), slot.end.astimezone(zone)))
+            text = "-".join(clock.clock_texts(slot.start.astimezone(zone), slot.end.astimezone(zone)))
             windows[key] = Window(text, addresses.list_of("workorder", view="all", status="booked", window=slot.pk))
             rows[slot.area_id].windows.append(windows[key])
         _add(windows[key], slot.booked, slot.capacity, not slot.is_hidden)
@@ -208,7 +207,7 @@ def _add(window: Window, booked: int, capacity: int, is_open: bool) -> None:
 
 def _weeks(areas: list[ServiceArea], chosen: dict[str, Any]) -> list[Week]:
     """Bookings and free places of the coming weeks, each from Monday to Sunday of the areas' own calendars."""
-    now = timezone.now()
+    now = clock.now()
     zones: dict[str, list[int]] = defaultdict(list)
     for area in areas:
         zones[area.time_zone].append(area.pk)
@@ -221,7 +220,7 @@ def _weeks(areas: list[ServiceArea], chosen: dict[str, Any]) -> list[Week]:
         booked = free = 0
         for name, keys in zones.items():
             zone = ZoneInfo(name)
-            begin, end = calendars.day_bounds(first, zone)[0], calendars.day_bounds(last, zone)[1]
+            begin, end = clock.day_bounds(first, zone)[0], clock.day_bounds(last, zone)[1]
             sums = AppointmentSlot.objects.filter(area__in=keys, start__gte=begin, start__lt=end).aggregate(
                 taken=Sum("booked", default=0),
                 free=Sum(F("capacity") - F("booked"), filter=offers.SHOWN & Q(start__gt=now), default=0),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
 
-from bookings import calendars, wire
+from bookings import clock, wire
 from bookings.admin import addresses
 from bookings.api import bodies
 from bookings.models import HistoryEntry, RequiredPart, ServiceArea, WorkOrder
@@ -215,8 +215,8 @@ def _day(found: date | None, area: ServiceArea) -> str:
     """A day is that day everywhere; a moment is on the area's clock."""
     if found is None:
         return ""
-    day = calendars.local(found, area.zone) if isinstance(found, datetime) else found
-    return f"{day.day} {calendars.MONTHS[day.month]} {day.year}"
+    day = clock.local(found, area.zone) if isinstance(found, datetime) else found
+    return f"{day.day} {clock.MONTHS[day.month]} {day.year}"
 
 
 def _due(part: RequiredPart, work_order: WorkOrder) -> str:

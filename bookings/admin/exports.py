@@ -16,10 +16,9 @@ from typing import IO, Any
 import xlsxwriter
 from django.db.models import QuerySet
 from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
-from django.utils import timezone
 from xlsxwriter.worksheet import Worksheet
 
-from bookings import calendars
+from bookings import clock
 from bookings.models import WorkOrder
 
 CHUNK = 2_000
@@ -88,7 +87,7 @@ def harmless(text: str) -> str:
 
 
 def _headers(ending: str) -> dict[str, str]:
-    name = f"work-orders-{timezone.now():%Y%m%d-%H%M%S}.{ending}"
+    name = f"work-orders-{clock.now():%Y%m%d-%H%M%S}.{ending}"
     return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
 
 
@@ -102,7 +101,7 @@ def _cells(work_order: WorkOrder) -> list[Any]:
     area, slot = work_order.area, work_order.slot
 
     def local(instant: datetime | None) -> datetime | None:
-        return instant and calendars.local(instant, area.zone).replace(tzinfo=None, second=0, microsecond=0)
+        return instant and clock.local(instant, area.zone).replace(tzinfo=None, second=0, microsecond=0)
 
     start, end = slot.start.astimezone(area.zone), slot.end.astimezone(area.zone)
     return [

@@ -15,12 +15,12 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.functional import cached_property
 
-from bookings import calendars, clock, offers
+from bookings import clock, offers
 from bookings.admin import addresses
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
+from bookings.supply import hours
 
 # Nobody turns more pages than that; a filter or a search leads further. It bounds what a count can cost.
 COUNTED = 10_000
@@ -60,11 +60,11 @@ def read_day(text: str | None) -> date | None:
         day = clock.read_day(text or "")
     except ValueError:
         return None
-    return day if calendars.FIRST_YEAR <= day.year <= calendars.LAST_YEAR else None
+    return day if hours.FIRST_YEAR <= day.year <= hours.LAST_YEAR else None
 
 
 def today(zone: ZoneInfo) -> date:
-    return timezone.now().astimezone(zone).date()
+    return clock.now().astimezone(zone).date()
 
 
 def on_days(areas: Iterable[ServiceArea], field: str, days: Callable[[ZoneInfo], Days]) -> Q:
@@ -78,7 +78,7 @@ def on_days(areas: Iterable[ServiceArea], field: str, days: Callable[[ZoneInfo],
     for name, keys in zones.items():
         zone = ZoneInfo(name)
         first, last = days(zone)
-        spans.append((keys, calendars.day_bounds(first, zone)[0], calendars.day_bounds(last, zone)[1]))
+        spans.append((keys, clock.day_bounds(first, zone)[0], clock.day_bounds(last, zone)[1]))
     # The span around all of them is what an index can be read by.
     begin, end = min(span[1] for span in spans), max(span[2] for span in spans)
     each = [Q(**{"area_id__in": keys, f"{field}__gte": start, f"{field}__lt": stop}) for keys, start, stop in spans]
@@ -167,12 +167,12 @@ class ViewFilter(BarFilter):
         return given
 
     def condition(self, request: HttpRequest) -> Q:
-        return {"attention": TO_REVIEW, "closed": in_closed_slot(timezone.now())}.get(self.value(), Q())
+        return {"attention": TO_REVIEW, "closed": in_closed_slot(clock.now())}.get(self.value(), Q())
 
 
 def _day_says(value: str, title: str) -> str:
     day = read_day(value)
-    return f"{title} {calendars.day_text(day) if day else 'no such day'}" if value else ""
+    return f"{title} {clock.day_text(day) if day else 'no such day'}" if value else ""
 
 
 class DayFilter(BarFilter):
@@ -209,7 +209,7 @@ class UntilFilter(BarFilter):
         if request.GET.get("day"):
             return Q()
         areas = ServiceArea.objects.visible_to(request.user)
-        return on_days(areas, self.field, lambda zone: (date(calendars.FIRST_YEAR, 1, 1), last))
+        return on_days(areas, self.field, lambda zone: (date(hours.FIRST_YEAR, 1, 1), last))
 
 
 class SlotDayFilter(DayFilter):
@@ -275,7 +275,7 @@ class PartsFilter(BarFilter):
     def condition(self, request: HttpRequest) -> Q:
         return {
             "late": Q(status="booked", parts_due_at__gt=F("visit_start")),
-            "waiting": Q(status="booked", parts_due_at__gt=timezone.now()),
+            "waiting": Q(status="booked", parts_due_at__gt=clock.now()),
             "some": Q(part_count__gt=0),
             "none": Q(part_count=0),
         }.get(self.value(), Q(pk__in=[]))
@@ -400,7 +400,7 @@ class SlotStateFilter(BarFilter):
 
     def condition(self, request: HttpRequest) -> Q:
         return {
-            "free": offers.SHOWN & Q(booked__lt=F("capacity"), start__gt=timezone.now()),
+            "free": offers.SHOWN & Q(booked__lt=F("capacity"), start__gt=clock.now()),
             "full": offers.SHOWN & Q(booked__gte=F("capacity")),
             "open": offers.SHOWN,
             "closed": ~offers.SHOWN,
@@ -426,7 +426,7 @@ class BlackoutTimeFilter(BarFilter):
         return [("now", "now"), ("coming", "coming"), ("past", "past")]
 
     def condition(self, request: HttpRequest) -> Q:
-        now = timezone.now()
+        now = clock.now()
         return {"now": Q(start__lte=now, end__gt=now), "coming": Q(start__gt=now), "past": Q(end__lte=now)}.get(
             self.value(), Q(pk__in=[])
         )
@@ -442,5 +442,5 @@ class RefusalDayFilter(HiddenFilter):
 
 def refused_today(areas: Iterable[ServiceArea]) -> Q:
     """A refusal for no area has no clock of its own: its day is that of UTC."""
-    start, end = calendars.day_bounds(today(ZoneInfo("UTC")), ZoneInfo("UTC"))
+    start, end = clock.day_bounds(today(ZoneInfo("UTC")), ZoneInfo("UTC"))
     return on_days(areas, "at", last_days(1)) | Q(area__isnull=True, at__gte=start, at__lt=end)

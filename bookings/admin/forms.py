@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, cast
 
 from django import forms
@@ -11,14 +11,13 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
-from django.utils import timezone
 from django.utils.functional import cached_property
 
-from bookings import calendars, offers
+from bookings import clock, offers
 from bookings.admin import filters
-from bookings.calendars import MAX_CAPACITY
 from bookings.models import ID_LENGTH, AppointmentSlot, RequiredPart, ServiceArea, WorkOrder
-from bookings.supply import workers
+from bookings.supply import hours, workers
+from bookings.supply.hours import MAX_CAPACITY
 
 MAX_NOTE = 2_000
 # As far as one page of a move looks, and how many appointments it holds at most: whole days, and at least one.
@@ -33,9 +32,9 @@ AREA = {"class": "desk-input", "rows": 3}
 
 def check_year(day: date) -> None:
     try:
-        calendars.check_year(day)
+        hours.check_year(day)
     except ValueError:
-        raise ValidationError(f"Choose a year from {calendars.FIRST_YEAR} to {calendars.LAST_YEAR}.") from None
+        raise ValidationError(f"Choose a year from {hours.FIRST_YEAR} to {hours.LAST_YEAR}.") from None
 
 
 def day_field(label: str, *, required: bool = True) -> forms.DateField:
@@ -130,7 +129,7 @@ class MoveForm(ActionForm):
         self.free = (
             AppointmentSlot.objects.visible_to(request.user)
             .filter(
-                offers.as_filter(offers.takeable(timezone.now(), self.in_area)) if self.in_area else Q(pk__in=[]),
+                offers.as_filter(offers.takeable(clock.now(), self.in_area)) if self.in_area else Q(pk__in=[]),
                 # One that fits all of them.
                 order_type__in=["", *types] if len(types) == 1 else [""],
                 area=self.in_area,
@@ -154,7 +153,7 @@ class MoveForm(ActionForm):
             return MoveChoices([], None, None, is_cut=False)
         zone = self.in_area.zone
         last = self.from_day + timedelta(days=MOVE_DAYS - 1)
-        begin, end = calendars.day_bounds(self.from_day, zone)[0], calendars.day_bounds(last, zone)[1]
+        begin, end = clock.day_bounds(self.from_day, zone)[0], clock.day_bounds(last, zone)[1]
         slots = self.free.filter(start__gte=begin)
         if len(self.chosen) == 1:
             slots = slots.exclude(pk=self.chosen[0].slot_id)
@@ -238,14 +237,13 @@ class AddSlotForm(forms.Form):
             # Hours that go over midnight end on the next day.
             over = timedelta(days=int(cleaned["ends"] <= cleaned["begins"]))
             start, end = self._instant("begins", cleaned["day"]), self._instant("ends", cleaned["day"] + over)
-            if start and start <= datetime.now(UTC):
+            if start and start <= clock.now():
                 self.add_error("day", "This time is over. Choose one that is to come.")
             cleaned |= {"start": start, "end": end}
         return cleaned
 
     def _instant(self, name: str, day: date) -> datetime | None:
-        clock = self.cleaned_data[name]
-        instant = calendars.instant_at(day, clock, self.cleaned_data["area"].zone)
+        instant = clock.instant_at(day, self.cleaned_data[name], self.cleaned_data["area"].zone)
         if instant is None:
             self.add_error(
                 name, ValidationError("The clocks go forward that night: there is no such time on that day.")
@@ -279,7 +277,7 @@ class BlackoutForm(forms.Form):
             start, end = self._moment("day", cleaned["begins"] or time.min), self._moment("until", cleaned["ends"])
             if end <= start:
                 self.add_error("until", "This is not after the beginning.")
-            elif end <= timezone.now():
+            elif end <= clock.now():
                 self.add_error("until", "This time is over. Choose one that is to come.")
             cleaned |= {"start": start, "end": end}
         worker = cleaned.get("worker")
@@ -289,9 +287,9 @@ class BlackoutForm(forms.Form):
             self.add_error("worker", workers.unknown("worker", worker, workers.names(visible)))
         return cleaned
 
-    def _moment(self, name: str, clock: time | None) -> datetime:
-        minute = 24 * 60 if clock is None else clock.hour * 60 + clock.minute
-        return calendars.moment_of(self.cleaned_data[name], minute, self.cleaned_data["area"].zone)
+    def _moment(self, name: str, at: time | None) -> datetime:
+        minute = 24 * 60 if at is None else at.hour * 60 + at.minute
+        return clock.moment_of(self.cleaned_data[name], minute, self.cleaned_data["area"].zone)
 
 
 class LiftForm(ActionForm):
@@ -323,7 +321,7 @@ class DaysForm(forms.Form):
         """The slots that begin on these days, in these hours of the area's clock."""
         given = self.cleaned_data
         zone = given["area"].zone
-        begin, end = calendars.day_bounds(given["day"], zone)[0], calendars.day_bounds(given["until"], zone)[1]
+        begin, end = clock.day_bounds(given["day"], zone)[0], clock.day_bounds(given["until"], zone)[1]
         slots = AppointmentSlot.objects.filter(area=given["area"], start__gte=begin, start__lt=end)
         if given["worker"]:
             slots = slots.filter(worker=given["worker"])

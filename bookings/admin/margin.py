@@ -1,7 +1,6 @@
 """What the safety margin of an area comes to for the slots that it has. The rule itself is in offers.py."""
 
-from django.utils import timezone
-
+from bookings import clock
 from bookings.models import AppointmentSlot, ServiceArea
 
 # Of so many different sizes of slots the page tells.
@@ -10,7 +9,7 @@ SHOWN = 8
 
 def margin_text(area: ServiceArea | None) -> str:
     """How many places are kept back, of those that the coming slots of an area have; without slots, an example."""
-    slots = AppointmentSlot.objects.filter(area=area, start__gt=timezone.now(), capacity__gt=0)
+    slots = AppointmentSlot.objects.filter(area=area, start__gt=clock.now(), capacity__gt=0)
     sizes = list(slots.order_by("capacity").values_list("capacity", flat=True).distinct()[: SHOWN + 1])
     if area is None or not sizes:
         return "80 keeps back none of 1 to 4 places, 1 of 5 to 9, and 2 of 10."

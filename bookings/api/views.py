@@ -5,7 +5,6 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
@@ -14,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import offers, services
+from bookings import clock, offers, services
 from bookings.access import log_in
 from bookings.api import authentication, errors, schema
 from bookings.api.authentication import Caller, ReadsWorkOrders
@@ -92,7 +91,7 @@ class SearchView(APIView):
         examples=[schema.EXAMPLES["search"], schema.EXAMPLES["found"]],
     )
     def post(self, request: Request) -> HttpResponse:
-        job, now = search_serializer.to_internal_value(request.data), timezone.now()
+        job, now = search_serializer.to_internal_value(request.data), clock.now()
         if job.time_constraints:
             type_codes.tell_once_a_day(job, now.date())
         found = replica.read(lambda using: offers.search(job, now, using))

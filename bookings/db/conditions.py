@@ -22,7 +22,7 @@ class EndsWithinADay(Func):
 
 
 class LooksLikeATimeZone(Func):
-    """A name such as IANA gives; whether it exists is for calendars.time_zone_problem to say."""
+    """A name such as IANA gives; whether it exists is for clock.time_zone_problem to say."""
 
     output_field = BooleanField()
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from django.core.management.base import CommandError
 from django.db import migrations, models
 
-from bookings import calendars
+from bookings import clock
 
 history = import_module("bookings.migrations.0002_make_the_history_append_only")
 
@@ -49,7 +49,7 @@ def refuse_zones_of_no_place(apps, schema_editor):
     wrong = [
         f"{code} ({zone})"
         for code, zone in areas.order_by("pk").values_list("code", "time_zone")
-        if calendars.time_zone_problem(zone)
+        if clock.time_zone_problem(zone)
     ]
     if wrong:
         raise CommandError(

@@ -17,7 +17,7 @@ from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce, Lower, Trim
 
-from bookings import calendars
+from bookings import clock
 from bookings.db.conditions import EndsWithinADay, LooksLikeATimeZone
 from bookings.models import countries
 
@@ -32,7 +32,7 @@ ID_LENGTH = 200
 
 def check_time_zone(name: str) -> None:
     """Raises ValidationError unless `name` is an IANA time zone such as Europe/London."""
-    if problem := calendars.time_zone_problem(name):
+    if problem := clock.time_zone_problem(name):
         raise ValidationError(problem)
 
 
@@ -116,12 +116,12 @@ class ServiceArea(models.Model):
 
     def period_text(self, start: datetime, end: datetime) -> str:
         """A period as a person in the area says it: `Fri 4 Dec 2026, 13:00-15:00 (Europe/London)`."""
-        return calendars.period_text(start, end, self.time_zone)
+        return clock.period_text(start, end, self.time_zone)
 
     def instant_text(self, instant: datetime) -> str:
         """A moment as a person in the area says it: `Fri 4 Dec 2026, 13:00 (Europe/London)`."""
-        shown = calendars.local(instant, self.zone)
-        return f"{calendars.day_text(shown)}, {shown:%H:%M} ({self.time_zone})"
+        shown = clock.local(instant, self.zone)
+        return f"{clock.day_text(shown)}, {shown:%H:%M} ({self.time_zone})"
 
     def clean(self) -> None:
         # What a form leaves empty is None here.
@@ -437,7 +437,7 @@ class AppointmentSlot(models.Model):
     def hours(self) -> str:
         """The clock times alone, where day and zone stand beside them."""
         zone = self.area.zone
-        return "-".join(calendars.clock_texts(calendars.local(self.start, zone), calendars.local(self.end, zone)))
+        return "-".join(clock.clock_texts(clock.local(self.start, zone), clock.local(self.end, zone)))
 
     @property
     def free(self) -> int:

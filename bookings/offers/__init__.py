@@ -22,7 +22,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import BooleanField, CharField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from bookings import calendars, clock, wire
+from bookings import clock, wire
 from bookings.db import sql
 from bookings.models import AppointmentSlot, AreaCode, PostcodePrefix, ServiceArea, WorkOrder, countries, plain_postcode
 
@@ -206,7 +206,7 @@ def last_moment(slot: AppointmentSlot, area: ServiceArea) -> datetime:
         return moment
     day = slot.start.astimezone(area.zone).date() - timedelta(days=area.cutoff_days)
     minute = area.cutoff_time.hour * 60 + area.cutoff_time.minute
-    return min(moment, calendars.moment_of(day, minute, area.zone))
+    return min(moment, clock.moment_of(day, minute, area.zone))
 
 
 def takeable(now: datetime, area: ServiceArea) -> Condition:
@@ -248,9 +248,9 @@ def _first_open_day(now: datetime, zone: ZoneInfo, days_before: int, at: time) -
     minute = at.hour * 60 + at.minute
     latest_closed = today + timedelta(days=days_before)
     # Compared as instants: on the clock, an hour that comes twice would open the day again.
-    if now < calendars.moment_of(today, minute, zone):
+    if now < clock.moment_of(today, minute, zone):
         latest_closed -= timedelta(days=1)
-    return calendars.moment_of(latest_closed + timedelta(days=1), 0, zone)
+    return clock.moment_of(latest_closed + timedelta(days=1), 0, zone)
 
 
 def for_order(area: ServiceArea, order_type: str) -> Condition:
@@ -462,7 +462,7 @@ def _texts_of(start: datetime, end: datetime, time_zone: str) -> tuple[str, str,
     """Of an offer: its period as it stands in the ID, as people read it, and as it is sent."""
     return (
         f"{_microseconds(start)}.{_microseconds(end)}",
-        calendars.period_text(start, end, time_zone),
+        clock.period_text(start, end, time_zone),
         {"Start": wire.vendor_time(start), "End": wire.vendor_time(end)},
     )
 

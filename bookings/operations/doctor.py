@@ -14,9 +14,8 @@ from typing import NamedTuple
 import orjson
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
-from bookings import calendars
+from bookings import clock
 from bookings.db import triggers
 from bookings.models import Counter, ServiceArea, WorkOrder
 from bookings.services import housekeeping
@@ -37,7 +36,7 @@ class Finding(NamedTuple):
 
 def findings(now: datetime | None = None) -> list[Finding]:
     """All of them, the urgent ones first."""
-    now = now or timezone.now()
+    now = now or clock.now()
     return sorted((found for check in CHECKS for found in check(now)), key=lambda found: not found.is_urgent)
 
 
@@ -50,7 +49,7 @@ def missing_triggers(now: datetime) -> Iterator[Finding]:
 
 def unknown_zones(now: datetime) -> Iterator[Finding]:
     for area in ServiceArea.objects.order_by("code"):
-        if calendars.time_zone_problem(area.time_zone):
+        if clock.time_zone_problem(area.time_zone):
             yield Finding(True, f"Area {area.code} is in the time zone {area.time_zone!r}, which does not exist.")
 
 
@@ -76,7 +75,7 @@ def old_zones(now: datetime) -> Iterator[Finding]:
     if now.date() - date(year, 12, 31) > ZONES_ARE_OLD:
         yield Finding(
             False,
-            f"The time zones are those of {calendars.TIME_ZONES_VERSION}, older than a year. Upgrade the service or the"
+            f"The time zones are those of {clock.TIME_ZONES_VERSION}, older than a year. Upgrade the service or the"
             " package tzdata, then run check_time_zones.",
         )
 

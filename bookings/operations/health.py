@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from bookings import calendars
+from bookings import clock
 from bookings.operations import readiness
 from bookings.telemetry import metrics
 
@@ -22,7 +22,7 @@ class HealthMiddleware:
             return JsonResponse({"status": "ok"})
         if request.path_info == "/readyz":
             problem, warnings = readiness.problem_and_warnings()
-            answer: dict[str, Any] = {"status": problem or "ok", "time_zones": calendars.TIME_ZONES_VERSION}
+            answer: dict[str, Any] = {"status": problem or "ok", "time_zones": clock.TIME_ZONES_VERSION}
             answer |= {"warnings": warnings} if warnings else {}
             return JsonResponse(answer, status=503 if problem else 200)
         if request.path_info == "/metrics" and settings.BOOKJOB_METRICS_TOKEN:

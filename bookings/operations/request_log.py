@@ -10,9 +10,9 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from bookings import clock
 from bookings.api.authentication import Caller, client_address
 from bookings.telemetry import metrics
 
@@ -59,7 +59,7 @@ def _address(request: HttpRequest) -> str:
     address = client_address(request)
     if settings.BOOKJOB_LOG_ADDRESSES:
         return address
-    return salted_hmac(f"bookings.address {timezone.now():%Y-%m-%d}", address, algorithm="sha256").hexdigest()[:16]
+    return salted_hmac(f"bookings.address {clock.now():%Y-%m-%d}", address, algorithm="sha256").hexdigest()[:16]
 
 
 def _caller(request: HttpRequest) -> str:

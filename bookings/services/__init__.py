@@ -17,10 +17,9 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError, transaction
 from django.db.models import F, Q
-from django.utils import timezone
 from psycopg.errors import DeadlockDetected, DivisionByZero
 
-from bookings import offers, wire
+from bookings import clock, history, offers, wire
 from bookings.api import bodies
 from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchDocument, WorkOrder
@@ -89,7 +88,7 @@ def _book_or_refuse(asked: _Asked) -> Booked:
     for attempt in range(MAX_ROUNDS):
         if attempt:
             metrics.add(metrics.LOST_RACES)
-        now, earlier = timezone.now(), list[WorkOrder]()
+        now, earlier = clock.now(), list[WorkOrder]()
         seen = offers.find_slots(job, periods, now, area_id=area_id, last_booking=last_booking, numbers=to_draw)
         after = seen.last_booking
         if after:
@@ -155,7 +154,7 @@ def booked(work_order: WorkOrder) -> Booked:
 
 def cancel(*, work_order: WorkOrder, by: str, reason: str) -> None:
     """Give the slot's place back and close the booking. Raises BookingError if somebody else was faster."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         _change(
             work_order,
@@ -166,7 +165,7 @@ def cancel(*, work_order: WorkOrder, by: str, reason: str) -> None:
             cancelled_by=by,
             cancel_reason=reason,
         )
-        record(work_order, HistoryEntry.Event.CANCELLED, at=now, by=by, reason=reason)
+        history.record(work_order, HistoryEntry.Event.CANCELLED, at=now, by=by, reason=reason)
         _give_place_back(work_order.slot_id)
 
 
@@ -182,13 +181,13 @@ def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str =
         )
     try:
         with transaction.atomic():
-            now = timezone.now()
+            now = clock.now()
             columns = _in_slot(work_order.original_order, slot)
             # It asked to be reviewed because its slot was closed: whoever moves it out of there has looked at it.
             if is_care := before.is_hidden and bool(by):
                 columns |= {"reviewed_at": now, "reviewed_by": by}
             _change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **columns)
-            record(
+            history.record(
                 work_order,
                 HistoryEntry.Event.MOVED,
                 at=now,
@@ -202,7 +201,7 @@ def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str =
                 search_terms.rewrite([WorkOrder.objects.get(pk=work_order.pk)])
             _swap_places(before, slot)
     except _LostRace:
-        found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), timezone.now(), slot.area).first()
+        found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), clock.now(), slot.area).first()
         why = offers.REFUSALS[found.refusal] if found and found.refusal else "Somebody took this place a moment ago."
         raise BookingError("slot_unavailable", f"{why} {work_order.order_num} stays where it is.") from None
     except IntegrityError:
@@ -222,32 +221,19 @@ def move(*, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str =
 
 def review(*, work_order: WorkOrder, by: str, note: str = "") -> None:
     """Say that somebody has checked the booking as it stands. Raises BookingError if it was reviewed or changed."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         unreviewed = Q(status=WorkOrder.Status.BOOKED, reviewed_at__isnull=True)
         _change(work_order, unreviewed, now, reviewed_at=now, reviewed_by=by)
-        record(work_order, HistoryEntry.Event.REVIEWED, at=now, by=by, reason=note)
+        history.record(work_order, HistoryEntry.Event.REVIEWED, at=now, by=by, reason=note)
 
 
 def add_note(*, work_order: WorkOrder, by: str, note: str) -> None:
     """Write a note into the history, of a cancelled booking too. Raises BookingError if it was changed meanwhile."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         _change(work_order, Q(), now)
-        record(work_order, HistoryEntry.Event.NOTED, at=now, by=by, reason=note)
-
-
-def record(
-    about: WorkOrder | AppointmentSlot,
-    event: HistoryEntry.Event,
-    *,
-    at: datetime,
-    by: str,
-    reason: str = "",
-    **details: Any,
-) -> None:
-    """Write a line of the history of a work order or a slot; `details` say what was before and after."""
-    origin.record_each([about], event, at=at, by=by, reason=reason, **details)
+        history.record(work_order, HistoryEntry.Event.NOTED, at=now, by=by, reason=note)
 
 
 def _repeated_by_todays_rule(asked: _Asked, earlier: list[WorkOrder]) -> WorkOrder | None:
@@ -412,7 +398,7 @@ def _numbers_for(asked: _Asked, *, passing_over: bool) -> list[int]:
 
 def _book(asked: _Asked, slot: AppointmentSlot, drawn: list[int], *, after: int) -> Booked:
     number, *part_numbers = drawn
-    now = timezone.now()  # again: on SQLite the wait for the one writer is over
+    now = clock.now()  # again: on SQLite the wait for the one writer is over
     columns = sql.defaults_of(WorkOrder) | {
         "id": number,
         "order_num": f"{settings.BOOKJOB_ORDER_PREFIX}{number}",
@@ -425,7 +411,7 @@ def _book(asked: _Asked, slot: AppointmentSlot, drawn: list[int], *, after: int)
         **_read_out(asked),
     }
     part_rows, ordered_parts = parts.write(number, asked.planned, part_numbers)
-    entry = origin.entry(
+    entry = history.entry(
         None,
         HistoryEntry.Event.BOOKED,
         at=now,
@@ -447,7 +433,7 @@ def _book(asked: _Asked, slot: AppointmentSlot, drawn: list[int], *, after: int)
 
 def _rebook(asked: _Asked, work_order: WorkOrder, slot: AppointmentSlot) -> Booked:
     """Move the booking to `slot`, with the new body and its parts; the order number stays."""
-    before, body_before, now = work_order.slot, work_order.body, timezone.now()
+    before, body_before, now = work_order.slot, work_order.body, clock.now()
     # What staff reviewed was another body in another slot.
     columns: dict[str, Any] = {
         "reviewed_at": None,
@@ -467,7 +453,7 @@ def _rebook(asked: _Asked, work_order: WorkOrder, slot: AppointmentSlot) -> Book
     SearchDocument.objects.filter(work_order=work_order).delete()
     document = _search_document(work_order.pk, vars(work_order) | columns, asked, slot, ordered_parts)
     sql.write(*part_rows, document)
-    record(
+    history.record(
         work_order,
         HistoryEntry.Event.MOVED,
         at=now,
@@ -523,7 +509,7 @@ def _swap_places(before: AppointmentSlot, after: AppointmentSlot) -> None:
 
 
 def _take_place(slot: AppointmentSlot) -> None:
-    now = timezone.now()  # again: others may have held the booking until now
+    now = clock.now()  # again: others may have held the booking until now
     try:
         if not sql.change_if(_taking(slot, now), _in_time(slot, now)):
             raise _LostRace
@@ -583,7 +569,7 @@ def _keep_for_dispatch(refusal: BookingError, order: str, job: wire.BookJob, bod
     named = choices.read(job)
     try:
         Refusal.objects.create(
-            at=timezone.now(),
+            at=clock.now(),
             error=refusal.error,
             message=refusal.message,
             original_order=order,

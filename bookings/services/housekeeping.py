@@ -9,10 +9,11 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.utils import timezone
 
+from bookings import clock
 from bookings.access import log_in
 from bookings.db import sql
+from bookings.history import record_each
 from bookings.models import (
     AppointmentSlot,
     Blackout,
@@ -26,7 +27,6 @@ from bookings.models import (
     WorkOrder,
 )
 from bookings.services import search_terms
-from bookings.telemetry.origin import record_each
 
 BATCH = 500
 
@@ -59,7 +59,7 @@ def old_refusals(before: datetime) -> QuerySet[Refusal]:
 
 def old_log_in_records(before: datetime) -> QuerySet[LogInRecord]:
     """Records of whom nobody has heard since; what log-in still goes by stays, however late `before` is."""
-    before = min(before, timezone.now() - log_in.KNOWN_FOR)
+    before = min(before, clock.now() - log_in.KNOWN_FOR)
     return LogInRecord.objects.exclude(failed_at__gte=before).exclude(succeeded_at__gte=before)
 
 
@@ -85,7 +85,7 @@ def remove_personal_data(*, before: datetime, by: str) -> int:
 
     What stays: the numbers (order, original order, account, location, parts), times, and what happened when.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         locked = old_work_orders(before).order_by("pk").select_for_update(of=("self",))[:BATCH]
         found = list(locked)

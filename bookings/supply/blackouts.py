@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
+from bookings import clock
+from bookings.history import record_each
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError
-from bookings.telemetry.origin import record_each
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: st
     blackout comes first and hides what is made from then on; the slots follow in short transactions. What was
     interrupted is ended by closing the same time again.
     """
-    closed_at = timezone.now()
+    closed_at = clock.now()
     new = Blackout(area=area, worker=worker, start=start, end=end, reason=reason, closed_at=closed_at, closed_by=by)
 
     def begin() -> Blackout | None:
@@ -141,7 +141,7 @@ def covering(blackouts: Iterable[Blackout], worker: str, start: datetime, end: d
 def _hide(blackout: Blackout, pks: list[int], by: str) -> int:
     if not Blackout.objects.in_force().filter(pk=blackout.pk).exists():
         return 0  # lifted meanwhile
-    now, event, reason = timezone.now(), HistoryEntry.Event.CLOSED, blackout.reason
+    now, event, reason = clock.now(), HistoryEntry.Event.CLOSED, blackout.reason
     slots, hit = AppointmentSlot.objects.filter(pk__in=pks), WorkOrder.objects.active().filter(slot__in=pks)
     # Bookings first and the slots after them, as who books, moves or cancels does, so that none waits in a circle.
     ask_for_review(hit, now)
@@ -158,7 +158,7 @@ def _hide(blackout: Blackout, pks: list[int], by: str) -> int:
 
 def _open(blackout: Blackout, by: str) -> tuple[int, bool]:
     """Open some of the slots of a blackout, and end it with the last: how many, and whether these were the last."""
-    now, most = timezone.now(), BATCH[connection.vendor]
+    now, most = clock.now(), BATCH[connection.vendor]
     if not Blackout.objects.in_force().filter(pk=blackout.pk).exists():
         current = Blackout.objects.select_related("area").get(pk=blackout.pk)
         raise BookingError("already_lifted", f"{current} was lifted already, by {current.opened_by}.")

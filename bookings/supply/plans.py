@@ -16,10 +16,20 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
-from bookings import calendars, clock
-from bookings.calendars import DAY_MINUTES, MAX_CAPACITY, WEEKDAYS, Hours, Period
+from bookings import clock
 from bookings.models import ID_LENGTH, ServiceArea
 from bookings.supply import csv_files
+from bookings.supply.hours import (
+    DAY_MINUTES,
+    MAX_CAPACITY,
+    WEEKDAYS,
+    Hours,
+    Period,
+    check_year,
+    read_hours,
+    read_weekdays,
+    slots_of_day,
+)
 
 MAX_DAYS = 3_660
 # The keys of a plan, which are the columns of a CSV template, and those without which there is none.
@@ -71,7 +81,7 @@ class Plan:
         while day <= last:
             hours = self.hours.get(day.weekday(), []) if day not in self.days_off else []
             hours = self.exceptions.get(day, hours)
-            yield from calendars.slots_of_day(day, hours, self.length, zone, self.gap)
+            yield from slots_of_day(day, hours, self.length, zone, self.gap)
             day += timedelta(days=1)
 
 
@@ -227,7 +237,7 @@ class _Reading:
         there = areas.get(code) or known.get(code)
         if there and there.time_zone != zone:
             self.fault("time_zone", f"The area {code} is in {there.time_zone}, not in {zone}.")
-        elif problem := calendars.time_zone_problem(zone):
+        elif problem := clock.time_zone_problem(zone):
             self.fault("time_zone", problem)
         elif not there and (other := _spelled_otherwise(code, {**known, **areas})):
             self.fault("area", f"The area {code} would be a second {other}: write it as it is there.")
@@ -255,7 +265,7 @@ class _Reading:
             self.fault("until", f"That is {(until - first).days + 1} days; 1 to {MAX_DAYS} can be filled at once.")
             first = None
         hours = self.take("hours", _hours)
-        weekdays = self.take("weekdays", lambda text: calendars.read_weekdays(_text(text)), set(range(7)))
+        weekdays = self.take("weekdays", lambda text: read_weekdays(_text(text)), set(range(7)))
         exceptions = self.take("exceptions", _exceptions, {})
         for day in exceptions:
             if first and day < first:
@@ -395,19 +405,19 @@ def _day(value: Any) -> date:
             day = clock.read_day(str(value))
         except ValueError:
             raise ValueError(f"{value!s} is not a date such as 2026-12-01.") from None
-    calendars.check_year(day)
+    check_year(day)
     return day
 
 
 def _hours(value: Any) -> dict[int, list[Hours]]:
     """`08:00-12:00` for every day, `mon-fri 08:00-12:00; sat 09:00-11:00`, or the same as a table."""
     if isinstance(value, str) and re.match(r"\s*[0-9]", value):
-        windows = calendars.read_hours(value)
+        windows = read_hours(value)
         return dict.fromkeys(range(7), windows)
     found: dict[int, list[Hours]] = {}
     for key, text in _table(value):
         try:
-            days, windows = calendars.read_weekdays(key), calendars.read_hours(_text(text))
+            days, windows = read_weekdays(key), read_hours(_text(text))
         except ValueError as error:
             raise _KeyFaultError(key, str(error)) from None
         for day in days:
@@ -423,7 +433,7 @@ def _exceptions(value: Any) -> dict[date, list[Hours]]:
     for key, text in _table(value):
         try:
             day = _day(key)
-            windows = [] if text == "closed" else calendars.read_hours(_text(text))
+            windows = [] if text == "closed" else read_hours(_text(text))
         except ValueError as error:
             raise _KeyFaultError(key, str(error)) from None
         if day in found:

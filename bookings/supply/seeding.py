@@ -22,15 +22,14 @@ from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
-from bookings.calendars import Diary, Period, moment_of, utc_offset
+from bookings import clock, history
+from bookings.clock import moment_of, utc_offset
 from bookings.models import AppointmentSlot, AreaCode, Blackout, HistoryEntry, ServiceArea
 from bookings.supply import blackouts, workers
 from bookings.supply.blackouts import covering
+from bookings.supply.hours import Diary, Period
 from bookings.supply.plans import Plan, Template, fold
-from bookings.telemetry import origin
-from bookings.telemetry.origin import record_each
 
 ONE_DAY = timedelta(days=1)
 PLAN = AppointmentSlot.Source.PLAN
@@ -335,15 +334,15 @@ def _write(piece: Piece, now: datetime, by: str, resize: bool) -> Outcome:
     locked = _withdrawable(AppointmentSlot.objects.filter(pk__in=pks)).order_by("pk").select_for_update()
     gone = list(locked.values_list("pk", flat=True)) if pks else []
     outcome, changes = _compare(piece, now, resize, gone)
-    at = timezone.now()
+    at = clock.now()
     if gone:
         AppointmentSlot.objects.filter(pk__in=gone).update(is_withdrawn=True)
-        record_each(gone, HistoryEntry.Event.CLOSED, at=at, by=by, reason="The plan has it no longer.")
+        history.record_each(gone, HistoryEntry.Event.CLOSED, at=at, by=by, reason="The plan has it no longer.")
     if changes.new:
         insert(changes.new, by)
     if changes.reopened:
         AppointmentSlot.objects.filter(pk__in=changes.reopened).update(is_withdrawn=False, source=PLAN)
-        record_each(changes.reopened, HistoryEntry.Event.OPENED, at=at, by=by, reason="The plan has it again.")
+        history.record_each(changes.reopened, HistoryEntry.Event.OPENED, at=at, by=by, reason="The plan has it again.")
     _resize(changes.resized, at, by)
     return outcome
 
@@ -393,7 +392,7 @@ def _resize(resized: Sequence[Unlike], at: datetime, by: str) -> None:
         found = list(enough.select_for_update().values_list("pk", flat=True))
         AppointmentSlot.objects.filter(pk__in=found).update(capacity=after)
         places: dict[str, Any] = {"before": {"capacity": before}, "after": {"capacity": after}}
-        record_each(found, HistoryEntry.Event.RESIZED, at=at, by=by, reason="The plan says so.", **places)
+        history.record_each(found, HistoryEntry.Event.RESIZED, at=at, by=by, reason="The plan says so.", **places)
 
 
 def _what_is_there(wanted: Sequence[Wanted], gone: set[int]) -> tuple[dict[tuple[Any, ...], There], dict[str, Diary]]:
@@ -466,24 +465,20 @@ def insert(new: Sequence[Wanted], by: str) -> None:
                 slot.closed_reason,
             )
         )
-    came = origin.current.get()
-    entry: list[Any] = [HistoryEntry.Event.ADDED, timezone.now(), by, came.via, came.request_id]
     # The names come from this file, the values as parameters.
-    table, history = AppointmentSlot._meta.db_table, HistoryEntry._meta.db_table
+    table, at = AppointmentSlot._meta.db_table, clock.now()
     columns = ", ".join(f'"{name}"' for name in COLUMNS)
-    into_history = f'INSERT INTO {history} (slot_id, event, "at", "by", via, request_id, reason, details)'
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(f"CREATE TEMPORARY TABLE new_slot AS SELECT {columns} FROM {table} WITH NO DATA")  # noqa: S608
             with cursor.copy(f"COPY new_slot ({columns}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
+            text, values = history.slots_added("added", at=at, by=by)
             cursor.execute(
                 f"WITH added AS (INSERT INTO {table} ({columns}) SELECT * FROM new_slot"  # noqa: S608
-                f" ON CONFLICT DO NOTHING RETURNING id, capacity) {into_history}"
-                " SELECT id, %s, %s, %s, %s, %s, '',"
-                " jsonb_build_object('after', jsonb_build_object('capacity', capacity)) FROM added",
-                entry,
+                f" ON CONFLICT DO NOTHING RETURNING id, capacity) {text}",
+                values,
             )
             cursor.execute("DROP TABLE new_slot")
             return
@@ -493,11 +488,8 @@ def insert(new: Sequence[Wanted], by: str) -> None:
             f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING",  # noqa: S608
             [_for_sqlite(row) for row in rows],
         )
-        cursor.execute(
-            f"{into_history} SELECT id, %s, %s, %s, %s, %s, '', json_object('after', json_object('capacity', capacity))"  # noqa: S608
-            f" FROM {table} WHERE id > %s",
-            [*_for_sqlite(entry), last],
-        )
+        text, values = history.slots_added(table, at=at, by=by)
+        cursor.execute(f"{text} WHERE id > %s", [*values, last])
 
 
 def _for_sqlite(values: Iterable[Any]) -> list[Any]:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
-from bookings import calendars, clock
+from bookings import clock
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
-from bookings.supply import csv_files
+from bookings.supply import csv_files, hours
 
 COLUMNS = [
     "external_id", "area", "start", "end", "order_type", "worker", "capacity", "open", "staff_open", "staff_reason",
@@ -76,7 +76,7 @@ def read_row(line: int, cells: Mapping[str, str], areas: Mapping[str, ServiceAre
     start, end = _instant(cells["start"], area), _instant(cells["end"], area)
     if not start < end <= start + LONGEST:
         raise RowError("it does not end within a day after its start")
-    capacity, most = cells.get("capacity", ""), calendars.MAX_CAPACITY
+    capacity, most = cells.get("capacity", ""), hours.MAX_CAPACITY
     if capacity and not (
         capacity.isascii() and capacity.isdigit() and len(capacity) < 10 and 1 <= int(capacity) <= most
     ):
@@ -112,7 +112,7 @@ def _instant(text: str, area: ServiceArea) -> datetime:
     """With an offset or Z, that moment; without, the area's clock, where it shows that time exactly once."""
     try:
         found = clock.read_time(text)
-        calendars.check_year(found)
+        hours.check_year(found)
     except ValueError as error:
         raise RowError(str(error)) from None
     if found.tzinfo:

@@ -18,13 +18,13 @@ from typing import Any, Literal, NamedTuple
 
 from django.db import connection
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from bookings.calendars import utc_offset
+from bookings import clock
+from bookings.clock import utc_offset
+from bookings.history import entry, record_each, write_lines
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.supply import blackouts, seeding
 from bookings.supply.slot_files import LONGEST, Row
-from bookings.telemetry.origin import entry, record_each, write_lines
 
 IMPORT = AppointmentSlot.Source.IMPORT
 # Rows of one transaction, which takes a tenth of a second at most; and of how many workers and pools, over how long:
@@ -349,7 +349,7 @@ def write(rows: Sequence[Row], *, by: str) -> list[tuple[int, Outcome, str]]:
         slots |= _locked(There(slots.values()), rows)
     plan = Plan(rows, There(slots.values()))
     targets = plan.to_write()
-    now = timezone.now()
+    now = clock.now()
     _leave(plan, targets, now, by)
     _update([target for target in targets if target.at], now, by)
     if new := [_wanted(target) for target in targets if not target.at]:

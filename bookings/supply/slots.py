@@ -3,13 +3,12 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 
-from bookings.calendars import utc_offset
+from bookings import clock, history
+from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
-from bookings.services import BookingError, record
+from bookings.services import BookingError
 from bookings.supply import blackouts
-from bookings.telemetry import origin
 
 
 def add(
@@ -44,7 +43,7 @@ def add(
             raise BookingError("worker_busy", f"{slot.worker} is busy {busy} in {busy.area.code}. Choose another time.")
         slot.blackout = blackouts.covering(area.blackouts.in_force(), slot.worker, start, end)
         slot.save(force_insert=True)
-        record(slot, HistoryEntry.Event.ADDED, at=timezone.now(), by=by, after={"capacity": capacity})
+        history.record(slot, HistoryEntry.Event.ADDED, at=clock.now(), by=by, after={"capacity": capacity})
     return slot
 
 
@@ -53,7 +52,7 @@ def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
 
     Raises BookingError if it is closed already.
     """
-    now, event = timezone.now(), HistoryEntry.Event.CLOSED
+    now, event = clock.now(), HistoryEntry.Event.CLOSED
     hit = WorkOrder.objects.active().filter(slot=slot)
     with transaction.atomic():
         # Bookings first and the slot after them, as whoever books, moves or cancels does: nobody waits in a circle.
@@ -65,8 +64,8 @@ def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
         # Whoever was moved here between the two is asked about as well.
         blackouts.ask_for_review(hit, now)
         bookings = list(hit)
-        origin.record_each(bookings, event, at=now, by=by, reason=reason)
-        record(slot, event, at=now, by=by, reason=reason, bookings=len(bookings))
+        history.record_each(bookings, event, at=now, by=by, reason=reason)
+        history.record(slot, event, at=now, by=by, reason=reason, bookings=len(bookings))
     return len(bookings)
 
 
@@ -85,7 +84,7 @@ def reopen(*, slot: AppointmentSlot, by: str, reason: str = "") -> None:
                 raise BookingError("withdrawn", f"{current} is hidden: its plan has it no longer.")
             raise BookingError("already_open", f"{current} is open already.")
         before = {"closed_reason": slot.closed_reason}
-        record(slot, HistoryEntry.Event.OPENED, at=timezone.now(), by=by, reason=reason, before=before)
+        history.record(slot, HistoryEntry.Event.OPENED, at=clock.now(), by=by, reason=reason, before=before)
 
 
 def resize(*, slot: AppointmentSlot, capacity: int, by: str, reason: str = "") -> None:
@@ -106,4 +105,6 @@ def resize(*, slot: AppointmentSlot, capacity: int, by: str, reason: str = "") -
                 "changed_meanwhile", f"{current} was given {current.capacity} places meanwhile. Look at it again."
             )
         before, after = {"capacity": slot.capacity}, {"capacity": capacity}
-        record(slot, HistoryEntry.Event.RESIZED, at=timezone.now(), by=by, reason=reason, before=before, after=after)
+        history.record(
+            slot, HistoryEntry.Event.RESIZED, at=clock.now(), by=by, reason=reason, before=before, after=after
+        )

@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Greatest
-from django.utils import timezone
 
-from bookings import calendars, services
+from bookings import clock, services
+from bookings.history import record_each
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError
-from bookings.supply import blackouts, seeding
-from bookings.telemetry.origin import record_each
+from bookings.supply import blackouts, hours, seeding
 
 REASON = "The time zone changed its rule."
 
@@ -36,13 +35,13 @@ class Moved(NamedTuple):
 
 def moved(now: datetime | None = None) -> Iterator[Moved]:
     """The slots to come that a changed rule has moved, by area and time."""
-    there = AppointmentSlot.objects.filter(end__gt=now or timezone.now(), utc_offset__isnull=False)
+    there = AppointmentSlot.objects.filter(end__gt=now or clock.now(), utc_offset__isnull=False)
     there = there.filter(Q(is_withdrawn=False) | Q(booked__gt=0))
-    areas = {area.pk: area for area in ServiceArea.objects.all() if not calendars.time_zone_problem(area.time_zone)}
+    areas = {area.pk: area for area in ServiceArea.objects.all() if not clock.time_zone_problem(area.time_zone)}
     starts = there.order_by("area", "start").values_list("area", "start", "utc_offset").distinct()
     for area_id, start, offset in starts.iterator():
         area = areas.get(area_id)
-        if area is None or calendars.utc_offset(start, area.zone) == offset:
+        if area is None or clock.utc_offset(start, area.zone) == offset:
             continue
         for slot in there.filter(area=area, start=start, utc_offset=offset).order_by("pk"):
             slot.area = area
@@ -79,14 +78,14 @@ def _move_group(group: dict[int, Moved], by: str) -> int:
         stay = {
             key: slot for key, slot in there.items() if slot.pk not in pks and (slot.booked or not slot.is_withdrawn)
         }
-        diary = calendars.Diary((slot.start, slot.end) for slot in stay.values() if slot.worker)
+        diary = hours.Diary((slot.start, slot.end) for slot in stay.values() if slot.worker)
         if any(key in stay or diary.clash(slot.start, slot.end) for key, slot in wanted.items()):
             return 0
         _withdraw(pks, by)
         seeding.insert([slot for key, slot in wanted.items() if key not in there], by)
         again = [there[key].pk for key in wanted if key in there]
         AppointmentSlot.objects.filter(pk__in=again).update(is_withdrawn=False)
-        record_each(again, HistoryEntry.Event.OPENED, at=timezone.now(), by=by, reason=REASON)
+        record_each(again, HistoryEntry.Event.OPENED, at=clock.now(), by=by, reason=REASON)
         for slot in wanted.values():
             _take_over(slot)
     return len(wanted)
@@ -94,8 +93,8 @@ def _move_group(group: dict[int, Moved], by: str) -> int:
 
 def keep_instant(work_order: WorkOrder, *, by: str) -> None:
     """The visit stays at its moment; from now on the time that the clock shows then is what is promised."""
-    slot, now = work_order.slot, timezone.now()
-    before, after = slot.utc_offset, calendars.utc_offset(slot.start, work_order.area.zone)
+    slot, now = work_order.slot, clock.now()
+    before, after = slot.utc_offset, clock.utc_offset(slot.start, work_order.area.zone)
     with transaction.atomic():
         AppointmentSlot.objects.filter(pk=slot.pk).update(utc_offset=after)
         record_each([slot.pk], HistoryEntry.Event.CHANGED, at=now, by=by, reason=REASON, before={"utc_offset": before})
@@ -121,7 +120,7 @@ def keep_clock_time(work_orders: Iterable[WorkOrder], *, by: str) -> None:
             if not there.exists():
                 seeding.insert([wanted._replace(external_id="")], by)
             there.filter(booked=0).update(capacity=Greatest("capacity", slot.capacity))
-            there.update(is_withdrawn=False, utc_offset=calendars.utc_offset(period[0], slot.area.zone))
+            there.update(is_withdrawn=False, utc_offset=clock.utc_offset(period[0], slot.area.zone))
             services.move(work_order=work_order, slot=there.select_related("area").get(), by=by, reason=REASON)
             left.add(slot.pk)
         _withdraw(list(AppointmentSlot.objects.filter(pk__in=left, booked=0).values_list("pk", flat=True)), by)
@@ -137,7 +136,7 @@ def _promised(slot: AppointmentSlot) -> datetime:
 
 def _period(slot: AppointmentSlot) -> tuple[datetime, datetime] | None:
     wall = _promised(slot)
-    start = calendars.instant_at(wall.date(), wall.time(), slot.area.zone)
+    start = clock.instant_at(wall.date(), wall.time(), slot.area.zone)
     return (start, start + (slot.end - slot.start)) if start else None
 
 
@@ -160,7 +159,7 @@ def _wanted(each: Moved) -> seeding.Wanted:
 def _withdraw(pks: list[int], by: str) -> None:
     """The external id wanders to the new slot."""
     AppointmentSlot.objects.filter(pk__in=pks).update(is_withdrawn=True, external_id="")
-    record_each(pks, HistoryEntry.Event.CLOSED, at=timezone.now(), by=by, reason=REASON)
+    record_each(pks, HistoryEntry.Event.CLOSED, at=clock.now(), by=by, reason=REASON)
 
 
 def _take_over(wanted: seeding.Wanted) -> None:
@@ -173,5 +172,5 @@ def _take_over(wanted: seeding.Wanted) -> None:
         external_id=wanted.external_id,
         is_open=wanted.is_open,
         closed_reason=wanted.closed_reason,
-        utc_offset=calendars.utc_offset(wanted.start, wanted.area.zone),
+        utc_offset=clock.utc_offset(wanted.start, wanted.area.zone),
     )

@@ -8,15 +8,13 @@ This file is read while Django sets up its logging: nothing in it may need a mod
 import json
 import logging
 import traceback
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from django import db
 
-# Set by origin.OriginMiddleware; outside of a request there is none.
-request_id: ContextVar[str] = ContextVar("request_id", default="")
+from bookings.telemetry import origin
 
 
 class JSONFormatter(logging.Formatter):
@@ -27,7 +25,7 @@ class JSONFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if given := request_id.get():
+        if given := origin.current.get().request_id:
             line["request_id"] = given
         line |= getattr(record, "facts", {})
         if record.exc_info and record.exc_info[1]:

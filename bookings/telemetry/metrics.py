@@ -20,12 +20,11 @@ from django.db.models import F, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver
-from django.utils import timezone
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bookings import offers
+from bookings import clock, offers
 from bookings.db import replica
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.refusals import Code
@@ -230,7 +229,7 @@ def _slots() -> Iterable[GaugeMetricFamily]:
     last = GaugeMetricFamily(
         "bookjob_last_slot_timestamp_seconds", "When the last open slot of an area starts.", labels=["area"]
     )
-    now = timezone.now()
+    now = clock.now()
     shown = AppointmentSlot.objects.filter(offers.SHOWN, area=OuterRef("pk")).order_by()
     bookable = shown.filter(
         start__gt=now + timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES),

@@ -17,9 +17,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import calendars, clock
+from bookings import clock
 from bookings.models import AppointmentSlot, Blackout, ServiceArea
-from bookings.supply import blackouts, workers
+from bookings.supply import blackouts, hours, workers
 
 
 class Command(BaseCommand):
@@ -91,7 +91,7 @@ def day_or_moment(text: str) -> date | datetime:
     if isinstance(found, datetime) and (found.tzinfo or found.second or found.microsecond):
         raise ArgumentTypeError(f"{text!r} is not a time in hours and minutes of the area's clock")
     try:
-        calendars.check_year(found)
+        hours.check_year(found)
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None
     return found
@@ -99,5 +99,5 @@ def day_or_moment(text: str) -> date | datetime:
 
 def _moment(given: date | datetime, area: ServiceArea) -> datetime:
     if isinstance(given, datetime):
-        return calendars.moment_of(given.date(), given.hour * 60 + given.minute, area.zone)
-    return calendars.moment_of(given, 0, area.zone)
+        return clock.moment_of(given.date(), given.hour * 60 + given.minute, area.zone)
+    return clock.moment_of(given, 0, area.zone)

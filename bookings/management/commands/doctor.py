@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from bookings import calendars
+from bookings import clock
 from bookings.operations import doctor
 
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         found = doctor.findings()
         if options["verbosity"] > 1:
-            self.stdout.write(f"Time zones: IANA {calendars.TIME_ZONES_VERSION}.")
+            self.stdout.write(f"Time zones: IANA {clock.TIME_ZONES_VERSION}.")
         for is_urgent, sentence in found:
             self.stdout.write(f"{'urgent: ' if is_urgent else ''}{sentence}")
         if found:

@@ -16,9 +16,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import calendars, clock
+from bookings import clock
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.supply import slot_files
+from bookings.supply import hours, slot_files
 
 
 class Command(BaseCommand):
@@ -60,7 +60,7 @@ def _midnight(option: str, text: str) -> datetime:
     except ValueError:
         raise CommandError(f"{option} {text} is not a date such as 2026-12-01.") from None
     try:
-        calendars.check_year(day)
+        hours.check_year(day)
     except ValueError as error:
         raise CommandError(f"{option} {error}") from None
     return datetime.combine(day, time(), UTC)

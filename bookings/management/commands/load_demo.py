@@ -21,7 +21,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from bookings import offers, wire
+from bookings import clock, offers, wire
 from bookings.api import authentication
 from bookings.models import PostcodePrefix, ServiceArea, WorkOrder
 
@@ -95,7 +95,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"API user:  api  {passwords['api']}  (its token below: {settings.BOOKJOB_TOKEN_MINUTES} minutes)"
         )
-        now = timezone.now()
+        now = clock.now()
         area = ServiceArea.objects.get(code="LEEDS")
         # A day ahead, so that the line is still good when it is pasted after lunch.
         free = area.slots.filter(offers.as_filter(offers.takeable(now, area)), start__gt=now + timedelta(days=1))

@@ -21,7 +21,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
-from django.utils import timezone
 from tqdm import tqdm
 
 from bookings import clock
@@ -101,6 +100,6 @@ def _beginning_of(text: str) -> datetime:
         day = clock.read_day(text)
     except ValueError:
         raise CommandError(f"--before {text} is not a date such as 2026-01-01.") from None
-    if day > timezone.now().date():
+    if day > clock.now().date():
         raise CommandError(f"--before {day} lies in the future. Only what is over can be removed.")
     return datetime.combine(day, time(), UTC)

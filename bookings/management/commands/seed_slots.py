@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 from tqdm import tqdm
 
+from bookings import clock
 from bookings.models import ServiceArea
 from bookings.supply import plans, seeding
 from bookings.supply.plans import Template
@@ -77,7 +77,7 @@ class Command(BaseCommand):
         parser.add_argument("--verbose", action="store_true", help=f"name all that was left out, not {SHOWN} of a kind")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        template, dry_run, now = self.template(options), options["dry_run"], timezone.now()
+        template, dry_run, now = self.template(options), options["dry_run"], clock.now()
         self.told: Counter[str] = Counter()
         self.names_all = options["verbose"]
         self.progress: tqdm[NoReturn] | None = None

@@ -15,7 +15,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
-from bookings import calendars
+from bookings import clock
 from bookings.db import conditions, triggers
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.supply import zones
@@ -143,12 +143,12 @@ CHECKS = [
 def beyond_sql() -> Iterator[str]:
     """What SQL cannot say alike on both databases, or not at all."""
     for area in ServiceArea.objects.order_by("code"):
-        if calendars.time_zone_problem(area.time_zone):
+        if clock.time_zone_problem(area.time_zone):
             yield f"Area {area.code} is in the time zone {area.time_zone!r}, which does not exist."
     for pk in AppointmentSlot.objects.exclude(conditions.EndsWithinADay()).order_by("pk").values_list("pk", flat=True):
         yield f"Slot {pk} is longer than 24 hours."
     for slot, _ in zones.moved():
-        offset = calendars.utc_offset(slot.start, slot.area.zone)
+        offset = clock.utc_offset(slot.start, slot.area.zone)
         yield (
             f"Slot {slot.pk} was promised at {slot.utc_offset} minutes from UTC, but {slot.area.time_zone} has {offset}"
             " then. See check_time_zones."

@@ -8,38 +8,19 @@ minutes, so a slot across a change of the clocks ends at another hour than usual
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-import tzdata
+from bookings import clock
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAY_MINUTES = 24 * 60
 # The years in which anything is planned, and the most visits of one slot: of forms, commands and files alike.
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 MAX_CAPACITY = 10_000
-# As people read them, in English whatever the machine speaks.
-DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-MONTHS = ["", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 Period = tuple[datetime, datetime]
-
-# The release of the IANA time zones that every process reads (bookjob_site/__init__.py).
-TIME_ZONES_VERSION: str = tzdata.IANA_VERSION
-# In IANA's list, but no place has their clock: the machine's own, and "not set yet".
-NO_PLACE = {"localtime", "posixrules", "Factory"}
-
-
-@cache
-def time_zones() -> frozenset[str]:
-    return frozenset(available_timezones() - NO_PLACE)
-
-
-def time_zone_problem(name: str) -> str:
-    """Why this is no time zone of a place, or an empty text: the one check of forms, commands and files."""
-    return "" if name in time_zones() else f"{name!r} is not an IANA time zone. Europe/London and America/New_York are."
 
 
 class Hours(NamedTuple):
@@ -95,10 +76,10 @@ def slots_of_day(day: date, hours: list[Hours], length: int, zone: ZoneInfo, gap
     """
     previous_end = datetime.min.replace(tzinfo=UTC)
     for window in hours:
-        closing = moment_of(day, window.until, zone)
+        closing = clock.moment_of(day, window.until, zone)
         free_from = previous_end
         for minute in range(window.start, window.until, length + gap):
-            start = _instant(day, minute, zone)
+            start = clock.instant_of(day, minute, zone)
             if start is None:
                 continue
             end = start + timedelta(minutes=length)
@@ -107,40 +88,6 @@ def slots_of_day(day: date, hours: list[Hours], length: int, zone: ZoneInfo, gap
                 yield start, end
                 previous_end = end
                 free_from = end + timedelta(minutes=gap)
-
-
-def moment_of(day: date, minute: int, zone: ZoneInfo) -> datetime:
-    """The first moment at which the clock shows this time, in UTC; where it never does, the one that puts it forward.
-
-    `minute` counts from midnight of `day` and may lie on the next day. Hours end at such a moment, and days begin.
-    """
-    wall = _wall(day, minute)
-    instant = wall.replace(tzinfo=zone).astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == wall:
-        return instant
-    # Before the gap the clock ran by the earlier offset: go back until it shows a time again that is not after `wall`.
-    while instant.astimezone(zone).replace(tzinfo=None) > wall:
-        instant -= timedelta(minutes=1)
-    return instant + timedelta(minutes=1)
-
-
-def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """The moments, in UTC, at which a day begins and ends on the clock of `zone`."""
-    midnight, next_midnight = (
-        datetime.combine(start, time(), zone).astimezone(UTC) for start in (day, day + timedelta(days=1))
-    )
-    return midnight, next_midnight
-
-
-def instant_at(day: date, clock: time, zone: ZoneInfo) -> datetime | None:
-    """The first moment at which the clock of `zone` shows this time, in UTC; None if it never does."""
-    return _instant(day, clock.hour * 60 + clock.minute, zone)
-
-
-def utc_offset(instant: datetime, zone: ZoneInfo) -> int:
-    """How many minutes the clock of `zone` is ahead of UTC at this moment."""
-    offset = instant.astimezone(zone).utcoffset()
-    return round(offset.total_seconds() / 60) if offset else 0
 
 
 class Diary:
@@ -160,50 +107,3 @@ class Diary:
         if index and self.longest[index - 1][1] > start:
             return self.longest[index - 1]
         return None
-
-
-def _wall(day: date, minute: int) -> datetime:
-    return datetime.combine(day, time()) + timedelta(minutes=minute)
-
-
-def _instant(day: date, minute: int, zone: ZoneInfo) -> datetime | None:
-    """The first moment at which the clock shows this time, in UTC; None if it never does."""
-    wall = _wall(day, minute)
-    instant = wall.replace(tzinfo=zone).astimezone(UTC)
-    return instant if instant.astimezone(zone).replace(tzinfo=None) == wall else None
-
-
-def period_text(start: datetime, end: datetime, time_zone: str) -> str:
-    """A period on the clock of a zone: `Fri 4 Dec 2026, 13:00-15:00 (Europe/London)`."""
-    zone = ZoneInfo(time_zone)
-    first, last = local(start, zone), local(end, zone)
-    last_day = "" if first.date() == last.date() else f"{DAYS[last.weekday()]} {last.day} {MONTHS[last.month]} "
-    begins, ends = clock_texts(first, last)
-    return f"{day_text(first)}, {begins}-{last_day}{ends} ({time_zone})"
-
-
-def clock_texts(first: datetime, last: datetime) -> tuple[str, str]:
-    """Both ends of a period on one clock: `13:00`, `15:00`.
-
-    With the letters of the zone where the clock is changed within the period, or shows one of the ends twice on that
-    day: `01:00 BST`, `01:00 GMT`.
-    """
-    with_letters = first.utcoffset() != last.utcoffset() or _comes_twice(first) or _comes_twice(last)
-    form = "{0:%H:%M} {0:%Z}" if with_letters else "{0:%H:%M}"
-    return form.format(first), form.format(last)
-
-
-def _comes_twice(shown: datetime) -> bool:
-    return shown.utcoffset() != shown.replace(fold=not shown.fold).utcoffset()
-
-
-def day_text(day: date) -> str:
-    """`Fri 4 Dec 2026`"""
-    return f"{DAYS[day.weekday()]} {day.day} {MONTHS[day.month]} {day.year}"
-
-
-def local(instant: datetime, zone: ZoneInfo) -> datetime:
-    try:
-        return instant.astimezone(zone)
-    except OverflowError:  # a day before the first of year 1, or after the last of year 9999
-        return instant
