@@ -29,8 +29,8 @@ p { margin: .25rem 0 } .soft { color: var(--soft) } .bad { color: var(--bad) }
 .device { border: 1px solid var(--line); border-radius: 1rem; padding: 1rem }
 .order { background: var(--card); border-radius: .5rem; margin-top: .75rem; padding: .75rem; overflow-wrap: anywhere }
 form { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: end; margin: .5rem 0 }
-label { display: grid; color: var(--soft) }
-select, input, button { font: inherit; min-height: 2.75rem; max-width: 100% }
+label { display: grid; min-width: 0; max-width: 100%; color: var(--soft) }
+select, input, button { font: inherit; min-height: 2.75rem; min-width: 0; max-width: 100% }
 button { padding: 0 1rem } .scroll { overflow-x: auto } table { border-collapse: collapse; min-width: 34rem }
 th, td { text-align: left; padding: .25rem 1rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 """
