@@ -144,6 +144,15 @@ def error_fault(answer: Answer, documented_statuses_only: bool) -> str:
     return ""
 
 
+def params_of(answer: Answer) -> dict[str, Any]:
+    """The values behind a refusal; none where its body has another shape."""
+    try:
+        params = answer.document["detail"]["params"]
+    except (ValueError, LookupError, TypeError):
+        return {}
+    return params if isinstance(params, dict) else {}
+
+
 def period_text(body: Any) -> str:
     """The period of a booking, of a TimeConstraints object or of a text that was sent."""
     if isinstance(body, str):

@@ -16,6 +16,7 @@ from conformance.answers import (
     must_be_same,
     order_num_in,
     ordered_parts_in,
+    params_of,
     read_instant,
 )
 from conformance.client import Answer
@@ -68,7 +69,7 @@ def ordered_parts_complete(run: Run) -> None:
     if ordered[replaced] + ordered[replacement] != 1:
         raise Failed(f"of {replaced} and {replacement}, which replaces it, one must be ordered, once")
     if ordered.total() > 2:
-        raise Failed("there are parts in it that nobody asked for")
+        raise Failed("there are parts in it that were not asked for")
 
 
 @check("a booking without parts", needs="ordered_parts_shape")
@@ -144,7 +145,7 @@ SPELLINGS: dict[str, tuple[str, Callable[[Run, dict[str, Any]], dict[str, Any]]]
         lambda run, body: body | {"TimeConstraints": [body["TimeConstraints"][0] | {"Type": 1001}]},
     ),
     "book_unknown_properties": (
-        "properties that nobody knows",
+        "properties that are not known",
         lambda run, body: body | {"CheckUnknown": {"kept": [1, 2.5, None, "ü"]}},
     ),
 }
@@ -202,6 +203,18 @@ def repeat_reordered(run: Run) -> None:
     must_be_same(run.book(order, json.dumps(reversed_keys(body), indent=3)), answer)
 
 
+def normalised(body: dict[str, Any]) -> dict[str, Any]:
+    """The same booking as a proxy writes it that names every property."""
+    empty: dict[str, Any] = {"Assets": [], "FlexAttrs": {}, "FlexForms": [], "UserName": "", "Notes": None}
+    return empty | body | {"Account": {"Website": "", "Contacts": []} | body["Account"]}
+
+
+@check("the first booking again, with empty properties added", needs="book_offer")
+def repeat_normalised(run: Run) -> None:
+    order, body, answer = run.first_booking()
+    must_be_same(run.book(order, normalised(body)), answer)
+
+
 @check("copies of one booking at the same instant", needs="book_offer")
 def repeat_at_once(run: Run) -> str:
     order, offer = run.order(), run.offer()
@@ -243,6 +256,27 @@ def other_period(run: Run) -> str:
         return "policy: the follow-up is moved"
     must_be_same(run.book(order, body), answer)
     return "policy: several follow-ups an order"
+
+
+@check("a late copy of a booking, after a newer body of its order in another period", needs="other_period")
+def late_copy(run: Run) -> str:
+    """Contract, section 5: within ten minutes it must not undo what the newer body did."""
+    order, offer = run.order(), run.offer()
+    others = [other for other in run.open_periods()[:-1] if other.period != offer.period]
+    if not others:
+        raise Skipped("it takes three offered periods; open more slots")
+    old, new = run.booking(order, offer), run.booking(order, others[-1])
+    first, second = run.book(order, old), run.book(order, new)
+    number = order_num_in(first)
+    if second.status != 200 or order_num_in(second) != number:
+        must_be_same(run.book(order, old), first)
+        return "nothing is moved here, so the copy hears its own number"
+    late = run.book(order, old)
+    run.refused(late, {409})
+    if params_of(late).get("OrderNum") != number:
+        raise Failed(f"the refusal does not name {number} in its params; {excerpt(late)}")
+    must_be_same(run.book(order, new), second)
+    return "the booking stays where the newer body moved it"
 
 
 # --- Refusals ------------------------------------------------------------------------------------------------
@@ -324,7 +358,7 @@ def race(run: Run) -> str:
         run.refused(answer, {404, 409, 410} | BUSY)
     places = run.plan.places
     if not won:
-        raise Failed("the period was offered, and nobody got it")
+        raise Failed("the period was offered, and no order got it")
     if places is not None and len(won) > places:
         raise Failed(f"{len(won)} orders got {places} places")
     if not lost and places is None and offer.period not in [other.period for other in run.offers()]:

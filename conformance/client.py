@@ -11,11 +11,13 @@ import io
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import Empty, Queue
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -28,7 +30,7 @@ CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*(;.*)?\r?\n")
 MAX_WORD = 60
 
 
-class Unfit(Exception):
+class Unfit(OSError):
     """The answer is no HTTP, too large, or too slow; the text says which."""
 
 
@@ -55,6 +57,77 @@ class Received(io.RawIOBase):
             raise Unfit("the answer was not there in time") from None
         self.left -= count
         return count
+
+
+class Connection(http.client.HTTPConnection):
+    """Looking up the host, connecting, TLS and sending all end at one deadline."""
+
+    def __init__(self, url: str, deadline: float) -> None:
+        parts = urlsplit(url)
+        self.is_secure, self.deadline = parts.scheme == "https", deadline
+        self.default_port = 443 if self.is_secure else 80
+        super().__init__(parts.hostname or "", parts.port)
+
+    def connect(self) -> None:
+        sock = _dial(self.host, self.port, self.deadline)
+        try:
+            if self.is_secure:
+                sock.settimeout(seconds_until(self.deadline))
+                sock = ssl.create_default_context().wrap_socket(sock, server_hostname=self.host)
+        except BaseException:
+            sock.close()
+            raise
+        self.sock = sock
+
+    def send(self, data: Any) -> None:
+        self.sock.settimeout(seconds_until(self.deadline))
+        super().send(data)
+
+
+def connect(url: str, deadline: float) -> Connection:
+    """An open connection. Raises OSError, or UnicodeError for a host name that cannot be one."""
+    connection = Connection(url, deadline)
+    connection.connect()
+    return connection
+
+
+def _dial(host: str, port: int, deadline: float) -> socket.socket:
+    """A host may have several addresses; each gets its share of the time that is left."""
+    found = _addresses(host, port, deadline)
+    fault: OSError = Unfit(f"{host} has no address")
+    for index, (family, kind, protocol, _, address) in enumerate(found):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(seconds_until(deadline) / (len(found) - index))
+            sock.connect(address)
+        except TimeoutError:
+            fault = Unfit("the connection was not there in time")
+        except OSError as other:
+            fault = other
+        else:
+            return sock
+        sock.close()
+    raise fault
+
+
+def _addresses(host: str, port: int, deadline: float) -> list[Any]:
+    """The system's resolver has time-outs of its own, and no way to end it."""
+    found: Queue[Any] = Queue()
+
+    def look() -> None:
+        try:
+            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as fault:
+            found.put(fault)
+
+    threading.Thread(target=look, daemon=True).start()
+    try:
+        addresses = found.get(timeout=seconds_until(deadline))
+    except Empty:
+        raise Unfit("the address of the host was not found in time") from None
+    if isinstance(addresses, Exception):
+        raise addresses
+    return list(addresses)
 
 
 def seconds_until(deadline: float) -> float:
@@ -102,12 +175,7 @@ class Implementation:
     timeout: float = 30  # seconds for a whole call
 
     def connect(self) -> http.client.HTTPConnection:
-        """An open connection. Raises OSError, or UnicodeError for a host name that cannot be one."""
-        parts = urlsplit(self.url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=self.timeout)
-        connection.connect()
-        return connection
+        return connect(self.url, time.monotonic() + self.timeout)
 
     def headers(self, token: str | None, content_type: str = JSON, name: str = "x-access-token") -> dict[str, str]:
         return {"Content-Type": content_type} | ({} if token is None else {name: token})
@@ -120,27 +188,28 @@ class Implementation:
         return self._call(method, self.book_path.replace("{0}", quote(order, safe="")), body, headers)
 
     def _call(self, method: str, path: str, body: Any, headers: dict[str, str] | None) -> Answer:
-        """Texts and bytes are sent as they are, everything else as JSON."""
-        content = body if isinstance(body, str | bytes) else json.dumps(body, ensure_ascii=False)
-        target = f"{urlsplit(self.url).path.rstrip('/')}/{path.lstrip('/')}"
-        deadline = time.monotonic() + self.timeout
-        try:
-            with contextlib.closing(self.connect()) as connection:
-                connection.sock.settimeout(seconds_until(deadline))
-                connection.request(
-                    method,
-                    target,
-                    content.encode() if isinstance(content, str) else content,
-                    headers or self.headers(self.token),
-                )
-                response = http.client.HTTPResponse(Received(connection.sock, deadline), method=method)  # type: ignore[arg-type]
-                with contextlib.closing(response):
-                    response.begin()
-                    content = b"".join(_chunks(response.fp)) if response.chunked else response.read(MAX_ANSWER_BYTES)
-                    text = content.decode(errors="replace")
-                    return Answer(response.status, response.getheader("Content-Type", ""), text)
-        except (OSError, http.client.HTTPException, UnicodeError, Unfit) as fault:
-            return Answer(0, "", str(fault) or type(fault).__name__)
+        return send(self.url, method, path, body, headers or self.headers(self.token), self.timeout)
+
+
+def send(url: str, method: str, path: str, body: Any, headers: dict[str, str], timeout: float) -> Answer:
+    """One call at the base `url`, `timeout` seconds for all of it. Texts and bytes are sent as they are, everything
+    else as JSON."""
+    content = body if isinstance(body, str | bytes) else json.dumps(body, ensure_ascii=False)
+    target = f"{urlsplit(url).path.rstrip('/')}/{path.lstrip('/')}"
+    deadline = time.monotonic() + timeout
+    try:
+        with contextlib.closing(connect(url, deadline)) as connection:
+            connection.request(method, target, content.encode() if isinstance(content, str) else content, headers)
+            response = http.client.HTTPResponse(Received(connection.sock, deadline), method=method)  # type: ignore[arg-type]
+            with contextlib.closing(response):
+                response.begin()
+                content = b"".join(_chunks(response.fp)) if response.chunked else response.read(MAX_ANSWER_BYTES)
+                if response.length:
+                    raise Unfit("the answer ends before the length that it names")
+                text = content.decode(errors="replace")
+                return Answer(response.status, response.getheader("Content-Type", ""), text)
+    except (OSError, http.client.HTTPException, UnicodeError) as fault:
+        return Answer(0, "", str(fault) or type(fault).__name__)
 
 
 def _chunks(lines: io.BufferedReader) -> Iterator[bytes]:
@@ -184,7 +253,7 @@ def unsigned(token: str) -> str:
 
 
 def expired(token: str) -> str:
-    """The token's claims, expired an hour ago. The signature does not fit any more: nobody here has the key."""
+    """The token's claims, expired an hour ago. The signature does not fit any more: the key is not here."""
     header, _, signature = _segments(token)
     now = int(time.time())
     return f"{header}.{_segment(_claims(token) | {'iat': now - 7200, 'exp': now - 3600})}.{signature}"

@@ -96,6 +96,20 @@ class Run:
             self.results.append(Result(check.name, outcome, check.sent, self.printable(came_back), self.printable(why)))
             yield self.results[-1]
 
+    def closing_lines(self) -> list[str]:
+        if not self.bookings:
+            return []
+        lines = ["Bookings that this run made; a person must cancel them:"]
+        return lines + [f"  {number}  of order {order}, {period}" for (number, order), period in self.bookings.items()]
+
+    def closing_object(self) -> dict[str, Any]:
+        return {
+            "bookings": [
+                {"OrderNum": number, "OriginalOrderNum": order, "Period": period}
+                for (number, order), period in self.bookings.items()
+            ]
+        }
+
     def heard(self, check: str, answer: Answer) -> Answer:
         """Keep what came back for a check, without the token: a part of it might be shown later."""
         answer = replace(answer, text=self.without_token(answer.text))
@@ -117,7 +131,7 @@ class Run:
     # What is sent.
 
     def order(self) -> str:
-        """The number of an order that nobody else uses, nor any other run."""
+        """The number of an order that is in no other use, nor in any other run."""
         return f"CHECK-{self.mark}-{next(self.numbers)}"
 
     def body(self, order: str, **properties: Any) -> dict[str, Any]:
@@ -139,7 +153,7 @@ class Run:
     def book(self, order: str, body: Any, **how: Any) -> Answer:
         answer = self.heard(self.check, self.target.book(order, body, **how))
         if not answer.status or 200 <= answer.status < 300:
-            # Somebody has to cancel it, whatever the checks think of the answer.
+            # A person has to cancel it, whatever the checks think of the answer.
             number = self.printable(booking_name(answer))
             self.bookings[number, order] = period_text(body)
         return answer

@@ -110,7 +110,7 @@ def search_customer_times(run: Run) -> str:
         raise Failed("offers inside of it and offers outside of it came back: it was ignored")
     if not offers:
         return "nothing is offered then"
-    return "read as the time when the customer is there" if within else "read as the time when nobody is there"
+    return "read as the time when the customer is there" if within else "read as the time when the customer is away"
 
 
 @check("a search with all properties filled", needs="search_shape")

@@ -76,10 +76,13 @@ FAULTS = {
     "slash_in_order_lost": "book_odd_order_number",
     "repeat_new_number": "repeat_same_body",
     "repeat_other_parts": "repeat_same_body",
-    "repeat_by_bytes": "repeat_reordered",
+    "repeat_by_order_of_keys": "repeat_reordered",
+    "absent_counts": "repeat_normalised",
     "copies_race": "repeat_at_once",
     "other_body_booked": "other_body",
     "other_period_loses_first": "other_period",
+    "late_copy_moves_back": "late_copy",
+    "late_copy_says_nothing": "late_copy",
     "unknown_period_booked": "refuses_unknown_period",
     "no_period_chosen_here": "refuses_no_period",
     "wrong_types_409": "refuses_wrong_types",
@@ -88,7 +91,7 @@ FAULTS = {
     "content_type_ignored": "refuses_content_type",
     "refused_but_booked": "refusals_book_nothing",
     "overbooks": "race",
-    "nobody_wins": "race",
+    "no_order_wins": "race",
     "full_is_422": "race",
     "copy_hears_full": "race_copies",
     "offers_full": "full_period_not_offered",
@@ -103,9 +106,9 @@ FAULTS = {
 
 
 class Refusal(Exception):
-    def __init__(self, status, word, path=""):
+    def __init__(self, status, word, path="", **params):
         super().__init__(word)
-        self.status, self.word, self.path = status, word, path
+        self.status, self.word, self.path, self.params = status, word, path, params
 
 
 class StandIn:
@@ -115,6 +118,8 @@ class StandIn:
         assert not fault or fault in FAULTS
         self.fault, self.policy, self.documented, self.places = fault, policy, documented_statuses_only, places
         self.search_path, self.book_path = "/api/v1/appointments/search", "/api/v1/workorders/([^/]+)/followup"
+        if self.has("late_copy_moves_back", "late_copy_says_nothing"):
+            self.policy = "move"
         self.always = None  # (status, bytes): the answer to everything
         self.lock = threading.Lock()
         self.numbers = itertools.count(1)
@@ -184,7 +189,7 @@ class StandIn:
     def error(self, refusal):
         detail = {
             "message": f"Refused: {refusal.word}.",
-            "params": {"error": refusal.word},
+            "params": {"error": refusal.word} | refusal.params,
             "dataPath": refusal.path,
         }
         code = refusal.status
@@ -207,7 +212,7 @@ class StandIn:
             self.log_on(handler.headers, "search" if search else "book")
         except Refusal:
             if self.has("books_before_logon") and followup:
-                self.book(order, json.loads(raw), raw)
+                self.book(order, json.loads(raw))
             raise
         if handler.command != "POST":
             if self.has("get_is_fine"):
@@ -218,7 +223,7 @@ class StandIn:
             raise Refusal(415, "unsupported_media_type")
         if content_type.split(";")[0] != "application/json" and not (followup and self.has("content_type_ignored")):
             if self.has("refused_but_booked"):
-                self.book(order, json.loads(raw), raw)
+                self.book(order, json.loads(raw))
             raise Refusal(415, "unsupported_media_type")
         try:
             body = json.loads(raw)
@@ -230,7 +235,7 @@ class StandIn:
             body = body[0]
         if not isinstance(body, dict):
             raise Refusal(400, "invalid_request")
-        return self.search(body) if search else self.book(order, body, raw)
+        return self.search(body) if search else self.book(order, body)
 
     def log_on(self, headers, where):
         accepted = self.fault.removeprefix(f"{where}_accepts_")
@@ -315,30 +320,30 @@ class StandIn:
 
     # The booking.
 
-    def book(self, order, body, raw):
+    def book(self, order, body):
         self.check_types(body)
         self.check_spellings(order, body)
         period = self.named_period(body)
         if self.has("copies_race") and period != self.periods[-1]:
             # Looks first and books later, as one does who never heard of copies.
-            earlier = self.earlier(order, body, raw, period)
+            earlier = self.earlier(order, body, period)
             time.sleep(0.05)
             with self.lock:
-                return earlier or self.write(order, body, raw, period)
+                return earlier or self.write(order, body, period)
         if self.has("copy_hears_full") and period == self.periods[-1]:
             # Looks for its own booking first and whether there is room later; the other copy books in between.
-            earlier = self.earlier(order, body, raw, period)
+            earlier = self.earlier(order, body, period)
             time.sleep(0.05)
             if not earlier and self.taken(period) >= self.places:
                 raise Refusal(409, "slot_unavailable")
         with self.lock:
-            return self.earlier(order, body, raw, period) or self.write(order, body, raw, period)
+            return self.earlier(order, body, period) or self.write(order, body, period)
 
-    def earlier(self, order, body, raw, period):
+    def earlier(self, order, body, period):
         """The answer for a repeated booking. Raises Refusal where the order has another one."""
         mine = [booking for booking in self.bookings if booking["order"] == order]
         for booking in mine:
-            same = booking["raw"] == raw if self.has("repeat_by_bytes") else booking["body"] == body
+            same = self.what_it_says(booking["body"]) == self.what_it_says(body)
             if same and not (self.has("full_forgets") and period == self.periods[-1] and self.calls[order]):
                 self.calls[order] += 1
                 if self.has("repeat_new_number") and self.calls[order] == 1 and booking["answer"]["OrderedParts"]:
@@ -353,23 +358,36 @@ class StandIn:
         if not mine or self.policy == "multiple":
             return None
         if self.policy == "move":
-            mine[0].update(period=period, body=body, raw=raw)
-            return mine[0]["answer"]
+            return self.move(mine[0], period, body)
         if self.has("other_period_loses_first"):
             self.bookings = [booking for booking in self.bookings if booking["order"] != order]
             body["lost"] = True
         raise Refusal(409, "already_booked")
 
-    def write(self, order, body, raw, period):
+    def what_it_says(self, body):
+        return json.dumps(
+            body if self.has("absent_counts") else pruned(body), sort_keys=not self.has("repeat_by_order_of_keys")
+        )
+
+    def move(self, booking, period, body):
+        """To where a newer body wants it; a copy of an older one is late."""
+        if body in booking["older"] and not self.has("late_copy_moves_back"):
+            number = {} if self.has("late_copy_says_nothing") else {"OrderNum": booking["answer"]["OrderNum"]}
+            raise Refusal(409, "already_booked", **number)
+        booking["older"].append(booking["body"])
+        booking.update(period=period, body=body)
+        return booking["answer"]
+
+    def write(self, order, body, period):
         again = self.has("other_body_booked") and any(booking["order"] == order for booking in self.bookings)
         full = self.taken(period) >= self.places and not again
         if full and not self.has("overbooks"):
             raise Refusal(422 if self.has("full_is_422") else 409, "slot_unavailable")
-        if self.has("nobody_wins") and period == self.periods[-1]:
+        if self.has("no_order_wins") and period == self.periods[-1]:
             raise Refusal(409, "slot_unavailable")
         number = "FU-1" if self.has("number_twice") else f"FU-{next(self.numbers)}"
         answer = {"OrderNum": "" if self.has("no_order_num") else number, "OrderedParts": self.parts(body)}
-        self.bookings.append({"order": order, "period": period, "body": body, "raw": raw, "answer": answer})
+        self.bookings.append({"order": order, "period": period, "body": body, "older": [], "answer": answer})
         return answer
 
     def parts(self, body):
@@ -424,7 +442,7 @@ class StandIn:
             "id_required": "ID" not in first and instant_or_none(start) in [period[0] for period in self.periods],
             "offset_refused": "+" in start,
             "precision_refused": start.endswith(".000000Z"),
-            "assets_refused": isinstance(body.get("Assets"), list),
+            "assets_refused": isinstance(body.get("Assets"), list) and body["Assets"] != [],
             "qty_colon_refused": any("Qty:" in part for part in parts),
             "address_line_refused": "AddressLine1" in location.get("Address", {}),
             "loc_number_refused": "LocNumber" in location,
@@ -440,6 +458,15 @@ class StandIn:
         }
         if refused.get(self.fault):
             raise Refusal(400, "invalid_request")
+
+
+def pruned(value):
+    """Without what is absent: "", null, and what is empty without them."""
+    if isinstance(value, dict):
+        value = {key: kept for key, each in value.items() if (kept := pruned(each)) not in ("", None, [], {})}
+    elif isinstance(value, list):
+        value = [kept for each in value if (kept := pruned(each)) not in ("", None, [], {})]
+    return value
 
 
 def instant(text):

@@ -78,6 +78,9 @@ class TestTheChecks:
     def test_refusals_by_the_three_documented_statuses(self):
         with StandIn(documented_statuses_only=True) as right:
             assert of(run_against(right, documented_statuses_only=True), kit.PASS) == set(kit.CHECKS)
+        with StandIn(documented_statuses_only=True, policy="move") as right:
+            assert of(run_against(right, documented_statuses_only=True), kit.PASS) == set(kit.CHECKS)
+        with StandIn(documented_statuses_only=True) as right:
             assert "refuses_array" in of(run_against(right), kit.FAIL)
 
     @pytest.mark.parametrize(
@@ -377,8 +380,8 @@ class TestTheCommand:
         with StandIn() as right, pytest.raises(CommandError, match="must hold a Location object"):
             call_command("check_contract", right.url, "--token=t", f"--location={tmp_path / 'location.json'}")
 
-    def test_nobody_answers(self):
-        with pytest.raises(CommandError, match=r"^Nobody answers at http://127.0.0.1:\d+: .*refused") as refusal:
+    def test_nothing_answers(self):
+        with pytest.raises(CommandError, match=r"^Nothing answers at http://127.0.0.1:\d+: .*refused") as refusal:
             call_command("check_contract", f"http://127.0.0.1:{free_port()}", "--token=t")
         assert refusal.value.returncode == 2
 
@@ -413,4 +416,4 @@ def test_the_token_comes_from_the_environment_too():
         return ended.stderr
 
     assert "--token is empty. Give it, or CHECK_CONTRACT_TOKEN." in said()
-    assert "Nobody answers at" in said(CHECK_CONTRACT_TOKEN="a.b.c")
+    assert "Nothing answers at" in said(CHECK_CONTRACT_TOKEN="a.b.c")
