@@ -18,7 +18,7 @@ from django.db import connection
 from django.test import Client
 
 from bookings import offers
-from bookings.supply import blackouts
+from bookings.supply import turns
 from tests import helpers, published
 from tests.environment import ROOT
 from tests.postgres import free_port
@@ -184,10 +184,10 @@ class Service:
 
     @contextlib.contextmanager
     def writing(self):
-        """Be the one writer of slots: blackouts.only_writer, or SQLite's one lock."""
+        """Be the one writer of slots: turns.only_writer, or SQLite's one lock."""
         if SERVER:
             with psycopg.connect(self.database.url) as connection:
-                connection.execute("SELECT pg_advisory_xact_lock(%s)", [blackouts.WRITER_LOCK])
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", [turns.WRITER_LOCK])
                 yield
         else:
             with self.locked():

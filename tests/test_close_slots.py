@@ -9,7 +9,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from bookings import offers, services
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
-from bookings.supply import blackouts, slots
+from bookings.supply import blackouts, slots, turns
 from tests.conftest import manage
 from tests.helpers import END, NOW, START, booking, clock_stands_at, make_area, make_booking, make_slot, post, search
 from tests.test_seed_slots import everything
@@ -313,12 +313,12 @@ class TestInShortTransactions:
 
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch):
-        monkeypatch.setitem(blackouts.BATCH, connection.vendor, 2)
+        monkeypatch.setitem(turns.BATCH, connection.vendor, 2)
         for number in range(7):
             make_slot(worker=f"w{number}", capacity=2)
 
     def killed_after(self, monkeypatch, transactions):
-        write, done = blackouts.write, []
+        write, done = turns.write, []
 
         def until_killed(step):
             if len(done) == transactions:
@@ -326,11 +326,11 @@ class TestInShortTransactions:
             done.append(write(step))
             return done[-1]
 
-        monkeypatch.setattr(blackouts, "write", until_killed)
+        monkeypatch.setattr(turns, "write", until_killed)
 
     def test_two_at_a_time(self, monkeypatch):
-        made, write = [], blackouts.write
-        monkeypatch.setattr(blackouts, "write", lambda step: made.append(write(step)) or made[-1])
+        made, write = [], turns.write
+        monkeypatch.setattr(turns, "write", lambda step: made.append(write(step)) or made[-1])
         assert close().startswith("LEEDS: 7 slots closed")
         assert made[1:] == [2, 2, 2, 1]
         made.clear()
@@ -368,7 +368,7 @@ class TestInShortTransactions:
         assert HistoryEntry.objects.filter(event="opened").count() == 7
 
     def test_what_is_lifted_meanwhile_hides_nothing_more(self, monkeypatch):
-        write = blackouts.write
+        write = turns.write
 
         def lifted_by_another(step):
             done = write(step)
@@ -376,13 +376,13 @@ class TestInShortTransactions:
                 Blackout.objects.update(opened_at=NOW, opened_by="another")
             return done
 
-        monkeypatch.setattr(blackouts, "write", lifted_by_another)
+        monkeypatch.setattr(turns, "write", lifted_by_another)
         assert close().startswith("LEEDS: 0 slots closed")
         assert hidden() == []
 
     def test_dry_runs_lock_nothing(self, monkeypatch):
         close()
-        monkeypatch.setattr(blackouts, "write", None)
+        monkeypatch.setattr(turns, "write", None)
         assert close("--dry-run").startswith("LEEDS: 0 slots closed")
         assert run("open_slots", "--dry-run").startswith("LEEDS: 7 slots opened")
 
@@ -408,7 +408,7 @@ class TestBesideAnotherWriter:
 
     def test_it_is_tried_again(self, monkeypatch):
         make_slot()
-        once, tries = blackouts._write_once, []
+        once, tries = turns._write_once, []
 
         def busy_at_first(step):
             tries.append(step)
@@ -416,10 +416,10 @@ class TestBesideAnotherWriter:
                 raise OperationalError("database is locked")
             return once(step)
 
-        monkeypatch.setattr(blackouts, "_write_once", busy_at_first)
+        monkeypatch.setattr(turns, "_write_once", busy_at_first)
         # Inside of a transaction, as every test here is, nothing could be tried again.
-        monkeypatch.setattr(blackouts, "connection", SimpleNamespace(in_atomic_block=False, vendor="elsewhere"))
-        assert blackouts.write(lambda: "done") == "done"
+        monkeypatch.setattr(turns, "connection", SimpleNamespace(in_atomic_block=False, vendor="elsewhere"))
+        assert turns.write(lambda: "done") == "done"
         assert len(tries) == 2
 
 

@@ -151,7 +151,7 @@ class TestItWorks:
         assert export("--from=2026-12-04", "--until=2026-12-04").count("\n") == 4
 
     def test_over_several_batches(self, imported, monkeypatch):
-        monkeypatch.setattr("bookings.supply.slot_imports.BATCH", 2)
+        monkeypatch.setattr("bookings.supply.import_plans.BATCH", 2)
         make_area()
         rows = "".join(P1.replace("P-1", f"P-{n}").replace("12-04T", f"12-{n + 10}T") for n in range(5))
         assert imported(rows) == (0, [summary(created=5)])

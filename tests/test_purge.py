@@ -373,8 +373,8 @@ class TestTheHistoryIsStillAppendOnly:
 @pytest.mark.parametrize(
     ("before", "message"),
     [
-        ("soon", "--before soon is not a date such as 2026-01-01."),
-        ("20200101", "--before 20200101 is not a date such as 2026-01-01."),
+        ("soon", "--before soon is not a date such as 2026-12-01."),
+        ("20200101", "--before 20200101 is not a date such as 2026-12-01."),
         ("2199-01-01", "--before 2199-01-01 lies in the future. Only what is over can be removed."),
     ],
 )
@@ -389,4 +389,4 @@ def test_refusals(before, message):
 def test_the_shell(empty_database):
     done = manage(empty_database, "purge", "--before=soon")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "CommandError: --before soon is not a date such as 2026-01-01.\n"
+    assert done.stderr == "CommandError: --before soon is not a date such as 2026-12-01.\n"

@@ -8,7 +8,7 @@ import pytest
 
 from bookings import services
 from bookings.models import AppointmentSlot
-from bookings.supply import blackouts, slot_imports
+from bookings.supply import import_plans, slot_imports, turns
 from tests.helpers import START, at_once, booking, clock_stands_at, make_booking, make_slot, tomorrow
 from tests.test_import_slots import HEAD, HOUR, P1, imported, summary  # noqa: F401  a fixture
 from tests.test_race_for_places import drop_guards
@@ -182,7 +182,7 @@ class TestWhatIsBookedBetweenCheckAndWriting:
                 steps.pop()()
             return step()
 
-        monkeypatch.setattr(blackouts, "write", write)
+        monkeypatch.setattr(turns, "write", write)
         return steps.append
 
     @pytest.mark.parametrize("flags", [[], ["--strict"]])
@@ -220,8 +220,8 @@ class TestWhatIsBookedBetweenCheckAndWriting:
 @pytest.mark.django_db
 def test_a_transaction_is_short(imported, monkeypatch):  # noqa: F811
     """However large the file, a transaction writes some rows of few workers, and none that changes nothing."""
-    monkeypatch.setattr(slot_imports, "BATCH", 10)
-    monkeypatch.setattr(slot_imports, "GROUPS", 3)
+    monkeypatch.setattr(import_plans, "BATCH", 10)
+    monkeypatch.setattr(import_plans, "GROUPS", 3)
     written, write = [], slot_imports.write
     monkeypatch.setattr(
         slot_imports, "write", lambda rows, by: written.append([row.worker for row in rows]) or write(rows, by=by)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.supply import blackouts, plans, seeding
+from bookings.supply import areas, new_slots, plans, seeding, turns
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 ZONES = ["Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Cairo", "UTC"]
@@ -130,9 +130,9 @@ def is_contradictory(slots) -> bool:
 def run(template, *, size=500, prune=False, after_each=lambda: None) -> Counter:
     """As the command does it, with at most `size` slots in a transaction where they can be parted."""
     counts = Counter()
-    seeding.add_areas(template)
+    areas.add_areas(template)
     gone = list(seeding.missing_from(template, BEFORE)) if prune else []
-    with mock.patch.dict(blackouts.BATCH, dict.fromkeys(blackouts.BATCH, size)):
+    with mock.patch.dict(turns.BATCH, dict.fromkeys(turns.BATCH, size)):
         for piece in seeding.pieces(template, gone):
             for (_, what), number in seeding.write_piece(piece, BEFORE, by="test").counts.items():
                 counts[what] += number
@@ -195,8 +195,8 @@ def test_a_run_that_is_killed_and_repeated(template, kills, size):
         transaction.set_rollback(True)
     for number, kill in enumerate(kills):
         calls = 0
-        where = ["_what_is_there", "insert", "utc_offset"][number % 3]
-        real = getattr(seeding, where)
+        module, where = [(seeding, "_what_is_there"), (new_slots, "insert"), (new_slots, "utc_offset")][number % 3]
+        real = getattr(module, where)
 
         def until_killed(*args, real=real, kill=kill, **kwargs):
             nonlocal calls
@@ -205,7 +205,7 @@ def test_a_run_that_is_killed_and_repeated(template, kills, size):
                 raise Killed
             return real(*args, **kwargs)
 
-        with mock.patch.object(seeding, where, until_killed):
+        with mock.patch.object(module, where, until_killed):
             try:
                 run(read(template), size=size)
             except Killed:

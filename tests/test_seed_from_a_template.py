@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from bookings.models import AppointmentSlot, AreaCode, HistoryEntry
-from bookings.supply import blackouts, plans, seeding
+from bookings.supply import blackouts, plans, seeding, turns
 from tests.conftest import manage
 from tests.environment import ROOT
 from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
@@ -336,7 +336,7 @@ class TestPrune:
         make_area()
         workers = f"{[f'w{number:02}' for number in range(6)]}"
         seed(plan(workers=workers))
-        monkeypatch.setitem(blackouts.BATCH, connection.vendor, 20)
+        monkeypatch.setitem(turns.BATCH, connection.vendor, 20)
         shown = self.watched(monkeypatch)
         seed(plan(workers=workers, hours='"09:00-13:00"'), "--prune", "--yes")
         assert shown == [60] * 6
@@ -353,14 +353,14 @@ class TestPrune:
 
     def watched(self, monkeypatch) -> list[int]:
         """How many slots are shown after each transaction."""
-        shown, write = [], blackouts.write
+        shown, write = [], turns.write
 
         def watch(step):
             done = write(step)
             shown.append(AppointmentSlot.objects.filter(is_withdrawn=False).count())
             return done
 
-        monkeypatch.setattr(blackouts, "write", watch)
+        monkeypatch.setattr(turns, "write", watch)
         return shown
 
     def test_what_another_system_took_back_stays_hidden(self, seed):
@@ -393,7 +393,7 @@ class TestPrune:
     def test_a_run_that_has_nothing_to_do_locks_nothing(self, seed, monkeypatch):
         make_area()
         seed(plan())
-        monkeypatch.setattr(blackouts, "write", None)
+        monkeypatch.setattr(turns, "write", None)
         assert seed(plan(), "--prune").endswith(" 10 kept, 0 skipped, 0 closed.\n")
         assert seed(plan(hours='"09:00-13:00"'), "--prune", "--yes", "--dry-run").endswith("nothing was written.\n")
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
-from bookings.supply import seeding
+from bookings.supply import areas
 from tests.conftest import manage
 from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
 
@@ -265,13 +265,13 @@ class TestTwoRunsAtOnce:
 
     @pytest.fixture(autouse=True)
     def _another_run(self, monkeypatch):
-        add_areas = seeding.add_areas
+        add_areas = areas.add_areas
 
         def late(template):
             make_area("LEEDS", self.zone)
             add_areas(template)
 
-        monkeypatch.setattr(seeding, "add_areas", late)
+        monkeypatch.setattr(areas, "add_areas", late)
 
     zone = "Europe/London"
 

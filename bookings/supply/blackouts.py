@@ -4,34 +4,21 @@ A blackout hides slots and deletes nothing. It also hides the slots that are mad
 Christmas stays closed when somebody fills December. Bookings in it stay where they are and ask to be reviewed again.
 """
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import islice
-from typing import Any, TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 from django.db.models import F, QuerySet
-from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from bookings import clock
 from bookings.history import record_each
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError
-
-T = TypeVar("T")
-
-# Rows that are written in one go, which takes a tenth of a second at most. On SQLite bookings wait meanwhile.
-BATCH = {"sqlite": 500, "postgresql": 2_000}
-# How often a step is tried that could not get its locks; each try waits as long as the database's settings say.
-TRIES = 3
-LONGEST_PAUSE = 0.2  # seconds
-# What all who write slots wait for on PostgreSQL; any number that nobody else uses.
-WRITER_LOCK = 0x51075
+from bookings.supply import turns
 
 
 @dataclass(frozen=True)
@@ -64,12 +51,12 @@ def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: st
             new.save(force_insert=True)
         return same
 
-    same = write(begin)
+    same = turns.write(begin)
     blackout = same or new
     slots = touched_by(blackout).filter(blackout__isnull=True) if same else touched_by(blackout)
     hidden = 0
-    for batch in in_batches(list(slots.order_by("start", "pk").values_list("pk", flat=True))):
-        hidden += write(partial(_hide, blackout, batch, by))
+    for batch in turns.in_batches(list(slots.order_by("start", "pk").values_list("pk", flat=True))):
+        hidden += turns.write(partial(_hide, blackout, batch, by))
     return Closed(blackout, hidden, by_time(bookings_in(blackout)), is_new=same is None)
 
 
@@ -85,7 +72,7 @@ def open_slots(*, area: ServiceArea, start: datetime, end: datetime, by: str, wo
     """
     opened = 0
     for blackout in _within(area, start, end, worker):
-        write(partial(_keep_rests, blackout, start, end))
+        turns.write(partial(_keep_rests, blackout, start, end))
         # Another person may have lifted it meanwhile.
         with suppress(BookingError):
             opened += lift(blackout=blackout, by=by)
@@ -108,7 +95,7 @@ def lift(*, blackout: Blackout, by: str) -> int:
     """
     opened, is_over = 0, False
     while not is_over:
-        number, is_over = write(partial(_open, blackout, by))
+        number, is_over = turns.write(partial(_open, blackout, by))
         opened += number
     return opened
 
@@ -158,7 +145,7 @@ def _hide(blackout: Blackout, pks: list[int], by: str) -> int:
 
 def _open(blackout: Blackout, by: str) -> tuple[int, bool]:
     """Open some of the slots of a blackout, and end it with the last: how many, and whether these were the last."""
-    now, most = clock.now(), BATCH[connection.vendor]
+    now, most = clock.now(), turns.BATCH[connection.vendor]
     if not Blackout.objects.in_force().filter(pk=blackout.pk).exists():
         current = Blackout.objects.select_related("area").get(pk=blackout.pk)
         raise BookingError("already_lifted", f"{current} was lifted already, by {current.opened_by}.")
@@ -198,56 +185,7 @@ def _within(area: ServiceArea, start: datetime, end: datetime, worker: str) -> Q
     return area.blackouts.in_force().filter(worker=worker, start__lt=end, end__gt=start).order_by("pk")
 
 
-# --- What all share who write slots, inside their transaction ------------------------------------------------
-
-
-def write(step: Callable[[], T]) -> T:
-    """One short step of a long command, in a transaction of its own, as the only writer of slots.
-
-    Tried again where it did not get its locks. Raises OperationalError where it never did.
-    """
-    for _ in range(TRIES - 1):
-        try:
-            return _write_once(step)
-        except OperationalError as fault:
-            # Inside of another transaction nothing can be tried again.
-            if connection.in_atomic_block or not _is_about_locks(fault):
-                raise
-    return _write_once(step)
-
-
-def _write_once(step: Callable[[], T]) -> T:
-    with transaction.atomic():
-        only_writer()
-        began = time.monotonic()
-        done = step()
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:
-        # SQLite's one lock goes to who asks first, and who waits asks now and then: leave them as long as it was held.
-        time.sleep(min(time.monotonic() - began, LONGEST_PAUSE))
-    return done
-
-
-def _is_about_locks(fault: OperationalError) -> bool:
-    return isinstance(fault.__cause__, LockNotAvailable | DeadlockDetected) or "locked" in str(fault)
-
-
-def only_writer() -> None:
-    """Wait until nobody else makes or hides slots: what was looked at before writing holds until the transaction ends.
-
-    On SQLite the transaction itself is the only writer (transaction_mode IMMEDIATE). Bookings do not wait for this.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
-
-
 def ask_for_review(bookings: QuerySet[WorkOrder], now: datetime) -> None:
     bookings.filter(reviewed_at__isnull=False).update(reviewed_at=None, reviewed_by="", version=F("version") + 1)
     # Also those that nobody has reviewed have a new line in their history, which other systems read.
     bookings.update(changed_at=now, change_num=None)
-
-
-def in_batches(rows: Iterable[Any], size: int | None = None) -> Iterator[list[Any]]:
-    rows = iter(rows)
-    while batch := list(islice(rows, size or BATCH[connection.vendor])):
-        yield batch

@@ -4,32 +4,17 @@ A plan is one row of a CSV template, one `[[slots]]` of a TOML template, or the 
 with the same meaning. docs/slots.md describes them.
 """
 
-import re
-import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import holidays
-
 from bookings import clock
-from bookings.models import ID_LENGTH, ServiceArea
-from bookings.supply import csv_files
-from bookings.supply.hours import (
-    DAY_MINUTES,
-    MAX_CAPACITY,
-    WEEKDAYS,
-    Hours,
-    Period,
-    check_year,
-    read_hours,
-    read_weekdays,
-    slots_of_day,
-)
+from bookings.models import ServiceArea
+from bookings.supply import plan_values
+from bookings.supply.hours import DAY_MINUTES, MAX_CAPACITY, Hours, Period, read_weekdays, slots_of_day
 
 MAX_DAYS = 3_660
 # The keys of a plan, which are the columns of a CSV template, and those without which there is none.
@@ -93,81 +78,7 @@ class Template:
     remarks: list[Fault]  # what is no fault, but does nothing
 
 
-# --- Files -------------------------------------------------------------------------------------------------
-
 Entry = tuple[dict[str, Any], Callable[[str], int]]  # the values by key, and the line of a key
-
-
-def read_template(text: str, *, is_toml: bool, known: Mapping[str, ServiceArea]) -> Template | list[Fault]:
-    """The whole template, or everything that is wrong with it. `known` are the areas that exist."""
-    found = _toml_entries(text) if is_toml else _csv_entries(text)
-    if not found:
-        return [Fault("", "There is no plan in the file.", 1)]
-    if isinstance(found[0], Fault):
-        return found
-    return read_plans(found, known)
-
-
-def _toml_entries(text: str) -> list[Entry] | list[Fault]:
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        return [Fault("", str(error), int(line[1]) if line else text.count("\n") + 1)]
-    slots = document.pop("slots", [])
-    if document:
-        key = next(iter(document))
-        return [Fault(key, f"{key!r} is unknown here. A plan begins with [[slots]].", _line_of(text, key))]
-    if not isinstance(slots, list) or not all(isinstance(entry, dict) for entry in slots):
-        return [Fault("slots", "A plan begins with [[slots]].", _line_of(text, "slots"))]
-    lines = _toml_lines(text)
-    return [
-        (entry, _line_finder(lines[number] if number < len(lines) else {"": _line_of(text, "slots")}))
-        for number, entry in enumerate(slots)
-    ]
-
-
-def _toml_lines(text: str) -> list[dict[str, int]]:
-    """Where the keys of each [[slots]] stand, since the parser does not tell; `""` is the head."""
-    found: list[dict[str, int]] = []
-    table = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if re.match(r"\s*\[\[\s*slots\s*\]\]", line):
-            found.append({"": number})
-            table = ""
-        elif found and (head := re.match(r"\s*\[\s*slots\s*\.\s*\"?([\w-]+)", line)):
-            table = f"{head[1]}."
-            found[-1].setdefault(head[1], number)
-        elif found and (key := re.match(r"\s*[\"']?([\w-]+)[\"']?\s*[=.]", line)):
-            found[-1].setdefault(table + key[1], number)
-    return found
-
-
-def _line_of(text: str, key: str) -> int:
-    for number, line in enumerate(text.splitlines(), 1):
-        if re.match(rf"[\s\[\"']*{re.escape(key)}\b", line):
-            return number
-    return 1
-
-
-def _line_finder(lines: dict[str, int]) -> Callable[[str], int]:
-    """`exceptions.2026-12-24` stands where it stands, else where its table does, else at the head of the plan."""
-    return lambda key: lines.get(key) or lines.get(key.partition(".")[0]) or lines[""]
-
-
-def _csv_entries(text: str) -> list[Entry] | list[Fault]:
-    found: list[Entry] = []
-    try:
-        for line, cells in csv_files.read_rows(text, KEYS, NEEDED):
-            if cells.pop(""):
-                return [Fault("", "The row has more cells than the head.", line)]
-            found.append(({name: cell for name, cell in cells.items() if cell}, _line_finder({"": line})))
-    except csv_files.CsvError as error:
-        return [Fault("", message, line) for line, message in error.faults]
-    return found
-
-
-# --- Plans -------------------------------------------------------------------------------------------------
 
 
 def read_plans(entries: list[Entry], known: Mapping[str, ServiceArea]) -> Template | list[Fault]:
@@ -211,7 +122,7 @@ class _Reading:
             return default
         try:
             return read(value)
-        except _KeyFaultError as error:
+        except plan_values.KeyFaultError as error:
             self.fault(f"{key}.{error.key}", f"{key} {error}")
         except ValueError as error:
             self.fault(key, f"{key} {error}")
@@ -221,8 +132,8 @@ class _Reading:
         self, known: Mapping[str, ServiceArea], areas: dict[str, ServiceArea], aliases: dict[str, list[str]]
     ) -> None:
         """The area that this plan describes with name, time_zone and aliases, if it does."""
-        name, zone = self.take("name", _text, ""), self.take("time_zone", _text, "")
-        others: list[str] = self.take("aliases", _names, [])
+        name, zone = self.take("name", plan_values.read_text, ""), self.take("time_zone", plan_values.read_text, "")
+        others: list[str] = self.take("aliases", plan_values.read_names, [])
         if not zone:
             for key in [key for key, given in {"name": name, "aliases": others}.items() if given]:
                 self.fault(key, f"{key} goes with time_zone.")
@@ -245,43 +156,29 @@ class _Reading:
             areas[code] = ServiceArea(code=code, name=name, time_zone=zone)
 
     def plan(self, areas: Mapping[str, ServiceArea]) -> Plan | None:
-        codes = self.take("area", _names)
+        codes = self.take("area", plan_values.read_names)
         for code in codes or []:
             if code not in areas and not self.faults:
                 other = _spelled_otherwise(code, areas)
                 remedy = f"There is {other}." if other else "With name and time_zone it would be made."
                 self.fault("area", f"There is no area {code!r}. {remedy}")
-        first: Any = self.take("from", _day)
-        until: Any = None
-        if "days" in self.values and "until" not in self.values:
-            days = self.take("days", _whole(1, MAX_DAYS))
-            until = first + timedelta(days=days - 1) if first and days else None
-        else:
-            until = self.take("until", _day)
-        if "days" in self.values:
-            self.fault("days", "days goes without until: give one of the two.")
-            del self.values["days"]
-        if first and until and not 1 <= (until - first).days + 1 <= MAX_DAYS:
-            self.fault("until", f"That is {(until - first).days + 1} days; 1 to {MAX_DAYS} can be filled at once.")
-            first = None
-        hours = self.take("hours", _hours)
-        weekdays = self.take("weekdays", lambda text: read_weekdays(_text(text)), set(range(7)))
-        exceptions = self.take("exceptions", _exceptions, {})
-        for day in exceptions:
-            if first and day < first:
-                line = self.line_of(f"exceptions.{day}")
-                self.remarks.append(Fault("exceptions", f"exceptions: {day} is before the first day.", line))
-            elif until and day > until:
-                self.fault(f"exceptions.{day}", f"exceptions: {day} is not a day of this plan.")
+        first, until = self._days()
+        by_weekday = self.take("hours", plan_values.hours_by_weekday)
+        weekdays = self.take("weekdays", lambda text: read_weekdays(plan_values.read_text(text)), set(range(7)))
+        exceptions = self._exceptions(first, until)
         days_off = frozenset[date]()
         if first and until:
-            days_off = self.take("holidays", lambda place: _holidays(_text(place), first.year, until.year), days_off)
+            days_off = self.take(
+                "holidays",
+                lambda place: plan_values.public_holidays(plan_values.read_text(place), first.year, until.year),
+                days_off,
+            )
         values = {
-            "workers": self.take("workers", _names, [""]),
-            "order_types": self.take("order_type", _names, [""]),
-            "length": self.take("length", _whole(1, DAY_MINUTES)),
-            "gap": self.take("gap", _whole(0, DAY_MINUTES), 0),
-            "capacity": self.take("capacity", _whole(1, MAX_CAPACITY), 1),
+            "workers": self.take("workers", plan_values.read_names, [""]),
+            "order_types": self.take("order_type", plan_values.read_names, [""]),
+            "length": self.take("length", plan_values.whole_number(1, DAY_MINUTES)),
+            "gap": self.take("gap", plan_values.whole_number(0, DAY_MINUTES), 0),
+            "capacity": self.take("capacity", plan_values.whole_number(1, MAX_CAPACITY), 1),
         }
         for key in self.values.keys() - {"holidays"}:
             self.fault(key, f"{key!r} is no key of a plan.")
@@ -291,12 +188,39 @@ class _Reading:
             areas=codes,
             first=first,
             until=until,
-            hours={day: windows for day, windows in hours.items() if day in weekdays},
+            hours={day: windows for day, windows in by_weekday.items() if day in weekdays},
             exceptions=exceptions,
             days_off=days_off,
             line=self.line_of(""),
             **values,
         )
+
+    def _days(self) -> tuple[Any, Any]:
+        """The first and the last day, as far as they can be read."""
+        first: Any = self.take("from", plan_values.read_day)
+        until: Any = None
+        if "days" in self.values and "until" not in self.values:
+            days = self.take("days", plan_values.whole_number(1, MAX_DAYS))
+            until = first + timedelta(days=days - 1) if first and days else None
+        else:
+            until = self.take("until", plan_values.read_day)
+        if "days" in self.values:
+            self.fault("days", "days goes without until: give one of the two.")
+            del self.values["days"]
+        if first and until and not 1 <= (until - first).days + 1 <= MAX_DAYS:
+            self.fault("until", f"That is {(until - first).days + 1} days; 1 to {MAX_DAYS} can be filled at once.")
+            first = None
+        return first, until
+
+    def _exceptions(self, first: Any, until: Any) -> Any:
+        exceptions = self.take("exceptions", plan_values.read_exceptions, {})
+        for day in exceptions:
+            if first and day < first:
+                line = self.line_of(f"exceptions.{day}")
+                self.remarks.append(Fault("exceptions", f"exceptions: {day} is before the first day.", line))
+            elif until and day > until:
+                self.fault(f"exceptions.{day}", f"exceptions: {day} is not a day of this plan.")
+        return exceptions
 
 
 def _without_slots(plans: list[Plan], areas: Mapping[str, ServiceArea]) -> list[Fault]:
@@ -352,110 +276,3 @@ def fold(name: str) -> str:
 
 def _spelled_otherwise(code: str, areas: Mapping[str, ServiceArea]) -> str | None:
     return next((other for other in areas if other != code and fold(other) == fold(code)), None)
-
-
-# --- Values ------------------------------------------------------------------------------------------------
-
-
-class _KeyFaultError(ValueError):
-    """Something is wrong with one key of a table."""
-
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(message)
-        self.key = key
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a text.")
-    if not value.isprintable():
-        raise ValueError(f"{value!r} holds a character that cannot be printed.")
-    if len(value) > ID_LENGTH:
-        raise ValueError(f"is longer than {ID_LENGTH} characters.")
-    return value.strip()
-
-
-def _names(value: Any) -> list[str]:
-    """A list, or a text with commas. Each name counts once."""
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, list):
-        raise ValueError(f"{value!r} is not a list of texts.")
-    names = list(dict.fromkeys(_text(part) for part in parts))
-    if not names or not all(names):
-        raise ValueError(f"{value!r} holds an empty name.")
-    return names
-
-
-def _whole(least: int, most: int) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value.strip()):
-            value = int(value)
-        if type(value) is not int or not least <= value <= most:
-            raise ValueError(f"{value} is not a whole number from {least} to {most}.")
-        return value
-
-    return read
-
-
-def _day(value: Any) -> date:
-    if type(value) is date:
-        day = value
-    else:
-        try:
-            day = clock.read_day(str(value))
-        except ValueError:
-            raise ValueError(f"{value!s} is not a date such as 2026-12-01.") from None
-    check_year(day)
-    return day
-
-
-def _hours(value: Any) -> dict[int, list[Hours]]:
-    """`08:00-12:00` for every day, `mon-fri 08:00-12:00; sat 09:00-11:00`, or the same as a table."""
-    if isinstance(value, str) and re.match(r"\s*[0-9]", value):
-        windows = read_hours(value)
-        return dict.fromkeys(range(7), windows)
-    found: dict[int, list[Hours]] = {}
-    for key, text in _table(value):
-        try:
-            days, windows = read_weekdays(key), read_hours(_text(text))
-        except ValueError as error:
-            raise _KeyFaultError(key, str(error)) from None
-        for day in days:
-            if day in found:
-                raise _KeyFaultError(key, f"names {WEEKDAYS[day]} twice.")
-            found[day] = windows
-    return found
-
-
-def _exceptions(value: Any) -> dict[date, list[Hours]]:
-    """`2026-12-24 08:00-12:00; 2026-12-25 closed`, or the same as a table."""
-    found: dict[date, list[Hours]] = {}
-    for key, text in _table(value):
-        try:
-            day = _day(key)
-            windows = [] if text == "closed" else read_hours(_text(text))
-        except ValueError as error:
-            raise _KeyFaultError(key, str(error)) from None
-        if day in found:
-            raise _KeyFaultError(key, f"names {day} twice.")
-        found[day] = windows
-    return found
-
-
-def _table(value: Any) -> list[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        return list(value.items())
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is neither a text nor a table.")
-    pairs = [part.strip().partition(" ") for part in value.split(";") if part.strip()]
-    return [(key, text.strip()) for key, _, text in pairs]
-
-
-@cache
-def _holidays(place: str, first_year: int, last_year: int) -> frozenset[date]:
-    country, dash, subdivision = place.partition("-")
-    known = holidays.list_supported_countries()
-    if country not in known or (dash and subdivision not in known[country]):
-        raise ValueError(f"{place!r}: no public holidays are known for it. GB-ENG, DE-BY and US are known.")
-    years = range(first_year, last_year + 1)
-    return frozenset(holidays.country_holidays(country, subdiv=subdivision or None, years=years))

@@ -2,14 +2,13 @@
 
 The promises and what keeps them:
 a booking is never touched        what changes a slot names in its condition that it has no bookings
-a worker is at one place          who writes slots is alone with it (`blackouts.only_writer`), and looks again first
+a worker is at one place          who writes slots is alone with it (`turns.only_writer`), and looks again first
 bookings go on meanwhile          a run is many short transactions, and looks and compares before each of them
 nothing is missing in between     old and new slots of one worker, or pool, change places in one transaction
 a run can be killed and repeated  what is written already is found and kept
 others' slots stay                a plan hides and resizes only what a plan made
 """
 
-import contextlib
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,39 +19,20 @@ from itertools import chain
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 from django.db.models import F, QuerySet
 
-from bookings import clock, history
-from bookings.clock import moment_of, utc_offset
-from bookings.models import AppointmentSlot, AreaCode, Blackout, HistoryEntry, ServiceArea
-from bookings.supply import blackouts, workers
-from bookings.supply.blackouts import covering
+from bookings import clock
+from bookings.clock import moment_of
+from bookings.history import record_each
+from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
+from bookings.supply import new_slots, turns, workers
 from bookings.supply.hours import Diary, Period
+from bookings.supply.new_slots import Wanted
 from bookings.supply.plans import Plan, Template, fold
 
 ONE_DAY = timedelta(days=1)
 PLAN = AppointmentSlot.Source.PLAN
-
-
-class Wanted(NamedTuple):
-    """A slot that should be there."""
-
-    area: ServiceArea
-    start: datetime
-    end: datetime
-    order_type: str
-    worker: str
-    capacity: int
-    source: str = PLAN
-    external_id: str = ""
-    is_withdrawn: bool = False
-    is_open: bool = True
-    closed_reason: str = ""
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        return (self.area.pk, self.start, self.end, self.order_type, self.worker)
 
 
 class Gone(NamedTuple):
@@ -107,48 +87,13 @@ class Outcome:
 # --- Plans -------------------------------------------------------------------------------------------------
 
 
-def add_areas(template: Template) -> None:
-    """Write the areas and aliases that are not there yet. Safe to repeat, and beside another run that makes the same.
-
-    Raises ValueError where a code names another area, or another run made one meanwhile that is not the same.
-    """
-    if all(area.pk for area in template.areas.values()) and not any(template.aliases.values()):
-        return
-    with transaction.atomic():
-        _add_areas(template)
-        for code, aliases in template.aliases.items():
-            for alias in aliases:
-                _add_alias(template.areas[code], alias)
-
-
-def _add_areas(template: Template) -> None:
-    new = [area for area in template.areas.values() if area.pk is None]
-    for area in new:
-        # One by one: SQLite's INSERT OR IGNORE would ignore what the trigger on codes refuses, too.
-        with contextlib.suppress(IntegrityError), transaction.atomic():
-            area.save(force_insert=True)
-    there = {area.code: area for area in ServiceArea.objects.filter(code__in=[area.code for area in new])}
-    for area in new:
-        found = there.get(area.code)
-        if found is None or found.time_zone != area.time_zone:
-            raise ValueError(f"The code {area.code} names another area, or one was made at this moment. Look at them.")
-        template.areas[area.code] = found
-
-
-def _add_alias(area: ServiceArea, alias: str) -> None:
-    with contextlib.suppress(IntegrityError), transaction.atomic():
-        AreaCode.objects.create(area=area, code=alias)
-    if AreaCode.objects.meaning(alias).get().area_id != area.pk:
-        raise ValueError(f"The alias {alias} of {area.code} names another area already. Take it away there first.")
-
-
 def pieces(template: Template, gone: Iterable[Gone] = ()) -> Iterator[Piece]:
     """All that a template wants and has no longer, in pieces that are written one by one, always in the same order.
 
     A piece ends where neither an old slot nor a new one of the same worker is under way. So none of the new ones
     meets an old one of a later piece, and what is killed between two pieces has whole days of either plan.
     """
-    size = blackouts.BATCH[connection.vendor]
+    size = turns.BATCH[connection.vendor]
     shares = _shares(template)
     old: dict[tuple[str, str], list[Gone]] = defaultdict(list)
     for slot in gone:
@@ -187,7 +132,7 @@ def write_piece(piece: Piece, now: datetime, *, by: str, resize: bool = False, d
     outcome, changes = _compare(piece, now, resize, [slot.pk for slot in piece if isinstance(slot, Gone)])
     if dry_run or not changes:
         return outcome
-    return blackouts.write(lambda: _write(piece, now, by, resize))
+    return turns.write(lambda: _write(piece, now, by, resize))
 
 
 def missing_from(template: Template, now: datetime) -> Iterator[Gone]:
@@ -337,12 +282,12 @@ def _write(piece: Piece, now: datetime, by: str, resize: bool) -> Outcome:
     at = clock.now()
     if gone:
         AppointmentSlot.objects.filter(pk__in=gone).update(is_withdrawn=True)
-        history.record_each(gone, HistoryEntry.Event.CLOSED, at=at, by=by, reason="The plan has it no longer.")
+        record_each(gone, HistoryEntry.Event.CLOSED, at=at, by=by, reason="The plan has it no longer.")
     if changes.new:
-        insert(changes.new, by)
+        new_slots.insert(changes.new, by)
     if changes.reopened:
         AppointmentSlot.objects.filter(pk__in=changes.reopened).update(is_withdrawn=False, source=PLAN)
-        history.record_each(changes.reopened, HistoryEntry.Event.OPENED, at=at, by=by, reason="The plan has it again.")
+        record_each(changes.reopened, HistoryEntry.Event.OPENED, at=at, by=by, reason="The plan has it again.")
     _resize(changes.resized, at, by)
     return outcome
 
@@ -392,7 +337,7 @@ def _resize(resized: Sequence[Unlike], at: datetime, by: str) -> None:
         found = list(enough.select_for_update().values_list("pk", flat=True))
         AppointmentSlot.objects.filter(pk__in=found).update(capacity=after)
         places: dict[str, Any] = {"before": {"capacity": before}, "after": {"capacity": after}}
-        history.record_each(found, HistoryEntry.Event.RESIZED, at=at, by=by, reason="The plan says so.", **places)
+        record_each(found, HistoryEntry.Event.RESIZED, at=at, by=by, reason="The plan says so.", **places)
 
 
 def _what_is_there(wanted: Sequence[Wanted], gone: set[int]) -> tuple[dict[tuple[Any, ...], There], dict[str, Diary]]:
@@ -418,79 +363,3 @@ def _what_is_there(wanted: Sequence[Wanted], gone: set[int]) -> tuple[dict[tuple
         if worker and (booked or not found.is_withdrawn):
             periods[worker].append((start, end))
     return there, {worker: Diary(busy) for worker, busy in periods.items()}
-
-
-COLUMNS = [
-    "area_id",
-    "start",
-    "end",
-    "order_type",
-    "worker",
-    "capacity",
-    "booked",
-    "is_open",
-    "blackout_id",
-    "utc_offset",
-    "source",
-    "external_id",
-    "is_withdrawn",
-    "closed_reason",
-]
-
-
-def insert(new: Sequence[Wanted], by: str) -> None:
-    """Write new slots and their history in one go. What somebody wrote past the lock at this moment stays as it is."""
-    areas = {slot.area.pk for slot in new}
-    in_force: dict[int, list[Blackout]] = defaultdict(list)
-    for blackout in Blackout.objects.in_force().filter(area__in=areas):
-        in_force[blackout.area_id].append(blackout)
-    rows: list[tuple[Any, ...]] = []
-    for slot in new:
-        hiding = covering(in_force[slot.area.pk], slot.worker, slot.start, slot.end)
-        rows.append(
-            (
-                slot.area.pk,
-                slot.start,
-                slot.end,
-                slot.order_type,
-                slot.worker,
-                slot.capacity,
-                0,
-                slot.is_open,
-                hiding.pk if hiding else None,
-                utc_offset(slot.start, slot.area.zone),
-                slot.source,
-                slot.external_id,
-                slot.is_withdrawn,
-                slot.closed_reason,
-            )
-        )
-    # The names come from this file, the values as parameters.
-    table, at = AppointmentSlot._meta.db_table, clock.now()
-    columns = ", ".join(f'"{name}"' for name in COLUMNS)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(f"CREATE TEMPORARY TABLE new_slot AS SELECT {columns} FROM {table} WITH NO DATA")  # noqa: S608
-            with cursor.copy(f"COPY new_slot ({columns}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-            text, values = history.slots_added("added", at=at, by=by)
-            cursor.execute(
-                f"WITH added AS (INSERT INTO {table} ({columns}) SELECT * FROM new_slot"  # noqa: S608
-                f" ON CONFLICT DO NOTHING RETURNING id, capacity) {text}",
-                values,
-            )
-            cursor.execute("DROP TABLE new_slot")
-            return
-        cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {table}")  # noqa: S608
-        (last,) = cursor.fetchone()
-        cursor.executemany(
-            f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING",  # noqa: S608
-            [_for_sqlite(row) for row in rows],
-        )
-        text, values = history.slots_added(table, at=at, by=by)
-        cursor.execute(f"{text} WHERE id > %s", [*values, last])
-
-
-def _for_sqlite(values: Iterable[Any]) -> list[Any]:
-    return [connection.ops.adapt_datetimefield_value(cell) if isinstance(cell, datetime) else cell for cell in values]

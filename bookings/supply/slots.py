@@ -8,7 +8,7 @@ from bookings import clock, history
 from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError
-from bookings.supply import blackouts
+from bookings.supply import blackouts, turns
 
 
 def add(
@@ -36,7 +36,7 @@ def add(
         source=AppointmentSlot.Source.HAND,
     )
     with transaction.atomic():
-        blackouts.only_writer()
+        turns.only_writer()
         slot.full_clean()
         others = AppointmentSlot.objects.keeping_busy(slot.worker, start, end)
         if busy := others.select_related("area").order_by("start", "pk").first():

@@ -17,7 +17,7 @@ from bookings import clock, services
 from bookings.history import record_each
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError
-from bookings.supply import blackouts, hours, seeding
+from bookings.supply import hours, new_slots, turns
 
 REASON = "The time zone changed its rule."
 
@@ -64,7 +64,7 @@ def move_free(found: Iterable[Moved], *, by: str) -> int:
 
 def _move_group(group: dict[int, Moved], by: str) -> int:
     with transaction.atomic():
-        blackouts.only_writer()
+        turns.only_writer()
         free = AppointmentSlot.objects.filter(pk__in=group, booked=0, is_withdrawn=False).order_by("pk")
         pks = list(free.select_for_update().values_list("pk", flat=True))
         wanted = {slot.key: slot for slot in (_wanted(group[pk]) for pk in pks)}
@@ -82,7 +82,7 @@ def _move_group(group: dict[int, Moved], by: str) -> int:
         if any(key in stay or diary.clash(slot.start, slot.end) for key, slot in wanted.items()):
             return 0
         _withdraw(pks, by)
-        seeding.insert([slot for key, slot in wanted.items() if key not in there], by)
+        new_slots.insert([slot for key, slot in wanted.items() if key not in there], by)
         again = [there[key].pk for key in wanted if key in there]
         AppointmentSlot.objects.filter(pk__in=again).update(is_withdrawn=False)
         record_each(again, HistoryEntry.Event.OPENED, at=clock.now(), by=by, reason=REASON)
@@ -103,7 +103,7 @@ def keep_instant(work_order: WorkOrder, *, by: str) -> None:
 def keep_clock_time(work_orders: Iterable[WorkOrder], *, by: str) -> None:
     """Move bookings to slots at the promised clock time, which are made where there are none. Raises BookingError."""
     with transaction.atomic():
-        blackouts.only_writer()
+        turns.only_writer()
         left = set()
         for work_order in work_orders:
             slot = work_order.slot
@@ -118,7 +118,7 @@ def keep_clock_time(work_orders: Iterable[WorkOrder], *, by: str) -> None:
                 area=slot.area, start=period[0], end=period[1], order_type=slot.order_type, worker=slot.worker
             )
             if not there.exists():
-                seeding.insert([wanted._replace(external_id="")], by)
+                new_slots.insert([wanted._replace(external_id="")], by)
             there.filter(booked=0).update(capacity=Greatest("capacity", slot.capacity))
             there.update(is_withdrawn=False, utc_offset=clock.utc_offset(period[0], slot.area.zone))
             services.move(work_order=work_order, slot=there.select_related("area").get(), by=by, reason=REASON)
@@ -140,10 +140,10 @@ def _period(slot: AppointmentSlot) -> tuple[datetime, datetime] | None:
     return (start, start + (slot.end - slot.start)) if start else None
 
 
-def _wanted(each: Moved) -> seeding.Wanted:
+def _wanted(each: Moved) -> new_slots.Wanted:
     slot, period = each
     assert period  # noqa: S101  the callers have looked
-    return seeding.Wanted(
+    return new_slots.Wanted(
         slot.area,
         *period,
         slot.order_type,
@@ -162,7 +162,7 @@ def _withdraw(pks: list[int], by: str) -> None:
     record_each(pks, HistoryEntry.Event.CLOSED, at=clock.now(), by=by, reason=REASON)
 
 
-def _take_over(wanted: seeding.Wanted) -> None:
+def _take_over(wanted: new_slots.Wanted) -> None:
     """Where a withdrawn slot was taken up again, it is now what the moved one was."""
     AppointmentSlot.objects.filter(
         area=wanted.area, start=wanted.start, end=wanted.end, order_type=wanted.order_type, worker=wanted.worker

@@ -11,14 +11,14 @@ import csv
 import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import clock
+from bookings.management import arguments
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.supply import hours, slot_files
+from bookings.supply import slot_files
 
 
 class Command(BaseCommand):
@@ -37,9 +37,9 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no area {options['area']!r}.")
             slots = slots.filter(area__code=options["area"])
         if options["first"]:
-            slots = slots.filter(start__gte=_midnight("--from", options["first"]))
+            slots = slots.filter(start__gte=arguments.midnight("--from", options["first"]))
         if options["until"]:
-            slots = slots.filter(start__lt=_midnight("--until", options["until"]) + timedelta(days=1))
+            slots = slots.filter(start__lt=arguments.midnight("--until", options["until"]) + timedelta(days=1))
         self.stdout.ending = ""  # the writer ends its lines itself
         try:
             plain, quoted = (
@@ -52,15 +52,3 @@ class Command(BaseCommand):
         except BrokenPipeError:
             # Whoever reads has enough, as `head` does. What is left unwritten must not fail at the exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _midnight(option: str, text: str) -> datetime:
-    try:
-        day = clock.read_day(text)
-    except ValueError:
-        raise CommandError(f"{option} {text} is not a date such as 2026-12-01.") from None
-    try:
-        hours.check_year(day)
-    except ValueError as error:
-        raise CommandError(f"{option} {error}") from None
-    return datetime.combine(day, time(), UTC)

@@ -26,12 +26,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 from tqdm import tqdm
 
-from bookings.management.commands.seed_slots import text_of
+from bookings.management import arguments
 from bookings.models import ServiceArea
-from bookings.supply import blackouts, slot_files, slot_imports
+from bookings.supply import import_plans, slot_files, slot_imports, turns
 from bookings.supply.csv_files import CsvError
+from bookings.supply.import_plans import Outcome
 from bookings.supply.slot_files import Row, RowError
-from bookings.supply.slot_imports import Outcome
 
 BY = "import_slots"
 
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         refused: dict[int, str] = {}
         seen: dict[str, int] = {}
         try:
-            for line, cells in slot_files.read(text_of(path)):
+            for line, cells in slot_files.read(arguments.text_of(path)):
                 try:
                     row = slot_files.read_row(line, cells, areas)
                     if seen.setdefault(row.external_id, line) != line:
@@ -84,12 +84,12 @@ class Command(BaseCommand):
             raise CommandError(f"{path.name}, {error}") from None
         return rows, refused
 
-    def write(self, plan: slot_imports.Plan, counts: Counter[Outcome]) -> None:
+    def write(self, plan: import_plans.Plan, counts: Counter[Outcome]) -> None:
         """What the plan comes to, piece by piece; `counts` are put right where somebody was faster."""
         with tqdm(total=len(plan.to_write()), disable=None, unit="row") as progress:
             for rows in plan.transactions():
                 try:
-                    outcomes = blackouts.write(partial(slot_imports.write, rows, by=BY))
+                    outcomes = turns.write(partial(slot_imports.write, rows, by=BY))
                 except OperationalError as error:
                     raise CommandError(
                         f"The database did not take the rows from line {rows[0].line} on: {error}".strip()

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from bookings.management.commands.close_slots import add_period_arguments, read_period
+from bookings.management import arguments
 from bookings.supply import blackouts
 
 
@@ -22,11 +22,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.formatter_class = RawDescriptionHelpFormatter
-        add_period_arguments(parser)
+        arguments.add_period(parser)
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        area, start, end = read_period(options, opens=True)
+        area, start, end = arguments.read_period(options, opens=True)
         given = {"area": area, "start": start, "end": end, "worker": options["worker"]}
         opened = blackouts.would_open(**given) if options["dry_run"] else blackouts.open_slots(**given, by="open_slots")
         self.stdout.write(f"{area.code}: {opened} slots opened, {area.period_text(start, end)}.")

@@ -15,7 +15,7 @@ SQLite takes no bookings meanwhile. Backups and logs are not touched, and after 
 import contextlib
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +24,7 @@ from django.db.models import QuerySet
 from tqdm import tqdm
 
 from bookings import clock
+from bookings.management import arguments
 from bookings.operations import doctor
 from bookings.services import housekeeping
 
@@ -96,10 +97,7 @@ def _repeat(step: Callable[[], int], expected: int, unit: str) -> int:
 
 
 def _beginning_of(text: str) -> datetime:
-    try:
-        day = clock.read_day(text)
-    except ValueError:
-        raise CommandError(f"--before {text} is not a date such as 2026-01-01.") from None
-    if day > clock.now().date():
-        raise CommandError(f"--before {day} lies in the future. Only what is over can be removed.")
-    return datetime.combine(day, time(), UTC)
+    before = arguments.midnight("--before", text)
+    if before > clock.now():
+        raise CommandError(f"--before {text} lies in the future. Only what is over can be removed.")
+    return before

@@ -25,8 +25,10 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from bookings import clock
+from bookings.management import arguments
 from bookings.models import ServiceArea
-from bookings.supply import plans, seeding
+from bookings.supply import areas, plan_files, plans, seeding
+from bookings.supply.new_slots import Wanted
 from bookings.supply.plans import Template
 
 # What describes a plan. A template brings all of it itself, under the same names.
@@ -92,7 +94,7 @@ class Command(BaseCommand):
             self.stdout.write(refusal)
         if not dry_run:
             try:
-                seeding.add_areas(template)
+                areas.add_areas(template)
             except ValueError as error:
                 raise CommandError(str(error)) from None
         counts: Counter[tuple[str, str]] = Counter()
@@ -140,7 +142,7 @@ class Command(BaseCommand):
             line = f"{self.name(slot)} has {there.capacity} places and is kept, but the plan says {slot.capacity}"
             self.tell("with other places", f"{line}{booked}{made}.")
 
-    def name(self, slot: seeding.Wanted) -> str:
+    def name(self, slot: Wanted) -> str:
         return f"{slot.area.code}: {slot.area.period_text(slot.start, slot.end)}"
 
     def tell(self, kind: str, line: str) -> None:
@@ -165,7 +167,7 @@ class Command(BaseCommand):
             return found
         if given:
             raise CommandError(f"A template brings its plans itself: leave {_option(next(iter(given)))} out.")
-        found = plans.read_template(text_of(path), is_toml=path.suffix.lower() == ".toml", known=known)
+        found = plan_files.read_template(arguments.text_of(path), is_toml=path.suffix.lower() == ".toml", known=known)
         if isinstance(found, list):
             faults = "\n".join(str(fault) for fault in found)
             raise CommandError(f"{path.name} is not right, and nothing was written.\n{faults}")
@@ -181,15 +183,6 @@ def summary(code: str, counts: Counter[tuple[str, str]], is_pruned: bool) -> str
         f"{code}: {counts[code, 'created']} slots created, {reopened}{counts[code, 'kept']} kept,"
         f" {counts[code, 'skipped']} skipped{seldom}{closed}."
     )
-
-
-def text_of(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{path} is not UTF-8 from byte {error.start} on. Save it as UTF-8.") from None
 
 
 def _option(name: str) -> str:

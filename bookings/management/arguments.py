@@ -1,0 +1,82 @@
+"""What several commands take and read alike: files, days in UTC, and the period of an area or of one worker there."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from bookings import clock
+from bookings.models import AppointmentSlot, ServiceArea
+from bookings.supply import hours, workers
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path} is not UTF-8 from byte {error.start} on. Save it as UTF-8.") from None
+
+
+def midnight(option: str, text: str) -> datetime:
+    """The beginning of a day in UTC. Raises CommandError, which names the option."""
+    try:
+        day = clock.read_day(text)
+    except ValueError:
+        raise CommandError(f"{option} {text} is not a date such as 2026-12-01.") from None
+    try:
+        hours.check_year(day)
+    except ValueError as error:
+        raise CommandError(f"{option} {error}") from None
+    return datetime.combine(day, time(), UTC)
+
+
+def add_period(parser: ArgumentParser) -> None:
+    parser.add_argument("--area", required=True, metavar="CODE")
+    parser.add_argument("--worker", default="", metavar="NAME", help="only this worker (all of them)")
+    time = "on the area's clock: 2026-12-24 or 2026-12-24T12:00"
+    parser.add_argument("--from", required=True, dest="first", type=_day_or_moment, metavar="TIME", help=time)
+    parser.add_argument(
+        "--until", required=True, type=_day_or_moment, metavar="TIME", help="a day is closed to its end"
+    )
+
+
+def read_period(options: dict[str, Any], *, opens: bool = False) -> tuple[ServiceArea, datetime, datetime]:
+    """The area, and from when until when in UTC."""
+    area = ServiceArea.objects.filter(code=options["area"]).first()
+    if area is None:
+        codes = ServiceArea.objects.values_list("code", flat=True)
+        raise CommandError(workers.unknown("area", options["area"], codes))
+    worker = options["worker"]
+    # What is closed for a worker can be opened, whatever the name.
+    if worker and not workers.is_known(worker) and not (opens and area.blackouts.filter(worker=worker).exists()):
+        raise CommandError(workers.unknown("worker", worker, workers.names(AppointmentSlot.objects.all())))
+    start = _moment(options["first"], area)
+    until = options["until"]
+    end = _moment(until if isinstance(until, datetime) else until + timedelta(days=1), area)
+    if end <= start:
+        raise CommandError("--until is not after --from.")
+    return area, start, end
+
+
+def _day_or_moment(text: str) -> date | datetime:
+    try:
+        found = clock.read_time(text) if "T" in text else clock.read_day(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is neither a day like 2026-12-24 nor a time like 2026-12-24T12:00") from None
+    if isinstance(found, datetime) and (found.tzinfo or found.second or found.microsecond):
+        raise ArgumentTypeError(f"{text!r} is not a time in hours and minutes of the area's clock")
+    try:
+        hours.check_year(found)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return found
+
+
+def _moment(given: date | datetime, area: ServiceArea) -> datetime:
+    if isinstance(given, datetime):
+        return clock.moment_of(given.date(), given.hour * 60 + given.minute, area.zone)
+    return clock.moment_of(given, 0, area.zone)

@@ -1,0 +1,43 @@
+"""Service areas and their aliases as templates name them: made where they are not there yet."""
+
+import contextlib
+
+from django.db import IntegrityError, transaction
+
+from bookings.models import AreaCode, ServiceArea
+from bookings.supply.plans import Template
+
+
+def add_areas(template: Template) -> None:
+    """Write the areas and aliases that are not there yet. Safe to repeat, and beside another run that makes the same.
+
+    Raises ValueError where a code names another area, or another run made one meanwhile that is not the same.
+    """
+    if all(area.pk for area in template.areas.values()) and not any(template.aliases.values()):
+        return
+    with transaction.atomic():
+        _add_areas(template)
+        for code, aliases in template.aliases.items():
+            for alias in aliases:
+                _add_alias(template.areas[code], alias)
+
+
+def _add_areas(template: Template) -> None:
+    new = [area for area in template.areas.values() if area.pk is None]
+    for area in new:
+        # One by one: SQLite's INSERT OR IGNORE would ignore what the trigger on codes refuses, too.
+        with contextlib.suppress(IntegrityError), transaction.atomic():
+            area.save(force_insert=True)
+    there = {area.code: area for area in ServiceArea.objects.filter(code__in=[area.code for area in new])}
+    for area in new:
+        found = there.get(area.code)
+        if found is None or found.time_zone != area.time_zone:
+            raise ValueError(f"The code {area.code} names another area, or one was made at this moment. Look at them.")
+        template.areas[area.code] = found
+
+
+def _add_alias(area: ServiceArea, alias: str) -> None:
+    with contextlib.suppress(IntegrityError), transaction.atomic():
+        AreaCode.objects.create(area=area, code=alias)
+    if AreaCode.objects.meaning(alias).get().area_id != area.pk:
+        raise ValueError(f"The alias {alias} of {area.code} names another area already. Take it away there first.")

@@ -1,0 +1,109 @@
+"""New slots and their history, written in one go, in a transaction of the only writer (`turns.write`)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from bookings import clock, history
+from bookings.clock import utc_offset
+from bookings.models import AppointmentSlot, Blackout, ServiceArea
+from bookings.supply.blackouts import covering
+
+
+class Wanted(NamedTuple):
+    """A slot that should be there."""
+
+    area: ServiceArea
+    start: datetime
+    end: datetime
+    order_type: str
+    worker: str
+    capacity: int
+    source: str = AppointmentSlot.Source.PLAN
+    external_id: str = ""
+    is_withdrawn: bool = False
+    is_open: bool = True
+    closed_reason: str = ""
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return (self.area.pk, self.start, self.end, self.order_type, self.worker)
+
+
+COLUMNS = [
+    "area_id",
+    "start",
+    "end",
+    "order_type",
+    "worker",
+    "capacity",
+    "booked",
+    "is_open",
+    "blackout_id",
+    "utc_offset",
+    "source",
+    "external_id",
+    "is_withdrawn",
+    "closed_reason",
+]
+
+
+def insert(new: Sequence[Wanted], by: str) -> None:
+    """Write new slots and their history in one go. What somebody wrote past the lock at this moment stays as it is."""
+    areas = {slot.area.pk for slot in new}
+    in_force: dict[int, list[Blackout]] = defaultdict(list)
+    for blackout in Blackout.objects.in_force().filter(area__in=areas):
+        in_force[blackout.area_id].append(blackout)
+    rows: list[tuple[Any, ...]] = []
+    for slot in new:
+        hiding = covering(in_force[slot.area.pk], slot.worker, slot.start, slot.end)
+        rows.append(
+            (
+                slot.area.pk,
+                slot.start,
+                slot.end,
+                slot.order_type,
+                slot.worker,
+                slot.capacity,
+                0,
+                slot.is_open,
+                hiding.pk if hiding else None,
+                utc_offset(slot.start, slot.area.zone),
+                slot.source,
+                slot.external_id,
+                slot.is_withdrawn,
+                slot.closed_reason,
+            )
+        )
+    # The names come from this file, the values as parameters.
+    table, at = AppointmentSlot._meta.db_table, clock.now()
+    columns = ", ".join(f'"{name}"' for name in COLUMNS)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"CREATE TEMPORARY TABLE new_slot AS SELECT {columns} FROM {table} WITH NO DATA")  # noqa: S608
+            with cursor.copy(f"COPY new_slot ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            text, values = history.slots_added("added", at=at, by=by)
+            cursor.execute(
+                f"WITH added AS (INSERT INTO {table} ({columns}) SELECT * FROM new_slot"  # noqa: S608
+                f" ON CONFLICT DO NOTHING RETURNING id, capacity) {text}",
+                values,
+            )
+            cursor.execute("DROP TABLE new_slot")
+            return
+        cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {table}")  # noqa: S608
+        (last,) = cursor.fetchone()
+        cursor.executemany(
+            f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING",  # noqa: S608
+            [_for_sqlite(row) for row in rows],
+        )
+        text, values = history.slots_added(table, at=at, by=by)
+        cursor.execute(f"{text} WHERE id > %s", [*values, last])
+
+
+def _for_sqlite(values: Iterable[Any]) -> list[Any]:
+    return [connection.ops.adapt_datetimefield_value(cell) if isinstance(cell, datetime) else cell for cell in values]
