@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-import bookings.models
+from bookings.db import fields
 
 
 class Migration(migrations.Migration):
@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         help_text="IANA name, such as Europe/London.",
                         max_length=64,
-                        validators=[bookings.models.check_time_zone],
+                        validators=[fields.check_time_zone],
                     ),
                 ),
             ],

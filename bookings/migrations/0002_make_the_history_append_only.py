@@ -2,6 +2,8 @@
 
 from django.db import migrations
 
+from bookings.db.migrating import statements
+
 POSTGRESQL = """
 CREATE FUNCTION bookings_history_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -28,20 +30,8 @@ DROP TRIGGER history_entry_is_not_deleted
 """
 
 
-def guard(apps, schema_editor):
-    run(schema_editor, POSTGRESQL, SQLITE)
-
-
-def unguard(apps, schema_editor):
-    run(schema_editor, POSTGRESQL_BACK, SQLITE_BACK)
-
-
-def run(schema_editor, postgresql, sqlite):
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(postgresql)
-    else:
-        for statement in sqlite.split("--"):
-            schema_editor.execute(statement)
+guard = statements(POSTGRESQL, SQLITE)
+unguard = statements(POSTGRESQL_BACK, SQLITE_BACK)
 
 
 class Migration(migrations.Migration):

@@ -1,11 +1,13 @@
 """The three roles of dispatch, as groups. Safe to repeat: it adds what is missing and takes nothing away.
 
-viewer        sees everything of his areas
+viewer        sees everything of their areas
 dispatcher    reviews, notes, moves and cancels bookings
 supervisor    also slots, areas, many cancellations at once, exports
 """
 
 from django.db import migrations
+
+from bookings.db.migrating import permission
 
 VIEWER = {
     "workorder": ["view_workorder"],
@@ -37,22 +39,7 @@ def make_roles(apps, schema_editor):
         group, _ = Group.objects.get_or_create(name=role)
         for grant in grants:
             for model, codenames in grant.items():
-                group.permissions.add(*[_permission(apps, model, codename) for codename in codenames])
-
-
-def _permission(apps, model, codename):
-    """Django makes the permissions only after all migrations; what is here by then it leaves as it is."""
-    content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
-        app_label="bookings", model=model
-    )
-    options = apps.get_model("bookings", model)._meta
-    names = dict(options.permissions) | {
-        f"{action}_{model}": f"Can {action} {options.verbose_name_raw}" for action in options.default_permissions
-    }
-    permission, _ = apps.get_model("auth", "Permission").objects.get_or_create(
-        content_type=content_type, codename=codename, defaults={"name": names[codename]}
-    )
-    return permission
+                group.permissions.add(*[permission(apps, model, codename) for codename in codenames])
 
 
 class Migration(migrations.Migration):

@@ -8,6 +8,8 @@ from importlib import import_module
 
 from django.db import migrations
 
+from bookings.db.migrating import statements
+
 history = import_module("bookings.migrations.0002_make_the_history_append_only")
 
 POSTGRESQL = """
@@ -54,12 +56,8 @@ SQLITE = history.SQLITE_BACK + "--" + SQLITE_LOOSE
 SQLITE_BACK = history.SQLITE_BACK + "--" + history.SQLITE
 
 
-def loosen(apps, schema_editor):
-    history.run(schema_editor, POSTGRESQL, SQLITE)
-
-
-def tighten(apps, schema_editor):
-    history.run(schema_editor, POSTGRESQL_BACK, SQLITE_BACK)
+loosen = statements(POSTGRESQL, SQLITE)
+tighten = statements(POSTGRESQL_BACK, SQLITE_BACK)
 
 
 class Migration(migrations.Migration):

@@ -3,14 +3,12 @@
 A migration that makes the table anew on SQLite, as adding most columns does, has to call `guard` again afterwards.
 """
 
-from importlib import import_module
-
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import migrations, models
 
-from bookings import clock
-
-history = import_module("bookings.migrations.0002_make_the_history_append_only")
+from bookings.db.fields import check_time_zone
+from bookings.db.migrating import statements
 
 # UPDATE OF: a booking, which sets none of these columns, does not even ask.
 POSTGRESQL = """
@@ -43,13 +41,19 @@ CREATE TRIGGER slot_stays_in_place
 SQLITE_BACK = "DROP TRIGGER IF EXISTS slot_stays_in_place"
 
 
+def _is_no_place(zone):
+    try:
+        check_time_zone(zone)
+    except ValidationError:
+        return True
+    return False
+
+
 def refuse_zones_of_no_place(apps, schema_editor):
     """Before anything is written: from here on the zone of each area is read, and has to have the form of a name."""
     areas = apps.get_model("bookings", "ServiceArea").objects.using(schema_editor.connection.alias)
     wrong = [
-        f"{code} ({zone})"
-        for code, zone in areas.order_by("pk").values_list("code", "time_zone")
-        if clock.time_zone_problem(zone)
+        f"{code} ({zone})" for code, zone in areas.order_by("pk").values_list("code", "time_zone") if _is_no_place(zone)
     ]
     if wrong:
         raise CommandError(
@@ -59,18 +63,14 @@ def refuse_zones_of_no_place(apps, schema_editor):
         )
 
 
-def guard(apps, schema_editor):
-    history.run(schema_editor, POSTGRESQL, SQLITE)
+guard = statements(POSTGRESQL, SQLITE)
+unguard = statements(POSTGRESQL_BACK, SQLITE_BACK)
 
 
 def guard_anew(apps, schema_editor):
     """For a later migration that made the table anew, which only SQLite does."""
     if schema_editor.connection.vendor == "sqlite":
         guard(apps, schema_editor)
-
-
-def unguard(apps, schema_editor):
-    history.run(schema_editor, POSTGRESQL_BACK, SQLITE_BACK)
 
 
 class Migration(migrations.Migration):

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-import bookings.models
+from bookings.db import fields
 
 # The index holds no copy of the words: it reads them in the table, and is told of each change.
 FTS5 = [
@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
                         to="bookings.workorder",
                     ),
                 ),
-                ("words", bookings.models.WordsField()),
+                ("words", fields.WordsField()),
             ],
         ),
         migrations.RunPython(index, drop_index),

@@ -6,8 +6,6 @@ around would name two areas: the migration stops before it writes anything, and 
 A migration that makes the table of areas anew on SQLite has to call `guard` again afterwards.
 """
 
-from importlib import import_module
-
 from django.core.management.base import CommandError
 from django.db import migrations, models
 from django.db.models import Count, Q
@@ -15,8 +13,7 @@ from django.db.models.deletion import CASCADE
 from django.db.models.functions import Lower, Trim
 
 from bookings.db import conditions, online
-
-history = import_module("bookings.migrations.0002_make_the_history_append_only")
+from bookings.db.migrating import statements
 
 # An alias that becomes the area's own code is taken up by it.
 POSTGRESQL = """
@@ -100,12 +97,8 @@ def fill(apps, schema_editor):
     )
 
 
-def guard(apps, schema_editor):
-    history.run(schema_editor, POSTGRESQL, SQLITE)
-
-
-def unguard(apps, schema_editor):
-    history.run(schema_editor, POSTGRESQL_BACK, SQLITE_BACK)
+guard = statements(POSTGRESQL, SQLITE)
+unguard = statements(POSTGRESQL_BACK, SQLITE_BACK)
 
 
 class Migration(migrations.Migration):

@@ -1,20 +1,15 @@
 """Who may read or change the postcodes of areas may do so with their other codes. Safe to repeat."""
 
-from importlib import import_module
-
 from django.db import migrations
 
-roles = import_module("bookings.migrations.0013_make_the_roles")
+from bookings.db.migrating import granting
 
-
-def grant(apps, schema_editor):
-    for action in ("view", "add", "change", "delete"):
-        postcodes = roles._permission(apps, "postcodeprefix", f"{action}_postcodeprefix")
-        codes = roles._permission(apps, "areacode", f"{action}_areacode")
-        for group in apps.get_model("auth", "Group").objects.filter(permissions=postcodes):
-            group.permissions.add(codes)
-        for user in apps.get_model("auth", "User").objects.filter(user_permissions=postcodes):
-            user.user_permissions.add(codes)
+grant = granting(
+    *(
+        (("postcodeprefix", f"{action}_postcodeprefix"), ("areacode", f"{action}_areacode"))
+        for action in ("view", "add", "change", "delete")
+    )
+)
 
 
 class Migration(migrations.Migration):

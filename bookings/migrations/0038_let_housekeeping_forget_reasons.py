@@ -7,6 +7,8 @@ from importlib import import_module
 
 from django.db import migrations
 
+from bookings.db.migrating import statements
+
 history = import_module("bookings.migrations.0002_make_the_history_append_only")
 before = import_module("bookings.migrations.0021_let_housekeeping_forget")
 
@@ -31,12 +33,8 @@ SQLITE = history.SQLITE_BACK + "--" + SQLITE_LOOSE
 SQLITE_BACK = before.SQLITE
 
 
-def loosen(apps, schema_editor):
-    history.run(schema_editor, POSTGRESQL, SQLITE)
-
-
-def tighten(apps, schema_editor):
-    history.run(schema_editor, before.POSTGRESQL, SQLITE_BACK)
+loosen = statements(POSTGRESQL, SQLITE)
+tighten = statements(before.POSTGRESQL, SQLITE_BACK)
 
 
 class Migration(migrations.Migration):

@@ -3,12 +3,10 @@
 Beside a live service: the tables are new, and no booking writes them.
 """
 
-from importlib import import_module
-
 import django.db.models.deletion
 from django.db import migrations, models
 
-roles = import_module("bookings.migrations.0013_make_the_roles")
+from bookings.db.migrating import permission
 
 VIEWER = {
     "receiver": ["view_receiver"],
@@ -29,7 +27,7 @@ def grant(apps, schema_editor):
     for role, grants in ROLES.items():
         for group in apps.get_model("auth", "Group").objects.filter(name=role):
             for model, codenames in (item for given in grants for item in given.items()):
-                group.permissions.add(*[roles._permission(apps, model, codename) for codename in codenames])
+                group.permissions.add(*[permission(apps, model, codename) for codename in codenames])
 
 
 class Migration(migrations.Migration):

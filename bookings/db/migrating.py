@@ -1,0 +1,49 @@
+"""What several migrations do alike: statements that differ by database, and permissions granted beside others.
+
+Migrations import from bookings/db alone, which stays where it is.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+Step = Callable[[Any, Any], None]
+
+
+def statements(postgresql: str, sqlite: str) -> Step:
+    """A step for RunPython. SQLite takes one statement at a time: a line of `--` parts them."""
+
+    def run(apps: Any, schema_editor: Any) -> None:
+        on_postgresql = schema_editor.connection.vendor == "postgresql"
+        for statement in [postgresql] if on_postgresql else sqlite.split("--"):
+            schema_editor.execute(statement)
+
+    return run
+
+
+def permission(apps: Any, model: str, codename: str) -> Any:
+    """Django makes the permissions only after all migrations; what is here by then it leaves as it is."""
+    content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
+        app_label="bookings", model=model
+    )
+    options = apps.get_model("bookings", model)._meta
+    names = dict(options.permissions) | {
+        f"{action}_{model}": f"Can {action} {options.verbose_name_raw}" for action in options.default_permissions
+    }
+    found, _ = apps.get_model("auth", "Permission").objects.get_or_create(
+        content_type=content_type, codename=codename, defaults={"name": names[codename]}
+    )
+    return found
+
+
+def granting(*pairs: tuple[tuple[str, str], tuple[str, str]]) -> Step:
+    """A step for RunPython. Each pair: who has the first (model, codename) gets the second. Safe to repeat."""
+
+    def grant(apps: Any, schema_editor: Any) -> None:
+        for having, getting in pairs:
+            known, new = permission(apps, *having), permission(apps, *getting)
+            for group in apps.get_model("auth", "Group").objects.filter(permissions=known):
+                group.permissions.add(new)
+            for user in apps.get_model("auth", "User").objects.filter(user_permissions=known):
+                user.user_permissions.add(new)
+
+    return grant

@@ -1,0 +1,75 @@
+"""The parts that a visit needs, and the orders in which they are ordered."""
+
+from django.db import models
+from django.db.models import Q
+
+from bookings.db.fields import ID_LENGTH
+from bookings.models.work_orders import WorkOrder
+
+
+class PartOrder(models.Model):
+    """Parts of a work order that are ordered together; the number is ours unless the parts came with one."""
+
+    work_order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, related_name="part_orders")
+    part_order_num = models.CharField(max_length=ID_LENGTH)
+    is_issued_here = models.BooleanField(default=True)
+    ship_to_location = models.CharField(max_length=ID_LENGTH, blank=True)
+    urgency = models.CharField(max_length=ID_LENGTH, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["part_order_num"],
+                condition=Q(is_issued_here=True),
+                name="part_order_number_issued_once",
+            ),
+            models.UniqueConstraint(
+                fields=["work_order", "part_order_num"],
+                name="part_order_number_once_per_work_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.part_order_num
+
+
+class RequiredPart(models.Model):
+    """A part that the visit needs. A superseded part stands here as its replacements, each naming what it replaces."""
+
+    work_order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, related_name="required_parts")
+    # Empty for a part without a product number, which cannot be ordered.
+    part_order = models.ForeignKey(
+        PartOrder,
+        on_delete=models.PROTECT,
+        related_name="required_parts",
+        null=True,
+        blank=True,
+    )
+    position = models.PositiveIntegerField(help_text="Place in the list that came, from 0.")
+    prod_num = models.CharField(max_length=ID_LENGTH, blank=True)
+    replaces = models.CharField(
+        max_length=ID_LENGTH,
+        blank=True,
+        help_text="The superseded part's product number.",
+    )
+    description = models.TextField(blank=True)
+    quantity = models.DecimalField(max_digits=15, decimal_places=4)
+    price = models.DecimalField(max_digits=15, decimal_places=4, null=True, blank=True)
+    part_status = models.TextField(blank=True)
+    ship_to_location = models.CharField(max_length=ID_LENGTH, blank=True)
+    urgency = models.CharField(max_length=ID_LENGTH, blank=True)
+    estimated_delivery = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["work_order", "position"],
+                name="required_part_position_once_per_order",
+            ),
+            models.CheckConstraint(condition=Q(quantity__gte=0), name="required_part_quantity_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return self.prod_num or self.description

@@ -1,0 +1,210 @@
+"""Appointment slots and what hides them: when an area can take visits, and how many."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from bookings import clock
+from bookings.db.conditions import EndsWithinADay
+from bookings.db.fields import ID_LENGTH
+from bookings.models.access import AreaQuerySet
+from bookings.models.areas import ServiceArea
+
+
+class BlackoutQuerySet(AreaQuerySet["Blackout"]):
+    def in_force(self) -> Self:
+        return self.filter(opened_at__isnull=True)
+
+    def with_counts(self) -> Self:
+        """With `slot_count`, the slots that it hides, and `booking_count`, the bookings that stand in these."""
+        hidden = AppointmentSlot.objects.filter(blackout=OuterRef("pk")).order_by().values("blackout")
+        return self.annotate(
+            slot_count=Coalesce(Subquery(hidden.annotate(number=Count("*")).values("number")), 0),
+            booking_count=Coalesce(Subquery(hidden.annotate(number=Sum("booked")).values("number")), 0),
+        )
+
+
+class Blackout(models.Model):
+    """A time in which an area, or one worker there, takes no bookings.
+
+    It hides the slots that it touches (AppointmentSlot.blackout), also those that are made later, until it is lifted;
+    `blackouts.close_slots` and `blackouts.open_slots` keep the two in step. Bookings in it stand until staff move
+    them.
+    """
+
+    area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="blackouts")
+    worker = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Empty: everybody in the area.")
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    reason = models.TextField()
+    closed_at = models.DateTimeField()
+    closed_by = models.CharField(max_length=ID_LENGTH, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True, help_text="When it was lifted. Empty: it is in force.")
+    opened_by = models.CharField(max_length=ID_LENGTH, blank=True)
+
+    slot_count: int  # set by with_counts
+    booking_count: int
+
+    objects = BlackoutQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["start", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="blackout_ends_after_it_starts"),
+            models.CheckConstraint(condition=~Q(reason=""), name="blackout_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.area.period_text(self.start, self.end)}: {self.reason}"
+
+
+class AppointmentSlotQuerySet(AreaQuerySet["AppointmentSlot"]):
+    def within(self, start: datetime, end: datetime) -> Self:
+        """Slots that share some time with a period."""
+        return self.filter(start__lt=end, end__gt=start)
+
+    def keeping_busy(self, worker: str, start: datetime, end: datetime) -> Self:
+        """What a worker, in whatever area, has to do in a period; nothing for a pool. seeding.py asks it for many."""
+        busy = self.within(start, end).filter(Q(is_withdrawn=False) | Q(booked__gt=0), worker=worker)
+        return busy if worker else self.none()
+
+
+class AppointmentSlot(models.Model):
+    """A period in which an area can take `capacity` visits; `booked` of these places are taken.
+
+    `worker` empty: a pool of people; else one worker's own slot. `order_type` empty: for any order.
+
+    Area, start, end, order type and worker of a row never change (a trigger, see db/triggers.py): another place or time is
+    another row, and this one is withdrawn. So what was read is what is booked.
+
+    Three things hide a slot, each independent of the others: staff (`is_open`), a blackout, and a plan that has it no
+    longer (`is_withdrawn`). Columns that seeding leaves out have a default in the database.
+    """
+
+    class Source(models.TextChoices):
+        HAND = "hand"
+        PLAN = "plan"
+        IMPORT = "import"
+        SCHEDULE = "schedule"
+
+    # Found by the index of slot_exists_once_per_worker_and_type.
+    area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="slots", db_index=False)
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    order_type = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Empty: for orders of any type.")
+    worker = models.CharField(
+        max_length=ID_LENGTH,
+        blank=True,
+        help_text="ServiceMobility's UserName. Empty: a pool.",
+    )
+    capacity = models.PositiveIntegerField(default=1)
+    booked = models.PositiveIntegerField(default=0, editable=False)
+    is_open = models.BooleanField(default=True, help_text="A closed slot is not offered and cannot be booked.")
+    closed_reason = models.TextField(blank=True, default="", db_default="")
+    blackout = models.ForeignKey(
+        Blackout,
+        on_delete=models.PROTECT,
+        related_name="slots",
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+    )
+    is_withdrawn = models.BooleanField(
+        "withdrawn", default=False, db_default=False, editable=False, help_text="The plan has this slot no longer."
+    )
+    external_id = models.CharField(
+        max_length=ID_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The key of the planning system that made this slot.",
+    )
+    utc_offset = models.SmallIntegerField(
+        null=True,
+        editable=False,
+        help_text="Minutes by which the area's clock was ahead of UTC at the start, when the slot was made: the"
+        " start plus this is the clock time that was promised. Empty: the previous release made it.",
+    )
+    source = models.CharField(
+        max_length=8,
+        choices=Source,
+        default=Source.PLAN,
+        db_default=Source.PLAN,
+        editable=False,
+        help_text="What made this slot and may withdraw it.",
+    )
+
+    refusal: str  # set by offers.find_slots and offers.with_refusal
+
+    objects = AppointmentSlotQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["start", "area", "worker"]
+        permissions = [
+            ("close_appointmentslot", "Can open and close appointment slots"),
+            ("resize_appointmentslot", "Can change the capacity of appointment slots"),
+        ]
+        indexes = [
+            # The board and the list look at days of all areas.
+            models.Index(fields=["start"], name="slot_by_start"),
+            # Is this worker free? Asked for each slot that is seeded or imported.
+            models.Index(fields=["worker", "start"], name="slot_by_worker"),
+            # What a blackout hides: few of many.
+            models.Index(fields=["blackout"], condition=Q(blackout__isnull=False), name="slot_by_blackout"),
+            # Bookings in closed slots.
+            models.Index(fields=["start"], condition=Q(is_open=False), name="slot_closed"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="slot_ends_after_it_starts"),
+            models.CheckConstraint(
+                condition=EndsWithinADay(),
+                name="slot_ends_within_a_day",
+                violation_error_message="An appointment is 24 hours long at most.",
+            ),
+            models.CheckConstraint(
+                condition=Q(booked__gte=0) & Q(booked__lte=F("capacity")),
+                name="slot_booked_within_capacity",
+            ),
+            # Also the index by which a booking finds the slots of its period.
+            models.UniqueConstraint(
+                fields=["area", "start", "end", "order_type", "worker"],
+                name="slot_exists_once_per_worker_and_type",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_open=False) | Q(closed_reason=""),
+                name="slot_reason_only_while_closed",
+            ),
+            # Also the index by which an import finds its slots.
+            models.UniqueConstraint(
+                fields=["external_id"], condition=~Q(external_id=""), name="slot_external_id_is_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.area.period_text(self.start, self.end)
+
+    @property
+    def hours(self) -> str:
+        """The clock times alone, where day and zone stand beside them."""
+        zone = self.area.zone
+        return "-".join(clock.clock_texts(clock.local(self.start, zone), clock.local(self.end, zone)))
+
+    @property
+    def free(self) -> int:
+        return 0 if self.is_hidden else self.capacity - self.booked
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it is not offered and cannot be booked; offers.SHOWN says the same in SQL."""
+        return not self.is_open or self.blackout_id is not None or self.is_withdrawn
+
+    @property
+    def hidden_reason(self) -> str:
+        """Why it is hidden, as staff or a plan said it; empty if nothing was said."""
+        if self.is_open and self.blackout:
+            return self.blackout.reason
+        return self.closed_reason or ("Its plan has it no longer." if self.is_open and self.is_withdrawn else "")
