@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 
 import django
 
+from bookings import documents, refusals
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookjob_site.settings")
 django.setup()
 
@@ -30,7 +32,7 @@ from fastapi import FastAPI, Request, Response  # noqa: E402
 from rest_framework import exceptions  # noqa: E402
 
 from bookings import offers, wire  # noqa: E402
-from bookings.api import authentication, bodies, errors, serializers  # noqa: E402
+from bookings.api import authentication, errors, serializers  # noqa: E402
 from bookings.models import ID_LENGTH, plain_postcode  # noqa: E402
 from bookings.services import (  # noqa: E402
     BookingError,
@@ -131,7 +133,7 @@ async def ready() -> dict[str, str]:
 async def book(order: str, request: Request) -> Response:
     caller = authenticate(request)
     if "\0" in order or len(order) > ID_LENGTH:
-        raise errors.InvalidRequest([("", "The order number in the address cannot be kept.")])
+        raise refusals.InvalidRequest([("", "The order number in the address cannot be kept.")])
     body, job = await read(request, serializers.BookJobSerializer)
     async with pool.acquire() as connection:
         try:
@@ -174,13 +176,13 @@ def authenticate(request: Request) -> str:
     return name
 
 
-async def read(request: Request, serializer: type[serializers.WireSerializer]) -> tuple[bodies.Body, Any]:
+async def read(request: Request, serializer: type[serializers.WireSerializer]) -> tuple[documents.Body, Any]:
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise exceptions.UnsupportedMediaType("")
     raw = await request.body()
     if len(raw) > settings.BOOKJOB_MAX_BODY_BYTES:
-        raise errors.TooLarge(settings.BOOKJOB_MAX_BODY_BYTES)
-    body = bodies.read_body(raw)
+        raise refusals.TooLarge(settings.BOOKJOB_MAX_BODY_BYTES)
+    body = documents.read_body(raw)
     return body, serializer().to_internal_value(body)
 
 
@@ -252,7 +254,7 @@ def offered(area: Any, periods: list[tuple[datetime, datetime]]) -> list[dict[st
 
 
 async def book_or_refuse(
-    connection: asyncpg.Connection, order: str, job: wire.BookJob, body: bodies.Body, caller: str
+    connection: asyncpg.Connection, order: str, job: wire.BookJob, body: documents.Body, caller: str
 ) -> tuple[str, dict[str, list[str]]]:
     for _ in range(50):
         earlier = await connection.fetch(
@@ -357,7 +359,7 @@ async def write(
     connection: asyncpg.Connection,
     order: str,
     job: wire.BookJob,
-    body: bodies.Body,
+    body: documents.Body,
     caller: str,
     area: Any,
     slot: Any,

@@ -49,10 +49,11 @@ class Code(StrEnum):
     NO_SUCH_TIME = "no_such_time", 409
 
 
-class BookingError(Exception):
-    """A booking or a change of one was refused, and nothing was changed.
+class Refused(Exception):
+    """A booking, a change or a request was refused, and nothing was changed.
 
-    `error` is the value of a Code; `message` is for a technician or a dispatcher.
+    `error` is the value of a Code; `message` is for a technician or a dispatcher; `data_path` a JSON Pointer into what
+    was sent.
     """
 
     def __init__(self, error: str, message: str, *, data_path: str = "", **params: Any) -> None:
@@ -61,3 +62,41 @@ class BookingError(Exception):
         self.message = message
         self.data_path = data_path
         self.params = params
+
+
+# The name of earlier releases, which others' scripts rely on.
+BookingError = Refused
+
+# An error never grows with the request (contract, section 2): so many faults are told, each of them so long.
+MOST_FAULTS = 50
+LONGEST_MESSAGE = 500  # characters
+
+
+class InvalidRequest(Refused):
+    """The body cannot be read; `faults` are (JSON Pointer, what is wrong there), the first of `count`."""
+
+    def __init__(self, faults: list[tuple[str, str]], count: int = 0) -> None:
+        first_path, first_message = faults[0]
+        count = max(count, len(faults))
+        super().__init__(
+            "invalid_request",
+            short(first_message if count == 1 else f"{first_message} ({count} faults in all.)"),
+            data_path=first_path,
+            errors=[{"dataPath": path, "message": short(message)} for path, message in faults[:MOST_FAULTS]],
+            **({"error_count": count} if count > 1 else {}),
+        )
+
+
+class TooLarge(Refused):
+    """A body, or what its objects would weigh; `limit` is the size in bytes of the largest one that is taken."""
+
+    def __init__(self, limit: int, fault: str = "") -> None:
+        super().__init__(
+            "too_large",
+            f"The request {fault or f'is larger than {limit} bytes'}. Leave out what the visit does not need.",
+            limit=limit,
+        )
+
+
+def short(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"

@@ -4,7 +4,7 @@ A body is refused only for what decides something: the slot, the account or loca
 stored or found, quantities, and in a search the delivery. Everything else is *loose*: what cannot be read there, or is
 too long, is read as absent, and `unreadable` names it. What is not named here is kept in the stored body.
 
-The models read `Body.document`, in which nothing is `""`, null or empty any more (bodies.py).
+The models read `Body.document`, in which nothing is `""`, null or empty any more (documents.py).
 """
 
 import unicodedata
@@ -128,7 +128,7 @@ def _read_list(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
-# Numbers and texts are the same for every identifier and code: `"1001"` and 1001. bodies.py has read 1001.0 as 1001.
+# Numbers and texts are the same for every identifier and code: `"1001"` and 1001. documents.py has read 1001.0 as 1001.
 Id = Annotated[
     str,
     Field(max_length=ID_LENGTH, coerce_numbers_to_str=True),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bookings.api import bodies
+from bookings import documents
 from bookings.models import AppointmentSlot, WorkOrder
 from tests.helpers import booking, clock_stands_at, make_area, make_slot, post, sample, search
 
@@ -277,7 +277,7 @@ def test_a_date_in_years_that_make_no_sense_is_none(zone, year):
     ],
 )
 def test_bodies_that_say_the_same(text, other):
-    assert bodies.read_body(text.encode()).fingerprint == bodies.read_body(other.encode()).fingerprint
+    assert documents.read_body(text.encode()).fingerprint == documents.read_body(other.encode()).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -298,4 +298,4 @@ def test_bodies_that_say_the_same(text, other):
     ],
 )
 def test_bodies_that_do_not(text, other):
-    assert bodies.read_body(text.encode()).fingerprint != bodies.read_body(other.encode()).fingerprint
+    assert documents.read_body(text.encode()).fingerprint != documents.read_body(other.encode()).fingerprint

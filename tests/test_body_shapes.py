@@ -14,7 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rest_framework.exceptions import APIException
 
-from bookings.api import bodies, errors, serializers
+from bookings import documents
+from bookings.api import errors, serializers
 from bookings.refusals import BookingError
 from tests import helpers
 
@@ -101,7 +102,7 @@ def memory_for(text: str) -> tuple[float, float]:
 
 def read(raw: bytes, serializer: serializers.WireSerializer) -> Exception | None:
     try:
-        body = bodies.read_body(raw)
+        body = documents.read_body(raw)
         serializer.to_internal_value(body)
         body.fingerprint  # noqa: B018
     except (BookingError, APIException) as refusal:
@@ -152,7 +153,7 @@ def test_every_shape_that_is_made_up(unit, place):
 def test_a_body_of_ordinary_things_may_be_large():
     asset = helpers.sample("book_full.json")["Assets"][0]
     text = json.dumps(helpers.booking(Assets=[asset] * 500, Notes="x" * 300_000))
-    body = bodies.read_body(text.encode())
+    body = documents.read_body(text.encode())
     assert len(serializers.BookJobSerializer().to_internal_value(body).assets) == 500
 
 
@@ -160,12 +161,12 @@ def test_a_body_of_ordinary_things_may_be_large():
 def test_large_and_small_bodies_are_compared_alike(length):
     """The text that is compared is made in one piece or in many; it has to be the same text."""
     document = {"t": "é" * length, "l": [0, 1.5, "x", {"a": ["b"]}] * (length // 100), "ü": {"z": True, "a": 10**30}}
-    body = bodies.read_body(json.dumps(document).encode())
-    assert b"".join(bodies._canonical_pieces(body.document)) == bodies._canonical(body.document)
-    spread = bodies.read_body(json.dumps(document, indent=4).encode())
+    body = documents.read_body(json.dumps(document).encode())
+    assert b"".join(documents._canonical_pieces(body.document)) == documents._canonical(body.document)
+    spread = documents.read_body(json.dumps(document, indent=4).encode())
     assert spread.fingerprint == body.fingerprint
 
 
 def test_the_test_above_would_notice_a_body_that_is_read_whole(monkeypatch):
-    monkeypatch.setattr(bodies, "MOST_WEIGHT", 1_000)
+    monkeypatch.setattr(documents, "MOST_WEIGHT", 1_000)
     assert memory_for(SHAPES["small objects"])[0] > MOST_TIMES

@@ -387,7 +387,7 @@ class TestWhatIsNotTheirs:
 
 def test_the_browsable_api_and_debug_pages_are_off(settings):
     assert not settings.DEBUG
-    assert settings.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"] == ["bookings.api.bodies.AnswerRenderer"]
+    assert settings.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"] == ["bookings.api.parsers.AnswerRenderer"]
 
 
 def modules_that_serve():

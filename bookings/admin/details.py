@@ -7,9 +7,8 @@ from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
 
-from bookings import clock, wire
+from bookings import clock, documents, wire
 from bookings.admin import addresses
-from bookings.api import bodies
 from bookings.models import HistoryEntry, RequiredPart, ServiceArea, WorkOrder
 
 # More of them are found with the search.
@@ -25,12 +24,12 @@ def unreadable(work_order: WorkOrder, job: wire.BookJob | None) -> str:
     """Which properties came and were read as absent, worked out from the body; empty where all were read."""
     if job is None:
         return ""
-    body = bodies.read_body(work_order.body.encode())
+    body = documents.read_body(work_order.body.encode())
     ways = wire.unreadable(body.document)
     if not ways:
         return ""
-    came = bodies.document_as_it_came(body.text)
-    names = [bodies.dotted(way) for way in bodies.ways_in(came, ways[:SHOWN_UNREADABLE])]
+    came = documents.document_as_it_came(body.text)
+    names = [documents.dotted(way) for way in documents.ways_in(came, ways[:SHOWN_UNREADABLE])]
     more = f" and {len(ways) - len(names)} more" if len(ways) > len(names) else ""
     count = "1 property" if len(ways) == 1 else f"{len(ways)} properties"
     return f"{count} could not be read: {', '.join(names)}{more}"

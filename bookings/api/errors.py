@@ -8,7 +8,7 @@ import errno
 import logging
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import db
@@ -26,57 +26,12 @@ from rest_framework import exceptions
 
 from bookings.access import kept
 from bookings.admin import error_page
-from bookings.refusals import BookingError, Code
+from bookings.refusals import Code, InvalidRequest, Refused
 from bookings.telemetry import metrics
 
 logger = logging.getLogger("bookings")
 
 RETRY_AFTER_SECONDS = 5
-
-# An error never grows with the request (contract, section 2): so many faults are told, each of them so long.
-MOST_FAULTS = 50
-LONGEST_POINTER, LONGEST_MESSAGE = 500, 500  # characters
-
-
-class InvalidRequest(BookingError):
-    """The body cannot be read; `faults` are (JSON Pointer, what is wrong there), the first of `count`."""
-
-    def __init__(self, faults: list[tuple[str, str]], count: int = 0) -> None:
-        first_path, first_message = faults[0]
-        count = max(count, len(faults))
-        super().__init__(
-            "invalid_request",
-            short(first_message if count == 1 else f"{first_message} ({count} faults in all.)"),
-            data_path=first_path,
-            errors=[{"dataPath": path, "message": short(message)} for path, message in faults[:MOST_FAULTS]],
-            **({"error_count": count} if count > 1 else {}),
-        )
-
-
-class TooLarge(exceptions.APIException):
-    status_code = 413
-    default_code = "too_large"
-
-    def __init__(self, limit: int, fault: str = "") -> None:
-        super().__init__(
-            f"The request {fault or f'is larger than {limit} bytes'}. Leave out what the visit does not need."
-        )
-
-
-def pointer_of(steps: Iterable[str | int]) -> str:
-    """The JSON Pointer (RFC 6901) of the way to a property or an element; of its beginning where it is too long."""
-    pointer = ""
-    for step in steps:
-        # Cut before it is escaped: a key may be as long as the body.
-        longer = f"{pointer}/{str(step)[: LONGEST_POINTER + 1].replace('~', '~0').replace('/', '~1')}"
-        if len(longer) > LONGEST_POINTER:
-            break
-        pointer = longer
-    return pointer
-
-
-def short(message: str) -> str:
-    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
 
 
 class UnsupportedEncoding(exceptions.APIException):
@@ -99,7 +54,7 @@ def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]
 def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[str, str]]:
     """Code, sentence, `dataPath`, further `params`, headers."""
     match exception:
-        case BookingError():
+        case Refused():
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if exception.error == Code.UNAVAILABLE else {}
             return exception.error, exception.message, exception.data_path, exception.params, headers
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
@@ -128,8 +83,6 @@ def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[st
         case UnsupportedEncoding():
             message = "The request must be sent uncompressed, without Content-Encoding."
             return Code.UNSUPPORTED_MEDIA_TYPE, message, "", {}, {"Accept-Encoding": "identity"}
-        case TooLarge():
-            return Code.TOO_LARGE, str(exception.detail), "", {"limit": settings.BOOKJOB_MAX_BODY_BYTES}, {}
         case RequestDataTooBig():
             return Code.TOO_LARGE, "The request is too large.", "", {}, {}
         case SuspiciousOperation() | exceptions.ParseError() | UnreadablePostError():

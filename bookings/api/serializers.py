@@ -7,9 +7,9 @@ from pydantic_core import ErrorDetails
 from rest_framework import serializers
 
 from bookings import offers, wire
-from bookings.api.bodies import Body, document_as_it_came, dotted, ways_in
-from bookings.api.errors import MOST_FAULTS, InvalidRequest, pointer_of
+from bookings.documents import Body, document_as_it_came, dotted, pointer_of, ways_in
 from bookings.models import ID_LENGTH, WorkOrder
+from bookings.refusals import MOST_FAULTS, InvalidRequest
 from bookings.services import Booked, feed
 from bookings.services.public_form import public_form
 

@@ -13,11 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import clock, offers, services
+from bookings import clock, offers, refusals, services
 from bookings.access import log_in
-from bookings.api import authentication, errors, schema
+from bookings.api import authentication, schema
 from bookings.api.authentication import Caller, ReadsWorkOrders
-from bookings.api.bodies import AnswerRenderer, Body
+from bookings.api.parsers import AnswerRenderer
 from bookings.api.serializers import (
     BookedSerializer,
     BookJobSerializer,
@@ -32,6 +32,7 @@ from bookings.api.serializers import (
     read_order,
 )
 from bookings.db import replica
+from bookings.documents import Body
 from bookings.models import WorkOrder, visible_areas
 from bookings.offers import type_codes
 from bookings.refusals import Code
@@ -151,7 +152,7 @@ class WorkOrderFeedView(APIView):
                 status=wanted["status"] or "",
             )
         except feed.OtherEpoch:
-            raise errors.InvalidRequest([("", OTHER_EPOCH)]) from None
+            raise refusals.InvalidRequest([("", OTHER_EPOCH)]) from None
         return Response(WorkOrderPageSerializer(page).data)
 
 

@@ -77,7 +77,7 @@ class AppointmentSlot(models.Model):
 
     `worker` empty: a pool of people; else one worker's own slot. `order_type` empty: for any order.
 
-    Area, start, end, order type and worker of a row never change (a trigger, see db/triggers.py): another place or time is
+    Area, start, end, order type and worker of a row never change (a trigger: db/triggers.py): another place or time is
     another row, and this one is withdrawn. So what was read is what is booked.
 
     Three things hide a slot, each independent of the others: staff (`is_open`), a blackout, and a plan that has it no

@@ -19,8 +19,7 @@ from django.db import DatabaseError, DataError, IntegrityError, OperationalError
 from django.db.models import F, Q
 from psycopg.errors import DeadlockDetected, DivisionByZero
 
-from bookings import clock, history, offers, wire
-from bookings.api import bodies
+from bookings import clock, documents, history, offers, wire
 from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, SearchDocument, WorkOrder
 from bookings.offers import choices
@@ -74,7 +73,7 @@ def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: 
     try:
         return _book_or_refuse(_Asked(order, job, body, fingerprint, caller, parts.plan(job.required_parts)))
     except BookingError as refusal:
-        refusal.data_path = bodies.pointer_in(body, refusal.data_path)
+        refusal.data_path = documents.pointer_in(body, refusal.data_path)
         _keep_for_dispatch(refusal, order, job, body, caller)
         raise
 
@@ -238,7 +237,7 @@ def add_note(*, work_order: WorkOrder, by: str, note: str) -> None:
 
 def _repeated_by_todays_rule(asked: _Asked, earlier: list[WorkOrder]) -> WorkOrder | None:
     """The booking that this body made while fingerprints were made by an older rule."""
-    return next((found for found in earlier if bodies.fingerprint_of(found.body) == asked.fingerprint), None)
+    return next((found for found in earlier if documents.fingerprint_of(found.body) == asked.fingerprint), None)
 
 
 def _active_of(order: str) -> list[WorkOrder]:

@@ -8,8 +8,7 @@ import orjson
 from pydantic import ValidationError
 from rest_framework.exceptions import APIException
 
-from bookings import wire
-from bookings.api import bodies
+from bookings import documents, wire
 from bookings.models import WorkOrder
 from bookings.refusals import BookingError
 
@@ -85,7 +84,7 @@ def root_order(work_order: WorkOrder) -> str:
 def read_job(work_order: WorkOrder) -> wire.BookJob | None:
     """What came, or None for a body that was taken under other rules than today's."""
     try:
-        return wire.BookJob.model_validate(bodies.read_body(work_order.body.encode()).document)
+        return wire.BookJob.model_validate(documents.read_body(work_order.body.encode()).document)
     except (ValidationError, BookingError, APIException):
         return None
 

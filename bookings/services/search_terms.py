@@ -21,8 +21,7 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from pydantic import ValidationError
 
-from bookings import wire
-from bookings.api import bodies, errors
+from bookings import documents, refusals, wire
 from bookings.db import sql
 from bookings.models import SearchDocument, WorkOrder
 
@@ -157,8 +156,8 @@ def forget_removed_words() -> None:
 
 def _customer(body: str) -> wire.Customer | None:
     try:
-        return wire.Customer.model_validate(bodies.read_body(body.encode()).document)
-    except (ValidationError, errors.InvalidRequest, errors.TooLarge):
+        return wire.Customer.model_validate(documents.read_body(body.encode()).document)
+    except (ValidationError, refusals.Refused):
         return None  # then the columns are all that is known
 
 

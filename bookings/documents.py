@@ -21,21 +21,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 import orjson
 from django.conf import settings
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
-from rest_framework.request import Request
 
-from bookings.api import errors
+from bookings.refusals import InvalidRequest, Refused, TooLarge
 
+LONGEST_POINTER = 500  # characters
 # Deeper than any form of ServiceMobility's, and far from the depth at which a JSON reader gives up.
 MAX_DEPTH = 100
-# How much of a body that is too large is read away, so that the caller gets to read the refusal.
-MAX_DRAINED_BYTES = 16 * 1024 * 1024
 # Exact, however long the number is.
 EXACT = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN, traps=[])
 EXACT_DIGITS, EXACT_LIMIT = 16, 10**15
@@ -85,7 +80,7 @@ class Body:
 
 
 def read_body(raw: bytes) -> Body:
-    """The body's JSON object. Raises errors.InvalidRequest with the place of the fault where it has one."""
+    """The body's JSON object. Raises InvalidRequest with the place of the fault where it has one."""
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -97,7 +92,7 @@ def read_body(raw: bytes) -> Body:
     if not isinstance(document, dict):
         _refuse("The request body must be a JSON object.")
     if bad_character:
-        _refuse(bad_character, errors.pointer_of(_way_to_bad_text(document) or []))
+        _refuse(bad_character, pointer_of(_way_to_bad_text(document) or []))
     return Body(text, document)
 
 
@@ -105,7 +100,7 @@ def fingerprint_of(text: str) -> str:
     """Of a body that was stored, by today's rule; empty if today's rules do not read it."""
     try:
         return read_body(text.encode()).fingerprint
-    except (errors.InvalidRequest, errors.TooLarge, UnicodeEncodeError):
+    except (Refused, UnicodeEncodeError):
         return ""
 
 
@@ -158,7 +153,19 @@ def pointer_in(text: str, pointer: str) -> str:
             break
         node = node[step]
         way.append(step)
-    return errors.pointer_of(way) or pointer
+    return pointer_of(way) or pointer
+
+
+def pointer_of(steps: Iterable[str | int]) -> str:
+    """The JSON Pointer (RFC 6901) of the way to a property or an element; of its beginning where it is too long."""
+    pointer = ""
+    for step in steps:
+        # Cut before it is escaped: a key may be as long as the body.
+        longer = f"{pointer}/{str(step)[: LONGEST_POINTER + 1].replace('~', '~0').replace('/', '~1')}"
+        if len(longer) > LONGEST_POINTER:
+            break
+        pointer = longer
+    return pointer
 
 
 def dotted(way: Iterable[str | int]) -> str:
@@ -169,48 +176,8 @@ def dotted(way: Iterable[str | int]) -> str:
     return name
 
 
-class AnswerRenderer(BaseRenderer):
-    """Writes JSON. A stored body goes in as orjson.Fragment, letter for letter, so that no number in it is rounded."""
-
-    media_type = "application/json"
-    format = "json"
-    charset = None  # JSON is UTF-8
-
-    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
-        return b"" if data is None else orjson.dumps(data)
-
-
-class BodyParser(BaseParser):
-    """Makes `request.data` a Body."""
-
-    media_type = "application/json"
-
-    def parse(self, stream: IO[Any], media_type: Any = None, parser_context: Any = None) -> Any:
-        limit = settings.BOOKJOB_MAX_BODY_BYTES
-        raw = stream.read(limit + 1)
-        if len(raw) > limit:
-            for _ in range(MAX_DRAINED_BYTES // limit):
-                if not stream.read(limit):
-                    break
-            raise errors.TooLarge(limit)
-        return read_body(raw)
-
-
-class JSONWhateverIsAccepted(BaseContentNegotiation):
-    """ServiceMobility hands the answer on as it is; an odd Accept header must not cost a booking."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        if request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in ("", "identity"):
-            raise errors.UnsupportedEncoding
-        media_type = (request.content_type or "").split(";")[0].strip().lower()
-        return next((parser for parser in parsers if parser.media_type == media_type), None)
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
-        return renderers[0], renderers[0].media_type
-
-
 def _refuse(message: str, data_path: str = "") -> NoReturn:
-    raise errors.InvalidRequest([(data_path, message)])
+    raise InvalidRequest([(data_path, message)])
 
 
 def _load(text: str, *, as_it_came: bool = False) -> Any:
@@ -368,7 +335,7 @@ def _refuse_what_weighs_too_much(text: str) -> None:
             if weight > MOST_WEIGHT * largest and is_heavy:
                 break
     if weight > MOST_WEIGHT * largest and is_heavy:
-        raise errors.TooLarge(largest, "has too many properties and values")
+        raise TooLarge(largest, "has too many properties and values")
 
 
 def _is_there(value: Any) -> bool:
