@@ -8,7 +8,7 @@ booking are the search's, and are not sent back.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -19,7 +19,7 @@ from bookings.models import Receiver, WorkOrder
 from bookings.services.public_form import read_job
 
 # What a customer's template may say otherwise.
-DEFAULTS: dict[str, Any] = {"OrderStatus": "1"}
+DEFAULTS: dict[str, Any] = {"OrderStatus": 1}
 SCHEDULED, DISPATCHED = 1, 3
 # The field has begun, finished or rejected it: a person decides.
 NOT_OURS_ANY_MORE = {
@@ -124,8 +124,19 @@ def _part(row: Any) -> dict[str, Any]:
 
 def _canonical(found: BaseModel) -> dict[str, Any]:
     """With ServiceMobility's own spelling of each name; without what was not said, and without the flex data."""
-    dumped: dict[str, Any] = found.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=OUT)
-    return dumped
+    # Its days may be moments, of which Pydantic warns.
+    dumped = found.model_dump(by_alias=True, exclude_defaults=True, exclude=OUT, warnings=False)
+    return {name: _plain(value) for name, value in dumped.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return wire.vendor_time(_whole(value))
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _filled(found: dict[str, Any]) -> dict[str, Any]:

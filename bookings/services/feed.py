@@ -73,7 +73,7 @@ def read(
 ) -> Page:
     """The next `size` of the work orders in the feed, of these areas if not of all. Raises OtherEpoch."""
     left = number_changes()
-    after = _checked(after)
+    after = checked(after)
     wanted = Q(change_num__gt=after.place)
     if modified_since:
         wanted &= Q(changed_at__gte=modified_since)
@@ -96,7 +96,7 @@ def begin_epoch() -> int:
     return epoch
 
 
-def _checked(cursor: Cursor | None) -> Cursor:
+def checked(cursor: Cursor | None) -> Cursor:
     """The cursor, else the one before everything. Raises OtherEpoch."""
     counters = dict(Counter.objects.filter(name__in=["epoch", "change"]).values_list("name", "value"))
     epoch = counters.get("epoch", 0)

@@ -1,0 +1,141 @@
+"""What is asked of a thread that calls out, and what becomes of it: of the order, or of the receiver (contract 6)."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NoReturn
+
+from bookings.delivery.calls import Answer, NoAnswer
+from bookings.models import DeliveryEntry
+
+Event = DeliveryEntry.Event
+
+# What may pass by itself of that which an order is refused for: the account is made there, the screen is closed.
+MAY_PASS = {404, 409, 410}
+LONGEST_TEXT = 300
+
+REMEDIES = {
+    401: "Give its user the right for this call in ServiceMobility.",
+    403: "Give its user the right for this call.",
+    405: "Is the address right?",
+    404: "Is the address right? The answer is not the receiver's own.",
+    410: "Is the address right? The answer is not the receiver's own.",
+    429: "It asks for fewer calls: lower the rate.",
+}
+
+
+class ReceiverFault(Exception):
+    """Nothing that depends on the order: all wait. The text says what is wrong and what a person can do."""
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class OrderFault(Exception):
+    """This order was refused; the receiver is alive."""
+
+    def __init__(self, text: str, *, may_pass: bool) -> None:
+        super().__init__(text)
+        self.may_pass = may_pass
+
+
+class Lost(Exception):
+    """The lease has not long enough to live for one more call: whoever leads next begins anew."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a thread needs to bring a receiver to the state of one work order; no row of the database."""
+
+    delivery: int
+    wanted: int
+    order_num: str
+    state: Any  # None: it must not be there
+    message_id: str = ""
+    pushed_plan: str = ""
+    pushed_rest: str = ""
+    is_uncertain: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """How far the receiver is after the attempt."""
+
+    job: Job
+    event: Event
+    text: str
+    pushed_plan: str
+    pushed_rest: str
+    is_uncertain: bool
+    may_pass: bool = False
+    retry_after: float | None = None
+
+
+@dataclass
+class Attempt:
+    """One job in the hands of a thread: what is known to stand there, and whether a call's end is not known."""
+
+    job: Job
+    before_call: Callable[[], None]  # waits for its turn; raises Lost
+    now: Callable[[], datetime]
+    plan: str = field(init=False)
+    rest: str = field(init=False)
+    is_uncertain: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.plan, self.rest = self.job.pushed_plan, self.job.pushed_rest
+        self.is_uncertain = self.job.is_uncertain
+
+    def look(self, call: Callable[[], Answer]) -> Answer:
+        self.before_call()
+        try:
+            return call()
+        except NoAnswer as fault:
+            raise ReceiverFault(f"It cannot be reached: {fault}. Check its address, the network and its TLS.") from None
+
+    def write(self, call: Callable[[], Answer]) -> Answer:
+        """A call that changes something there. Where its end is not known, that is remembered."""
+        uncertain_before, self.is_uncertain = self.is_uncertain, True
+        answer = self.look(call)
+        if 400 <= answer.status < 500 and answer.status != 408:
+            self.is_uncertain = uncertain_before
+        return answer
+
+    def result(self, event: Event, text: str, **more: Any) -> Result:
+        return Result(self.job, event, text[:LONGEST_TEXT], self.plan, self.rest, self.is_uncertain, **more)
+
+    def accepted(self, text: str) -> Result:
+        self.is_uncertain = False
+        return self.result(Event.ACCEPTED, text)
+
+
+def run(bring: Callable[[Attempt], Result], attempt: Attempt) -> Result | None:
+    """The attempt with its faults as results; None: the lease is lost, and nothing is known."""
+    try:
+        return bring(attempt)
+    except OrderFault as fault:
+        return attempt.result(Event.NEEDS_PERSON, str(fault), may_pass=fault.may_pass)
+    except ReceiverFault as fault:
+        return attempt.result(Event.UNREACHABLE, str(fault), retry_after=fault.retry_after)
+    except Lost:
+        return None
+
+
+def refuse(answer: Answer, what: str, now: datetime, *, of_the_order: Collection[int]) -> NoReturn:
+    """Raises the fault that an answer other than success is; `of_the_order` are statuses."""
+    said = f"{answer.status} for {what}{_message(answer)}"
+    if answer.status in of_the_order:
+        raise OrderFault(said, may_pass=answer.status in MAY_PASS)
+    remedy = REMEDIES.get(answer.status, "Is the address right?" if answer.status < 400 else "")
+    if answer.status >= 500:
+        remedy = "It fails by itself: ask its operator if that lasts."
+    raise ReceiverFault(f"{said}. {remedy}".strip(), answer.retry_after(now))
+
+
+def _message(answer: Answer) -> str:
+    """What ServiceMobility's standard body says, on one line."""
+    detail = (answer.document or {}).get("detail")
+    message = detail.get("message") if isinstance(detail, dict) else None
+    words = " ".join(message.split()) if isinstance(message, str) else ""
+    return f": {words[: LONGEST_TEXT // 2].rstrip('.')}" if words else ""

@@ -1,0 +1,53 @@
+"""What would be sent, as `deliver --dry-run` prints it. It calls nothing and writes nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from django.db.models import Q
+from django.utils import timezone
+
+from bookings.delivery import jobs
+from bookings.delivery.outcomes import Job
+from bookings.delivery.servicemobility import MOVES, path_of
+from bookings.models import Delivery, Receiver, WorkOrder
+from bookings.services import feed
+
+
+def lines(receiver: Receiver, order_num: str) -> Iterator[str]:
+    """Of this work order, else of all that are due or have changed."""
+    changed = Q(change_num__gt=receiver.place) | Q(change_num=None)
+    waiting = Q(deliveries__in=Delivery.objects.filter(receiver=receiver).waiting())
+    wanted = Q(order_num=order_num) if order_num else changed | waiting
+    for work_order in feed.with_everything(WorkOrder.objects.filter(wanted).order_by("visit_start", "pk").distinct()):
+        there = Delivery.objects.filter(receiver=receiver, work_order=work_order).first()
+        delivery = there or Delivery(receiver=receiver, work_order=work_order)
+        job = jobs.job_of(receiver, delivery, work_order)
+        if jobs.needs_no_call(receiver, delivery, work_order, job):
+            if order_num:
+                yield f"# {work_order} needs no call to {receiver}."
+            continue
+        for method, url, body in _calls(receiver, job):
+            yield f"{method} {url}" + (f"\n{body.decode()}" if body else "")
+
+
+def _calls(receiver: Receiver, job: Job) -> Iterator[tuple[str, str, bytes]]:
+    """As if it stood there as it was left."""
+    if not receiver.is_servicemobility:
+        yield "POST", receiver.url, job.state
+        return
+    url, now = f"{receiver.url}{path_of(job.order_num)}", timezone.now()
+    yield "GET", url, b""
+    if job.state is None:
+        yield "DELETE", url, b""
+        return
+    by_put = receiver.move == Receiver.Move.PUT
+    if job.pushed_rest and job.pushed_plan != job.state.plan_digest and not by_put:
+        method, more = MOVES[Receiver.Move(receiver.move)]
+        yield method, f"{url}{more}", _text(job.state.dispatch(now))
+    if job.pushed_rest != job.state.rest_digest or by_put:
+        yield "PUT", url, _text(job.state.whole(now))
+
+
+def _text(document: Any) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)

@@ -1,0 +1,232 @@
+"""What people do to receivers, and what makes a delivery due. Nothing here calls out.
+
+An address or a secret is refused here, before anything is sent to it: what cannot be right never gets into the table.
+"""
+
+import ipaddress
+import json
+import math
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import transaction
+from django.db.models import F, Max
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from bookings.models import Counter, Delivery, DeliveryEntry, Receiver, WorkOrder
+from bookings.models.delivery import NAME_LENGTH
+from bookings.services import feed
+
+Event = DeliveryEntry.Event
+
+NAME = "ServiceMobility"
+# Due, whatever the clock says.
+AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
+# Larger than any key: each cancelled order may be there.
+ALL_ORDERS = 2**62
+MOST_RATE = 1000
+MOST_TEMPLATE = 64 * 1024
+LONGEST_URL = 2000
+
+
+class Refused(ValueError):
+    """What was given cannot be right; the text says why, and what would be."""
+
+
+def check_url(url: str) -> str:
+    """The address. Raises Refused: https, or http on this machine alone; no log-in, no fragment."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise Refused(f"{url[:100]!r} is no address such as https://host/path.") from None
+    if parts.scheme not in ("http", "https") or not host or len(url) > LONGEST_URL:
+        raise Refused(f"{url[:100]!r} is no address such as https://host/path.")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise Refused("The address holds a blank or another character that must be percent-encoded.")
+    if parts.username is not None or parts.password is not None:
+        raise Refused("The address holds a log-in, which would be shown. Leave it out.")
+    if parts.fragment:
+        raise Refused("The address holds a #fragment. Leave it out.")
+    if parts.scheme == "http" and not _is_this_machine(host):
+        raise Refused("An http address may be on this machine only: what is sent names customers. Use https.")
+    return url
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_base(url: str) -> str:
+    """The base address of ServiceMobility, to which each call adds its path. Raises Refused."""
+    if urlsplit(check_url(url)).query:
+        raise Refused("The base address of ServiceMobility holds a question mark. Leave the query out.")
+    if "/seiapi" in urlsplit(url).path:
+        raise Refused("The base address ends before /seiapi: each call adds that itself.")
+    return url.rstrip("/")
+
+
+def check_rate(rate: float) -> float:
+    if not math.isfinite(rate) or not 0 < rate <= MOST_RATE:
+        raise Refused(f"The rate {rate:g} is not above 0 and at most {MOST_RATE} calls a second.")
+    return rate
+
+
+def read_template(path: str) -> dict[str, Any]:
+    """Raises Refused."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_TEMPLATE + 1)
+        if len(content) > MOST_TEMPLATE:
+            raise Refused(f"{path} is larger than {MOST_TEMPLATE} bytes.")
+        found = json.loads(content, parse_constant=_no_number)
+    except OSError as fault:
+        raise Refused(f"{path} cannot be read: {fault.strerror}.") from None
+    except (ValueError, RecursionError) as fault:
+        raise fault if isinstance(fault, Refused) else Refused(f"{path} holds no JSON: {fault}.") from None
+    if not isinstance(found, dict):
+        raise Refused(f"{path} holds no JSON object, such as {{}}.")
+    if "OrderNum" in found:
+        raise Refused(f"{path} names an OrderNum: that is each work order's own.")
+    return found
+
+
+def _no_number(word: str) -> Any:
+    raise Refused(f"{word} is no JSON number.")
+
+
+def connect(name: str, kind: str, *, by: str, **columns: Any) -> Receiver:
+    """Make the receiver, or turn it on again: it hears of all changes from now on."""
+    while feed.number_changes():
+        pass
+    counters = dict(Counter.objects.values_list("name", "value"))
+    from_now_on = {
+        "is_on": True,
+        "connected_at": timezone.now(),
+        "epoch": counters.get("epoch", 0),
+        "place": counters.get("change", 0),
+        "last_order_before": WorkOrder.objects.aggregate(last=Max("pk"))["last"] or 0,
+    }
+    with transaction.atomic():
+        receiver, _ = Receiver.objects.update_or_create(name=name, defaults={"kind": kind} | columns | from_now_on)
+        say(receiver, Event.CONNECTED, by=by, text=receiver.url)
+    return receiver
+
+
+def change(receiver: Receiver, *, by: str, **columns: Any) -> None:
+    """Change how it is reached; where it was in trouble it is tried at once."""
+    columns |= {"trouble": "", "trouble_since": None, "probe_at": None, "failures": 0}
+    with transaction.atomic():
+        Receiver.objects.filter(pk=receiver.pk).update(**columns)
+        # A template is long, and may name people: that it was changed is enough.
+        said = [name for name, value in columns.items() if getattr(receiver, name) != value and "trouble" not in name]
+        say(
+            receiver,
+            Event.CHANGED,
+            by=by,
+            text=", ".join(name for name in said if name not in ("probe_at", "failures")),
+        )
+
+
+def turn_off(receiver: Receiver, *, by: str) -> None:
+    """It hears of nothing until it is connected again, and then of what changes from then on."""
+    with transaction.atomic():
+        Receiver.objects.filter(pk=receiver.pk).update(
+            is_on=False, lease_holder="", lease_until=None, trouble="", trouble_since=None, probe_at=None, failures=0
+        )
+        Delivery.objects.filter(receiver=receiver).open().update(due_at=None, wanted_at=None, needs_person="")
+        say(receiver, Event.TURNED_OFF, by=by)
+
+
+def pause(receiver: Receiver, *, reason: str, by: str) -> None:
+    """Nothing is sent until it is resumed; what changes meanwhile waits. Raises Refused without a reason."""
+    if not reason.strip():
+        raise Refused("Say why it is paused: others read it.")
+    with transaction.atomic():
+        Receiver.objects.filter(pk=receiver.pk).update(paused_at=timezone.now(), paused_by=by, paused_reason=reason)
+        say(receiver, Event.PAUSED, by=by, text=reason)
+
+
+def resume(receiver: Receiver, *, by: str) -> None:
+    with transaction.atomic():
+        paused = Receiver.objects.filter(pk=receiver.pk, paused_at__isnull=False)
+        if paused.update(paused_at=None, paused_by="", paused_reason=""):
+            say(receiver, Event.RESUMED, by=by)
+
+
+def send_again(delivery: Delivery, *, by: str) -> None:
+    """Look at once at what stands there, and send what differs, whatever was taken before."""
+    with transaction.atomic():
+        make_due(delivery.receiver, [delivery.work_order_id], to_look=True)
+        say(delivery.receiver, Event.SENT_AGAIN, by=by, delivery=delivery)
+
+
+def make_due(receiver: Receiver, work_orders: Collection[int], *, to_look: bool = False) -> None:
+    """Bring the receiver to the state that these work orders have now. In a transaction of the caller."""
+    new = [Delivery(receiver=receiver, work_order_id=key) for key in work_orders]
+    Delivery.objects.bulk_create(new, ignore_conflicts=True)
+    Delivery.objects.filter(receiver=receiver, work_order__in=work_orders).update(
+        **due(timezone.now()), **({"is_uncertain": True} if to_look else {})
+    )
+
+
+def due(now: datetime) -> dict[str, Any]:
+    """The columns of a delivery that is wanted anew. It lags behind since it was wanted first."""
+    return {
+        "wanted": F("wanted") + 1,
+        "wanted_at": Coalesce("wanted_at", now),
+        "due_at": AT_ONCE,
+        "needs_person": "",
+        "attempts": 0,
+    }
+
+
+def say(receiver: Receiver, event: Event, *, by: str = "", text: str = "", delivery: Delivery | None = None) -> None:
+    DeliveryEntry.objects.create(receiver=receiver, delivery=delivery, event=event, at=timezone.now(), by=by, text=text)
+
+
+def remove(receiver: Receiver) -> None:
+    """With all that is known of it, in steps: there may be many rows."""
+    turn_off(receiver, by="")
+    for rows in (DeliveryEntry.objects.filter(receiver=receiver), Delivery.objects.filter(receiver=receiver)):
+        while keys := list(rows.values_list("pk", flat=True)[:500]):
+            rows.filter(pk__in=keys).delete()
+    receiver.delete()
+
+
+def check_text(what: str, text: str) -> str:
+    """Raises Refused."""
+    if not text.strip() or not text.isprintable() or len(text) > NAME_LENGTH:
+        raise Refused(f"{what} is empty, too long, or holds a character that cannot be shown.")
+    return text.strip()
+
+
+def state_lines(receiver: Receiver | None) -> list[str]:
+    """How a receiver is, for people."""
+    if receiver is None:
+        return [f"{NAME} is not connected."]
+    if not receiver.is_on:
+        return [f"{receiver} is off."]
+    rows = Delivery.objects.filter(receiver=receiver)
+    said = [
+        f"{receiver}: {receiver.url}, {receiver.rate:g} calls a second at the most.",
+        f"{rows.waiting().count()} work orders wait, {rows.stuck().count()} need a person.",
+    ]
+    if receiver.paused_at:
+        said.append(
+            f"Paused since {receiver.paused_at:%Y-%m-%d %H:%M} UTC by {receiver.paused_by}: {receiver.paused_reason}"
+        )
+    if receiver.trouble:
+        said.append(f"In trouble since {receiver.trouble_since:%Y-%m-%d %H:%M} UTC: {receiver.trouble}")
+    if not Receiver.objects.led().filter(pk=receiver.pk).exists():
+        said.append("No process delivers to it: run manage.py deliver.")
+    return said

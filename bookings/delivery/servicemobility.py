@@ -1,0 +1,146 @@
+"""ServiceMobility's calls (contract, section 6): log in, look, and bring a work order to the state that it has here.
+
+It looks before it writes, always: what the field has begun, finished or rejected is a person's to decide. Between the
+look and the write a technician, or another process that woke up late, may still be faster; `verify_delivery` finds it.
+"""
+
+import threading
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from bookings.delivery import mapping, secrets
+from bookings.delivery.calls import Answer, Channel
+from bookings.delivery.mapping import State
+from bookings.delivery.outcomes import Attempt, OrderFault, ReceiverFault, Result, refuse
+from bookings.models import Receiver
+
+# Of the write, by what is set for a move.
+MOVES = {
+    Receiver.Move.DISPATCH: ("PUT", "/Dispatch"),
+    Receiver.Move.PATCH: ("PATCH", ""),
+    Receiver.Move.PUT: ("PUT", ""),
+}
+GONE = {404, 410}
+OF_THE_ORDER = {400, 404, 409, 410, 413, 422}
+
+
+def path_of(order_num: str, more: str = "") -> str:
+    return f"/seiapi/v3/trans/WorkOrder/{quote(order_num, safe='')}{more}"
+
+
+class ServiceMobility:
+    """One log-in, which all threads share."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.move, self.username, self.files = receiver.move, receiver.username, receiver.secret_files
+        self.channel = Channel(receiver.url)
+        self.token, self.lock = "", threading.Lock()
+
+    def bring(self, attempt: Attempt) -> Result:
+        """Raises ReceiverFault, OrderFault and Lost."""
+        state: State | None = attempt.job.state
+        found = self.look(attempt)
+        if state is None:
+            return self._remove(attempt, found)
+        if found is None:
+            return self._put(attempt, state)
+        if why := mapping.barred(found):
+            if mapping.differences(state, found):
+                raise OrderFault(
+                    f"It is {why} there: nothing was overwritten. Decide with the technician.", may_pass=False
+                )
+            return self._agree(attempt, state, f"it is {why} there")
+        is_moved = bool(mapping.differences(state, found)) or attempt.plan != state.plan_digest
+        if attempt.rest and is_moved and self.move != Receiver.Move.PUT:
+            self._move(attempt, state)
+        if attempt.rest != state.rest_digest or (is_moved and self.move == Receiver.Move.PUT):
+            return self._put(attempt, state)
+        return self._agree(attempt, state, "moved" if is_moved else "it was there as it must be")
+
+    def look(self, attempt: Attempt) -> dict[str, Any] | None:
+        """What stands there, or None."""
+        order_num = attempt.job.order_num
+        answer = self._call(attempt, "GET", path_of(order_num))
+        if answer.status in GONE and answer.document is not None:
+            return None
+        self._check(attempt, answer, "GET WorkOrder", needs_document=True)
+        return answer.document
+
+    def _remove(self, attempt: Attempt, found: dict[str, Any] | None) -> Result:
+        if found and (why := mapping.barred(found)):
+            raise OrderFault(f"It is cancelled here, but {why} there. Decide with the technician.", may_pass=False)
+        # A write whose end is unknown may still be on its way: the DELETE is sent after it all the same.
+        if found is not None or attempt.is_uncertain:
+            answer = self._call(attempt, "DELETE", path_of(attempt.job.order_num), writes=True)
+            if answer.status not in GONE or answer.document is None:
+                self._check(attempt, answer, "DELETE WorkOrder")
+        attempt.plan = attempt.rest = ""
+        return attempt.accepted("removed" if found else "it was not there")
+
+    def _put(self, attempt: Attempt, state: State) -> Result:
+        body = state.whole(attempt.now())
+        answer = self._call(attempt, "PUT", path_of(attempt.job.order_num), body, writes=True)
+        self._check(attempt, answer, "PUT WorkOrder")
+        return self._agree(attempt, state, f"put{_warnings(answer)}")
+
+    def _move(self, attempt: Attempt, state: State) -> None:
+        method, more = MOVES[Receiver.Move(self.move)]
+        body = state.dispatch(attempt.now())
+        answer = self._call(attempt, method, path_of(attempt.job.order_num, more), body, writes=True)
+        self._check(attempt, answer, f"{method} {more[1:] or 'WorkOrder'}")
+        attempt.plan = state.plan_digest
+
+    def _agree(self, attempt: Attempt, state: State, text: str) -> Result:
+        attempt.plan, attempt.rest = state.plan_digest, state.rest_digest
+        return attempt.accepted(text)
+
+    def _check(self, attempt: Attempt, answer: Answer, what: str, *, needs_document: bool = False) -> None:
+        """Raises ReceiverFault or OrderFault unless the call succeeded. An empty answer to a write is a success."""
+        if not 200 <= answer.status < 300:
+            # A proxy answers 404, too: only ServiceMobility's own body says that this order is meant.
+            is_its_own = answer.document is not None
+            refuse(answer, what, attempt.now(), of_the_order=OF_THE_ORDER if is_its_own else ())
+        if answer.document is None and (needs_document or answer.body.strip()):
+            raise ReceiverFault(
+                f"{answer.status} for {what}, but its answer is no JSON object. Is the address ServiceMobility's own?"
+            )
+
+    def _call(self, attempt: Attempt, method: str, path: str, body: Any = None, *, writes: bool = False) -> Answer:
+        """With one new log-in where the token is refused."""
+        content = None if body is None else orjson.dumps(body)
+        make = attempt.write if writes else attempt.look
+        token = self.token or self._log_in(attempt, "")
+        answer = make(lambda: self.channel.call(method, path, content, x_access_token=token))
+        if answer.status == 401:
+            token = self._log_in(attempt, token)
+            answer = make(lambda: self.channel.call(method, path, content, x_access_token=token))
+        return answer
+
+    def _log_in(self, attempt: Attempt, refused: str) -> str:
+        """One at a time; whoever waited for another's log-in takes its token."""
+        with self.lock:
+            if self.token and self.token != refused:
+                return self.token
+            self.token = ""
+            password = secrets.read(self.files[0])
+            body = orjson.dumps({"username": self.username, "password": password})
+            answer = attempt.look(lambda: self.channel.call("POST", "/createjwt", body))
+            if answer.status == 401:
+                raise ReceiverFault(
+                    f"It refuses the log-in of {self.username}: check --username and what is in the password file."
+                )
+            token = (answer.document or {}).get("token")
+            if answer.status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
+                retry_after = answer.retry_after(attempt.now())
+                raise ReceiverFault(
+                    f"{answer.status} for the log-in, without a token. Is the address right?", retry_after
+                )
+            self.token = token
+            return token
+
+
+def _warnings(answer: Answer) -> str:
+    found = (answer.document or {}).get("Warnings")
+    return f", with warnings: {' '.join(map(str, found))}" if isinstance(found, list) and found else ""
