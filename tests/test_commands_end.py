@@ -16,9 +16,14 @@ from tests.postgres import free_port
 
 # What each command is called with; a new command gets its line here.
 ARGUMENTS = {
+    "add_webhook": ["erp", "--url", "https://erp.example.org/hook", "--secret-file", "{folder}/secret"],
     "check_contract": ["http://127.0.0.1:{port}/api/v1", "--token", "a.b.c"],
     "check_time_zones": [],
     "close_slots": ["--area", "LEEDS", "--from", "2030-01-01", "--until", "2030-01-02", "--reason", "snow"],
+    "connect_servicemobility": [
+        *("--url", "https://fsm.example.org", "--username", "bookjob", "--password-file", "{folder}/secret"),
+    ],
+    "deliver": ["--once"],
     "doctor": [],
     "export_slots": [],
     "import_slots": ["{folder}/slots.csv"],
@@ -29,6 +34,7 @@ ARGUMENTS = {
     "new_epoch": [],
     "open_slots": ["--area", "LEEDS", "--from", "2030-01-01", "--until", "2030-01-02"],
     "purge": ["--before", "2020-01-01"],
+    "remove_webhook": ["erp"],
     "seed_slots": [
         "--area",
         "LEEDS",
@@ -42,6 +48,7 @@ ARGUMENTS = {
         "60",
     ],
     "verify_bookings": [],
+    "verify_delivery": [],
     # Django's own, as far as the documentation names them.
     "createsuperuser": ["--noinput", "--username", "boss", "--email", "boss@example.org"],
     "showmigrations": [],
@@ -63,6 +70,7 @@ def end(name: str, url: str, folder: Path) -> subprocess.CompletedProcess:
         "external_id,area,start,end,order_type,worker,capacity,open\n"
         "A-1,LEEDS,2030-01-01T08:00:00Z,2030-01-01T10:00:00Z,,,1,yes\n"
     )
+    (folder / "secret").write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     arguments = [text.format(port=free_port(), folder=folder) for text in ARGUMENTS[name]]
     return subprocess.run(
         [sys.executable, "manage.py", name, *arguments],
