@@ -40,7 +40,7 @@ BOOKJOB_SESSION_HOURS: int = value("BOOKJOB_SESSION_HOURS")
 BOOKJOB_SESSION_IDLE_MINUTES: int = value("BOOKJOB_SESSION_IDLE_MINUTES")
 SESSION_COOKIE_AGE = BOOKJOB_SESSION_HOURS * 3600  # for the rows; the cookie goes with the browser
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-CSRF_FAILURE_VIEW = "bookings.api.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "bookings.admin.error_page.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 
 INSTALLED_APPS = [

@@ -10,7 +10,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
 ]
 
-handler400 = "bookings.api.errors.bad_request"
-handler403 = "bookings.api.errors.permission_denied"
-handler404 = "bookings.api.errors.not_found"
-handler500 = "bookings.api.errors.server_error"
+handler400 = "bookjob_site.errors.bad_request"
+handler403 = "bookjob_site.errors.permission_denied"
+handler404 = "bookjob_site.errors.not_found"
+handler500 = "bookjob_site.errors.server_error"

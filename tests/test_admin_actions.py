@@ -11,7 +11,8 @@ from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
 from bookings import services
-from bookings.admin import actions as product
+from bookings.admin import actions as desk_actions
+from bookings.admin import work_order_actions
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 from bookings.supply import slots
 from tests import desk, helpers
@@ -281,7 +282,7 @@ class TestMany:
         target = desk.slot_in(days=1, capacity=9)
         versions = desk.chosen(*five)
         services.cancel(work_order=five[2], by="ann", reason="Other")
-        done = product.WORK_ORDER_ACTIONS[["review", "move", "note", "cancel"].index(action)].done
+        done = work_order_actions.WORK_ORDER_ACTIONS[["review", "move", "note", "cancel"].index(action)].done
         answer = desk.perform(supervisor, action, versions=versions, **form_of(action, target))
         first, second = desk.said(answer)
         assert first == f"4 {done}."
@@ -318,7 +319,7 @@ class TestMany:
         assert answer.context["chosen"] == desk.chosen(other)
 
     def test_too_many_at_once_are_refused(self, supervisor, five, monkeypatch):
-        monkeypatch.setattr(product, "MAX_ROWS", 4)
+        monkeypatch.setattr(desk_actions, "MAX_ROWS", 4)
         keys = [row.pk for row in five]
         answer = supervisor.post(desk.LIST, {"action": "review", "_selected_action": keys}, follow=True)
         assert desk.said(answer) == ["Choose 4 at most. Narrow the list with its filters and try again."]
@@ -552,8 +553,8 @@ class TestWhatAMoveOffers:
         return client.post(f"{desk.LIST}act/move/", {"chosen": desk.chosen(*work_orders), **data}).context["form"].shown
 
     def test_whole_days_and_where_the_later_ones_are(self, supervisor, monkeypatch):
-        monkeypatch.setattr("bookings.admin.forms.MOVE_SLOTS", 3)
-        monkeypatch.setattr("bookings.admin.forms.MOVE_DAYS", 5)
+        monkeypatch.setattr("bookings.admin.moving.MOVE_SLOTS", 3)
+        monkeypatch.setattr("bookings.admin.moving.MOVE_DAYS", 5)
         work_order = desk.book(desk.slot_in(days=2))
         free = [desk.slot_in(days=day, hour=hour) for day in (3, 4, 5, 12) for hour in (8, 10)]
         days = [slot.start.date() for slot in free]
@@ -569,7 +570,7 @@ class TestWhatAMoveOffers:
         assert third.later is None
 
     def test_a_day_with_more_than_a_page_holds_says_so(self, supervisor, monkeypatch):
-        monkeypatch.setattr("bookings.admin.forms.MOST_OF_A_DAY", 2)
+        monkeypatch.setattr("bookings.admin.moving.MOST_OF_A_DAY", 2)
         work_order = desk.book(desk.slot_in(days=2))
         free = [desk.slot_in(days=3, hour=hour) for hour in (8, 10, 12)]
         day = free[0].start.date()

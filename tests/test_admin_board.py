@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from bookings import services
-from bookings.admin import filters
+from bookings.admin import days
 from bookings.models import Refusal, WorkOrder
 from bookings.supply import slots
 from tests import desk, helpers
@@ -132,7 +132,7 @@ def test_the_coming_weeks(viewer):
     for week in weeks:
         assert behind(viewer, week.booked_link) == week.booked
         first = parse_qs(urlsplit(week.free_link).query)["day"][0]
-        assert filters.read_day(first).weekday() == 0
+        assert days.read_day(first).weekday() == 0
         free = viewer.get(week.free_link).context["cl"].result_list
         assert sum(slot.free for slot in free) == week.free
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from bookings import clock, services
-from bookings.admin import filters
+from bookings.admin import lists
 from bookings.models import WorkOrder
 from bookings.supply import slots
 from tests import desk, helpers
@@ -250,7 +250,7 @@ def test_queries_do_not_grow_with_the_rows_and_none_counts_the_table(viewer):
 
 
 def test_a_count_ends_where_nobody_pages_any_more(viewer, monkeypatch):
-    monkeypatch.setattr(filters, "COUNTED", 60)
+    monkeypatch.setattr(lists, "COUNTED", 60)
     many(75, desk.slot_in(capacity=500))
     answer = viewer.get(desk.LIST, {"view": "all"})
     assert answer.context["cl"].result_count == 60

@@ -1,6 +1,6 @@
 """The board: what needs somebody, how full the days are, what is to come. Every number leads to the list behind it.
 
-What is counted over work orders is counted no further than anybody pages (filters.bounded_count); the rest is
+What is counted over work orders is counted no further than anybody pages (lists.bounded_count); the rest is
 summed over slots, of which there are few.
 """
 
@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.http import HttpRequest
 
 from bookings import clock, offers
-from bookings.admin import addresses, filters
+from bookings.admin import addresses, days, lists, refusals, work_order_filters
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 
 WEEKS = 6
@@ -69,7 +69,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     areas = list(ServiceArea.objects.visible_to(request.user).order_by("name"))
     codes = [code for code in request.GET.getlist("area") if code]
     shown = [area for area in areas if area.code in codes] or areas
-    day = filters.read_day(request.GET.get("day")) or filters.today(shown[0].zone if shown else ZoneInfo("UTC"))
+    day = days.read_day(request.GET.get("day")) or days.today(shown[0].zone if shown else ZoneInfo("UTC"))
     is_week = request.GET.get("span") == "week"
     first = day - timedelta(days=day.weekday()) if is_week else day
     last = first + timedelta(days=6) if is_week else day
@@ -99,21 +99,21 @@ def _tiles(
     request: HttpRequest, orders: WorkOrderQuerySet, areas: list[ServiceArea], codes: list[str]
 ) -> list[dict[str, Any]]:
     """What needs somebody, each with the list behind it."""
-    refusals = Refusal.objects.visible_to(request.user).filter(filters.refused_today(areas))
+    refused = Refusal.objects.visible_to(request.user).filter(refusals.refused_today(areas))
     if codes:
-        refusals = refusals.filter(area__in=[area.pk for area in areas])
+        refused = refused.filter(area__in=[area.pk for area in areas])
     found: list[tuple[str, QuerySet[Any], str, dict[str, str], bool]] = [
         ("To review", orders.needing_attention(), "workorder", {"view": "attention"}, True),
         (
             "New since yesterday",
-            orders.filter(filters.on_days(areas, "created_at", filters.last_days(2))),
+            orders.filter(days.on_days(areas, "created_at", days.last_days(2))),
             "workorder",
             {"view": "all", "arrived": "yesterday"},
             False,
         ),
         (
             "In a closed slot",
-            orders.filter(filters.in_closed_slot(clock.now())),
+            orders.filter(work_order_filters.in_closed_slot(clock.now())),
             "workorder",
             {"view": "closed"},
             True,
@@ -127,20 +127,20 @@ def _tiles(
         ),
         (
             "Cancelled today",
-            orders.filter(filters.on_days(areas, "cancelled_at", filters.last_days(1))),
+            orders.filter(days.on_days(areas, "cancelled_at", days.last_days(1))),
             "workorder",
             {"view": "all", "cancelled": "today"},
             False,
         ),
-        ("Refused today", refusals, "refusal", {"refused": "today"}, False),
+        ("Refused today", refused, "refusal", {"refused": "today"}, False),
     ]
     tiles = []
     for title, rows, model, query, is_urgent in found:
-        count = filters.bounded_count(rows)
+        count = lists.bounded_count(rows)
         tiles.append(
             {
                 "title": title,
-                "count": filters.count_text(count),
+                "count": lists.count_text(count),
                 "link": addresses.list_of(model, **query, area=codes),
                 "is_urgent": is_urgent and count > 0,
             }
@@ -154,7 +154,7 @@ def _next_to_review(orders: WorkOrderQuerySet) -> list[WorkOrder]:
 
 
 def _slots(areas: list[ServiceArea], first: date, last: date) -> QuerySet[AppointmentSlot]:
-    return AppointmentSlot.objects.filter(filters.on_days(areas, "start", lambda zone: (first, last)))
+    return AppointmentSlot.objects.filter(days.on_days(areas, "start", lambda zone: (first, last)))
 
 
 def _day(areas: list[ServiceArea], day: date) -> list[AreaRow]:
@@ -211,7 +211,7 @@ def _weeks(areas: list[ServiceArea], chosen: dict[str, Any]) -> list[Week]:
     zones: dict[str, list[int]] = defaultdict(list)
     for area in areas:
         zones[area.time_zone].append(area.pk)
-    today = filters.today(areas[0].zone) if areas else now.date()
+    today = days.today(areas[0].zone) if areas else now.date()
     monday = today - timedelta(days=today.weekday())
     weeks = []
     for number in range(WEEKS):
@@ -226,20 +226,20 @@ def _weeks(areas: list[ServiceArea], chosen: dict[str, Any]) -> list[Week]:
                 free=Sum(F("capacity") - F("booked"), filter=offers.SHOWN & Q(start__gt=now), default=0),
             )
             booked, free = booked + sums["taken"], free + sums["free"]
-        days = {"day": first, "until": last, **chosen}
+        week = {"day": first, "until": last, **chosen}
         weeks.append(
             Week(
                 f"{first.day} {first:%b}",
                 booked,
                 free,
-                addresses.list_of("workorder", view="all", status="booked", **days),
-                addresses.list_of("appointmentslot", state="free", **days),
+                addresses.list_of("workorder", view="all", status="booked", **week),
+                addresses.list_of("appointmentslot", state="free", **week),
             )
         )
     most = max((week.booked + week.free for week in weeks), default=0) or 1
-    for week in weeks:
-        week.booked_percent = round(100 * week.booked / most)
-        week.free_percent = round(100 * week.free / most)
+    for shown in weeks:
+        shown.booked_percent = round(100 * shown.booked / most)
+        shown.free_percent = round(100 * shown.free / most)
     return weeks
 
 

@@ -12,9 +12,9 @@ from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from bookings.access import kept
-from bookings.operations import headers
 from bookings.telemetry import origin
 
 logger = logging.getLogger("bookings")
@@ -51,9 +51,18 @@ def draw(request: HttpRequest, status: int, more_headers: Mapping[str, str] | No
     except Exception:  # the page that reports a fault must not be one
         logger.exception("The page of an error could not be drawn")
         page = f"<!DOCTYPE html><title>{title}</title><h1>{title}</h1><p>{text}</p>"
-    response = HttpResponse(page, status=status, headers=dict(more_headers or {}))
-    response["Content-Security-Policy"] = headers.DESK
-    return response
+    return HttpResponse(page, status=status, headers=dict(more_headers or {}))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form whose token is another: after a log-in in another window, say. It comes back as it was."""
+    if request.path_info == reverse("admin:login"):
+        return kept.log_in_once_more(request)
+    if not kept.is_form(request) or not reason.startswith(("CSRF token", "CSRF cookie")):
+        return draw(request, 403)
+    if not admin.site.has_permission(request):
+        return kept.ask_for_log_in(request)
+    return kept.send_back(request)
 
 
 def _where_from(request: HttpRequest) -> str:

@@ -6,26 +6,21 @@ is 500 instead (401 stays), the body is the same.
 
 import errno
 import logging
-import sys
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import db
 from django.conf import settings
-from django.contrib import admin
 from django.core.exceptions import (
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
 )
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
-from django.urls import reverse
 from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions
 
-from bookings.access import kept
-from bookings.admin import error_page
 from bookings.refusals import Code, InvalidRequest, Refused
 from bookings.telemetry import metrics
 
@@ -42,7 +37,7 @@ class UnsupportedEncoding(exceptions.APIException):
 
 def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """Django REST framework's EXCEPTION_HANDLER: JSON, whatever the view itself would answer with."""
-    return _answer(exception)
+    return answer(exception)
 
 
 def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
@@ -113,7 +108,7 @@ def is_away(exception: BaseException) -> bool:
     return False
 
 
-def _answer(exception: Exception) -> HttpResponse:
+def answer(exception: Exception) -> HttpResponse:
     status, detail, headers = describe(exception)
     compact = {"separators": (",", ":"), "ensure_ascii": False}
     body = {"code": status, "detail": detail}
@@ -130,49 +125,6 @@ def _status(status: int) -> int:
 
 def _one_line(exception: Exception) -> str:
     return (str(exception).splitlines() or [type(exception).__name__])[0]
-
-
-# Django's own error views: what happens before or beside Django REST framework.
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _api_answer(request, exception) or error_page.draw(request, 400)
-
-
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _api_answer(request, exception) or error_page.draw(request, 403)
-
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _api_answer(request, exception) or error_page.draw(request, 404)
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    fault = sys.exc_info()[1]
-    exception = fault if isinstance(fault, Exception) else RuntimeError("unknown")
-    if answer := _api_answer(request, exception):
-        return answer
-    status, detail, headers = describe(exception)
-    page = error_page.draw(request, 503 if status == 503 else 500, headers)
-    page.outcome = detail["params"]["error"]  # type: ignore[attr-defined]
-    return page
-
-
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form of the admin whose token is another: after a log-in in another window, say. It comes back as it was."""
-    if request.path_info == reverse("admin:login"):
-        return kept.log_in_once_more(request)
-    if not kept.is_form(request) or not reason.startswith(("CSRF token", "CSRF cookie")):
-        return error_page.draw(request, 403)
-    if not admin.site.has_permission(request):
-        return kept.ask_for_log_in(request)
-    return kept.send_back(request)
-
-
-def _api_answer(request: HttpRequest, exception: Exception) -> HttpResponse | None:
-    if not request.path_info.startswith("/api/"):
-        return None
-    return _answer(exception)
 
 
 class NulMiddleware:

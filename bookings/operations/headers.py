@@ -30,7 +30,7 @@ class HeadersMiddleware:
         response = self.get_response(request)
         path, set_default = request.path_info, response.headers.setdefault
         set_default("X-Content-Type-Options", "nosniff")
-        if path.startswith("/admin/"):
+        if path.startswith("/admin/") or _is_page(path, response):
             set_default("Content-Security-Policy", DESK)
             set_default("Permissions-Policy", FEATURES)
         elif path.removesuffix("/") == "/api/v1/docs":
@@ -43,3 +43,8 @@ class HeadersMiddleware:
             set_default("Cache-Control", "no-store")
             set_default("Cross-Origin-Resource-Policy", "same-origin")
         return response
+
+
+def _is_page(path: str, response: HttpResponse) -> bool:
+    """Whether it is a page of the desk at another address: that of an error."""
+    return not path.startswith("/api/") and response.get("Content-Type", "").startswith("text/html")

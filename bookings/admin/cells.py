@@ -1,0 +1,55 @@
+"""What the cells of the lists and pages are made of: two lines, a state with its colour, times, links."""
+
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html
+
+from bookings.admin import days
+from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
+
+
+def two_lines(first: Any, second: Any = "", *, warn: bool = False) -> str:
+    return format_html(
+        '<span class="desk-cell"><span class="desk-line{}" dir="auto">{}</span>'
+        '<span class="desk-line desk-sub" dir="auto">{}</span></span>',
+        " desk-warn" if warn else "",
+        first or "-",
+        second,
+    )
+
+
+def state_label(work_order: WorkOrder) -> str:
+    """Booked and not yet looked at, looked at, or cancelled: a word, and a colour for the quick eye."""
+    if work_order.status == WorkOrder.Status.CANCELLED:
+        word, colour = "cancelled", "off"
+    elif work_order.reviewed_at is None:
+        word, colour = "to review", "new"
+    else:
+        word, colour = "reviewed", "done"
+    return format_html('<span class="desk-label desk-label-{}">{}</span>', colour, word)
+
+
+def period_lines(area: ServiceArea, slot: AppointmentSlot) -> str:
+    """`Fri 4 Dec, 13:00-15:00` above the zone that it is read in; the year where it is not this one."""
+    return _lines(area, area.period_text(slot.start, slot.end))
+
+
+def instant_lines(area: ServiceArea, instant: datetime) -> str:
+    return _lines(area, area.instant_text(instant))
+
+
+def _lines(area: ServiceArea, text: str) -> str:
+    text, _, zone = text.rpartition(" (")
+    return two_lines(text.replace(f" {days.today(area.zone).year}", ""), zone.rstrip(")"))
+
+
+def link(address: str, text: str) -> str:
+    return format_html('<a class="desk-link desk-line" dir="auto" href="{}">{}</a>', address, text)
+
+
+def blackout_link(text: str, key: int | None) -> str:
+    return format_html(
+        '<a class="desk-link" href="{}">{}</a>', reverse("admin:bookings_blackout_change", args=[key]), text
+    )

@@ -1,0 +1,69 @@
+"""How many rows a list counts, how many it shows, and what it says that it shows."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from unfold.views import ChangeList
+
+from bookings.admin import addresses, days
+
+# A filter or a search leads further than so many rows can be paged through. It bounds what a count can cost.
+COUNTED = 10_000
+# A day or a few are listed, and printed, on one page.
+ROWS_OF_DAYS = 500
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts no more rows than anybody pages through, so that a million cost what ten thousand do."""
+
+    template_name = "admin/bookings/pagination.html"
+
+    @cached_property
+    def count(self) -> int:
+        return bounded_count(self.object_list)  # type: ignore[arg-type]
+
+    def validate_number(self, number: Any) -> int:
+        """A page that is there no longer, because its rows were reviewed, is the last one: the filters stay."""
+        return max(1, min(int(number), self.num_pages))
+
+    @property
+    def has_more(self) -> bool:
+        return self.count >= COUNTED
+
+
+def bounded_count(rows: QuerySet[Any]) -> int:
+    return rows.order_by().values("pk")[:COUNTED].count()
+
+
+def count_text(count: int) -> str:
+    return f"{count:,}+" if count >= COUNTED else f"{count:,}"
+
+
+class DeskChangeList(ChangeList):
+    """Django would count the whole table to say what the filters leave out."""
+
+    page_num: int
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        if any(days.read_day(request.GET.get(name)) for name in ("day", "until")):
+            self.list_per_page = ROWS_OF_DAYS
+        super().get_results(request)
+        self.request = request
+        self.page_num = self.paginator.validate_number(self.page_num)
+        self.full_result_count = self.result_count
+
+    def combined(self) -> list[tuple[str, str]]:
+        """All that narrows the list, in words, each with the address of the list without it."""
+        found = [(spec.parameter_name, spec.says()) for spec in self.filter_specs if hasattr(spec, "says")]
+        if self.query:
+            found.append(("q", f"search: {self.query}"))
+        asked = {name: values for name, values in self.request.GET.lists() if name != "p" and any(values)}
+        return [
+            (text, addresses.with_query("", {key: asked[key] for key in asked if key != name} or {"view": "all"}))
+            for name, text in found
+            if text
+        ]

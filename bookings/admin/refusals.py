@@ -1,0 +1,108 @@
+"""What was asked for over the API and refused: dispatch is called about it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from bookings import clock
+from bookings.admin import addresses, days, details, filters
+from bookings.admin.cells import link, two_lines
+from bookings.admin.desk import DeskAdmin
+from bookings.models import Refusal, ServiceArea
+
+
+def refused_today(areas: Iterable[ServiceArea]) -> Q:
+    """A refusal for no area has no clock of its own: its day is that of UTC."""
+    start, end = clock.day_bounds(days.today(ZoneInfo("UTC")), ZoneInfo("UTC"))
+    return days.on_days(areas, "at", days.last_days(1)) | Q(area__isnull=True, at__gte=start, at__lt=end)
+
+
+class RefusalDayFilter(filters.HiddenFilter):
+    title, parameter_name = "refused", "refused"
+    texts: ClassVar[dict[str, str]] = {"today": "refused today"}
+
+    def condition(self, request: HttpRequest) -> Q:
+        return refused_today(ServiceArea.objects.visible_to(request.user))
+
+
+@admin.register(Refusal)
+class RefusalAdmin(DeskAdmin):
+    """What was asked for over the API and refused: dispatch is called about it."""
+
+    list_display = ["when", "order", "area_name", "wanted", "kind", "said", "caller", "request_id"]
+    list_display_links = ["when"]
+    list_filter = [RefusalDayFilter, filters.AreaFilter, filters.OrderTypeFilter]
+    list_select_related = ["area"]
+    search_fields = ["original_order", "message", "caller", "request_id"]
+    search_help_text = "Order, message, caller, request"
+    page_template = "admin/bookings/refusal.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Refusal]:
+        """What is refused is as long as a body may be: a list does without."""
+        return super().get_queryset(request).defer("body")
+
+    @admin.display(description="When", ordering="at")
+    def when(self, refusal: Refusal) -> str:
+        return _lines_in(refusal.area, refusal.at)
+
+    @admin.display(description="Original order", ordering="original_order")
+    def order(self, refusal: Refusal) -> str:
+        return link(addresses.list_of("workorder", view="all", q=refusal.original_order), refusal.original_order)
+
+    @admin.display(description="Area")
+    def area_name(self, refusal: Refusal) -> str:
+        if refusal.area is None:
+            return "none"
+        return link(addresses.list_of("refusal", area=refusal.area.code), refusal.area.name)
+
+    @admin.display(description="Asked for", ordering="visit_start")
+    def wanted(self, refusal: Refusal) -> str:
+        text, _, zone = _wanted_text(refusal).rpartition(" (")
+        return two_lines(text, zone.rstrip(")"))
+
+    @admin.display(description="Type")
+    def kind(self, refusal: Refusal) -> str:
+        return two_lines(refusal.order_type)
+
+    @admin.display(description="Message")
+    def said(self, refusal: Refusal) -> str:
+        return format_html('<span class="desk-message" dir="auto">{}</span>', refusal.message)
+
+    def page_context(self, request: HttpRequest, row: Refusal) -> dict[str, Any]:
+        area = row.area
+        return {
+            "title": f"Refused: {row.original_order}",
+            "at": _instant_text(area, row.at),
+            "wanted": _wanted_text(row),
+            "order_address": addresses.list_of("workorder", view="all", q=row.original_order),
+            "slots_address": addresses.list_of(
+                "appointmentslot", area=area.code, day=row.visit_start.astimezone(area.zone).date()
+            )
+            if area and row.visit_start
+            else "",
+            "body": details.readable(row.body),
+        }
+
+
+def _instant_text(area: ServiceArea | None, instant: datetime) -> str:
+    """On the clock of the area; what belongs to none has no clock but UTC's."""
+    return area.instant_text(instant) if area else f"{instant:%a %d %b %Y, %H:%M} (UTC)"
+
+
+def _wanted_text(refusal: Refusal) -> str:
+    """The period that was asked for; empty for what an earlier release kept."""
+    if refusal.visit_start is None or refusal.visit_end is None:
+        return ""
+    zone = refusal.area.time_zone if refusal.area else "UTC"
+    return clock.period_text(refusal.visit_start, refusal.visit_end, zone)
+
+
+def _lines_in(area: ServiceArea | None, instant: datetime) -> str:
+    text, _, zone = _instant_text(area, instant).rpartition(" (")
+    return two_lines(text, zone.rstrip(")"))

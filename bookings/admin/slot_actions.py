@@ -1,0 +1,96 @@
+"""What staff do with slots: close, open, change places."""
+
+from collections.abc import Sequence
+
+from django import forms
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from bookings.admin.actions import Action, some_of
+from bookings.admin.cells import blackout_link
+from bookings.admin.forms import MAX_NOTE, TEXT, ActionForm
+from bookings.models import AppointmentSlot, WorkOrder
+from bookings.supply import slots
+from bookings.supply.hours import MAX_CAPACITY
+
+
+class CloseForm(ActionForm):
+    reason = forms.CharField(max_length=MAX_NOTE, widget=forms.TextInput(TEXT))
+
+
+class OpenForm(ActionForm):
+    reason = forms.CharField(max_length=MAX_NOTE, required=False, widget=forms.TextInput(TEXT))
+
+
+class ResizeForm(ActionForm):
+    capacity = forms.IntegerField(
+        label="Places", min_value=0, max_value=MAX_CAPACITY, widget=forms.NumberInput({**TEXT, "min": 0})
+    )
+    reason = forms.CharField(max_length=MAX_NOTE, required=False, widget=forms.TextInput(TEXT))
+
+
+class Close(Action):
+    name, icon, title, done = "close", "lock", "Close", "closed"
+    consequence = (
+        "It is not offered any more and cannot be booked. The bookings in it stay and ask to be reviewed"
+        " again: move or cancel them."
+    )
+    permission = "bookings.close_appointmentslot"
+    form = CloseForm
+    is_dangerous = True
+
+    def unfit(self, row: AppointmentSlot) -> str:
+        return "" if row.is_open else "is closed already"
+
+    def affected(self, rows: Sequence[AppointmentSlot]) -> QuerySet[WorkOrder]:
+        closing = [row.pk for row in rows if row.is_open]
+        bookings = WorkOrder.objects.active().filter(slot__in=closing).select_related("area", "slot")
+        return bookings.order_by("visit_start", "pk")
+
+    def run(self, row: AppointmentSlot, form: CloseForm, by: str) -> None:
+        slots.close(slot=row, by=by, reason=form.cleaned_data["reason"])
+
+
+class Open(Action):
+    name, icon, title, done = "open", "lock_open", "Open", "opened"
+    consequence = "It is offered again, as long as it has free places and nothing else hides it."
+    permission = "bookings.close_appointmentslot"
+    form = OpenForm
+
+    def unfit(self, row: AppointmentSlot) -> str:
+        if not row.is_open:
+            return ""
+        if row.blackout:
+            return format_html("is hidden by {}", blackout_link(f"a blackout: {row.blackout.reason}", row.blackout_id))
+        return "is hidden, since its plan has it no longer" if row.is_withdrawn else "is open already"
+
+    def run(self, row: AppointmentSlot, form: OpenForm, by: str) -> None:
+        slots.reopen(slot=row, by=by, reason=form.cleaned_data["reason"])
+
+    def report(self, request: HttpRequest, form: OpenForm, done: Sequence[AppointmentSlot]) -> None:
+        """An opened slot may still be hidden by a blackout."""
+        texts = [
+            format_html(
+                "{} stays hidden by {}.", row, blackout_link(f"a blackout: {row.blackout.reason}", row.blackout_id)
+            )
+            for row in done
+            if row.blackout
+        ]
+        if texts:
+            messages.warning(request, some_of(texts))
+
+
+class Resize(Action):
+    name, icon, title, done = "resize", "groups", "Change places", "changed"
+    consequence = "It gets this many places. Fewer than are booked is refused."
+    permission = "bookings.resize_appointmentslot"
+    form = ResizeForm
+
+    def run(self, row: AppointmentSlot, form: ResizeForm, by: str) -> None:
+        given = form.cleaned_data
+        slots.resize(slot=row, capacity=given["capacity"], by=by, reason=given["reason"])
+
+
+SLOT_ACTIONS = [Close(), Open(), Resize()]

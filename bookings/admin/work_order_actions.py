@@ -1,0 +1,110 @@
+"""What staff do with bookings: review, move, note, cancel."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest
+
+from bookings import services
+from bookings.admin.actions import Action
+from bookings.admin.forms import AREA, MAX_NOTE, SELECT, ActionForm
+from bookings.admin.moving import MoveForm
+from bookings.models import WorkOrder
+from bookings.refusals import Code
+
+
+class ReviewForm(ActionForm):
+    note = forms.CharField(max_length=MAX_NOTE, required=False, widget=forms.Textarea(AREA))
+
+
+class NoteForm(ActionForm):
+    note = forms.CharField(max_length=MAX_NOTE, widget=forms.Textarea(AREA))
+
+
+class CancelForm(ActionForm):
+    reason = forms.ChoiceField(widget=forms.Select(SELECT))
+    more = forms.CharField(
+        label="More about it",
+        max_length=MAX_NOTE,
+        required=False,
+        widget=forms.Textarea(AREA),
+        help_text="For whoever reads the history later.",
+    )
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        reasons = [(reason, reason) for reason in settings.BOOKJOB_CANCEL_REASONS]
+        self.fields["reason"].choices = [("", "Choose a reason"), *reasons]  # type: ignore[attr-defined]
+
+    def whole_reason(self) -> str:
+        reason, more = self.cleaned_data["reason"], self.cleaned_data["more"].strip()
+        return f"{reason}: {more}" if more else str(reason)
+
+
+class OfBooked(Action):
+    """Comes to nothing once a booking is cancelled."""
+
+    def unfit(self, row: WorkOrder) -> str:
+        return "" if row.status == WorkOrder.Status.BOOKED else "is cancelled"
+
+
+class Review(OfBooked):
+    name, icon, title, done = "review", "task_alt", "Review", "reviewed"
+    consequence = "It leaves the list of what needs attention. The booking itself stays as it is."
+    permission = "bookings.review_workorder"
+    form = ReviewForm
+
+    def unfit(self, row: WorkOrder) -> str:
+        return super().unfit(row) or ("is reviewed already" if row.reviewed_at else "")
+
+    def run(self, row: WorkOrder, form: ReviewForm, by: str) -> None:
+        services.review(work_order=row, by=by, note=form.cleaned_data["note"])
+
+
+class Move(OfBooked):
+    name, icon, title, done = "move", "event_repeat", "Move", "moved"
+    consequence = (
+        "It keeps its number and takes a place in the appointment that you choose."
+        " Its present place can be booked by others at once. The customer is not notified. Call them."
+    )
+    permission = "bookings.move_workorder"
+    form = MoveForm
+    fields_template = "admin/bookings/move_fields.html"
+    # Another place may do.
+    asks_again_after = (Code.SLOT_UNAVAILABLE, Code.SLOT_NOT_FOUND, Code.ALREADY_BOOKED)
+
+    def run(self, row: WorkOrder, form: MoveForm, by: str) -> None:
+        services.move(work_order=row, slot=form.cleaned_data["slot"], by=by, reason=form.cleaned_data["reason"])
+
+    def report(self, request: HttpRequest, form: MoveForm, done: Any) -> None:
+        if late := form.late_text(form.cleaned_data["slot"]):
+            messages.warning(request, f"{late} come after the new visit begins.")
+
+
+class Note(Action):
+    name, icon, title, done = "note", "sticky_note_2", "Add a note", "noted"
+    consequence = "The note is kept in the history. It cannot be changed or taken back."
+    permission = "bookings.note_workorder"
+    form = NoteForm
+
+    def run(self, row: WorkOrder, form: NoteForm, by: str) -> None:
+        services.add_note(work_order=row, by=by, note=form.cleaned_data["note"])
+
+
+class Cancel(OfBooked):
+    name, icon, title, done = "cancel", "event_busy", "Cancel booking", "cancelled"
+    consequence = (
+        "Its place can be booked by others at once. The booking stays here as cancelled and cannot be"
+        " brought back; the order may be booked again and gets a new number. The customer is not notified. Call them."
+    )
+    permission, bulk_permission = "bookings.cancel_workorder", "bookings.bulk_cancel_workorder"
+    form = CancelForm
+    is_dangerous = True
+
+    def run(self, row: WorkOrder, form: CancelForm, by: str) -> None:
+        services.cancel(work_order=row, by=by, reason=form.whole_reason())
+
+
+WORK_ORDER_ACTIONS = [Review(), Move(), Note(), Cancel()]

@@ -1,0 +1,125 @@
+"""The questions that the list of work orders answers."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.db.models import F, Q
+from django.http import HttpRequest
+
+from bookings import clock, offers
+from bookings.admin.days import last_days, on_days
+from bookings.admin.filters import BarFilter, HiddenFilter, TextFilter
+from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
+
+# As WorkOrderQuerySet.needing_attention and the index work_order_to_review have it.
+TO_REVIEW = Q(status="booked", reviewed_at__isnull=True)
+
+
+def in_closed_slot(now: datetime) -> Q:
+    """Bookings of visits to come whose slot was closed, by staff, a blackout or a plan."""
+    return Q(status="booked", slot__in=AppointmentSlot.objects.filter(~offers.SHOWN, start__gt=now).values("pk"))
+
+
+class ViewFilter(BarFilter):
+    """What needs attention comes first; whoever asks for anything else sees everything that fits."""
+
+    title, parameter_name = "show", "view"
+    any_text = ""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("attention", "what needs attention"), ("closed", "booked in a closed slot"), ("all", "everything")]
+
+    def options(self) -> list[tuple[str, str, bool]]:
+        """Before anything is asked, what is shown is no choice: it ends with the first question, and says so."""
+        if super(BarFilter, self).value() in ("attention", "closed", "all") or self.value() != "attention":
+            return super().options()
+        return [
+            ("", "needs attention, until you filter", True),
+            *[(value, text, False) for value, text, _ in super().options()],
+        ]
+
+    def says(self) -> str:
+        return {"attention": "only what needs attention", "closed": "only what is booked in a closed slot"}.get(
+            self.value(), ""
+        )
+
+    def value(self) -> str:
+        given = super().value()
+        asked = {name for name, text in self.request.GET.items() if text and name not in ("view", "p", "o", "all")}
+        # A number is looked for everywhere, whatever the list showed before.
+        if given not in ("attention", "closed", "all") or "q" in asked:
+            return "all" if asked else "attention"
+        return given
+
+    def condition(self, request: HttpRequest) -> Q:
+        return {"attention": TO_REVIEW, "closed": in_closed_slot(clock.now())}.get(self.value(), Q())
+
+
+class StateFilter(BarFilter):
+    title, parameter_name = "state", "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("booked", "booked"), ("cancelled", "cancelled")]
+
+    def condition(self, request: HttpRequest) -> Q:
+        return Q(status=self.value())
+
+
+class ReviewFilter(BarFilter):
+    title, parameter_name = "review", "reviewed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "reviewed"), ("no", "not reviewed")]
+
+    def condition(self, request: HttpRequest) -> Q:
+        return Q(reviewed_at__isnull=self.value() != "yes")
+
+
+class PartsFilter(BarFilter):
+    title, parameter_name = "parts", "parts"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("late", "come after the visit"),
+            ("waiting", "not here yet"),
+            ("some", "with parts"),
+            ("none", "without parts"),
+        ]
+
+    def condition(self, request: HttpRequest) -> Q:
+        return {
+            "late": Q(status="booked", parts_due_at__gt=F("visit_start")),
+            "waiting": Q(status="booked", parts_due_at__gt=clock.now()),
+            "some": Q(part_count__gt=0),
+            "none": Q(part_count=0),
+        }.get(self.value(), Q(pk__in=[]))
+
+
+class AskedWorkerFilter(TextFilter):
+    """The worker that the technician asked for, below the other one in the column where the two differ."""
+
+    title, parameter_name = "asked for", "asked"
+
+    def condition(self, request: HttpRequest) -> Q:
+        return Q(worker=self.value()[:ID_LENGTH])
+
+
+class ArrivalFilter(HiddenFilter):
+    title, parameter_name = "arrived", "arrived"
+    texts: ClassVar[dict[str, str]] = {"yesterday": "came in since yesterday", "today": "came in today"}
+
+    def condition(self, request: HttpRequest) -> Q:
+        number = {"today": 1, "yesterday": 2}.get(self.value())
+        if number is None:
+            return Q(pk__in=[])
+        return on_days(ServiceArea.objects.visible_to(request.user), "created_at", last_days(number))
+
+
+class CancelledFilter(HiddenFilter):
+    title, parameter_name = "cancelled", "cancelled"
+    texts: ClassVar[dict[str, str]] = {"today": "cancelled today"}
+
+    def condition(self, request: HttpRequest) -> Q:
+        if self.value() != "today":
+            return Q(pk__in=[])
+        return on_days(ServiceArea.objects.visible_to(request.user), "cancelled_at", last_days(1))

@@ -1,0 +1,167 @@
+"""The list and the page of work orders. Nothing here writes a booking: that is `services`, by the actions."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.views import ChangeList
+
+from bookings import clock
+from bookings.admin import details, exports, filters, lists, work_order_actions, work_order_filters
+from bookings.admin.cells import period_lines, state_label, two_lines
+from bookings.admin.desk import DeskAdmin
+from bookings.models import WorkOrder
+from bookings.services import public_form, search_terms
+
+
+class WorkOrderChangeList(lists.DeskChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        """How many parts are late is counted once for the page."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        late = details.late_parts(row.pk for row in self.result_list if row.has_late_parts)
+        for row in self.result_list:
+            row.late_count = late.get(row.pk, 0)
+
+
+@admin.register(WorkOrder)
+class WorkOrderAdmin(DeskAdmin):
+    list_display = ["number", "state", "customer", "place", "area_name", "period", "who", "kind", "parts"]
+    list_display_links = ["number"]
+    list_select_related = ["area", "slot"]
+    list_filter = [
+        work_order_filters.ViewFilter,
+        filters.DayFilter,
+        filters.UntilFilter,
+        filters.AreaFilter,
+        work_order_filters.StateFilter,
+        work_order_filters.ReviewFilter,
+        filters.OrderTypeFilter,
+        filters.WorkerFilter,
+        work_order_filters.AskedWorkerFilter,
+        work_order_filters.PartsFilter,
+        work_order_filters.ArrivalFilter,
+        work_order_filters.CancelledFilter,
+        filters.WindowFilter,
+    ]
+    # How they are found is in search_terms.py; the names only make Django draw the field.
+    search_fields = ["order_num"]
+    search_help_text = "Number, order, account, name, address, phone, e-mail, part, worker"
+    desk_actions = work_order_actions.WORK_ORDER_ACTIONS
+    page_template = "admin/bookings/work_order.html"
+
+    def version_of(self, row: WorkOrder) -> int:
+        return row.version
+
+    def show_as_seen(self, row: WorkOrder, version: int) -> None:
+        row.version = version
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        return WorkOrderChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WorkOrder]:
+        return super().get_queryset(request).defer("body")
+
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        """What is to be done or falls on days: the next visit first. Everything else: the newest first."""
+        view = request.GET.get("view")
+        is_asked = any(text for name, text in request.GET.items() if name != "p")
+        falls_on_days = request.GET.get("day") or request.GET.get("until")
+        by_visit = view in ("attention", "closed") or falls_on_days or not is_asked
+        return ["visit_start", "pk"] if by_visit else ["-pk"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[WorkOrder], search_term: str
+    ) -> tuple[QuerySet[WorkOrder], bool]:
+        return (queryset.filter(search_terms.found_by(search_term)) if search_term.strip() else queryset), False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        if request.user.has_perm("bookings.export_workorder"):
+            actions["csv"] = (export_csv, "csv", "Export as CSV")
+            actions["xlsx"] = (export_xlsx, "xlsx", "Export as XLSX")
+        return actions
+
+    @admin.display(description="Number", ordering="pk")
+    def number(self, work_order: WorkOrder) -> str:
+        return two_lines(work_order.order_num, work_order.original_order)
+
+    @admin.display(description="Customer", ordering=None)
+    def customer(self, work_order: WorkOrder) -> str:
+        return two_lines(work_order.account_name or work_order.account_num, work_order.account_num)
+
+    @admin.display(description="Place")
+    def place(self, work_order: WorkOrder) -> str:
+        where = work_order.address or work_order.location_name or work_order.location_num
+        return two_lines(work_order.postcode or where, where if work_order.postcode else "")
+
+    @admin.display(description="Area")
+    def area_name(self, work_order: WorkOrder) -> str:
+        return two_lines(work_order.area.name)
+
+    @admin.display(description="Appointment", ordering="visit_start")
+    def period(self, work_order: WorkOrder) -> str:
+        return period_lines(work_order.area, work_order.slot)
+
+    @admin.display(description="Worker")
+    def who(self, work_order: WorkOrder) -> str:
+        """Whose slot it is, and below whom the technician asked for."""
+        assigned, asked = work_order.slot.worker or "pool", work_order.worker
+        return two_lines(assigned, f"asked: {asked}" if asked and assigned != asked else "")
+
+    @admin.display(description="Type")
+    def kind(self, work_order: WorkOrder) -> str:
+        return two_lines(work_order.order_type)
+
+    @admin.display(description="Parts")
+    def parts(self, work_order: WorkOrder) -> str:
+        due = work_order.parts_due_at
+        if due is None:
+            return two_lines(work_order.part_count or "-")
+        shown = clock.local(due, work_order.area.zone)
+        count, late = work_order.part_count, getattr(work_order, "late_count", 0)
+        return two_lines(
+            f"{late} of {count} late" if work_order.has_late_parts else count,
+            f"by {shown.day} {shown:%b %H:%M}",
+            warn=work_order.has_late_parts,
+        )
+
+    @admin.display(description="State")
+    def state(self, work_order: WorkOrder) -> str:
+        return state_label(work_order)
+
+    def page_context(self, request: HttpRequest, row: WorkOrder) -> dict[str, Any]:
+        row = WorkOrder.objects.select_related("area", "slot__area").get(pk=row.pk)
+        job = public_form.read_job(row)
+        return {
+            "row": row,
+            "state": state_label(row),
+            "when": row.area.period_text(row.slot.start, row.slot.end),
+            "created": row.area.instant_text(row.created_at),
+            "root_order": public_form.root_order(row),
+            "customer": details.customer_facts(row, job),
+            "place": details.place_facts(row, job),
+            "map_link": details.map_link(row, job),
+            "contacts": details.contacts(job),
+            "part_groups": details.part_groups(row),
+            "assets": details.assets(job, row.area),
+            "flex_forms": details.flex_forms(job),
+            "history": details.history(row.history.all(), row.area),
+            "relatives": [
+                (other, state_label(other), period_lines(other.area, other.slot))
+                for other in details.relatives(row, self.get_queryset(request))
+            ],
+            "unreadable": details.unreadable(row, job),
+            "body": details.readable(row.body),
+        }
+
+
+@admin.action(permissions=["view"], description="Export as CSV")
+def export_csv(model_admin: Any, request: HttpRequest, rows: QuerySet[WorkOrder]) -> HttpResponse:
+    return exports.csv_response(rows)  # type: ignore[return-value]
+
+
+@admin.action(permissions=["view"], description="Export as XLSX")
+def export_xlsx(model_admin: Any, request: HttpRequest, rows: QuerySet[WorkOrder]) -> HttpResponse:
+    return exports.xlsx_response(rows)  # type: ignore[return-value]

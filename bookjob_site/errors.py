@@ -1,0 +1,38 @@
+"""Django's own error views, for what goes wrong before or beside a view: chosen by the address.
+
+An address of the API is answered in the vendor's body, every other one with a page of the desk.
+"""
+
+import sys
+
+from django.http import HttpRequest, HttpResponse
+
+from bookings.admin import error_page
+from bookings.api import errors
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return errors.answer(exception) if _is_api(request) else error_page.draw(request, 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return errors.answer(exception) if _is_api(request) else error_page.draw(request, 403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return errors.answer(exception) if _is_api(request) else error_page.draw(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    raised = sys.exc_info()[1]
+    exception = raised if isinstance(raised, Exception) else RuntimeError("unknown")
+    if _is_api(request):
+        return errors.answer(exception)
+    status, detail, headers = errors.describe(exception)
+    page = error_page.draw(request, 503 if status == 503 else 500, headers)
+    page.outcome = detail["params"]["error"]  # type: ignore[attr-defined]
+    return page
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/")
