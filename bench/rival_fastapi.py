@@ -17,10 +17,9 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import django
-
-from bookings import documents, refusals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookjob_site.settings")
 django.setup()
@@ -31,9 +30,10 @@ from django.conf import settings  # noqa: E402
 from fastapi import FastAPI, Request, Response  # noqa: E402
 from rest_framework import exceptions  # noqa: E402
 
-from bookings import offers, wire  # noqa: E402
+from bookings import documents, offers, refusals, wire  # noqa: E402
 from bookings.api import authentication, errors, serializers  # noqa: E402
 from bookings.models import ID_LENGTH, plain_postcode  # noqa: E402
+from bookings.offers import rulebook  # noqa: E402
 from bookings.services import (  # noqa: E402
     BookingError,
     search_terms,
@@ -213,8 +213,8 @@ def limits(area: Any, now: datetime) -> tuple[Any, ...]:
     """The parameters of RULES."""
     opens = now
     if area["cutoff_days"] is not None:
-        zone = offers.ZoneInfo(area["time_zone"])
-        opens = offers._first_open_day(now, zone, area["cutoff_days"], area["cutoff_time"])
+        zone = ZoneInfo(area["time_zone"])
+        opens = rulebook._first_open_day(now, zone, area["cutoff_days"], area["cutoff_time"])
     notice = now + timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES)
     return now, notice, opens, now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS), area["safety_percent"]
 

@@ -17,7 +17,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from bookings import offers
 from bookings.supply import turns
 from tests import helpers, published
 from tests.environment import ROOT
@@ -212,11 +211,6 @@ def every_answer_is_as_published(monkeypatch):
         return answer
 
     monkeypatch.setattr(Client, "request", request)
-
-
-@pytest.fixture(autouse=True)
-def no_area_was_seen_before():
-    offers._seen.clear()
 
 
 FIGURES: list[str] = []

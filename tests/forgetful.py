@@ -6,7 +6,7 @@ from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready f
 
 from datetime import timedelta
 
-from bookings import services
+from bookings.services import decisions
 
 # Below nothing: what was taken while a copy waited is a little later than the copy.
-services.LATE_COPY = timedelta(days=-1)
+decisions.LATE_COPY = timedelta(days=-1)

@@ -14,10 +14,10 @@ from datetime import timedelta
 
 from django import db
 
-from bookings import services
 from bookings.models import AppointmentSlot
+from bookings.services import decisions
 
-best_of = services._best_of
+best_of = decisions.best_of
 
 
 def shift(slot: AppointmentSlot) -> None:
@@ -35,4 +35,4 @@ def beside_a_writer(*arguments):
     return slot
 
 
-services._best_of = beside_a_writer
+decisions.best_of = beside_a_writer

@@ -12,6 +12,8 @@ from psycopg.errors import DeadlockDetected
 from bookings import offers, services
 from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, RequiredPart, WorkOrder
+from bookings.services import booking as booking_service
+from bookings.services import decisions, places
 from tests.helpers import (
     END,
     NOW,
@@ -462,14 +464,14 @@ class TestTheSlotThatIsMeant:
     def test_if_the_first_is_taken_meanwhile_the_next_is_taken(self, monkeypatch):
         make_slot(worker="a", capacity=5)
         make_slot(worker="b", capacity=1)
-        best_of = services._best_of
+        best_of = decisions.best_of
 
         def somebody_is_faster(*arguments):
             slot = best_of(*arguments)
             AppointmentSlot.objects.filter(pk=slot.pk, worker="a").update(booked=5)
             return slot
 
-        monkeypatch.setattr(services, "_best_of", somebody_is_faster)
+        monkeypatch.setattr(decisions, "best_of", somebody_is_faster)
         assert make_booking().slot.worker == "b"
         assert list(AppointmentSlot.objects.order_by("worker").values_list("booked", flat=True)) == [5, 1]
 
@@ -492,11 +494,11 @@ class TestTheSlotThatIsMeant:
         make_slot()
         write_if, calls = sql.write_if, []
 
-        def ended_once(*arguments):
+        def ended_once(*arguments, **more):
             calls.append(arguments)
             if len(calls) == 1:
                 raise OperationalError("deadlock detected") from DeadlockDetected("deadlock detected")
-            return write_if(*arguments)
+            return write_if(*arguments, **more)
 
         monkeypatch.setattr(sql, "write_if", ended_once)
         assert post("WO-1", booking()).status_code == 200
@@ -505,7 +507,7 @@ class TestTheSlotThatIsMeant:
     def test_another_fault_of_the_database_is_not(self, monkeypatch):
         make_slot()
 
-        def fails(*arguments):
+        def fails(*arguments, **more):
             raise OperationalError("disk full")
 
         monkeypatch.setattr(sql, "write_if", fails)
@@ -679,7 +681,7 @@ class TestPolicies:
         def broken(*args, **kwargs):
             raise IntegrityError("something else")
 
-        monkeypatch.setattr(services, "_book", broken)
+        monkeypatch.setattr(booking_service, "_insert", broken)
         refused(post("WO-1", booking()), 500, "server_error")
 
 
@@ -737,7 +739,7 @@ class TestRefusalsOfTheSlot:
         def more_than_there_are(slot, now):
             return f"UPDATE {offers.SLOTS} SET booked = capacity + 1 WHERE id = %s", [slot.pk]
 
-        monkeypatch.setattr(services, "_taking", more_than_there_are)
+        monkeypatch.setattr(places, "taking", more_than_there_are)
         refused(post("WO-1", booking(RequiredParts=[{"ProdNum": "A"}])), 500, "server_error")
         assert nothing_was_written()
         assert not HistoryEntry.objects.exists()

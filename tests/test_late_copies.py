@@ -8,6 +8,7 @@ from django.db import transaction
 from bookings import services
 from bookings.db import sql
 from bookings.models import HistoryEntry, WorkOrder
+from bookings.services import decisions
 from tests.helpers import (
     END,
     NOW,
@@ -165,7 +166,7 @@ class TestWhileItWaits:
     @pytest.fixture
     def meanwhile(self, monkeypatch):
         """Runs the steps, one each time that the booking has decided and not yet written."""
-        choose = services._best_of
+        choose = decisions.best_of
         # The test's own transaction goes on after a conflict.
         monkeypatch.setattr(sql, "alone", transaction.atomic)
 
@@ -174,13 +175,13 @@ class TestWhileItWaits:
 
             def chosen(*arguments):
                 slot = choose(*arguments)
-                monkeypatch.setattr(services, "_best_of", choose)
+                monkeypatch.setattr(decisions, "best_of", choose)
                 if left:
                     left.pop(0)()
-                monkeypatch.setattr(services, "_best_of", chosen)
+                monkeypatch.setattr(decisions, "best_of", chosen)
                 return slot
 
-            monkeypatch.setattr(services, "_best_of", chosen)
+            monkeypatch.setattr(decisions, "best_of", chosen)
 
         return run
 

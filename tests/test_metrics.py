@@ -13,7 +13,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from bookings import services
+from bookings.services import booking as booking_service
+from bookings.services import places
 from bookings.telemetry import metrics
 from tests import helpers
 from tests.conftest import SERVER
@@ -138,13 +139,13 @@ class TestWhatIsCounted:
     def test_lost_races(self, grown, monkeypatch):
         """Somebody else takes the place between our look at it and our writing."""
         slot = make_slot(capacity=2)
-        original = services._book
+        original = booking_service._insert
 
         def beaten(*arguments, **more):
-            monkeypatch.setattr(services, "_book", original)
-            raise services._LostRace
+            monkeypatch.setattr(booking_service, "_insert", original)
+            raise places.LostRace
 
-        monkeypatch.setattr(services, "_book", beaten)
+        monkeypatch.setattr(booking_service, "_insert", beaten)
         with clock_stands_at():
             assert post("WO-1", booking()).status_code == 200
         slot.refresh_from_db()

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 
 from bookings import services
 from bookings.models import AppointmentSlot, WorkOrder
+from bookings.services import decisions
 from bookings.supply import slots
 from tests.helpers import NOW, START, booking, clock_stands_at, make_slot, post
 
@@ -77,7 +78,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule()
     def wait_until_no_copy_is_late(self):
-        later = self.clock.now() + services.LATE_COPY
+        later = self.clock.now() + decisions.LATE_COPY
         self.clock.now = lambda: later
         self.granted.clear()
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bookings import offers, services
 from bookings.db import sql
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
+from bookings.services import changes, places
 from tests.helpers import END, START, booking, clock_stands_at, make_booking, make_slot, post
 
 HOUR = timedelta(hours=1)
@@ -59,7 +60,7 @@ class TestOneProcess:
     def clock(self, monkeypatch):
         """Two hours pass while a transaction begins."""
         with clock_stands_at(START - 3 * HOUR) as clock:
-            begin = services.transaction.atomic
+            begin = transaction.atomic
 
             @contextlib.contextmanager
             def begin_slowly():
@@ -68,7 +69,7 @@ class TestOneProcess:
                     yield
 
             slowly = SimpleNamespace(atomic=begin_slowly)
-            monkeypatch.setattr(services, "transaction", slowly)
+            monkeypatch.setattr(changes, "transaction", slowly)
             monkeypatch.setattr(sql, "alone", begin_slowly)
             yield clock
 
@@ -96,7 +97,7 @@ class TestOneProcess:
     def test_a_move_by_staff_that_waits_for_the_slot(self, monkeypatch, guarded):
         """Whoever held the slot left it as it was: PostgreSQL then does not look at the rules a second time."""
         if not guarded:
-            monkeypatch.setattr(services, "_in_time", lambda slot, now: ("1", []))
+            monkeypatch.setattr(places, "in_time", lambda slot, now: ("1", []))
         target = make_slot()
         make_slot(start=START + 9 * HOUR)
         with clock_stands_at():

@@ -12,10 +12,11 @@ from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready f
 
 from django.db.backends.signals import connection_created
 
-from bookings import offers, services
+from bookings import offers
+from bookings.services import decisions, places
 
 together = threading.Barrier(4)
-best_of = services._best_of
+best_of = decisions.best_of
 
 
 def slowly(*arguments):
@@ -35,5 +36,5 @@ def ignore_checks(connection, **kwargs):
 
 
 connection_created.connect(ignore_checks)
-services._best_of = slowly
-services._taking = take_place_unguarded
+decisions.best_of = slowly
+places.taking = take_place_unguarded

@@ -83,7 +83,7 @@ class SearchSerializer(WireSerializer):
 class FoundSerializer(WireSerializer):
     model = wire.SearchResponse
 
-    def to_representation(self, instance: offers.Found) -> dict[str, Any]:
+    def to_representation(self, instance: offers.SearchResult) -> dict[str, Any]:
         offered = offers.offered(instance.area, instance.periods) if instance.area else []
         return {"StatusMsg": instance.message, "TimeConstraints": offered}
 

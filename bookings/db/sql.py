@@ -6,7 +6,7 @@ querysets are better.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,14 +15,27 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, IntegrityError, connection, connections, transaction
 from django.db.models import Model
-from django.db.models.base import ModelState
 
 Statement = tuple[str, Sequence[Any]]
 # A model, and its rows by the names of its fields: at least one, and the same names in the same order in each.
-Insert = tuple[type[Model], Sequence[dict[str, Any]]]
+Insert = tuple[type[Model], Sequence[Mapping[str, Any]]]
 M = TypeVar("M", bound=Model)
+
+
+class Drawing:
+    """What `write_if` draws once it has changed its row, for PostgreSQL, and where in the rows to insert that goes.
+
+    `text` is a SELECT; `places` has, for some columns of a model, an expression over `row`, the row as it was given,
+    and `drawn`.
+    """
+
+    def __init__(self, text: str, places: Mapping[type[Model], Mapping[str, str]]) -> None:
+        self.text, self.places = text, places
+
+
+NOTHING = Drawing("SELECT 1", {})
 
 
 class Result(NamedTuple):
@@ -47,7 +60,7 @@ def run(text: str, values: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS)
     try:
         return _send(there, text, values)
     except DatabaseError:
-        # Nobody waits twice: what died before is known at once, and a database that does not answer is another matter.
+        # Retry only a connection that was dead before we sent; never wait for a second timeout.
         died_before = there.connection and there.connection.closed and time.monotonic() - began < 1
         if there.in_atomic_block or not died_before:
             raise
@@ -72,12 +85,16 @@ def _send(there: Any, text: str, values: Sequence[Any]) -> Result:
 
 
 def alone() -> AbstractContextManager[Any]:
-    """SQLite: a transaction, in which nobody else writes. PostgreSQL needs none around one `write_if`."""
+    """SQLite: a transaction, in which there is no other writer. PostgreSQL needs none around one `write_if`."""
     return nullcontext() if on_postgresql() else transaction.atomic()
 
 
-def write_if(update: Statement, proof: Statement, *inserts: Insert) -> bool:
+def write_if(
+    update: Statement, proof: Statement, *inserts: Insert, drawing: Drawing = NOTHING, values: Sequence[Any] = ()
+) -> tuple[Any, ...] | None:
     """Insert the rows, and change what `update` changes, if it changes something; else neither. In `alone`.
+
+    What was drawn, for which `values` are the parameters; None where nothing was changed. SQLite draws nothing.
 
     `proof` is an expression that PostgreSQL works out for the row that is changed, after any wait for it; where that
     fails, all fails. SQLite waits before the statement, and does without.
@@ -87,11 +104,13 @@ def write_if(update: Statement, proof: Statement, *inserts: Insert) -> bool:
     """
     if not on_postgresql():
         return write_step_by_step(update, proof, *inserts)
-    text, values = _returning(update, proof)
-    text = _write_if_text(text, *((model, tuple(rows[0])) for model, rows in inserts))
-    # Sent once, whatever happens: it may have been done although nobody said so.
-    done = _send(connections[DEFAULT_DB_ALIAS], text, [*values, *(_as_json(rows) for _, rows in inserts)])
-    return bool(done.rows[0][0])
+    text, of_update = _returning(update, proof)
+    text = _write_if_text(text, drawing, *((model, tuple(rows[0])) for model, rows in inserts))
+    # Sent once, whatever happens: it may have been done although no answer came.
+    rows = _send(
+        connections[DEFAULT_DB_ALIAS], text, [*of_update, *values, *(_as_json(rows) for _, rows in inserts)]
+    ).rows
+    return rows[0] if rows else None
 
 
 def change_if(update: Statement, proof: Statement) -> bool:
@@ -104,9 +123,9 @@ def _returning(update: Statement, proof: Statement) -> Statement:
     return f"{text} RETURNING {expression}", [*values, *more]
 
 
-def write_step_by_step(update: Statement, proof: Statement, *inserts: Insert) -> bool:
+def write_step_by_step(update: Statement, proof: Statement, *inserts: Insert) -> tuple[Any, ...] | None:
     write(*inserts)
-    return change_if(update, proof)
+    return () if change_if(update, proof) else None
 
 
 def write(*inserts: Insert) -> None:
@@ -138,19 +157,17 @@ def columns_of(model: type[Model], *names: str) -> str:
 
 
 def read(model: type[M], row: Sequence[Any], *names: str, **related: Model | None) -> M:
-    """The object whose columns begin a row; as Django makes it, but for the signals, to which nobody listens.
+    """The object whose columns begin a row: of the fields with these names, else of all.
 
-    Of the fields with these names; Django would read others when somebody asks for them.
+    The other fields are deferred, as Django has it. `related` are objects that its foreign keys point to.
     """
     names, converters = _readers(model, names)
-    values = dict(zip(names, row, strict=False))
-    for name, column, convert in converters:
-        values[name] = convert(values[name], column, connection)
-    found = model.__new__(model)
-    found._state = ModelState()
-    found._state.adding, found._state.db = False, DEFAULT_DB_ALIAS
-    found._state.fields_cache.update(related)
-    vars(found).update(values)
+    values = list(row[: len(names)])
+    for place, column, convert in converters:
+        values[place] = convert(values[place], column, connection)
+    found = model.from_db(DEFAULT_DB_ALIAS, names, values)
+    for name, other in related.items():
+        setattr(found, name, other)
     return found
 
 
@@ -161,6 +178,24 @@ def placeholders(values: Sequence[Any]) -> str:
 def as_parameter(instant: datetime) -> Any:
     """An instant as the database compares it with its columns."""
     return instant if on_postgresql() else connection.ops.adapt_datetimefield_value(instant)
+
+
+def broken_constraint(fault: IntegrityError, *models: type[Model]) -> str:
+    """The name of the constraint of one of the models that refused a row, on both databases; else what was said."""
+    diagnosis = getattr(fault.__cause__, "diag", None)
+    if diagnosis:
+        return diagnosis.constraint_name or ""
+    kind, _, what = str(fault).partition(" constraint failed: ")
+    if kind != "UNIQUE":
+        return what
+    # SQLite names the columns, as table.column.
+    for model in models:
+        for constraint in model._meta.constraints:
+            fields = getattr(constraint, "fields", ())
+            columns = [f"{model._meta.db_table}.{model._meta.get_field(name).column}" for name in fields]  # type: ignore[union-attr]
+            if columns and ", ".join(columns) == what:
+                return constraint.name
+    return what
 
 
 @cache
@@ -174,12 +209,12 @@ def as_instant(value: Any) -> datetime:
 
 
 @cache
-def _readers(model: type[Model], names: tuple[str, ...]) -> tuple[tuple[str, ...], list[tuple[str, Any, Any]]]:
-    """The names of an object's columns, and what turns the values of some into Python's."""
+def _readers(model: type[Model], names: tuple[str, ...]) -> tuple[tuple[str, ...], list[tuple[int, Any, Any]]]:
+    """The names of an object's columns, and what turns the values in some places into Python's."""
     fields = _fields(model, names)
     converters = [
-        (field.attname, column, convert)
-        for field in fields
+        (place, column, convert)
+        for place, field in enumerate(fields)
         for column in [field.get_col(model._meta.db_table)]
         for convert in [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
     ]
@@ -198,20 +233,32 @@ def _into(model: type[Model], names: tuple[str, ...]) -> str:
 @cache
 def _insert_text(model: type[Model], names: tuple[str, ...]) -> str:
     """For PostgreSQL. However many rows, it is one text with one parameter, which stays prepared."""
+    return f"INSERT INTO {_into(model, names)} SELECT * FROM {_given(model, names)}"
+
+
+def _given(model: type[Model], names: tuple[str, ...]) -> str:
+    """The rows that come as JSON. What is no column of the model is JSON for `Drawing.places`."""
     types = {field.attname: field.db_type(connection) for field in model._meta.concrete_fields}
-    row = ", ".join(f'"{name}" {types[name]}' for name in names)
-    return f"INSERT INTO {_into(model, names)} SELECT * FROM json_to_recordset(%s) AS row ({row})"
+    columns = ", ".join(f'"{name}" {types.get(name, "json")}' for name in names)
+    return f"json_to_recordset(%s) AS row ({columns})"
 
 
 @cache
-def _write_if_text(update: str, *inserts: tuple[type[Model], tuple[str, ...]]) -> str:
-    steps = [f"done AS ({update})"]
+def _write_if_text(update: str, drawing: Drawing, *inserts: tuple[type[Model], tuple[str, ...]]) -> str:
+    """Of `drawn` there is one row, or none where nothing was changed: then no step has anything to insert."""
+    steps = [f"done AS ({update})", f"drawn AS ({drawing.text} FROM done)"]
     for number, (model, names) in enumerate(inserts):
-        steps.append(f"step{number} AS ({_insert_text(model, names)} WHERE EXISTS (SELECT 1 FROM done))")
-    return f"WITH {', '.join(steps)} SELECT COUNT(*) FROM done"
+        places = drawing.places.get(model, {})
+        columns = tuple(field.attname for field in model._meta.concrete_fields if field.attname in names)
+        values = ", ".join(places.get(name, f'row."{name}"') for name in columns)
+        steps.append(
+            f"step{number} AS (INSERT INTO {_into(model, columns)} SELECT {values}"
+            f" FROM {_given(model, names)} CROSS JOIN drawn)"
+        )
+    return f"WITH {', '.join(steps)} SELECT * FROM drawn"
 
 
-def _as_json(rows: Sequence[dict[str, Any]]) -> str:
+def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
     return orjson.dumps(rows, default=_in_json).decode()
 
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from bookings import offers, wire
+from bookings import wire
 from bookings.models import AppointmentSlot, ServiceArea
+from bookings.offers.ids import read_id
 
 
 class Choice(NamedTuple):
@@ -45,7 +46,7 @@ def _chosen(place: str, times: Iterable[wire.ChosenTime | None]) -> list[Choice]
         if time is None:
             continue
         path, period = f"{place}/{index}", time.period
-        if of_offer := offers.read_id(time.id):
+        if of_offer := read_id(time.id):
             area_id, start, end = of_offer
             contradicts = period is not None and (period.start, period.end) != (start, end)
             found.append(Choice(place, f"{path}/ID", area_id, start, end, contradicts))

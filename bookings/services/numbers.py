@@ -1,61 +1,73 @@
 """The numbers that people see: never reused, and no booking waits for another one's.
 
-A number is the key of its row. PostgreSQL draws it from the key's sequence, which no transaction waits for. On SQLite
-it is what AUTOINCREMENT would take next; there is one writer at a time until the transaction ends.
+A number is the key of its row. PostgreSQL draws it from the key's sequence, which no transaction waits for, in the very
+statement that writes the booking: who is refused draws none. On SQLite it is what AUTOINCREMENT would take next; there
+is one writer at a time until the transaction ends.
 """
 
 import json
 from collections.abc import Collection
-from typing import Any
+from typing import NamedTuple
 
 from django.conf import settings
 
 from bookings.db import sql
-from bookings.models import PartOrder, WorkOrder
+from bookings.models import HistoryEntry, PartOrder, RequiredPart, SearchDocument, WorkOrder
+from bookings.services import parts
 
 Numbered = type[WorkOrder] | type[PartOrder]
 
-# In place of `for_booking`: none is drawn.
-NONE: tuple[str, list[Any]] = ("NULL", [])
+
+class Numbers(NamedTuple):
+    """Of a work order, and of its part orders that are new."""
+
+    order: int
+    parts: list[int]
 
 
-def for_booking(part_orders: int) -> tuple[str, list[Any]]:
-    """An expression for a work order's number with those of its part orders, as one array. On SQLite it is NULL.
+def before_the_write(plan: parts.PartPlan, *, passing_over: bool) -> Numbers | None:
+    """The numbers of a booking, inside of its transaction. None: the write draws them (DRAWING).
 
-    As a subquery of its own it is worked out once, however many rows it is asked for, and not before one asks.
+    `passing_over`: those that are shown for another row already are passed over.
     """
-    if not sql.on_postgresql():
-        return NONE
-    return f"(SELECT {_drawn(WorkOrder)} || {_drawn(PartOrder)})", [1, part_orders]
+    if passing_over:
+        named = parts.named(plan)
+        (order,) = next_free(WorkOrder, 1)
+        return Numbers(order, next_free(PartOrder, len(plan.groups), but=named))
+    return None if sql.on_postgresql() else _next_on_sqlite(len(plan.groups))
 
 
-def next_numbers(*wanted: tuple[Numbered, int]) -> list[int]:
-    """As many numbers of each model, which no other booking ever gets. On SQLite in the caller's transaction."""
-    if sql.on_postgresql():
-        text = " || ".join(_drawn(model) for model, _ in wanted)
-        return list(sql.run(f"SELECT {text}", [count for _, count in wanted]).rows[0][0])
-    found = sql.run(f"SELECT {', '.join(_last(model) for model, _ in wanted)}").rows[0]
-    return [last + step for last, (_, count) in zip(found, wanted, strict=True) for step in range(1, count + 1)]
+def _next_on_sqlite(part_orders: int) -> Numbers:
+    (order, last) = sql.run(f"SELECT {_last(WorkOrder)}, {_last(PartOrder)}").rows[0]
+    return Numbers(order + 1, [last + step for step in range(1, part_orders + 1)])
 
 
 def next_free(model: Numbered, count: int, *, but: Collection[str] = ()) -> list[int]:
-    """As `next_numbers`, but what people would see as the number of another row, or as one of `but`, is passed over.
+    """Numbers which no other booking ever gets, without those that are shown for another row or stand in `but`.
 
-    Such numbers were made with another prefix, or came with parts: seldom, and then often hundreds in a row.
+    Such numbers were made with another prefix, or came with parts: seldom, and then often hundreds in a row. On SQLite
+    in the caller's transaction.
     """
     if not count:
         return []
-    table, column, prefix, only = _shown_as(model)
-    taken = f"EXISTS (SELECT 1 FROM {table} WHERE {column} = CAST(%s AS text) || number {only})"
-    if not sql.on_postgresql():
-        found = sql.run(
-            f"WITH RECURSIVE following (number) AS"
-            f" (SELECT {_last(model)} + 1 UNION ALL SELECT number + 1 FROM following)"
-            f" SELECT number FROM following WHERE NOT {taken}"
-            f" AND %s || number NOT IN (SELECT value FROM json_each(%s)) LIMIT %s",
-            [prefix, prefix, json.dumps(list(but)), count],
-        )
-        return [number for (number,) in found.rows]
+    find = _drawn_free if sql.on_postgresql() else _free_on_sqlite
+    return find(model, count, list(but))
+
+
+def _free_on_sqlite(model: Numbered, count: int, but: list[str]) -> list[int]:
+    prefix, taken = _shown_as(model)
+    found = sql.run(
+        f"WITH RECURSIVE following (number) AS"
+        f" (SELECT {_last(model)} + 1 UNION ALL SELECT number + 1 FROM following)"
+        f" SELECT number FROM following WHERE NOT {taken}"
+        f" AND %s || number NOT IN (SELECT value FROM json_each(%s)) LIMIT %s",
+        [prefix, prefix, json.dumps(but), count],
+    )
+    return [number for (number,) in found.rows]
+
+
+def _drawn_free(model: Numbered, count: int, but: list[str]) -> list[int]:
+    prefix, taken = _shown_as(model)
     found = sql.run(
         # Each step draws one number, until as many as are wanted were free.
         "WITH RECURSIVE drawn (number, is_taken, missing) AS ("
@@ -64,26 +76,53 @@ def next_free(model: Numbered, count: int, *, but: Collection[str] = ()) -> list
         f" LATERAL (SELECT number, {taken} OR CAST(%s AS text) || number = ANY(%s) AS is_taken"
         f" FROM (SELECT nextval('{_sequence(model)}') AS number WHERE drawn.missing > 0) AS one) AS step)"
         " SELECT number FROM drawn WHERE NOT is_taken ORDER BY number",
-        [count, prefix, prefix, list(but)],
+        [count, prefix, prefix, but],
     )
     return [number for (number,) in found.rows]
 
 
-def _shown_as(model: Numbered) -> tuple[str, str, str, str]:
-    """Table, column and prefix of a model's numbers, and which of them are ours."""
+def _shown_as(model: Numbered) -> tuple[str, str]:
+    """The prefix of a model's numbers, and whether a row shows the one that is `number` behind the prefix `%s`."""
     if model is WorkOrder:
-        return f'"{model._meta.db_table}"', "order_num", settings.BOOKJOB_ORDER_PREFIX, ""
-    return f'"{model._meta.db_table}"', "part_order_num", settings.BOOKJOB_PART_ORDER_PREFIX, "AND is_issued_here"
+        prefix, column, only = settings.BOOKJOB_ORDER_PREFIX, "order_num", ""
+    else:
+        prefix, column, only = settings.BOOKJOB_PART_ORDER_PREFIX, "part_order_num", "AND is_issued_here"
+    table = f'"{model._meta.db_table}"'
+    return prefix, f"EXISTS (SELECT 1 FROM {table} WHERE {column} = CAST(%s AS text) || number {only})"
 
 
 def _sequence(model: Numbered) -> str:
     return f"{model._meta.db_table}_id_seq"
 
 
-def _drawn(model: Numbered) -> str:
-    return f"ARRAY(SELECT nextval('{_sequence(model)}') FROM generate_series(1, %s))"
-
-
 def _last(model: Numbered) -> str:
     """On SQLite: the last number."""
     return f"COALESCE((SELECT MAX(seq) FROM sqlite_sequence WHERE name = '{model._meta.db_table}'), 0)"
+
+
+# The part orders of a booking have places, from 1, in place of their numbers; a text that ends with a number has its
+# prefix alone. See rows.of_booking.
+DRAWING = sql.Drawing(
+    f"SELECT nextval('{_sequence(WorkOrder)}') AS number,"
+    f" ARRAY(SELECT nextval('{_sequence(PartOrder)}') FROM generate_series(1, %s)) AS parts",
+    {
+        WorkOrder: {"id": "drawn.number", "order_num": "row.order_num || drawn.number"},
+        PartOrder: {
+            "id": "drawn.parts[CAST(row.id AS integer)]",
+            "work_order_id": "drawn.number",
+            "part_order_num": "CASE WHEN row.is_issued_here THEN row.part_order_num"
+            " || drawn.parts[CAST(row.id AS integer)] ELSE row.part_order_num END",
+        },
+        RequiredPart: {
+            "work_order_id": "drawn.number",
+            "part_order_id": "drawn.parts[CAST(row.part_order_id AS integer)]",
+        },
+        SearchDocument: {
+            "work_order_id": "drawn.number",
+            "words": "row.words || array_to_tsvector(ARRAY(SELECT stem"
+            " || CASE place WHEN 0 THEN drawn.number ELSE drawn.parts[place] END"
+            " FROM json_to_recordset(row.stems) AS one (stem text, place integer)))",
+        },
+        HistoryEntry: {"work_order_id": "drawn.number"},
+    },
+)

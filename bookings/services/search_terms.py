@@ -13,6 +13,7 @@ here. The words are folded before they reach it, so that both find the same.
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from django.apps import apps
@@ -59,9 +60,7 @@ def words_of(
     """
     found: dict[str, None] = {}
     for number in [*(columns[name] for name in NUMBERS), *numbers]:
-        _add_words(found, number)
-        if " " in number:  # such as LS1 4AP
-            _add_words(found, number.replace(" ", ""))
+        _add_number(found, number)
     for name in [*(columns[name] for name in NAMES), slot_worker]:
         _add_words(found, name)
     _add_phone(found, columns["phone"])
@@ -77,6 +76,28 @@ def words_of(
             for phone in contact.phones:
                 _add_phone(found, phone.phone_num)
     return " ".join(list(found)[:MAX_WORDS])
+
+
+def stems_of(drawn: Iterable[tuple[int, str]]) -> tuple[str, list[dict[str, Any]]]:
+    """The words of numbers that are drawn later: those of the prefixes alone, and what numbers are put behind.
+
+    Each of `drawn` is the place of a number and its prefix.
+    """
+    fixed, stems = [], []
+    for place, prefix in drawn:
+        whole, open_ended = _stems(prefix)
+        fixed += whole
+        stems += [{"place": place, "stem": stem} for stem in open_ended]
+    return " ".join(fixed), stems
+
+
+@cache
+def _stems(prefix: str) -> tuple[list[str], list[str]]:
+    """The words that are the same whatever number is behind the prefix, and the beginnings of the others."""
+    with_one, with_two = dict[str, None](), dict[str, None]()
+    _add_number(with_one, f"{prefix}1")
+    _add_number(with_two, f"{prefix}2")
+    return [word for word in with_one if word in with_two], [word[:-1] for word in with_one if word not in with_two]
 
 
 def found_by(typed: str) -> Q:
@@ -167,6 +188,12 @@ def _texts_of(address: wire.PostalAddress) -> Iterator[str]:
 
 
 # --- Words -------------------------------------------------------------------------------------------------
+
+
+def _add_number(found: dict[str, None], number: str) -> None:
+    _add_words(found, number)
+    if " " in number:  # such as LS1 4AP
+        _add_words(found, number.replace(" ", ""))
 
 
 def _add_words(found: dict[str, None], text: str) -> None:

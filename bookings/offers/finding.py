@@ -1,0 +1,236 @@
+"""Which slots there are: the periods that a search offers, and the slots that a booking may mean."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS
+
+from bookings import clock, wire
+from bookings.db import sql
+from bookings.models import AppointmentSlot, ServiceArea
+from bookings.offers.areas import AREA, AREA_WIDTH, FROM_AREA, area_of, find_area, no_area, read_area
+from bookings.offers.rulebook import (
+    Condition,
+    all_of,
+    any_of,
+    first_broken,
+    for_order,
+    opens_at,
+    rules,
+    rules_but_cutoff,
+    with_cutoff,
+)
+
+Period = tuple[datetime, datetime]
+
+SLOTS = f'"{AppointmentSlot._meta.db_table}"'
+# The key of the area that a statement finds itself.
+FOUND: Condition = ("(SELECT id FROM area)", [])
+READ_OF_A_SLOT = ("id", "area_id", "start", "end", "worker", "capacity", "booked")
+
+# What a technician reads when a rule, or a wish, leaves nothing to offer.
+EMPTY = {
+    "planned": "No appointments are planned in {area} for orders of this kind.",
+    "past": "No appointments are planned in {area} from now on.",
+    "notice": "The appointments in {area} begin too soon to be booked; no later ones are planned.",
+    "cutoff": "Bookings for the next days in {area} are closed; no later appointments are planned.",
+    "horizon": "There is no appointment in {area} within the next {days} days; later ones cannot be booked yet.",
+    "closed": "All appointments in {area} in the next {days} days are closed for bookings.",
+    "full": "All appointments in {area} in the next {days} days are full.",
+    "margin": "The last free places in {area} in the next {days} days are kept back.",
+    "parts": "No appointment in {area} is free after the delivery of the parts, which is expected on {delivery}.",
+    "customer": "No free appointment in {area} fits the customer's own times.",
+}
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The answer to a search: periods in UTC, sorted, each once; `message` says why there are none."""
+
+    area: ServiceArea | None
+    periods: list[Period]
+    message: str = ""
+
+
+class Candidates(NamedTuple):
+    """The slots that a booking may mean, each with its `refusal`, and the latest booking of its order."""
+
+    area: ServiceArea | None
+    slots: list[AppointmentSlot]
+    last_booking: int | None
+
+
+def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> SearchResult:
+    """The periods that can be booked for a job. As a rule one statement, and one more to say why there are none.
+
+    It may read from a replica (`using`); nothing else here does.
+    """
+    # A delivery on a day alone needs the area's clock before the area is read with its slots.
+    known = find_area(job, using) if any(map(clock.is_day, arrivals(job))) else None
+    wanted = wishes(job, known)
+    area, periods = _first_free(job, now, wanted, using)
+    if area is None:
+        return SearchResult(None, [], no_area(job))
+    if periods:
+        return SearchResult(area, periods)
+    conditions = {"planned": _in(area, job.order_type)} | rules(now, area) | wanted
+    word = _what_left_nothing(conditions, using)
+    if not word:
+        return search(job, now, using)  # a place was given back in this very moment
+    delivery = latest_delivery(job, area)
+    message = EMPTY[word].format(
+        area=area.name, days=settings.BOOKJOB_HORIZON_DAYS, delivery=delivery and area.instant_text(delivery)
+    )
+    return SearchResult(area, [], message)
+
+
+def _first_free(
+    job: wire.Search, now: datetime, wanted: dict[str, Condition], using: str
+) -> tuple[ServiceArea | None, list[Period]]:
+    """The area, and its first periods that keep all rules and wishes, seen at one moment."""
+    most = settings.BOOKJOB_MAX_OFFERS
+    fitting = [for_order(FOUND, job.order_type), *rules_but_cutoff(now).values(), *wanted.values()]
+    first, more = first_periods(fitting, most)
+    text, values = area_of(job)
+    rows = sql.run(
+        f'WITH area AS ({text}) SELECT {AREA}, start, "end" {FROM_AREA} LEFT JOIN ({first}) AS period ON 1 = 1',
+        [*values, *more],
+        using=using,
+    ).rows
+    area = read_area(rows[0])
+    if area is None:
+        return None, []
+    # An area without a free period has one row all the same.
+    periods = sorted((sql.as_instant(start), sql.as_instant(end)) for *_, start, end in rows if start)
+    opens = opens_at(now, area)
+    open_ones = [period for period in periods if not opens or period[0] >= opens]
+    if len(open_ones) < len(periods) == most:
+        # There may be later ones than those that the cut-off took away.
+        conditions = [_in(area, job.order_type), *rules(now, area).values(), *wanted.values()]
+        open_ones = open_periods(conditions, most, using)
+    return area, open_ones
+
+
+def open_periods(conditions: Iterable[Condition], most: int, using: str = DEFAULT_DB_ALIAS) -> list[Period]:
+    """The first periods in which at least one slot keeps all conditions."""
+    found = sql.run(*first_periods(conditions, most), using=using)
+    return [(sql.as_instant(start), sql.as_instant(end)) for start, end in found.rows]
+
+
+def first_periods(conditions: Iterable[Condition], most: int) -> sql.Statement:
+    where, values = all_of(conditions)
+    return (
+        f'SELECT DISTINCT start, "end" FROM {SLOTS} WHERE {where} ORDER BY start, "end" LIMIT %s',
+        [*values, most],
+    )
+
+
+def alternatives(slot: AppointmentSlot, order_type: str, now: datetime) -> list[Period]:
+    """Up to three periods to book instead: the next ones after the slot, else the next ones from now."""
+    keeping = [_in(slot.area, order_type), *rules(now, slot.area).values()]
+    later: Condition = ("start >= %s", [sql.as_parameter(slot.start)])
+    return open_periods([*keeping, later], 3) or open_periods(keeping, 3)
+
+
+def _in(area: ServiceArea, order_type: str) -> Condition:
+    return for_order(("%s", [area.pk]), order_type)
+
+
+def wishes(job: wire.Search, area: ServiceArea | None) -> dict[str, Condition]:
+    """What the request wants of a slot, by the word that says what left nothing.
+
+    The area has to be known only where a part arrives on a day alone.
+    """
+    wanted: dict[str, Condition] = {}
+    delivery = latest_delivery(job, area)
+    if delivery:
+        # A slot is a working period: the first one that begins once the parts are there.
+        wanted["parts"] = ("start >= %s", [sql.as_parameter(delivery)])
+    busy: list[Condition] = []
+    free: list[Condition] = []
+    for constraint in job.time_constraints:
+        start, end = sql.as_parameter(constraint.period.start), sql.as_parameter(constraint.period.end)
+        if constraint.type in settings.BOOKJOB_UNAVAILABLE_TYPES:
+            busy.append(('NOT (start < %s AND "end" > %s)', [end, start]))
+        else:
+            free.append(('start >= %s AND "end" <= %s', [start, end]))
+    if busy or free:
+        wanted["customer"] = all_of([*busy, any_of(free)] if free else busy)
+    return wanted
+
+
+def arrivals(job: wire.Search) -> list[date]:
+    """When the required parts arrive: at an instant, or on a day."""
+    return [part.estimated_delivery for part in job.required_parts if part.estimated_delivery and not part.delete]
+
+
+def latest_delivery(job: wire.Search, area: ServiceArea | None) -> datetime | None:
+    """When the last of the required parts is there, on the clock of the area."""
+    # Without an area there is nothing to offer, whatever the clock.
+    zone = area.zone if area else UTC
+    return max((clock.last_moment(found, zone) for found in arrivals(job)), default=None)
+
+
+def _what_left_nothing(conditions: dict[str, Condition], using: str) -> str:
+    """The first of the conditions, each taken together with those before it, that no slot keeps; "" if one does all."""
+    tests, values, kept = [], [], list[Condition]()
+    for condition in conditions.values():
+        kept.append(condition)
+        where, parameters = all_of(kept)
+        tests.append(f"EXISTS (SELECT 1 FROM {SLOTS} WHERE {where})")
+        values += parameters
+    found = sql.run(f"SELECT {', '.join(tests)}", values, using=using)
+    return next((word for word, is_true in zip(conditions, found.rows[0], strict=True) if not is_true), "")
+
+
+def find_slots(
+    job: wire.BookJob, periods: set[Period], now: datetime, *, area_id: int | None, last_booking: Condition
+) -> Candidates:
+    """The area of a job, or the one with that key, and its slots in the periods, seen at one moment by one statement.
+
+    It works out the expression `last_booking` too.
+    """
+    starts, ends = ([sql.as_parameter(instant) for instant in instants] for instants in zip(*periods, strict=True))
+    text, values = area_of(job, area_id)
+    also, also_values = last_booking
+    word, word_values = first_broken(rules_but_cutoff(now))
+    here, here_values = for_order(FOUND, job.order_type)
+    rows = sql.run(
+        f"WITH area AS ({text}) SELECT {AREA}, {also}, slot.* {FROM_AREA}"
+        f" LEFT JOIN (SELECT {word} AS refusal, {sql.columns_of(AppointmentSlot, *READ_OF_A_SLOT)}"
+        f" FROM {SLOTS} WHERE {here}"
+        f' AND start IN ({sql.placeholders(starts)}) AND "end" IN ({sql.placeholders(ends)})) AS slot ON 1 = 1',
+        [*values, *also_values, *word_values, *here_values, *starts, *ends],
+    ).rows
+    area, last = read_area(rows[0]), rows[0][AREA_WIDTH]
+    if area is None:
+        return Candidates(None, [], last)
+    opens, slots = opens_at(now, area), []
+    for row in rows:
+        refusal, *columns = row[AREA_WIDTH + 1 :]
+        if columns[0] is None:  # the one row of an area without such a slot
+            break
+        slot = sql.read(AppointmentSlot, columns, *READ_OF_A_SLOT, area=area)
+        if (slot.start, slot.end) in periods:
+            slot.refusal = with_cutoff(refusal, slot.start, opens)
+            slots.append(slot)
+    return Candidates(area, slots, last)
+
+
+def preferred(slots: Iterable[AppointmentSlot], worker: str) -> AppointmentSlot:
+    """The asked-for worker's slot, else the one with the most room.
+
+    Among equals it is drawn by lot: callers who come at the same moment would all run for the first one otherwise.
+    """
+    return min(
+        slots,
+        key=lambda slot: (
+            not (worker and slot.worker == worker),
+            slot.booked - slot.capacity,
+            random.random(),
+        ),
+    )

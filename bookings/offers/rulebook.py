@@ -1,0 +1,147 @@
+"""Which slots may be offered and which may be taken: one set of rules, for search and booking alike.
+
+Search lists the slots that keep all of them, a booking names the first one that is broken, and the UPDATE that takes a
+place repeats them, so that they hold at that very moment. The wishes of a request (the customer's times, the delivery
+of the parts) shape the offers only: they are in finding.py.
+
+A condition is SQL over the columns of an appointment slot, with its parameters; `as_filter` makes one for a queryset.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db.models import BooleanField, CharField, Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from bookings import clock
+from bookings.db import sql
+from bookings.models import AppointmentSlot, ServiceArea
+
+Condition = tuple[str, list[Any]]
+
+# What neither staff, nor a blackout, nor a plan that has it no longer hides. AppointmentSlot.is_hidden is the contrary.
+_SHOWN: Condition = ("is_open AND blackout_id IS NULL AND NOT is_withdrawn", [])
+
+# What a technician reads of a slot that breaks a rule.
+REFUSALS = {
+    "past": "This appointment has begun or is over.",
+    "notice": "This appointment begins too soon to be booked.",
+    "cutoff": "Bookings for the day of this appointment are closed.",
+    "horizon": "This appointment is too far ahead to be booked.",
+    "closed": "This appointment is closed for bookings.",
+    "full": "This appointment is full.",
+    "margin": "The last places of this appointment are kept back.",
+}
+
+
+def rules(now: datetime, area: ServiceArea) -> dict[str, Condition]:
+    """What a slot of `area` must fulfil, by the word that names its breach, in the order in which a refusal looks."""
+    found = _rules(now, ("%s", [area.safety_percent]), opens_at(now, area))
+    if area.safety_percent == 100:
+        del found["margin"]
+    return found
+
+
+def rules_but_cutoff(now: datetime) -> dict[str, Condition]:
+    """The rules of the area that a statement finds itself, as `area`. Its cut-off needs its clock: see `opens_at`."""
+    return _rules(now, ("(SELECT safety_percent FROM area)", []), None)
+
+
+def _rules(now: datetime, safety_percent: Condition, opens: datetime | None) -> dict[str, Condition]:
+    notice = now + timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES)
+    horizon = now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS)
+    share, values = safety_percent
+    return {
+        "past": ("start > %s", [sql.as_parameter(now)]),
+        "notice": ("start > %s", [sql.as_parameter(notice)]),
+        **({"cutoff": ("start >= %s", [sql.as_parameter(opens)])} if opens else {}),
+        "horizon": ("start <= %s", [sql.as_parameter(horizon)]),
+        "closed": _SHOWN,
+        "full": ("booked < capacity", []),
+        # In hundredths of a place, which no rounding touches, and in 64 bits, which no capacity leaves.
+        "margin": (f"CAST(booked AS bigint) * 100 < CAST(capacity AS bigint) * {share}", values),
+    }
+
+
+def opens_at(now: datetime, area: ServiceArea) -> datetime | None:
+    """When the first slots begin that the cut-off of the area leaves open at `now`; None without a cut-off."""
+    if area.cutoff_days is None or area.cutoff_time is None:
+        return None
+    return _first_open_day(now, area.zone, area.cutoff_days, area.cutoff_time)
+
+
+def with_cutoff(refusal: str, start: datetime, opens: datetime | None) -> str:
+    """The first rule that a slot breaks, from the first one among those but the cut-off."""
+    return "cutoff" if opens and start < opens and refusal not in ("past", "notice") else refusal
+
+
+def last_moment(slot: AppointmentSlot, area: ServiceArea) -> datetime:
+    """Until when those of the `rules` that time breaks hold for the slot. What is too far ahead only comes nearer."""
+    moment = slot.start - timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES)
+    if area.cutoff_days is None or area.cutoff_time is None:
+        return moment
+    day = slot.start.astimezone(area.zone).date() - timedelta(days=area.cutoff_days)
+    minute = area.cutoff_time.hour * 60 + area.cutoff_time.minute
+    return min(moment, clock.moment_of(day, minute, area.zone))
+
+
+def takeable(now: datetime, area: ServiceArea) -> Condition:
+    """All rules at once."""
+    return all_of(rules(now, area).values())
+
+
+def first_broken(conditions: dict[str, Condition]) -> Condition:
+    """The word of the first condition that a slot breaks, or an empty text, as an SQL expression."""
+    broken = [(f"WHEN NOT ({text}) THEN '{word}'", values) for word, (text, values) in conditions.items()]
+    return (
+        f"CASE {' '.join(text for text, _ in broken)} ELSE '' END",
+        [value for _, values in broken for value in values],
+    )
+
+
+def all_of(conditions: Iterable[Condition]) -> Condition:
+    parts = list(conditions)
+    return " AND ".join(f"({text})" for text, _ in parts), [value for _, values in parts for value in values]
+
+
+def any_of(conditions: Iterable[Condition]) -> Condition:
+    parts = list(conditions)
+    return " OR ".join(f"({text})" for text, _ in parts), [value for _, values in parts for value in values]
+
+
+def as_filter(condition: Condition) -> Q:
+    """A condition for a queryset of appointment slots."""
+    text, values = condition
+    return Q(RawSQL(text, values, BooleanField()))
+
+
+SHOWN = as_filter(_SHOWN)
+
+
+def _first_open_day(now: datetime, zone: ZoneInfo, days_before: int, at: time) -> datetime:
+    """The beginning, in UTC, of the first day of the area's calendar that the cut-off leaves open at `now`."""
+    today = now.astimezone(zone).date()
+    minute = at.hour * 60 + at.minute
+    latest_closed = today + timedelta(days=days_before)
+    # Compared as instants: on the clock, an hour that comes twice would open the day again.
+    if now < clock.moment_of(today, minute, zone):
+        latest_closed -= timedelta(days=1)
+    return clock.moment_of(latest_closed + timedelta(days=1), 0, zone)
+
+
+def for_order(area: Condition, order_type: str) -> Condition:
+    """A slot of the area (its key, in SQL) for the order's type; one for another type does not exist for it.
+
+    An order without a type fits the general slots.
+    """
+    key, values = area
+    return f"area_id = {key} AND order_type IN ('', %s)", [*values, order_type]
+
+
+def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceArea) -> QuerySet[AppointmentSlot]:
+    """Each slot of `area` with `refusal`: the first rule that it breaks, or an empty text."""
+    text, values = first_broken(rules(now, area))
+    return slots.annotate(refusal=RawSQL(text, values, CharField()))  # type: ignore[no-redef]

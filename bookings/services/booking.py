@@ -1,0 +1,215 @@
+"""Booking a follow-up: look, decide, write, and once more where another caller was faster."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import DataError, IntegrityError, OperationalError, transaction
+from django.db.models import Q
+from psycopg.errors import DeadlockDetected
+
+from bookings import clock, documents, history, offers, wire
+from bookings.db import sql
+from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, SearchDocument, WorkOrder
+from bookings.offers import choices
+from bookings.offers.choices import Choice
+from bookings.refusals import Refused
+from bookings.services import changes, decisions, numbers, parts, places, refused, rows
+from bookings.services.places import LostRace
+from bookings.services.rows import Booked, BookingRequest
+from bookings.telemetry import metrics
+
+# A lost race is decided anew from what the winner left. Each round lost means that another caller got something, so
+# a few suffice; the bound only keeps a fault from becoming an endless loop.
+MAX_ROUNDS = 50
+MAX_CONFLICTS = 10
+# Active or cancelled: only if there is one, there is anything to look at. The sum keeps PostgreSQL from looking for it
+# through all keys from their end.
+LAST_BOOKING = f'(SELECT MAX(id + 0) FROM "{WorkOrder._meta.db_table}" WHERE original_order = %s)'
+
+
+class Look(NamedTuple):
+    """What was there: the slots that may be meant, the order's active bookings, and the one that this body made."""
+
+    seen: offers.Candidates
+    earlier: list[WorkOrder]
+    repeated: WorkOrder | None = None
+
+
+class Decision(NamedTuple):
+    """The slot to take, and the booking that moves there, if any."""
+
+    slot: AppointmentSlot
+    to_move: WorkOrder | None
+
+
+def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: str) -> Booked:
+    """Book a follow-up of `order` in the slot that `job` names, or find the booking that this very body made before.
+
+    `body` is the text that `job` was read from, `fingerprint` what it is compared by. Raises Refused with the codes of
+    contract section 2.
+    """
+    request = BookingRequest(order, job, body, fingerprint, caller, parts.plan(job.required_parts))
+    try:
+        named = decisions.read_choices(job)
+        for attempt in range(MAX_ROUNDS):
+            if (booked := _one_round(request, named, attempt)) is not None:
+                return booked
+            metrics.add(metrics.LOST_RACES)
+        raise Refused("unavailable", "Many people are booking this appointment right now. Try again in a moment.")
+    except Refused as refusal:
+        refusal.data_path = documents.pointer_in(body, refusal.data_path)
+        refused.keep(refusal, request)
+        raise
+
+
+def _one_round(request: BookingRequest, named: list[Choice], attempt: int) -> Booked | None:
+    """Look, decide, write. None: another caller was faster, and a next round sees what they did."""
+    look = _look(request, named)
+    if look.repeated:
+        return rows.answer_of(look.repeated)
+    try:
+        decision = _decide(request, named, look)
+    except Refused:
+        # The refusal speaks of a later moment than `earlier`: the place may have gone to a copy of this very body.
+        if _versions(_active_of(request.order)) != _versions(look.earlier):
+            return None
+        raise
+    try:
+        with _races_lost(attempt):
+            return _write(request, decision, after=look.seen.last_booking or 0, passing_over=attempt > 0)
+    except LostRace:
+        return None
+
+
+def _look(request: BookingRequest, named: list[Choice]) -> Look:
+    seen = _find_slots(request, named)
+    if not seen.last_booking:
+        return Look(seen, [])
+    earlier = _active_of(request.order)
+    if repeated := decisions.answered_before(request, earlier):
+        return Look(seen, earlier, repeated)
+    # Again, for they may be later than what was seen of the slots, and their own places are among these.
+    return Look(_find_slots(request, named)._replace(last_booking=seen.last_booking), earlier)
+
+
+def _find_slots(request: BookingRequest, named: list[Choice]) -> offers.Candidates:
+    seen = offers.find_slots(
+        request.job,
+        {(choice.start, choice.end) for choice in named},
+        clock.now(),
+        area_id=choices.area_id_of(named),
+        last_booking=(LAST_BOOKING, [request.order]),
+    )
+    request.area, request.is_area_read = seen.area, True
+    return seen
+
+
+def _active_of(order: str) -> list[WorkOrder]:
+    return list(WorkOrder.objects.active().filter(original_order=order).select_related("slot"))
+
+
+def _versions(work_orders: list[WorkOrder]) -> set[tuple[int, int]]:
+    return {(work_order.pk, work_order.version) for work_order in work_orders}
+
+
+def _decide(request: BookingRequest, named: list[Choice], look: Look) -> Decision:
+    """Raises Refused."""
+    now = clock.now()
+    if look.seen.last_booking:
+        decisions.check_is_not_late(request, look.earlier, now)
+    slots = decisions.named_slots(request.job, named, look.seen)
+    to_move = decisions.to_move(look.earlier, slots[0])
+    slot = decisions.best_of(slots, request.job, now)
+    parts.on_the_clock_of(request.plan, slot.area)
+    return Decision(slot, to_move)
+
+
+def _write(request: BookingRequest, decision: Decision, *, after: int, passing_over: bool) -> Booked:
+    """Raises LostRace, or what the database says."""
+    if decision.to_move:
+        with transaction.atomic():
+            return _rebook(request, decision.to_move, decision.slot)
+    with sql.alone():
+        return _insert(request, decision.slot, after=after, passing_over=passing_over)
+
+
+@contextmanager
+def _races_lost(attempt: int) -> Iterator[None]:
+    """Turns what the database says about another caller into LostRace; what stays is a fault."""
+    try:
+        yield
+    except DataError as fault:
+        if not places.was_late(fault):
+            raise
+        raise LostRace from None
+    except IntegrityError as fault:
+        # The same order was booked meanwhile: the next round sees it. Or a number is taken: the next round passes over
+        # all that are. No bound where one copy after the other is booked.
+        is_copy = sql.broken_constraint(fault, WorkOrder) == "work_order_one_booked_after_another"
+        if attempt >= MAX_CONFLICTS and not is_copy:
+            raise
+        raise LostRace from None
+    except OperationalError as fault:
+        # This order is being moved to the place that we hold, by one who waits for it. PostgreSQL has ended ours.
+        if not isinstance(fault.__cause__, DeadlockDetected) or attempt == MAX_CONFLICTS:
+            raise
+        raise LostRace from None
+
+
+def _insert(request: BookingRequest, slot: AppointmentSlot, *, after: int, passing_over: bool) -> Booked:
+    given = numbers.before_the_write(request.plan, passing_over=passing_over)
+    now = clock.now()  # again: on SQLite the wait for the one writer is over
+    inserts = rows.of_booking(request, slot, given, now=now, after=after)
+    guard = places.taking(slot, now), places.in_time(slot, now)
+    if given:
+        done = sql.write_if(*guard, *inserts)
+    else:
+        done = sql.write_if(*guard, *inserts, drawing=numbers.DRAWING, values=[len(request.plan.groups)])
+    if done is None:
+        raise LostRace
+    drawn = given or numbers.Numbers(*done)
+    ordered = parts.ordered(request.plan, parts.orders_of(request.plan, drawn.parts))
+    return Booked(f"{settings.BOOKJOB_ORDER_PREFIX}{drawn.order}", ordered)
+
+
+def _rebook(request: BookingRequest, work_order: WorkOrder, slot: AppointmentSlot) -> Booked:
+    """Move the booking to `slot`, with the new body and its parts; the order number stays."""
+    before, body_before, now = work_order.slot, work_order.body, clock.now()
+    # What staff reviewed was another body in another slot.
+    columns: dict[str, Any] = {
+        "reviewed_at": None,
+        "reviewed_by": "",
+        **rows.in_slot(work_order.original_order, slot),
+        **rows.read_out(request),
+    }
+    try:
+        changes.change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **columns)
+    except Refused:
+        raise LostRace from None
+    orders = _replace_parts(request, work_order)
+    SearchDocument.objects.filter(work_order=work_order).delete()
+    sql.write(rows.search_document(work_order.pk, vars(work_order) | columns, request, slot, orders))
+    history.record(
+        work_order,
+        HistoryEntry.Event.MOVED,
+        at=now,
+        by=request.caller,
+        before=rows.place(before) | {"body": body_before},
+        after=rows.place(slot),
+        fingerprint=request.fingerprint,
+    )
+    places.swap(before, slot)
+    return Booked(work_order.order_num, parts.ordered(request.plan, orders))
+
+
+def _replace_parts(request: BookingRequest, work_order: WorkOrder) -> parts.Orders:
+    """The parts of the new body instead of the old ones. A part order that nothing is left of stays with its number."""
+    work_order.required_parts.all().delete()
+    kept = list(work_order.part_orders.all())
+    named = parts.named(request.plan, kept)
+    drawn = numbers.next_free(PartOrder, len(parts.to_number(request.plan, kept)), but=named)
+    orders = parts.orders_of(request.plan, drawn, kept)
+    sql.write(*parts.inserts(work_order.pk, request.plan, orders, kept))
+    return orders

@@ -1,0 +1,148 @@
+"""What staff change of a booking: cancel, move, review, note. Each is one transaction with its line in the history."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import F, Q, QuerySet
+from psycopg.errors import DeadlockDetected
+
+from bookings import clock, history, offers
+from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
+from bookings.refusals import Refused
+from bookings.services import places, rows, search_terms
+
+
+def cancel(*, work_order: WorkOrder, by: str, reason: str, seen_version: int | None = None) -> None:
+    """Give the slot's place back and close the booking. Raises Refused if another person was faster.
+
+    `seen_version` is the version that the person saw, where that is not the one of `work_order`; so in all that follow.
+    """
+    now = clock.now()
+    with transaction.atomic():
+        change(
+            work_order,
+            Q(status=WorkOrder.Status.BOOKED),
+            now,
+            seen_version,
+            status=WorkOrder.Status.CANCELLED,
+            cancelled_at=now,
+            cancelled_by=by,
+            cancel_reason=reason,
+        )
+        history.record(work_order, HistoryEntry.Event.CANCELLED, at=now, by=by, reason=reason)
+        places.give_back(work_order.slot_id)
+
+
+def move(
+    *, work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str = "", seen_version: int | None = None
+) -> None:
+    """Move the booking to another slot, of whatever area. Raises Refused if the place or the booking is gone."""
+    _check_fits(work_order, slot)
+    try:
+        with transaction.atomic():
+            _move(work_order, slot, by, reason, seen_version)
+    except places.LostRace:
+        found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), clock.now(), slot.area).first()
+        why = offers.REFUSALS[found.refusal] if found and found.refusal else "This place was taken a moment ago."
+        raise Refused("slot_unavailable", f"{why} {work_order.order_num} stays where it is.") from None
+    except IntegrityError:
+        raise Refused(
+            "already_booked",
+            f"Order {work_order.original_order} has another booking in the appointment {slot}. Choose another.",
+        ) from None
+    except OperationalError as fault:
+        # A booking of this order holds the place that we want, and wants what we hold. PostgreSQL has ended ours.
+        if not isinstance(fault.__cause__, DeadlockDetected):
+            raise
+        raise Refused(
+            "changed_meanwhile",
+            f"Order {work_order.original_order} is being booked right now. Look at it again before you repeat this.",
+        ) from None
+
+
+def _check_fits(work_order: WorkOrder, slot: AppointmentSlot) -> None:
+    if slot.pk == work_order.slot_id:
+        raise Refused("same_slot", f"{work_order.order_num} is in this appointment already. Choose another.")
+    if slot.order_type not in ("", work_order.order_type):
+        raise Refused(
+            "slot_not_found",
+            f"The appointment {slot} is for orders of the type {slot.order_type} only. Choose another.",
+        )
+
+
+def _move(work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str, seen_version: int | None) -> None:
+    before, now = work_order.slot, clock.now()
+    columns = rows.in_slot(work_order.original_order, slot)
+    # It asked to be reviewed because its slot was closed: the person who moves it out of there has looked at it.
+    if is_care := before.is_hidden and bool(by):
+        columns |= {"reviewed_at": now, "reviewed_by": by}
+    change(work_order, Q(status=WorkOrder.Status.BOOKED), now, seen_version, **columns)
+    history.record(
+        work_order,
+        HistoryEntry.Event.MOVED,
+        at=now,
+        by=by,
+        reason=reason,
+        before=rows.place(before),
+        after=rows.place(slot),
+        **({"reviewed": True} if is_care else {}),
+    )
+    if slot.worker != before.worker:
+        search_terms.rewrite([WorkOrder.objects.get(pk=work_order.pk)])
+    places.swap(before, slot)
+
+
+def review(*, work_order: WorkOrder, by: str, note: str = "", seen_version: int | None = None) -> None:
+    """Say that a person has checked the booking as it stands. Raises Refused if it was reviewed or changed."""
+    now = clock.now()
+    with transaction.atomic():
+        unreviewed = Q(status=WorkOrder.Status.BOOKED, reviewed_at__isnull=True)
+        change(work_order, unreviewed, now, seen_version, reviewed_at=now, reviewed_by=by)
+        history.record(work_order, HistoryEntry.Event.REVIEWED, at=now, by=by, reason=note)
+
+
+def add_note(*, work_order: WorkOrder, by: str, note: str, seen_version: int | None = None) -> None:
+    """Write a note into the history, of a cancelled booking too. Raises Refused if it was changed meanwhile."""
+    now = clock.now()
+    with transaction.atomic():
+        change(work_order, Q(), now, seen_version)
+        history.record(work_order, HistoryEntry.Event.NOTED, at=now, by=by, reason=note)
+
+
+def ask_for_review(bookings: QuerySet[WorkOrder], now: datetime) -> None:
+    """Let bookings whose slots are being hidden ask to be reviewed again, in the caller's transaction."""
+    bookings.filter(reviewed_at__isnull=False).update(reviewed_at=None, reviewed_by="", version=F("version") + 1)
+    # Also those that were never reviewed have a new line in their history, which other systems read.
+    bookings.update(changed_at=now, change_num=None)
+
+
+def change(work_order: WorkOrder, only_if: Q, now: datetime, seen_version: int | None = None, **columns: Any) -> None:
+    """The conditional UPDATE that decides between two people: who saw an older version changes nothing.
+
+    Raises Refused with what the other one did.
+    """
+    version = work_order.version if seen_version is None else seen_version
+    seen = WorkOrder.objects.filter(only_if, pk=work_order.pk, version=version)
+    if not seen.update(changed_at=now, change_num=None, version=F("version") + 1, **columns):
+        raise _what_happened(work_order, version)
+
+
+def _what_happened(work_order: WorkOrder, version: int) -> Refused:
+    """Why a change of a booking that was seen in a version came to nothing."""
+    current = WorkOrder.objects.select_related("area").get(pk=work_order.pk)
+    number, area = current.order_num, current.area
+    if current.status == WorkOrder.Status.CANCELLED and current.cancelled_at:
+        when = area.instant_text(current.cancelled_at)
+        reason = f": {current.cancel_reason}" if current.cancel_reason else ""
+        who = current.cancelled_by or "an unnamed person"
+        return Refused("already_cancelled", f"{number} was cancelled by {who}, {when}{reason}.")
+    if current.reviewed_at and current.version == version:
+        when = area.instant_text(current.reviewed_at)
+        return Refused("already_reviewed", f"{number} was reviewed by {current.reviewed_by}, {when}.")
+    last, what = current.history.last(), ""
+    if last:
+        what = f"{last.get_event_display().lower()} by {last.by or 'an unnamed person'}, {area.instant_text(last.at)}"
+    return Refused(
+        "changed_meanwhile", f"{number} was changed meanwhile ({what}). Look at it again before you repeat this."
+    )

@@ -1,0 +1,158 @@
+"""What becomes of a booking request, decided from what was read: the slot, the booking to move, or the refusal.
+
+Nothing here writes. Only booking.py calls this.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from bookings import documents, offers, wire
+from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
+from bookings.offers import choices
+from bookings.offers.choices import Choice
+from bookings.refusals import Refused
+from bookings.services.rows import BookingRequest
+
+# For how long a body that was taken is no new wish: its copy was sent before, and the answer was lost.
+LATE_COPY = timedelta(minutes=10)
+
+
+def read_choices(job: wire.BookJob) -> list[Choice]:
+    """What may name the slot. Raises Refused if nothing does, or if something contradicts itself."""
+    found = choices.read(job)
+    for choice in found:
+        if choice.is_contradictory:
+            raise Refused(
+                "invalid_request",
+                "The ID belongs to another appointment than the Period. Search again and choose anew.",
+                data_path=choice.path,
+            )
+    if not found:
+        what = "names no appointment: it has neither a Period nor the ID of an offer" if job.time_constraints else ""
+        message = f"TimeConstraints {what or 'is missing'}."
+        faults = [{"dataPath": "/TimeConstraints", "message": message}]
+        raise Refused("invalid_request", message, data_path="/TimeConstraints", errors=faults)
+    return found
+
+
+def answered_before(request: BookingRequest, earlier: list[WorkOrder]) -> WorkOrder | None:
+    """The booking that this very body made, also where its fingerprint was made by an older rule."""
+    for work_order in earlier:
+        if work_order.fingerprint == request.fingerprint:
+            return work_order
+    return next((found for found in earlier if documents.fingerprint_of(found.body) == request.fingerprint), None)
+
+
+def named_slots(job: wire.BookJob, found: list[Choice], seen: offers.Candidates) -> list[AppointmentSlot]:
+    """The slots in the one period that the body names. Raises Refused if there is none, or several periods."""
+    if seen.area is None:
+        raise _no_such_area(job, found)
+    named = choices.fitting(found, seen.area, seen.slots)
+    if not named:
+        period = seen.area.period_text(found[0].start, found[0].end)
+        raise Refused(
+            "slot_not_found",
+            f"There is no such appointment: {period}. Search again and choose another.",
+            data_path=found[0].path,
+            area=seen.area.code,
+        )
+    if len(named) > 1:
+        raise Refused(
+            "invalid_request",
+            f"{named[0].place[1:]} names several appointments. Choose one.",
+            data_path=named[0].place,
+        )
+    return [slot for slot in seen.slots if (slot.start, slot.end) == (named[0].start, named[0].end)]
+
+
+def _no_such_area(job: wire.BookJob, found: list[Choice]) -> Refused:
+    if choices.area_id_of(found):
+        message, path = "There is no such appointment any more. Search again and choose another.", found[0].path
+    else:
+        message = offers.no_area(job)
+        path = "/Location/ServiceAreaID" if job.location.service_area_id else "/Location"
+    return Refused("slot_not_found", message, data_path=path)
+
+
+def check_is_not_late(request: BookingRequest, earlier: list[WorkOrder], now: datetime) -> None:
+    """Raises Refused where this very body was taken a short time ago, and its booking was changed since.
+
+    Its phone has sent it before that change. `earlier` are the order's active bookings, none of them with this body.
+    """
+    taken = HistoryEntry.objects.filter(
+        work_order__original_order=request.order, at__gt=now - LATE_COPY, details__fingerprint=request.fingerprint
+    )
+    entry = taken.select_related("work_order__slot__area").order_by("pk").last()
+    if entry is None or entry.work_order is None:
+        return
+    work_order = entry.work_order
+    if work_order.status == WorkOrder.Status.BOOKED:
+        raise _already_booked(work_order)
+    if earlier and settings.BOOKJOB_FOLLOWUP_POLICY != "multiple":
+        raise _already_booked(earlier[0])
+    raise Refused(
+        "cancelled_meanwhile",
+        f"{work_order.order_num} was booked for this order and then cancelled. Ask dispatch, or search and book again"
+        " later.",
+        OrderNum=work_order.order_num,
+        **_where(work_order),
+    )
+
+
+def _already_booked(work_order: WorkOrder) -> Refused:
+    return Refused(
+        "already_booked",
+        f"The order has a follow-up already: {work_order.order_num}, {work_order.slot}. Ask dispatch to move it.",
+        OrderNum=work_order.order_num,
+        **_where(work_order),
+    )
+
+
+def _where(work_order: WorkOrder) -> dict[str, Any]:
+    """Where a booking stands, for the parameters of a refusal."""
+    slot = work_order.slot
+    return {"Status": work_order.status, "Period": offers.offered(slot.area, [(slot.start, slot.end)])[0]["Period"]}
+
+
+def to_move(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None:
+    """What the order's active bookings mean for a new one in the period of `slot`: the one to move, if any.
+
+    Raises Refused where the new booking may not be.
+    """
+    for work_order in earlier:
+        if (work_order.slot.area_id, work_order.slot.start, work_order.slot.end) == (
+            slot.area_id,
+            slot.start,
+            slot.end,
+        ):
+            raise Refused(
+                "conflicting_duplicate",
+                f"This appointment is booked for the order already, as {work_order.order_num}, with other details."
+                " Ask dispatch to change it.",
+                OrderNum=work_order.order_num,
+            )
+    if not earlier or settings.BOOKJOB_FOLLOWUP_POLICY == "multiple":
+        return None
+    if settings.BOOKJOB_FOLLOWUP_POLICY == "move" and len(earlier) == 1:
+        return earlier[0]
+    raise _already_booked(earlier[0])
+
+
+def best_of(slots: list[AppointmentSlot], job: wire.BookJob, now: datetime) -> AppointmentSlot:
+    """The slot to try first. Raises Refused with the reason if none can be taken."""
+    free = [slot for slot in slots if not slot.refusal]
+    if free:
+        return offers.preferred(free, job.user_name)
+    # Where one worker's slot is full and another's closed, people would say that it is full.
+    refusals = [slot.refusal for slot in slots]
+    reason = "full" if "full" in refusals else refusals[0]
+    slot = slots[0]
+    raise Refused(
+        "slot_unavailable",
+        f"{offers.REFUSALS[reason]} Choose another one than {slot}.",
+        data_path="/TimeConstraints",
+        reason=reason,
+        alternatives=offers.offered(slot.area, offers.alternatives(slot, job.order_type, now)),
+    )

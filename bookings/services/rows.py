@@ -1,0 +1,154 @@
+"""The rows of a booking, and what stands in them. Only the modules of this folder call this."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+from bookings import history, wire
+from bookings.db import sql
+from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, SearchDocument, ServiceArea, WorkOrder
+from bookings.services import parts, search_terms
+from bookings.services.numbers import Numbers
+
+
+class Booked(NamedTuple):
+    """A booking as it is answered: `ordered_parts` are (part order number, product numbers)."""
+
+    order_num: str
+    ordered_parts: list[tuple[str, list[str]]]
+    is_repeat: bool = False
+
+
+@dataclass
+class BookingRequest:
+    """A booking as it is asked for; `plan` is what becomes of its parts, `area` its area once that is read."""
+
+    order: str
+    job: wire.BookJob
+    body: str
+    fingerprint: str
+    caller: str
+    plan: parts.PartPlan
+    area: ServiceArea | None = None
+    is_area_read: bool = False
+
+
+def answer_of(work_order: WorkOrder) -> Booked:
+    """The answer for a booking that stands in the database."""
+    ordered_parts: dict[str, list[str]] = {}
+    for number, prod_num in (
+        PartOrder.objects.filter(work_order=work_order, required_parts__isnull=False)
+        .order_by("pk", "required_parts__position")
+        .values_list("part_order_num", "required_parts__prod_num")
+    ):
+        ordered_parts.setdefault(number, []).append(prod_num)
+    return Booked(work_order.order_num, list(ordered_parts.items()), is_repeat=True)
+
+
+def of_booking(
+    request: BookingRequest, slot: AppointmentSlot, given: Numbers | None, *, now: datetime, after: int
+) -> list[sql.Insert]:
+    """All that a booking writes but the slot. Without numbers in the form in which numbers.DRAWING puts them in."""
+    key = given.order if given else None
+    orders = parts.orders_of(request.plan, given.parts if given else None)
+    columns = sql.defaults_of(WorkOrder) | {
+        "id": key,
+        "order_num": f"{settings.BOOKJOB_ORDER_PREFIX}{key or ''}",
+        "original_order": request.order,
+        "booked_after": after,
+        "caller": request.caller,
+        "created_at": now,
+        "changed_at": now,
+        **in_slot(request.order, slot),
+        **read_out(request),
+    }
+    line = history.entry(
+        None,
+        HistoryEntry.Event.BOOKED,
+        at=now,
+        by=request.caller,
+        after=place(slot),
+        fingerprint=request.fingerprint,
+    )
+    return [
+        (WorkOrder, [columns]),
+        *parts.inserts(key, request.plan, orders),
+        search_document(key, columns, request, slot, orders),
+        (HistoryEntry, [line | {"work_order_id": key}]),
+    ]
+
+
+def search_document(
+    key: int | None,
+    columns: dict[str, Any],
+    request: BookingRequest,
+    slot: AppointmentSlot,
+    orders: parts.Orders,
+) -> sql.Insert:
+    found = [number for _, row in request.plan.rows for number in (row["prod_num"], row["replaces"])]
+    if key:
+        found += [number for _, number in orders.values()]
+        words = search_terms.words_of(columns, request.job, numbers=found, slot_worker=slot.worker)
+        return SearchDocument, [{"work_order_id": key, "words": words}]
+    # The numbers are drawn by the write, which puts them behind the stems.
+    found += [group.number for group in orders if group.number]
+    words = search_terms.words_of(columns | {"order_num": ""}, request.job, numbers=found, slot_worker=slot.worker)
+    drawn = [(0, settings.BOOKJOB_ORDER_PREFIX)]
+    drawn += [(at, settings.BOOKJOB_PART_ORDER_PREFIX) for group, (at, _) in orders.items() if not group.number]
+    fixed, stems = search_terms.stems_of(drawn)
+    return SearchDocument, [{"work_order_id": None, "words": f"{words} {fixed}", "stems": stems}]
+
+
+def in_slot(order: str, slot: AppointmentSlot) -> dict[str, Any]:
+    """The columns of a work order of `order` that say where it stands in the calendar."""
+    return {
+        "slot_id": slot.pk,
+        "area_id": slot.area_id,
+        "visit_start": slot.start,
+        "claim": _claim(order, slot),
+    }
+
+
+def _claim(order: str, slot: AppointmentSlot) -> str:
+    """See WorkOrder.claim. A line break parts the two: `order` may hold any character, but the period has a form."""
+    if settings.BOOKJOB_FOLLOWUP_POLICY == "multiple":
+        return f"{order}\n{slot.area_id} {slot.start.isoformat()} {slot.end.isoformat()}"
+    return order
+
+
+def read_out(request: BookingRequest) -> dict[str, Any]:
+    """The columns of a work order that come from the body."""
+    job, address = request.job, request.job.location.address
+    lines = [
+        address.addr_line1,
+        address.addr_line2,
+        address.addr_line3,
+        address.addr_line4,
+    ]
+    return {
+        "body": request.body,
+        "fingerprint": request.fingerprint,
+        "account_num": job.account.account_num,
+        "account_name": job.account.name,
+        "location_num": job.location.location_num,
+        "location_name": job.location.name,
+        "address": ", ".join(line for line in [*lines, address.city, address.region, address.country] if line),
+        "postcode": address.zip,
+        "phone": job.location.phone_num,
+        "order_type": job.order_type,
+        "worker": job.user_name,
+        **parts.columns(request.plan),
+    }
+
+
+def place(slot: AppointmentSlot) -> dict[str, Any]:
+    """A slot in the details of a line of the history."""
+    return {
+        "slot": slot.pk,
+        "area": slot.area_id,
+        "start": slot.start.isoformat(),
+        "end": slot.end.isoformat(),
+        "worker": slot.worker,
+    }
