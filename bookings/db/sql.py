@@ -204,8 +204,9 @@ def on_postgresql() -> bool:
 
 
 def as_instant(value: Any) -> datetime:
-    """What a statement returned for an instant; SQLite keeps a text in UTC."""
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value).replace(tzinfo=UTC)
+    """What a statement returned for an instant; SQLite keeps a text in UTC, which it may give as a datetime."""
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @cache
