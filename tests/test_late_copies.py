@@ -8,6 +8,7 @@ from django.db import transaction
 from bookings import services
 from bookings.db import sql
 from bookings.models import HistoryEntry, WorkOrder
+from bookings.services import booking as booking_service
 from bookings.services import decisions
 from tests.helpers import (
     END,
@@ -205,7 +206,7 @@ class TestWhileItWaits:
         """More than the conflicts that are a fault: with each, another body got something."""
         settings.BOOKJOB_FOLLOWUP_POLICY = "multiple"
         others = []
-        for step in range(1, services.MAX_CONFLICTS + 3):
+        for step in range(1, booking_service.MAX_CONFLICTS + 3):
             start = START - 10 * HOUR + step * HOUR / 2
             make_slot(start=start, end=start + HOUR / 2)
             others.append(booking(start, start + HOUR / 2))

@@ -15,9 +15,9 @@ def raised():
     """(place, first argument) of each refusal that is made anywhere."""
     for file in sorted((ROOT / "bookings").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
-            if (
-                isinstance(node, ast.Call)
-                and getattr(node.func, "id", getattr(node.func, "attr", "")) == "BookingError"
+            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in (
+                "BookingError",
+                "Refused",
             ):
                 yield f"{file.name}:{node.lineno}", node.args[0]
 

@@ -193,3 +193,15 @@ def test_whatever_is_stored_is_found_as_it_is_typed(roomy_slot, texts, phone):
         for typed in {stored, stored.upper(), stored.lower(), stored.swapcase(), unmarked}:
             if is_findable(typed):
                 assert work_order.order_num in found(typed), (stored, typed)
+
+
+@given(prefix=st.text(max_size=20), number=st.integers(1, 2**63 - 1))
+@example("FU-", 12)
+@example("FU", 12)
+@example("LS 1 ", 12)
+@example("\u017f-\u00df", 7)
+def test_the_words_of_a_number_that_is_drawn_later_are_those_of_the_number(prefix, number):
+    whole = dict[str, None]()
+    search_terms._add_number(whole, f"{prefix}{number}")
+    fixed, stems = search_terms.stems_of([(0, prefix)])
+    assert set(fixed.split()) | {f"{found['stem']}{number}"[: search_terms.MAX_WORD] for found in stems} == set(whole)

@@ -94,10 +94,15 @@ def stems_of(drawn: Iterable[tuple[int, str]]) -> tuple[str, list[dict[str, Any]
 @cache
 def _stems(prefix: str) -> tuple[list[str], list[str]]:
     """The words that are the same whatever number is behind the prefix, and the beginnings of the others."""
-    with_one, with_two = dict[str, None](), dict[str, None]()
-    _add_number(with_one, f"{prefix}1")
-    _add_number(with_two, f"{prefix}2")
-    return [word for word in with_one if word in with_two], [word[:-1] for word in with_one if word not in with_two]
+    with_each = []
+    for digit in "0123456789":
+        words: dict[str, None] = {}
+        _add_number(words, prefix + digit)
+        with_each.append(words)
+    fixed = [word for word in with_each[0] if all(word in words for words in with_each)]
+    # A word that the prefix has, such as the 1 of `LS 1 `, may hide one of the numbers: not of all ten.
+    stems = dict.fromkeys(word[:-1] for words in with_each for word in words if word not in fixed)
+    return fixed, list(stems)
 
 
 def found_by(typed: str) -> Q:
