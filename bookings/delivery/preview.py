@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 from django.db.models import Q
-from django.utils import timezone
 
+from bookings import clock
 from bookings.delivery import jobs
 from bookings.delivery.outcomes import Job
 from bookings.delivery.servicemobility import MOVES, path_of
@@ -36,7 +36,7 @@ def _calls(receiver: Receiver, job: Job) -> Iterator[tuple[str, str, bytes]]:
     if not receiver.is_servicemobility:
         yield "POST", receiver.url, job.state
         return
-    url, now = f"{receiver.url}{path_of(job.order_num)}", timezone.now()
+    url, now = f"{receiver.url}{path_of(job.order_num)}", clock.now()
     yield "GET", url, b""
     if job.state is None:
         yield "DELETE", url, b""

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.db.models import F, Max
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
+from bookings import clock
 from bookings.models import Counter, Delivery, DeliveryEntry, Receiver, WorkOrder
 from bookings.models.delivery import NAME_LENGTH
 from bookings.services import feed
@@ -111,7 +111,7 @@ def connect(name: str, kind: str, *, by: str, **columns: Any) -> Receiver:
     counters = dict(Counter.objects.values_list("name", "value"))
     from_now_on = {
         "is_on": True,
-        "connected_at": timezone.now(),
+        "connected_at": clock.now(),
         "epoch": counters.get("epoch", 0),
         "place": counters.get("change", 0),
         "last_order_before": WorkOrder.objects.aggregate(last=Max("pk"))["last"] or 0,
@@ -152,7 +152,7 @@ def pause(receiver: Receiver, *, reason: str, by: str) -> None:
     if not reason.strip():
         raise Refused("Say why it is paused: others read it.")
     with transaction.atomic():
-        Receiver.objects.filter(pk=receiver.pk).update(paused_at=timezone.now(), paused_by=by, paused_reason=reason)
+        Receiver.objects.filter(pk=receiver.pk).update(paused_at=clock.now(), paused_by=by, paused_reason=reason)
         say(receiver, Event.PAUSED, by=by, text=reason)
 
 
@@ -175,7 +175,7 @@ def make_due(receiver: Receiver, work_orders: Collection[int], *, to_look: bool 
     new = [Delivery(receiver=receiver, work_order_id=key) for key in work_orders]
     Delivery.objects.bulk_create(new, ignore_conflicts=True)
     Delivery.objects.filter(receiver=receiver, work_order__in=work_orders).update(
-        **due(timezone.now()), **({"is_uncertain": True} if to_look else {})
+        **due(clock.now()), **({"is_uncertain": True} if to_look else {})
     )
 
 
@@ -191,7 +191,7 @@ def due(now: datetime) -> dict[str, Any]:
 
 
 def say(receiver: Receiver, event: Event, *, by: str = "", text: str = "", delivery: Delivery | None = None) -> None:
-    DeliveryEntry.objects.create(receiver=receiver, delivery=delivery, event=event, at=timezone.now(), by=by, text=text)
+    DeliveryEntry.objects.create(receiver=receiver, delivery=delivery, event=event, at=clock.now(), by=by, text=text)
 
 
 def remove(receiver: Receiver) -> None:
