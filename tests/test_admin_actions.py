@@ -382,7 +382,7 @@ class TestRoles:
         client.force_login(django_user_model.objects.create(username="new", is_staff=True))
         for address in (desk.LIST, f"{desk.LIST}{work_order.pk}/change/", desk.SLOTS, f"{desk.LIST}act/cancel/"):
             assert client.get(address).status_code == 403, address
-        assert "Ask whoever looks after the users" in client.get("/admin/").content.decode()
+        assert "Ask your administrator" in client.get("/admin/").content.decode()
 
     def test_nobody_who_is_not_logged_in_gets_further_than_the_log_in(self, client):
         work_order = desk.book(desk.slot_in())
@@ -455,7 +455,7 @@ class TestRestrictedToAreas:
     def test_actions(self, restricted, ours, theirs):
         before = state()
         answer = desk.perform(restricted, "cancel", theirs, **FORMS["cancel"])
-        assert desk.said(answer) == ["There is nothing chosen that you may see. Choose again."]
+        assert desk.said(answer) == ["Nothing was chosen that you may see. Choose again."]
         desk.perform(restricted, "close", theirs.slot, model="appointmentslot", reason="Snow")
         # Nor is a place of theirs taken.
         assert "BOSTON" not in restricted.get(f"{desk.LIST}act/move/", {"chosen": desk.chosen(ours)}).content.decode()

@@ -167,6 +167,18 @@ class TestClosing:
         answer = close(supervisor, slot, worker="tech.jonas")
         assert desk.said(answer) == ["0 slots yet; later ones will be closed."]
 
+    def test_no_stored_text_turns_a_message_round(self, supervisor, slot):
+        reason = "\u202e\u0634\u062a\u0627\u0621"
+        close(supervisor, slot, reason=reason)
+        answer = close(supervisor, slot, reason="Again")
+        assert f": <bdi>{reason}</bdi>" in answer.content.decode()
+        closed = Blackout.objects.get()
+        slot.refresh_from_db()
+        slots.close(slot=slot, by="ann", reason="Broken van")
+        slot.refresh_from_db()
+        opened = desk.perform(supervisor, "open", slot, model="appointmentslot")
+        assert f"<bdi>a blackout: {closed.reason}</bdi></a>" in opened.content.decode()
+
     def test_a_double_click_closes_once(self, supervisor, slot):
         work_order = desk.book(slot)
         close(supervisor, slot)
@@ -229,7 +241,7 @@ class TestTheList:
         desk.slot_in(days=5, worker="anna")
         closed(slot, worker="anna", reason="Dentist")
         text = text_of(supervisor.get(BLACKOUTS))
-        for part in ("Leeds", "Europe/London", "Snow", "everybody", "anna", "ann", "in force coming"):
+        for part in ("Leeds", "Europe/London", "Snow", "all workers", "anna", "ann", "in force coming"):
             assert part in text, part
         row = supervisor.get(BLACKOUTS).context["cl"].result_list.get(pk=blackout.pk)
         assert (row.slot_count, row.booking_count) == (1, 2)
@@ -301,7 +313,7 @@ class TestThePage:
         blackout = closed(slot)
         answer = supervisor.get(page_of(blackout))
         text = text_of(answer)
-        for part in (str(slot), "everybody", "1 hidden", "Ruth Okafor", "History", "closed ann", "in force"):
+        for part in (str(slot), "all workers", "1 hidden", "Ruth Okafor", "History", "closed ann", "in force"):
             assert part in text, part
         assert reverse("admin:bookings_workorder_change", args=[work_order.pk]) in answer.content.decode()
         days = re.search(r'href="([^"]*appointmentslot/\?[^"]*)"', answer.content.decode())[1].replace("&amp;", "&")
@@ -471,7 +483,7 @@ class TestWhoMay:
         assert shown(restricted, area="BOSTON") == []
         assert "doesn’t exist" in desk.said(restricted.get(page_of(theirs), follow=True))[0]
         asked = restricted.get(f"{BLACKOUTS}act/lift/", {"chosen": f"{theirs.pk}:0"}, follow=True)
-        assert desk.said(asked) == ["There is nothing chosen that you may see. Choose again."]
+        assert desk.said(asked) == ["Nothing was chosen that you may see. Choose again."]
         desk.perform(restricted, "lift", model="blackout", versions=f"{theirs.pk}:0")
         assert Blackout.objects.in_force().count() == 2
         for do in ("", "perform"):

@@ -153,7 +153,9 @@ def test_odd_questions_are_answered_all_the_same(viewer, query):
 
 
 def test_without_areas(viewer):
-    assert "There are no areas that you may see." in viewer.get("/admin/").content.decode()
+    page = viewer.get("/admin/").content.decode()
+    assert "You may see no area yet. Ask your administrator." in page
+    assert "Everything is reviewed" not in page
 
 
 def test_queries_do_not_grow(viewer):

@@ -259,6 +259,16 @@ def test_a_count_ends_where_nobody_pages_any_more(viewer, monkeypatch):
     assert len(desk.numbers(viewer, view="all", p=2)) == 10
 
 
+def test_select_all_says_where_the_count_ended(monkeypatch):
+    """Select all takes every row that is found, so it names no number that is smaller."""
+    monkeypatch.setattr(lists, "COUNTED", 60)
+    many(75, desk.slot_in(capacity=500))
+    page = desk.text_of(desk.person("supervisor").get(desk.LIST, {"view": "all"}))
+    assert "Select all 60+ work orders" in page
+    assert "All 60+ selected" in page
+    assert "Select all 60 " not in page
+
+
 def test_the_words_to_search_by_are_written_with_the_booking(viewer):
     work_order = desk.book(desk.slot_in(), "WO-1", Account={"AccountNum": "C-1"})
     number = str(work_order.pk)

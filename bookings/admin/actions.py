@@ -99,7 +99,7 @@ def act(admin: "DeskAdmin", request: HttpRequest, action: Action) -> HttpRespons
     rows = [found[key] for key in versions if key in found]
     back = _way_back(admin, request, given.get("back", ""), rows)
     if not rows:
-        messages.error(request, "There is nothing chosen that you may see. Choose again.")
+        messages.error(request, "Nothing was chosen that you may see. Choose again.")
         return HttpResponseRedirect(back)
     form = action.form(rows, request, given if request.method == "POST" else None)
     if request.method == "POST" and request.POST.get("do") != "perform":
@@ -157,8 +157,8 @@ def _way_back(admin: "DeskAdmin", request: HttpRequest, back: str, rows: Sequenc
 
 def _warn_of_changes(admin: "DeskAdmin", request: HttpRequest, rows: Sequence[Any], versions: dict[int, int]) -> None:
     if stale := [str(row) for row in rows if admin.version_of(row) != versions[row.pk]]:
-        names = ", ".join(stale[:REPORTED_REFUSALS])
-        messages.warning(request, f"Changed since you opened it: {names}. This page shows how it is now.")
+        names = format_html_join(", ", "<bdi>{}</bdi>", ((name,) for name in stale[:REPORTED_REFUSALS]))
+        messages.warning(request, format_html("Changed since you opened it: {}. This page shows how it is now.", names))
 
 
 def _ask(
@@ -202,7 +202,7 @@ def some_of(texts: Sequence[str]) -> str:
     shown = list(texts[:REPORTED_REFUSALS])
     if len(texts) > len(shown):
         shown.append(f"And {len(texts) - len(shown):,} more.")
-    return format_html_join(" ", "{}", ((text,) for text in shown))
+    return format_html_join(" ", "<bdi>{}</bdi>", ((text,) for text in shown))
 
 
 def _told(refusal: Refused) -> str:

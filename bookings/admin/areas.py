@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from bookings import clock
+from bookings.admin.cells import say
 from bookings.admin.desk import DeskList
 from bookings.models import AppointmentSlot, AreaCode, PostcodePrefix, ServiceArea, visible_areas
 
@@ -59,7 +60,7 @@ class ServiceAreaAdmin(DeskList, ModelAdmin):
         return super().get_queryset(request).visible_to(request.user)  # type: ignore[no-any-return]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Whoever is restricted to areas could not see a new one."""
+        """A person who is restricted to areas could not see a new one."""
         return super().has_add_permission(request) and visible_areas(request.user) is None
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -69,7 +70,8 @@ class ServiceAreaAdmin(DeskList, ModelAdmin):
             for around in prefix.around():
                 whose = prefix.name_of(around.area)
                 messages.warning(
-                    request, f"{prefix} lies within {around} of {whose}. The longer one decides: {form.instance}."
+                    request,
+                    say("{} lies within {} of {}. The longer one decides: {}.", prefix, around, whose, form.instance),
                 )
 
 

@@ -16,7 +16,7 @@ from bookings import clock
 from bookings.access import kept
 from bookings.admin import addresses, filters
 from bookings.admin.actions import SHOWN_ROWS, Action
-from bookings.admin.cells import instant_lines, two_lines
+from bookings.admin.cells import instant_lines, say, two_lines
 from bookings.admin.desk import DeskAdmin, close_links
 from bookings.admin.forms import MAX_NOTE, TEXT, ActionForm, AreaField, clock_field, day_field
 from bookings.models import ID_LENGTH, AppointmentSlot, Blackout, ServiceArea, WorkOrder
@@ -55,7 +55,7 @@ class BlackoutForm(forms.Form):
 
     area = AreaField()
     worker = forms.CharField(
-        max_length=ID_LENGTH, required=False, widget=forms.TextInput(TEXT), help_text="Empty: everybody in the area."
+        max_length=ID_LENGTH, required=False, widget=forms.TextInput(TEXT), help_text="Empty: all workers of the area."
     )
     day = day_field("First day")
     begins = clock_field("From", required=False, help_text="Empty: from the beginning of the day.")
@@ -81,7 +81,7 @@ class BlackoutForm(forms.Form):
             cleaned |= {"start": start, "end": end}
         worker = cleaned.get("worker")
         if worker and not workers.is_known(worker):
-            # A blackout for a misspelt name closes nothing. Named are only people whom this person may see.
+            # A blackout for a misspelt name closes nothing. Only workers that the viewer may see are named.
             visible = AppointmentSlot.objects.visible_to(self.request.user)
             self.add_error("worker", workers.unknown("worker", worker, workers.names(visible)))
         return cleaned
@@ -172,7 +172,9 @@ class BlackoutAdmin(DeskAdmin):
         if closed.is_new:
             messages.success(request, _closed_text(closed))
         else:
-            messages.warning(request, f"This time was closed already, by {found.closed_by}: {found.reason}")
+            messages.warning(
+                request, say("This time was closed already, by {}: {}", found.closed_by or "unknown", found.reason)
+            )
         if hit := len(closed.bookings):
             messages.warning(request, f"Bookings in this time: {hit:,}. Move or cancel them.")
         return HttpResponseRedirect(reverse("admin:bookings_blackout_change", args=[found.pk]))
@@ -191,7 +193,7 @@ class BlackoutAdmin(DeskAdmin):
 
     @admin.display(description="Worker")
     def who(self, blackout: Blackout) -> str:
-        return two_lines(blackout.worker or "everybody")
+        return two_lines(blackout.worker or "all workers")
 
     @admin.display(description="Reason")
     def why(self, blackout: Blackout) -> str:

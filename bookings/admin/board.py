@@ -1,6 +1,6 @@
-"""The board: what needs somebody, how full the days are, what is to come. Every number leads to the list behind it.
+"""The board: what needs attention, how full the days are, what is to come. Every number leads to the list behind it.
 
-What is counted over work orders is counted no further than anybody pages (lists.bounded_count); the rest is
+What is counted over work orders is counted no further than a list pages (lists.bounded_count); the rest is
 summed over slots, of which there are few.
 """
 
@@ -98,7 +98,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _tiles(
     request: HttpRequest, orders: WorkOrderQuerySet, areas: list[ServiceArea], codes: list[str]
 ) -> list[dict[str, Any]]:
-    """What needs somebody, each with the list behind it."""
+    """What needs attention, each with the list behind it."""
     refused = Refusal.objects.visible_to(request.user).filter(refusals.refused_today(areas))
     if codes:
         refused = refused.filter(area__in=[area.pk for area in areas])

@@ -17,7 +17,7 @@ Days = tuple[date, date]
 
 
 def read_day(text: str | None) -> date | None:
-    """A day such as 2026-12-04 of the years in which anybody plans; the weeks around it exist, too."""
+    """A day such as 2026-12-04 of the years in which slots are planned; the weeks around it exist, too."""
     try:
         day = clock.read_day(text or "")
     except ValueError:

@@ -53,7 +53,7 @@ def map_link(work_order: WorkOrder, job: wire.BookJob | None) -> str:
 
 
 def contacts(job: wire.BookJob | None) -> list[dict[str, Any]]:
-    """Whom to call, the primary contact first."""
+    """The people to call, the primary contact first."""
     if job is None:
         return []
     people = [*job.location.contacts, *job.account.contacts]

@@ -17,7 +17,7 @@ ROWS_OF_DAYS = 500
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no more rows than anybody pages through, so that a million cost what ten thousand do."""
+    """Counts no more rows than a list pages through, so that a million cost what ten thousand do."""
 
     template_name = "admin/bookings/pagination.html"
 
@@ -55,6 +55,10 @@ class DeskChangeList(ChangeList):
         self.request = request
         self.page_num = self.paginator.validate_number(self.page_num)
         self.full_result_count = self.result_count
+
+    @property
+    def counted(self) -> str:
+        return count_text(self.result_count)
 
     def combined(self) -> list[tuple[str, str]]:
         """All that narrows the list, in words, each with the address of the list without it."""

@@ -30,7 +30,7 @@ class CancelForm(ActionForm):
         max_length=MAX_NOTE,
         required=False,
         widget=forms.Textarea(AREA),
-        help_text="For whoever reads the history later.",
+        help_text="Kept in the history.",
     )
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

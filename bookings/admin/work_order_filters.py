@@ -21,7 +21,7 @@ def in_closed_slot(now: datetime) -> Q:
 
 
 class ViewFilter(BarFilter):
-    """What needs attention comes first; whoever asks for anything else sees everything that fits."""
+    """What needs attention comes first; any other question shows everything that fits."""
 
     title, parameter_name = "show", "view"
     any_text = ""

@@ -47,7 +47,7 @@ class WorkOrderAdmin(DeskAdmin):
     ]
     # How they are found is in search_terms.py; the names only make Django draw the field.
     search_fields = ["order_num"]
-    search_help_text = "Number, order, account, name, address, phone, e-mail, part, worker"
+    search_help_text = "Any number, name, address or phone"
     desk_actions = work_order_actions.WORK_ORDER_ACTIONS
     page_template = "admin/bookings/work_order.html"
 
@@ -106,7 +106,7 @@ class WorkOrderAdmin(DeskAdmin):
 
     @admin.display(description="Worker")
     def who(self, work_order: WorkOrder) -> str:
-        """Whose slot it is, and below whom the technician asked for."""
+        """The worker of the slot, and below the one that the technician asked for."""
         assigned, asked = work_order.slot.worker or "pool", work_order.worker
         return two_lines(assigned, f"asked: {asked}" if asked and assigned != asked else "")
 
