@@ -14,7 +14,7 @@ from django.conf import settings  # noqa: E402  the settings exist only from her
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 
 from bookings.api import schema  # noqa: E402
-from bookings.telemetry import metrics  # noqa: E402
+from bookings.operations import metrics  # noqa: E402
 from bookjob_site.postgresql.base import DatabaseWrapper  # noqa: E402
 
 DatabaseWrapper.gives_up = True

@@ -7,8 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from bookings import clock
-from bookings.operations import readiness
-from bookings.telemetry import metrics
+from bookings.operations import metrics, readiness
 
 
 class HealthMiddleware:

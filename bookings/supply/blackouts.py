@@ -12,9 +12,9 @@ from datetime import datetime
 from functools import partial
 
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
-from bookings import clock
+from bookings import clock, services
 from bookings.history import record_each
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError
@@ -131,13 +131,13 @@ def _hide(blackout: Blackout, pks: list[int], by: str) -> int:
     now, event, reason = clock.now(), HistoryEntry.Event.CLOSED, blackout.reason
     slots, hit = AppointmentSlot.objects.filter(pk__in=pks), WorkOrder.objects.active().filter(slot__in=pks)
     # Bookings first and the slots after them, as who books, moves or cancels does, so that none waits in a circle.
-    ask_for_review(hit, now)
+    services.ask_for_review(hit, now)
     # Locked in the order of their keys before the bookings are counted: who books at this moment is seen, or finds
     # the slot closed.
     locked = slots.filter(blackout__isnull=True).order_by("pk").select_for_update()
     hidden = list(locked.values_list("pk", flat=True))
     AppointmentSlot.objects.filter(pk__in=hidden).update(blackout=blackout)
-    ask_for_review(hit, now)
+    services.ask_for_review(hit, now)
     record_each(hidden, event, at=now, by=by, reason=reason, blackout=blackout.pk)
     record_each(list(hit), event, at=now, by=by, reason=reason, blackout=blackout.pk)
     return len(hidden)
@@ -183,9 +183,3 @@ def _rests(blackout: Blackout, start: datetime, end: datetime) -> list[Blackout]
 
 def _within(area: ServiceArea, start: datetime, end: datetime, worker: str) -> QuerySet[Blackout]:
     return area.blackouts.in_force().filter(worker=worker, start__lt=end, end__gt=start).order_by("pk")
-
-
-def ask_for_review(bookings: QuerySet[WorkOrder], now: datetime) -> None:
-    bookings.filter(reviewed_at__isnull=False).update(reviewed_at=None, reviewed_by="", version=F("version") + 1)
-    # Also those that nobody has reviewed have a new line in their history, which other systems read.
-    bookings.update(changed_at=now, change_num=None)

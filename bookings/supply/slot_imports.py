@@ -10,11 +10,11 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import QuerySet
 
-from bookings import clock
+from bookings import clock, services
 from bookings.clock import utc_offset
 from bookings.history import entry, record_each, write_lines
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
-from bookings.supply import blackouts, new_slots, turns
+from bookings.supply import new_slots, turns
 from bookings.supply.import_plans import FIELDS, IMPORT, WRITTEN, Outcome, Plan, Slot, Target, There, by_worker_and_time
 from bookings.supply.slot_files import LONGEST, Row
 
@@ -107,7 +107,7 @@ def _leave(plan: Plan, targets: Iterable[Target], now: datetime, by: str) -> Non
         booked = [slot.pk for slot in slots if slot.booked]
         bookings = list(WorkOrder.objects.active().filter(slot__in=booked).only("pk")) if booked else []
         if bookings:
-            blackouts.ask_for_review(WorkOrder.objects.active().filter(slot__in=booked), now)
+            services.ask_for_review(WorkOrder.objects.active().filter(slot__in=booked), now)
             record_each(bookings, event, at=now, by=by, reason=reason)
         if slots is left:
             record_each([slot.pk for slot in left], event, at=now, by=by, reason=reason)

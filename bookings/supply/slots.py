@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from bookings import clock, history
+from bookings import clock, history, services
 from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError
@@ -56,13 +56,13 @@ def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
     hit = WorkOrder.objects.active().filter(slot=slot)
     with transaction.atomic():
         # Bookings first and the slot after them, as whoever books, moves or cancels does: nobody waits in a circle.
-        blackouts.ask_for_review(hit, now)
+        services.ask_for_review(hit, now)
         if not AppointmentSlot.objects.filter(pk=slot.pk, is_open=True).update(is_open=False, closed_reason=reason):
             current = AppointmentSlot.objects.select_related("area").get(pk=slot.pk)
             why = f": {current.closed_reason}" if current.closed_reason else "."
             raise BookingError("already_closed", f"{current} is closed already{why}")
         # Whoever was moved here between the two is asked about as well.
-        blackouts.ask_for_review(hit, now)
+        services.ask_for_review(hit, now)
         bookings = list(hit)
         history.record_each(bookings, event, at=now, by=by, reason=reason)
         history.record(slot, event, at=now, by=by, reason=reason, bookings=len(bookings))

@@ -1,32 +1,19 @@
-"""/metrics: what happened, in numbers for Prometheus. No customer, order number or token is in it.
+"""What is counted, in memory that gunicorn's workers share (shared.py). It costs no statement and no file.
 
-What is counted is counted in memory that gunicorn's workers share (shared.py) and costs no statement and no file. A
-fault in counting never costs an answer: it is a line in the log. What stands in the database is read when somebody
-asks. docs/operations.md says what each number is good for.
+No customer, order number or token is in it. A fault in counting never costs an answer: it is a line in the log. The
+page that shows it is operations/metrics.py.
 """
 
 import bisect
 import json
 import logging
-import secrets
 import struct
-from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Iterable
 
-import prometheus_client
 from django.conf import settings
-from django.db import Error, connection
-from django.db.models import F, OuterRef, Subquery, Sum
-from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, URLResolver, get_resolver
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
+from django.http import HttpResponse
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
-from bookings import clock, offers
-from bookings.db import replica
-from bookings.models import AppointmentSlot, ServiceArea
 from bookings.refusals import Code
 from bookings.telemetry.shared import SharedMemory
 
@@ -129,7 +116,7 @@ SECONDS = Histogram("bookjob_request_seconds", "Time until the answer, by route 
                     ["route", "status"])  # fmt: skip
 REFUSALS = Counter("bookjob_refusals", "Bookings refused because the slot could not be taken, by reason.", ["reason"])
 OFFERS = Counter("bookjob_offers", "Appointments offered by searches.")
-LOST_RACES = Counter("bookjob_lost_races", "Rounds of a booking that somebody else won.")
+LOST_RACES = Counter("bookjob_lost_races", "Rounds of a booking that another caller won.")
 DATABASE_ERRORS = Counter("bookjob_database_errors", "Requests that the database failed, by the driver's word.",
                           ["kind"])  # fmt: skip
 # What an alert waits for exists from the start, as 0: the first of a kind is an increase, too.
@@ -163,103 +150,3 @@ def _add(*rows: Row) -> None:
         table.add(*rows)
     except Exception:  # an answer is worth more than its count
         logger.warning("Something could not be counted", exc_info=True)
-
-
-def begin() -> None:
-    """Make the counters that alerts wait for, before the workers are forked."""
-    if not settings.BOOKJOB_METRICS_TOKEN:
-        return
-    for route in ["", *_routes(get_resolver())]:
-        for outcome in {*OUTCOMES, *(OUTCOMES_OF_THE_API if route.startswith("api/") else [])}:
-            add(REQUESTS, route, outcome, amount=0)
-    add(REQUESTS, "admin/login/", "invalid_logon", amount=0)
-    for reason in REASONS:
-        add(REFUSALS, reason, amount=0)
-    for kind in KINDS:
-        add(DATABASE_ERRORS, kind, amount=0)
-    for counter in (OFFERS, LOST_RACES):
-        add(counter, amount=0)
-
-
-def _routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
-    """Each route as `request.resolver_match` names it."""
-    for pattern in resolver.url_patterns:
-        route = before + str(pattern.pattern)
-        if isinstance(pattern, URLPattern):
-            yield route
-        else:
-            yield from _routes(pattern, route)
-
-
-def page(request: HttpRequest) -> HttpResponse:
-    """The numbers, for whoever has BOOKJOB_METRICS_TOKEN."""
-    given = request.headers.get("Authorization", "").encode()
-    if not secrets.compare_digest(given, f"Bearer {settings.BOOKJOB_METRICS_TOKEN}".encode()):
-        return HttpResponse("", status=401, headers={"WWW-Authenticate": "Bearer"})
-    registry = CollectorRegistry()
-    registry.register(_Counted())
-    registry.register(_InTheDatabase())
-    return HttpResponse(prometheus_client.generate_latest(registry), content_type=prometheus_client.CONTENT_TYPE_LATEST)
-
-
-class _Counted(Collector):
-    def collect(self) -> Iterable[Metric]:
-        rows = table.read()
-        for counter in COUNTED:
-            yield counter.family((key[1:], numbers) for key, numbers in rows.items() if key[0] == counter.name)
-
-
-class _InTheDatabase(Collector):
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        up = GaugeMetricFamily("bookjob_database_up", "1 if the database answered this scrape.")
-        try:
-            found = [*_slots(), *_lock_waits(), *_replica()]
-        except Error:
-            up.add_metric([], 0)
-            yield up
-            return
-        up.add_metric([], 1)
-        yield from [up, *found]
-
-
-def _slots() -> Iterable[GaugeMetricFamily]:
-    free = GaugeMetricFamily(
-        "bookjob_free_places", "Free places of open slots between notice and horizon.", labels=["area"]
-    )
-    last = GaugeMetricFamily(
-        "bookjob_last_slot_timestamp_seconds", "When the last open slot of an area starts.", labels=["area"]
-    )
-    now = clock.now()
-    shown = AppointmentSlot.objects.filter(offers.SHOWN, area=OuterRef("pk")).order_by()
-    bookable = shown.filter(
-        start__gt=now + timedelta(minutes=settings.BOOKJOB_NOTICE_MINUTES),
-        start__lte=now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS),
-    )
-    places = bookable.values("area").annotate(places=Sum(F("capacity") - F("booked"))).values("places")
-    latest = shown.order_by("-start").values("start")[:1]
-    for code, count, start in ServiceArea.objects.values_list("code", Coalesce(Subquery(places), 0), Subquery(latest)):
-        free.add_metric([code], count)
-        if start:
-            last.add_metric([code], start.timestamp())
-    return [free, last]
-
-
-def _replica() -> Iterable[GaugeMetricFamily]:
-    if replica.ALIAS in settings.DATABASES:
-        yield GaugeMetricFamily(
-            "bookjob_replica_follows", "1 if searches read from the replica.", value=int(replica.follows())
-        )
-
-
-def _lock_waits() -> Iterable[GaugeMetricFamily]:
-    """Who waits for a lock at this moment. (SQLite does not say; its waits show in the seconds of the requests.)"""
-    if connection.vendor != "postgresql":
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT COUNT(*), COALESCE(MAX(EXTRACT(EPOCH FROM clock_timestamp() - query_start)), 0)"
-            " FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        waiting, longest = cursor.fetchone()
-    yield GaugeMetricFamily("bookjob_lock_waiters", "Statements that wait for a lock right now.", value=waiting)
-    yield GaugeMetricFamily("bookjob_lock_wait_seconds", "How long the longest of them has taken.", value=longest)
