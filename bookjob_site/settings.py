@@ -216,6 +216,12 @@ UNFOLD = {
                         "permission": lambda request: request.user.has_perm("bookings.view_refusal"),
                     },
                     {
+                        "title": "Receivers",
+                        "icon": "sync",
+                        "link": reverse_lazy("admin:bookings_receiver_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_receiver"),
+                    },
+                    {
                         "title": "Areas",
                         "icon": "map",
                         "link": reverse_lazy("admin:bookings_servicearea_changelist"),

@@ -60,6 +60,10 @@ class Action:
         """Why it would come to nothing for this row, or empty."""
         return ""
 
+    def told(self) -> str:
+        """Who hears of it, where the customer has to; behind the consequence."""
+        return ""
+
     def affected(self, rows: Sequence[Any]) -> QuerySet[WorkOrder]:
         """The bookings that it has consequences for, other than the rows themselves."""
         return WorkOrder.objects.none()

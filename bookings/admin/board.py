@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.http import HttpRequest
 
 from bookings import clock, offers
-from bookings.admin import addresses, days, lists, refusals, work_order_filters
+from bookings.admin import addresses, days, delivery, lists, refusals, work_order_filters
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 
 WEEKS = 6
@@ -145,7 +145,7 @@ def _tiles(
                 "is_urgent": is_urgent and count > 0,
             }
         )
-    return tiles
+    return tiles + delivery.tiles(orders, codes)
 
 
 def _next_to_review(orders: WorkOrderQuerySet) -> list[WorkOrder]:

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 
 from bookings import services
+from bookings.admin import delivery
 from bookings.admin.actions import Action
 from bookings.admin.forms import AREA, MAX_NOTE, SELECT, ActionForm
 from bookings.admin.moving import MoveForm
@@ -67,13 +68,16 @@ class Move(OfBooked):
     name, icon, title, done = "move", "event_repeat", "Move", "moved"
     consequence = (
         "It keeps its number and takes a place in the appointment that you choose."
-        " Its present place can be booked by others at once. The customer is not notified. Call them."
+        " Its present place can be booked by others at once."
     )
     permission = "bookings.move_workorder"
     form = MoveForm
     fields_template = "admin/bookings/move_fields.html"
     # Another place may do.
     asks_again_after = (Code.SLOT_UNAVAILABLE, Code.SLOT_NOT_FOUND, Code.ALREADY_BOOKED)
+
+    def told(self) -> str:
+        return delivery.told_text()
 
     def run(self, row: WorkOrder, form: MoveForm, by: str) -> None:
         services.move(work_order=row, slot=form.cleaned_data["slot"], by=by, reason=form.cleaned_data["reason"])
@@ -97,14 +101,17 @@ class Cancel(OfBooked):
     name, icon, title, done = "cancel", "event_busy", "Cancel booking", "cancelled"
     consequence = (
         "Its place can be booked by others at once. The booking stays here as cancelled and cannot be"
-        " brought back; the order may be booked again and gets a new number. The customer is not notified. Call them."
+        " brought back; the order may be booked again and gets a new number."
     )
     permission, bulk_permission = "bookings.cancel_workorder", "bookings.bulk_cancel_workorder"
     form = CancelForm
     is_dangerous = True
 
+    def told(self) -> str:
+        return delivery.told_text()
+
     def run(self, row: WorkOrder, form: CancelForm, by: str) -> None:
         services.cancel(work_order=row, by=by, reason=form.whole_reason())
 
 
-WORK_ORDER_ACTIONS = [Review(), Move(), Note(), Cancel()]
+WORK_ORDER_ACTIONS = [Review(), Move(), Note(), Cancel(), delivery.SendAgain()]

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.views import ChangeList
 
 from bookings import clock
-from bookings.admin import details, exports, filters, lists, work_order_actions, work_order_filters
+from bookings.admin import delivery, details, exports, filters, lists, work_order_actions, work_order_filters
 from bookings.admin.cells import period_lines, state_label, two_lines
 from bookings.admin.desk import DeskAdmin
 from bookings.models import WorkOrder
@@ -41,6 +41,7 @@ class WorkOrderAdmin(DeskAdmin):
         filters.WorkerFilter,
         work_order_filters.AskedWorkerFilter,
         work_order_filters.PartsFilter,
+        delivery.DeliveryFilter,
         work_order_filters.ArrivalFilter,
         work_order_filters.CancelledFilter,
         filters.WindowFilter,
@@ -153,6 +154,7 @@ class WorkOrderAdmin(DeskAdmin):
                 for other in details.relatives(row, self.get_queryset(request))
             ],
             "unreadable": details.unreadable(row, job),
+            **delivery.page_context(request, row),
             "body": details.readable(row.body),
         }
 
