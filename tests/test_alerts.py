@@ -57,6 +57,19 @@ CASES = [
     ("BookjobBadLogons", {f'{REQUESTS}{{route="api/v1/auth/token", outcome="invalid_logon"}}': "0+6x40"}, "30m", None),
     ("BookjobRepeats", {f'{REQUESTS}{{{BOOK}, outcome="repeat"}}': "0+9x90", f'{REQUESTS}{{{BOOK}, outcome="ok"}}': "0+5x90"}, "80m", {}),
     ("BookjobRepeats", {f'{REQUESTS}{{{BOOK}, outcome="repeat"}}': "0+5x90", f'{REQUESTS}{{{BOOK}, outcome="ok"}}': "0+9x90"}, "80m", None),
+    # A second machine tells the same rows; one process leads for all.
+    ("BookjobNotDelivering", {f'bookjob_delivery_led{{receiver="SM", instance="{name}"}}': "0x9" for name in "ab"}, "6m", {"receiver": "SM"}),
+    ("BookjobNotDelivering", {'bookjob_delivery_led{receiver="SM", instance="a"}': "1x9", 'bookjob_delivery_led{receiver="SM", instance="b"}': "0x9"}, "6m", None),
+    ("BookjobNotDelivering", {"up": "1x9"}, "6m", None),
+    ("BookjobDeliveryLate", {'bookjob_delivery_oldest_seconds{receiver="SM"}': "0x2 301x9", 'bookjob_delivery_paused{receiver="SM"}': "0x12"}, "6m", {"receiver": "SM"}),
+    ("BookjobDeliveryLate", {'bookjob_delivery_oldest_seconds{receiver="SM"}': "300x12"}, "6m", None),
+    ("BookjobDeliveryLate", {'bookjob_delivery_oldest_seconds{receiver="SM"}': "900x12", 'bookjob_delivery_paused{receiver="SM"}': "1x12"}, "6m", None),
+    # One that is paused does not hide another one.
+    ("BookjobDeliveryLate", {'bookjob_delivery_oldest_seconds{receiver="crm"}': "900x12", 'bookjob_delivery_paused{receiver="SM"}': "1x12"}, "6m", {"receiver": "crm"}),
+    ("BookjobDeliveryStuck", {'bookjob_delivery_stuck{receiver="SM"}': "1x12"}, "9m", {"receiver": "SM"}),
+    ("BookjobDeliveryStuck", {'bookjob_delivery_stuck{receiver="SM"}': "0x12"}, "9m", None),
+    ("BookjobDeliveryPaused", {'bookjob_delivery_paused{receiver="SM"}': "1x300"}, "250m", {"receiver": "SM"}),
+    ("BookjobDeliveryPaused", {'bookjob_delivery_paused{receiver="SM"}': "1x200 0x100"}, "250m", None),
     ("BookjobCertificate", {'probe_ssl_earliest_cert_expiry{job="bookjob-tls", instance="a"}': f"{14 * DAY}x90"}, "80m", {"instance": "a"}),
     ("BookjobCertificate", {'probe_ssl_earliest_cert_expiry{job="bookjob-tls", instance="a"}': f"{15 * DAY}x90"}, "80m", None),
     ("BookjobDisk", {'node_filesystem_avail_bytes{instance="a", mountpoint="/", fstype="ext4"}': "9x20",
@@ -72,7 +85,7 @@ def as_promtool_reads_it(alert: str, series: dict[str, str], when: str, labels: 
     if labels is not None:
         (rule,) = [rule for rule in ALERTS if rule["alert"] == alert]
         summary = rule["annotations"]["summary"]
-        for name in ("instance", "kind", "route", "area", "mountpoint"):
+        for name in ("instance", "kind", "route", "area", "mountpoint", "receiver"):
             summary = summary.replace(f"{{{{ $labels.{name} }}}}", labels.get(name, ""))
         expected.append({"exp_labels": labels | rule["labels"], "exp_annotations": {"summary": summary}})
     return {

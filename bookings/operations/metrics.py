@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from bookings import clock, offers
 from bookings.db import replica
 from bookings.models import AppointmentSlot, ServiceArea
+from bookings.operations import delivery
 from bookings.telemetry import metrics
 from bookings.telemetry.metrics import (
     DATABASE_ERRORS,
@@ -81,10 +82,10 @@ class _Counted(Collector):
 
 
 class _InTheDatabase(Collector):
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[Metric]:
         up = GaugeMetricFamily("bookjob_database_up", "1 if the database answered this scrape.")
         try:
-            found = [*_slots(), *_lock_waits(), *_replica()]
+            found = [*_slots(), *_lock_waits(), *_replica(), *delivery.families()]
         except Error:
             up.add_metric([], 0)
             yield up
