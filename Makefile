@@ -31,7 +31,7 @@ run: port .venv/run var/secrets.env
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python manage.py load_demo --print --port $(PORT)
-	@PORT=$(PORT) $(BIN)/gunicorn bookjob_site.wsgi
+	@PORT=$(PORT) $(BIN)/python -m bookjob_site.demo
 
 # make test ARGS="-k tokens" hands on to pytest.
 test: .venv/dev

@@ -23,12 +23,16 @@ from django.utils import timezone
 
 from bookings import clock, offers, wire
 from bookings.api import authentication
-from bookings.models import PostcodePrefix, ServiceArea, WorkOrder
+from bookings.models import PostcodePrefix, Receiver, ServiceArea, WorkOrder
 
 AREAS = [
     ("LEEDS", "Leeds", "Europe/London", "GB", ["LS", "WF"]),
     ("BOSTON", "Boston", "America/New_York", "US", ["021", "022"]),
 ]
+# The technicians on whose devices the visits of an area are; the others are pools.
+WORKERS = {"LEEDS": ["ann.smith", "bob.jones"]}
+PLACES = 4
+SIMULATED = "http://127.0.0.1:"
 DAYS = 42
 PASSWORDS = settings.VAR_DIR / "demo_passwords.json"
 
@@ -40,8 +44,15 @@ class Command(BaseCommand):
         parser.formatter_class = RawDescriptionHelpFormatter
         parser.add_argument("--print", action="store_true", help="print the log-ins and two commands to paste")
         parser.add_argument("--port", default="8000", help="the port that they name (8000)")
+        parser.add_argument(
+            "--connect", metavar="URL", help="connect the simulator of ServiceMobility there, only that"
+        )
+        parser.add_argument("--password-file", metavar="FILE", help="the password of its user bookjob")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["connect"]:
+            self.connect(options["connect"], options["password_file"])
+            return
         today = timezone.localdate()
         for code, name, zone, country, prefixes in AREAS:
             call_command(
@@ -54,7 +65,8 @@ class Command(BaseCommand):
                 "--weekdays=mon-sat",
                 "--hours=08:00-12:00,13:00-17:00",
                 "--length=120",
-                "--capacity=4",
+                f"--capacity={PLACES // len(WORKERS.get(code, ['pool']))}",
+                *([f"--workers={','.join(WORKERS[code])}"] if code in WORKERS else []),
                 stdout=self.stdout,
             )
             for prefix in prefixes:
@@ -69,6 +81,21 @@ class Command(BaseCommand):
         api.user_permissions.add(*Permission.objects.filter(codename__in=["log_in_to_api", "read_workorder_by_api"]))
         if options["print"]:
             self.print(passwords, f"http://127.0.0.1:{options['port']}")
+
+    def connect(self, url: str, password_file: str) -> None:
+        """To the simulator; a ServiceMobility that was connected otherwise stays."""
+        receiver = Receiver.objects.filter(kind=Receiver.Kind.SERVICEMOBILITY).first()
+        if receiver and not receiver.url.startswith(SIMULATED):
+            self.stdout.write(f"Connected stays {receiver.url}; the simulator hears of nothing.")
+        elif receiver is None or not receiver.is_on or receiver.url != url:
+            call_command(
+                "connect_servicemobility",
+                url=url,
+                username="bookjob",
+                password_file=password_file,
+                rate=50.0,
+                stdout=self.stdout,
+            )
 
     def passwords(self) -> dict[str, str]:
         if PASSWORDS.exists():

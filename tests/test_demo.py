@@ -1,0 +1,109 @@
+"""`make run`: the simulator of ServiceMobility and `deliver` beside gunicorn, and none is left when one ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.environment import ROOT
+from tests.postgres import free_port
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="what is left is looked up in /proc"),
+]
+SERVE = "import sys; from pathlib import Path; from bookjob_site import demo; sys.exit(demo.main(Path(sys.argv[1])))"
+
+
+def descendants(pid):
+    """Each process that this one started, and what those started."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+def is_there(pid):
+    """A zombie is gone: it waits for init alone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def command_of(pid):
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode().replace("\0", " ")
+
+
+class Demo:
+    def __init__(self, database, folder):
+        self.port = free_port()
+        self.log = folder / "log"
+        with self.log.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", SERVE, str(folder)],
+                cwd=ROOT,
+                env=os.environ | {"DATABASE_URL": database.url, "PORT": str(self.port), "WEB_CONCURRENCY": "1"},
+                stdout=output,
+                stderr=output,
+            )
+        self.wait_for(lambda: "Booting worker" in self.log.read_text())
+        self.wait_for(lambda: any("manage.py deliver" in command_of(pid) for pid in descendants(self.process.pid)))
+        self.started = descendants(self.process.pid)
+
+    def wait_for(self, condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)  # the only way to wait for another process
+
+    def pid_of(self, words):
+        return next(pid for pid in self.started if words in command_of(pid))
+
+
+@pytest.fixture
+def demo(empty_database, tmp_path):
+    demo = Demo(empty_database, tmp_path)
+    yield demo
+    demo.process.kill()
+    demo.process.wait()
+    for pid in filter(is_there, demo.started):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_it_serves_all_three_and_connects_them(demo, empty_database):
+    (line,) = [line for line in demo.log.read_text().splitlines() if line.startswith("ServiceMobility, simulated: ")]
+    url = line.split()[2]
+    with urllib.request.urlopen(url, timeout=10) as page:
+        assert b"ServiceMobility, simulated" in page.read()
+    assert [url.rstrip("/")] == [row[0] for row in empty_database.execute("SELECT url FROM bookings_receiver")]
+    with urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/livez", timeout=10) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_signal_ends_them_all(demo, number):
+    demo.process.send_signal(number)
+    demo.process.wait(60)
+    demo.wait_for(lambda: not any(map(is_there, demo.started)))
+    if number != signal.SIGKILL:
+        assert demo.process.returncode == 0
+
+
+def test_they_end_when_gunicorn_does(demo):
+    os.kill(demo.pid_of("-m gunicorn"), signal.SIGKILL)
+    demo.process.wait(60)
+    demo.wait_for(lambda: not any(map(is_there, demo.started)))
+
+
+def test_another_one_that_ends_is_told_of_and_the_rest_goes_on(demo):
+    os.kill(demo.pid_of("manage.py deliver"), signal.SIGKILL)
+    demo.wait_for(lambda: "manage.py deliver has ended (-9)." in demo.log.read_text())
+    with urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/livez", timeout=10) as answer:
+        assert answer.status == 200
