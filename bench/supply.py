@@ -1,11 +1,14 @@
-"""Callers beside each command that fills or changes the supply: `python -m bench.supply`.
+"""Callers beside each command that fills, changes or forgets the supply: `python -m bench.supply`.
 
-On SQLite, or on the PostgreSQL of TEST_DATABASE_URL. Prints a table: how long the command took, how many rows it wrote
-a second, how many callers it had beside it, the longest that one of them waited, and how many were answered 503.
+On SQLite, or on the PostgreSQL of TEST_DATABASE_URL. Prints two tables. Alone: how many rows a second the commands
+write that write many. Beside callers, half of which book in the area that is changed: how long the command took, how
+many rows it wrote a second, its longest transaction, how many requests it had beside it, the longest that one of them
+took, and how many were answered 503.
 """
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -24,11 +27,14 @@ import django
 
 django.setup()
 
-from tests.conftest import Database, Service, manage  # noqa: E402
+from bench.held import MARK  # noqa: E402
+from tests.conftest import SERVER, Database, Service, manage  # noqa: E402
+from tests.environment import ROOT  # noqa: E402
 from tests.helpers import booking, path_of, request, tomorrow  # noqa: E402
 
 WORKERS, DAYS = 60, 125
 CALLERS = 4
+CODES = ["LEEDS", "NORTH"]  # where they book; NORTH is changed
 
 
 @dataclass
@@ -38,20 +44,26 @@ class Beside:
     command: str
     seconds: float = 0.0
     rows: int = 0
+    held: float = 0.0
     waits: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
 
+    @property
+    def rate(self) -> float:
+        return self.rows / self.seconds
+
     def line(self) -> str:
-        rate = f"{self.rows / self.seconds:,.0f}" if self.rows else "-"
         return (
-            f"| `{self.command}` | {self.rows:,} | {self.seconds:.1f} s | {rate} | {len(self.waits):,}"
-            f" | {max(self.waits, default=0):.2f} s | {self.statuses[503]} |"
+            f"| `{self.command}` | {self.rows:,} | {self.seconds:.1f} s | {self.rate:,.0f} | {self.held:.2f} s"
+            f" | {len(self.waits):,} | {max(self.waits, default=0):.2f} s | {self.statuses[503]} |"
         )
 
 
 def call(service: Service, over: threading.Event, beside: Beside, seed: int) -> None:
     """Book and search in turn until the command is over."""
-    body = booking(tomorrow(3 * seed), tomorrow(3 * seed + 2))
+    code = CODES[seed % len(CODES)]
+    place = {"LocationNum": "L-1", "ServiceAreaID": code}
+    body = booking(tomorrow(3 * seed), tomorrow(3 * seed + 2), Location=place)
     number = 0
     while not over.is_set():
         number += 1
@@ -59,7 +71,7 @@ def call(service: Service, over: threading.Event, beside: Beside, seed: int) -> 
         headers = {"x-access-token": service.token, "Content-Type": "application/json"}
         for path, asked in (
             (path_of(order), body),
-            ("/api/v1/appointments/search", {"Location": {"ServiceAreaID": "LEEDS"}}),
+            ("/api/v1/appointments/search", {"Location": {"ServiceAreaID": code}}),
         ):
             began = time.monotonic()
             answer = request(service.port, "POST", path, json.dumps(asked), headers)
@@ -67,52 +79,109 @@ def call(service: Service, over: threading.Event, beside: Beside, seed: int) -> 
             beside.statuses[answer.status] += 1
 
 
-def measure(service: Service, rows: int, *command: str) -> Beside:
+def measure(service: Service, rows: int, *command: str, callers: int = CALLERS) -> Beside:
     """Run one command with callers beside it. Raises where it fails."""
     said = " ".join(part for part in command if "=" not in part and "/" not in part)
     beside, over = Beside(said, rows=rows), threading.Event()
-    callers = [threading.Thread(target=call, args=(service, over, beside, seed)) for seed in range(CALLERS)]
-    for caller in callers:
-        caller.start()
+    threads = [threading.Thread(target=call, args=(service, over, beside, seed)) for seed in range(callers)]
+    for thread in threads:
+        thread.start()
     began = time.monotonic()
-    done = manage(service.database, *command)
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.held", *command],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": service.database.url, "BOOKJOB_PURGE_PERSONAL_DATA": "on"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     beside.seconds = time.monotonic() - began
     over.set()
-    for caller in callers:
-        caller.join()
+    for thread in threads:
+        thread.join()
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
+    beside.held = float(done.stderr.rpartition(MARK)[2])
     return beside
 
 
 def all_commands(service: Service, folder: Path, workers: int, days: int) -> Iterator[Beside]:
     for seed in range(CALLERS):
         service.make_slot(10_000, start=tomorrow(3 * seed))
-    first = tomorrow().date()
-    plan = 'area,name,time_zone,workers,from,days,hours,length\nNORTH,North,Europe/London,"{}",{},{},"{}",120\n'
-    names = ",".join(f"worker-{number}" for number in range(workers))
-    old, new = folder / "old.csv", folder / "new.csv"
-    old.write_text(plan.format(names, first, days, "08:00-12:00,13:00-17:00"))
-    new.write_text(plan.format(names, first, days, "09:00-13:00,14:00-18:00"))
-    many = workers * days * 4
+    service.database.execute(
+        "INSERT INTO bookings_servicearea (code, name, time_zone) VALUES ('NORTH', 'North', 'Europe/London')"
+    )
+    service.database.execute(
+        'INSERT INTO bookings_appointmentslot (area_id, start, "end", order_type, worker, capacity, booked, is_open,'
+        " source) SELECT north.id, start, \"end\", order_type, worker, capacity, 0, is_open, 'hand'"
+        " FROM bookings_appointmentslot, bookings_servicearea north WHERE north.code = 'NORTH' AND capacity = 10000"
+    )
+    many, first = workers * days * 4, tomorrow().date()
+    old, new = (template(folder, "NORTH", workers, days, hours) for hours in (EARLY, LATE))
     yield measure(service, many, "seed_slots", f"--template={old}")
     yield measure(service, many, "seed_slots", f"--template={old}", "--dry-run")
     yield measure(service, 2 * many, "seed_slots", f"--template={new}", "--prune", "--yes")
     period = ["--area=NORTH", f"--from={first}", f"--until={first.replace(year=first.year + 1)}"]
     yield measure(service, 2 * many, "close_slots", *period, "--reason=Fair")
     yield measure(service, 2 * many, "open_slots", *period)
-    file = folder / "import.csv"
     rows = many // 3
-    hours = [(day, hour) for day in range(days) for hour in range(8, 16, 2)]
-    file.write_text(
-        "external_id,area,start,end,worker\n"
-        + "".join(
-            f"P-{number},NORTH,{moment(*hours[number % len(hours)])},worker-x{number // len(hours)}\n"
-            for number in range(rows)
-        )
-    )
+    file = import_file(folder, rows, days, hour=8)
     yield measure(service, rows, "import_slots", str(file), "--dry-run")
     yield measure(service, rows, "import_slots", str(file))
+    yield measure(service, rows, "import_slots", str(import_file(folder, rows, days, hour=9)))
+    yield measure(service, 2 * many + 2 * rows, "export_slots")
+    make_past(service, many)
+    yield measure(service, many, "purge", "--before=2024-01-01")
+
+
+def alone(service: Service, folder: Path, workers: int, days: int) -> Iterator[Beside]:
+    """What writes many rows, with the service idle beside it."""
+    many = workers * days * 4
+    plan = template(folder, "SOUTH", workers, days, EARLY)
+    yield measure(service, many, "seed_slots", f"--template={plan}", callers=0)
+    file = import_file(folder, many, days, hour=8, area="SOUTH")
+    yield measure(service, many, "import_slots", str(file), callers=0)
+    file = import_file(folder, many, days, hour=9, area="SOUTH")
+    yield measure(service, many, "import_slots", str(file), callers=0)
+
+
+EARLY, LATE = "08:00-12:00,13:00-17:00", "09:00-13:00,14:00-18:00"
+
+
+def template(folder: Path, code: str, workers: int, days: int, hours: str) -> Path:
+    file = folder / f"{code}-{hours[:2]}.csv"
+    names = ",".join(f"{code}-{number}" for number in range(workers))
+    file.write_text(
+        "area,name,time_zone,workers,from,days,hours,length\n"
+        f'{code},{code},Europe/London,"{names}",{tomorrow().date()},{days},"{hours}",120\n'
+    )
+    return file
+
+
+def import_file(folder: Path, rows: int, days: int, *, hour: int, area: str = "NORTH") -> Path:
+    """Four slots a day for each of the workers that these rows need, the first at `hour`."""
+    file = folder / f"import-{area}-{hour}.csv"
+    hours = [(day, hour + 2 * number) for day in range(days) for number in range(4)]
+    lines = (
+        f"{area}-{number},{area},{moment(*hours[number % len(hours)])},{area}-x{number // len(hours)}\n"
+        for number in range(rows)
+    )
+    file.write_text("external_id,area,start,end,worker\n" + "".join(lines))
+    return file
+
+
+def make_past(service: Service, rows: int) -> None:
+    """Slots that are over and were never booked, an hour after each other."""
+    start, end = (
+        f"timestamptz '{first}Z' + n * interval '1 hour'" if SERVER else f"datetime('{first}', n || ' hours')"
+        for first in ("2020-01-01 00:00", "2020-01-01 00:30")
+    )
+    service.database.execute(
+        f"WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows})"
+        ' INSERT INTO bookings_appointmentslot (area_id, start, "end", order_type, worker, capacity, booked, is_open)'
+        f" SELECT a.id, {start}, {end}, '', '', 1, 0, is_open FROM numbers, bookings_servicearea a,"
+        " (SELECT is_open FROM bookings_appointmentslot LIMIT 1) AS any_slot WHERE a.code = 'NORTH'"
+    )
 
 
 def moment(day: int, hour: int) -> str:
@@ -128,8 +197,13 @@ def main() -> int:
         manage(database, "migrate", "--verbosity", "0")
         service = Service(database, folder / "gunicorn.log", "bookjob_site.wsgi", WEB_CONCURRENCY="2")
         try:
-            print("| command | rows | took | rows a second | callers' requests beside it | longest wait | 503 |")
-            print("| --- | --- | --- | --- | --- | --- | --- |")
+            print("| command, alone | rows | took | rows a second | longest transaction |")
+            print("| --- | --- | --- | --- | --- |")
+            for each in alone(service, folder, WORKERS, DAYS):
+                print(" | ".join(each.line().split(" | ")[:5]) + " |", flush=True)
+            print("\n| command, beside callers | rows | took | rows a second | longest transaction", end="")
+            print(" | callers' requests | longest wait | 503 |")
+            print("| --- | --- | --- | --- | --- | --- | --- | --- |")
             refused = 0
             for beside in all_commands(service, folder, WORKERS, DAYS):
                 print(beside.line(), flush=True)

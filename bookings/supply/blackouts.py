@@ -137,7 +137,8 @@ def _hide(blackout: Blackout, pks: list[int], by: str) -> int:
     locked = slots.filter(blackout__isnull=True).order_by("pk").select_for_update()
     hidden = list(locked.values_list("pk", flat=True))
     AppointmentSlot.objects.filter(pk__in=hidden).update(blackout=blackout)
-    services.ask_for_review(hit, now)
+    # Those that came between the two.
+    services.ask_for_review(hit.exclude(changed_at=now), now)
     record_each(hidden, event, at=now, by=by, reason=reason, blackout=blackout.pk)
     record_each(list(hit), event, at=now, by=by, reason=reason, blackout=blackout.pk)
     return len(hidden)

@@ -101,8 +101,9 @@ def _leave(plan: Plan, targets: Iterable[Target], now: datetime, by: str) -> Non
         for target in targets
         if target.at and (target.is_withdrawn > target.at.is_withdrawn or target.is_open < target.at.is_open)
     ]
-    AppointmentSlot.objects.filter(pk__in=[slot.pk for slot in freed]).update(external_id="")
-    AppointmentSlot.objects.filter(pk__in=[slot.pk for slot in left]).update(is_withdrawn=True)
+    goes_on = [slot.pk for slot in freed if slot.pk in plan.claimed]
+    AppointmentSlot.objects.filter(pk__in=goes_on).update(external_id="")
+    AppointmentSlot.objects.filter(pk__in=[slot.pk for slot in left]).update(external_id="", is_withdrawn=True)
     for slots, reason in ((left, "The plan has it at another place or time."), (hidden, "The plan closed it.")):
         booked = [slot.pk for slot in slots if slot.booked]
         bookings = list(WorkOrder.objects.active().filter(slot__in=booked).only("pk")) if booked else []
