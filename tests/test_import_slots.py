@@ -66,6 +66,12 @@ class TestItWorks:
         ]
         assert set(AppointmentSlot.objects.values_list("source", "utc_offset")) == {("import", 0)}
 
+    def test_a_row_may_name_the_area_by_an_alias(self, imported):
+        make_area().codes.create(code="WC 7")
+        assert imported(P1.replace("LEEDS", "WC 7")) == (0, [summary(created=1)])
+        assert imported(P1) == (0, [summary(kept=1)])
+        assert export("--area=WC 7") == export("--area=LEEDS")
+
     def test_a_second_run_changes_nothing(self, imported):
         make_area()
         imported(P1)
@@ -419,7 +425,7 @@ class TestRefusedFiles:
     @pytest.mark.parametrize(
         ("option", "message"),
         [
-            ("--area=HULL", "There is no area 'HULL'."),
+            ("--area=HULL", "There is no area 'HULL'. Check the name."),
             ("--from=soon", "--from soon is not a date such as 2026-12-01."),
             ("--from=20261201", "--from 20261201 is not a date such as 2026-12-01."),
             ("--until=9999-12-31", "--until 9999-12-31 is not in the years 2000 to 2199."),

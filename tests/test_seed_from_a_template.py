@@ -650,3 +650,21 @@ length = 120
         self.PLAN = self.PLAN.replace('name = "Leeds"\ntime_zone = "Europe/London"\n', "")
         with pytest.raises(CommandError, match="aliases goes with time_zone"):
             self.seed(tmp_path, '"WC"')
+
+    def test_a_plan_may_name_the_area_by_an_alias(self, tmp_path):
+        """One that is there, or one that the same template gives the area."""
+        by_code = self.PLAN
+        self.PLAN = by_code + by_code.replace('"LEEDS"', '"WC"').replace(
+            'name = "Leeds"\ntime_zone = "Europe/London"\naliases = {}\n', ""
+        ).replace("2026-12-21", "2026-12-22")
+        assert self.seed(tmp_path, '["WC"]') == "LEEDS: 2 slots created, 0 kept, 0 skipped.\n"
+        self.PLAN = self.PLAN.replace('"LEEDS"', '"WC"')
+        assert self.seed(tmp_path, '["WC"]') == "LEEDS: 0 slots created, 2 kept, 0 skipped.\n"
+        assert self.codes() == [("LEEDS", "LEEDS", False), ("LEEDS", "WC", True)]
+
+    def test_an_area_by_two_codes_is_one(self, tmp_path):
+        make_area().codes.create(code="WC")
+        self.PLAN = self.PLAN.replace('"LEEDS"', '["LEEDS", "WC"]').replace(
+            'name = "Leeds"\ntime_zone = "Europe/London"\naliases = {}\n', ""
+        )
+        assert self.seed(tmp_path, "") == "LEEDS: 1 slots created, 0 kept, 0 skipped.\n"

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from bookings import clock
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.supply import hours, workers
+from bookings.supply import areas, hours, workers
 
 
 def text_of(path: Path) -> str:
@@ -34,6 +34,14 @@ def midnight(option: str, text: str) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
+def read_area(code: str) -> ServiceArea:
+    """The area with this code, its own or an alias. Raises CommandError, which names those that are like it."""
+    known = areas.by_code()
+    if code not in known:
+        raise CommandError(workers.unknown("area", code, known))
+    return known[code]
+
+
 def add_period(parser: ArgumentParser) -> None:
     parser.add_argument("--area", required=True, metavar="CODE")
     parser.add_argument("--worker", default="", metavar="NAME", help="only this worker (all of them)")
@@ -46,10 +54,7 @@ def add_period(parser: ArgumentParser) -> None:
 
 def read_period(options: dict[str, Any], *, opens: bool = False) -> tuple[ServiceArea, datetime, datetime]:
     """The area, and from when until when in UTC."""
-    area = ServiceArea.objects.filter(code=options["area"]).first()
-    if area is None:
-        codes = ServiceArea.objects.values_list("code", flat=True)
-        raise CommandError(workers.unknown("area", options["area"], codes))
+    area = read_area(options["area"])
     worker = options["worker"]
     # What is closed for a worker can be opened, whatever the name.
     if worker and not workers.is_known(worker) and not (opens and area.blackouts.filter(worker=worker).exists()):

@@ -1,4 +1,4 @@
-"""Service areas and their aliases as templates name them: made where they are not there yet."""
+"""Service areas by the codes that templates, files and commands name them by, and making those that are not there."""
 
 import contextlib
 
@@ -6,6 +6,11 @@ from django.db import IntegrityError, transaction
 
 from bookings.models import AreaCode, ServiceArea
 from bookings.supply.plans import Template
+
+
+def by_code() -> dict[str, ServiceArea]:
+    """Every area by its own code and by each of its aliases."""
+    return {code.code: code.area for code in AreaCode.objects.select_related("area")}
 
 
 def add_areas(template: Template) -> None:

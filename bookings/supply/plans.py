@@ -90,13 +90,15 @@ def read_plans(entries: list[Entry], known: Mapping[str, ServiceArea]) -> Templa
     readings = [_Reading(values, line_of) for values, line_of in entries]
     for reading in readings:
         reading.add_area(known, areas, aliases)
+    own = {**known, **areas}
+    named = {alias: own[code] for code, others in aliases.items() if code in own for alias in others} | own
     for reading in readings:
-        plan = reading.plan({**known, **areas})
+        plan = reading.plan(named)
         faults += reading.faults
         if plan:
             plans.append(plan)
     if not faults:
-        areas = {code: areas.get(code) or known[code] for plan in plans for code in plan.areas}
+        areas = {code: named[code] for plan in plans for code in plan.areas}
         faults = _without_slots(plans, areas) or _contradictions(plans, areas)
     remarks = [remark for reading in readings for remark in reading.remarks]
     return sorted(faults, key=lambda fault: fault.line) or Template(plans, areas, aliases, remarks)
@@ -144,8 +146,8 @@ class _Reading:
         if not code or "," in code:
             self.fault("time_zone", "time_zone goes with one area, not with several.")
             return
-        aliases.setdefault(code, []).extend(others)
         there = areas.get(code) or known.get(code)
+        aliases.setdefault(there.code if there else code, []).extend(others)
         if there and there.time_zone != zone:
             self.fault("time_zone", f"The area {code} is in {there.time_zone}, not in {zone}.")
         elif problem := clock.time_zone_problem(zone):
@@ -185,7 +187,8 @@ class _Reading:
         if self.faults:
             return None
         return Plan(
-            areas=codes,
+            # By an alias or by its own code, an area is one.
+            areas=list(dict.fromkeys(areas[code].code for code in codes)),
             first=first,
             until=until,
             hours={day: windows for day, windows in by_weekday.items() if day in weekdays},

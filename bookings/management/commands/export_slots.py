@@ -14,10 +14,10 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from bookings.management import arguments
-from bookings.models import AppointmentSlot, ServiceArea
+from bookings.models import AppointmentSlot
 from bookings.supply import slot_files
 
 
@@ -33,9 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         slots = AppointmentSlot.objects.all()
         if options["area"] is not None:
-            if not ServiceArea.objects.filter(code=options["area"]).exists():
-                raise CommandError(f"There is no area {options['area']!r}.")
-            slots = slots.filter(area__code=options["area"])
+            slots = slots.filter(area=arguments.read_area(options["area"]))
         if options["first"]:
             slots = slots.filter(start__gte=arguments.midnight("--from", options["first"]))
         if options["until"]:

@@ -27,8 +27,7 @@ from django.db import OperationalError
 from tqdm import tqdm
 
 from bookings.management import arguments
-from bookings.models import ServiceArea
-from bookings.supply import import_plans, slot_files, slot_imports, turns
+from bookings.supply import areas, import_plans, slot_files, slot_imports, turns
 from bookings.supply.csv_files import CsvError
 from bookings.supply.import_plans import Outcome
 from bookings.supply.slot_files import Row, RowError
@@ -67,14 +66,14 @@ class Command(BaseCommand):
 
     def read(self, path: Path) -> tuple[list[Row], dict[int, str]]:
         """The rows that can be read, each with an id of its own, and by its line why another one cannot."""
-        areas = {area.code: area for area in ServiceArea.objects.all()}
+        known = areas.by_code()
         rows: list[Row] = []
         refused: dict[int, str] = {}
         seen: dict[str, int] = {}
         try:
             for line, cells in slot_files.read(arguments.text_of(path)):
                 try:
-                    row = slot_files.read_row(line, cells, areas)
+                    row = slot_files.read_row(line, cells, known)
                     if seen.setdefault(row.external_id, line) != line:
                         raise RowError(f"line {seen[row.external_id]} has the same external_id")
                     rows.append(row)

@@ -26,7 +26,6 @@ from tqdm import tqdm
 
 from bookings import clock
 from bookings.management import arguments
-from bookings.models import ServiceArea
 from bookings.supply import areas, plan_files, plans, seeding
 from bookings.supply.new_slots import Wanted
 from bookings.supply.plans import Template
@@ -155,7 +154,7 @@ class Command(BaseCommand):
 
     def template(self, options: dict[str, Any]) -> Template:
         """From the file or from the options, checked as a whole."""
-        known = {area.code: area for area in ServiceArea.objects.all()}
+        known = areas.by_code()
         given = {name: options[name] for name, _, _ in PLAN_OPTIONS if options[name] is not None}
         path: Path | None = options["template"]
         if path is None:
