@@ -11,6 +11,7 @@ from django.db import connection
 from bookings import clock
 from bookings.models import Counter, ServiceArea
 from bookings.operations import doctor
+from bookings.services import feed
 from tests.conftest import manage
 from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot, tomorrow
 from tests.test_purge import book_in_june, purge
@@ -121,6 +122,20 @@ class TestPurgeAfterARestore:
         "urgent: Personal data from before 2026-07-01 was purged and is back: a backup was restored. Run purge --before"
         " 2026-07-01."
     ]
+
+    def test_a_backup_on_another_machine(self):
+        """No note is there, but new_epoch was run after the restore."""
+        purge()
+        feed.begin_epoch()
+        assert ask() == (
+            2,
+            [
+                "urgent: The feed began a new epoch after the last purge, as after a restore: what was purged meanwhile"
+                " may be back. Run purge --before 2026-07-01, or the day of the last purge if that is later."
+            ],
+        )
+        purge()
+        assert ask() == (0, [])
 
     def test_a_backup_that_knows_of_the_purge(self):
         purge()

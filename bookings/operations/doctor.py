@@ -81,15 +81,26 @@ def old_zones(now: datetime) -> Iterator[Finding]:
 
 
 def purge_after_restore(now: datetime) -> Iterator[Finding]:
-    """What was purged before is back with the backup, which knows of fewer purges than the note beside it."""
+    """What was purged before is back with the backup, which knows of fewer purges than the note beside it.
+
+    On another machine there is no note, but the feed begins a new epoch after a restore.
+    """
     if not settings.BOOKJOB_PURGE_PERSONAL_DATA:
         return
-    in_database = Counter.objects.filter(name=housekeeping.PURGED_UNTIL).values_list("value", flat=True).first() or 0
+    counters = dict(Counter.objects.values_list("name", "value"))
+    in_database = counters.get(housekeeping.PURGED_UNTIL, 0)
     until = max(in_database, _noted())
+    is_restored = counters.get(housekeeping.EPOCH, 0) > counters.get(housekeeping.PURGED_IN_EPOCH, 0)
     before = datetime.fromtimestamp(until, UTC)
     if not until:
         if WorkOrder.objects.exists():
             yield Finding(False, "BOOKJOB_PURGE_PERSONAL_DATA is on, but purge was never run. Run it from a timer.")
+    elif is_restored:
+        yield Finding(
+            True,
+            "The feed began a new epoch after the last purge, as after a restore: what was purged meanwhile may be"
+            f" back. Run purge --before {before:%Y-%m-%d}, or the day of the last purge if that is later.",
+        )
     elif until > in_database or housekeeping.old_work_orders(before).exists():
         yield Finding(
             True,

@@ -18,6 +18,8 @@ from bookings.models import (
     AppointmentSlot,
     Blackout,
     Counter,
+    Delivery,
+    DeliveryEntry,
     HistoryEntry,
     LogInRecord,
     PartOrder,
@@ -39,8 +41,8 @@ FORGET = {
 }
 # A blackout has to have a reason.
 NO_REASON = "removed"
-# When personal data was removed last, by the end of which time; see doctor.py.
-PURGED_UNTIL = "purged_until"
+# When personal data was removed last, by the end of which time, and in which epoch of the feed; see doctor.py.
+PURGED_UNTIL, PURGED_IN_EPOCH, EPOCH = "purged_until", "purged_in_epoch", "epoch"
 
 
 def old_slots(before: datetime) -> QuerySet[AppointmentSlot]:
@@ -110,6 +112,7 @@ def remove_personal_data(*, before: datetime, by: str) -> int:
             description="", part_status="", ship_to_location="", urgency=""
         )
         SearchTerm.objects.filter(work_order__in=keys).delete()
+        _forget_what_receivers_said(keys)
         for work_order in found:
             for name, value in columns.items():
                 setattr(work_order, name, value)
@@ -170,7 +173,18 @@ def overwrite_what_is_removed() -> None:
 
 
 def note_purge(before: datetime) -> None:
-    Counter.objects.update_or_create(name=PURGED_UNTIL, defaults={"value": int(before.timestamp())})
+    epoch = Counter.objects.filter(name=EPOCH).values_list("value", flat=True).first() or 0
+    for name, value in {PURGED_UNTIL: int(before.timestamp()), PURGED_IN_EPOCH: epoch}.items():
+        Counter.objects.update_or_create(name=name, defaults={"value": value})
+
+
+def _forget_what_receivers_said(work_orders: list[int]) -> None:
+    """An answer of theirs may quote what they were sent."""
+    deliveries = Delivery.objects.filter(work_order__in=work_orders)
+    deliveries.update(outcome="")
+    # Why one waits for a person cannot be empty while it does.
+    deliveries.exclude(needs_person="").update(needs_person=NO_REASON)
+    DeliveryEntry.objects.filter(delivery__in=deliveries).update(text="")
 
 
 def _forget_in_history(column: str, keys: list[int]) -> None:
