@@ -50,6 +50,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker("once")
         if runs_a_service or item.path.stem in SLOW or item.get_closest_marker("hypothesis"):
             item.add_marker("slow")
+    # First what takes long, so that no process is left with it alone at the end.
+    items.sort(key=lambda item: not item.get_closest_marker("slow"))
 
 
 class Database:
@@ -220,6 +222,16 @@ FIGURES: list[str] = []
 def figures():
     """A function that takes a line to be printed at the end of the run."""
     return FIGURES.append
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # one of several processes: the first one prints
+        session.config.workeroutput["figures"] = FIGURES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    FIGURES.extend(getattr(node, "workeroutput", {}).get("figures", []))
 
 
 def pytest_terminal_summary(terminalreporter):

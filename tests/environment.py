@@ -9,6 +9,9 @@ import shutil
 import signal
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,3 +39,21 @@ def pytest_configure():
     """Whatever ends the run ends what it started: the fixtures take their servers down on the way out."""
     for name in ("SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable():
+    """Half a character in a test's output or log would end the run: a process of xdist cannot send it to another."""
+    return whole((yield))
+
+
+def whole(told: Any) -> Any:
+    """The same with each lone surrogate as its escape."""
+    match told:
+        case str():
+            return told.encode("utf-8", "backslashreplace").decode()
+        case list() | tuple():
+            return type(told)(map(whole, told))
+        case dict():
+            return {whole(key): whole(value) for key, value in told.items()}
+    return told

@@ -9,7 +9,7 @@ import yaml
 
 from tests.environment import ROOT
 
-DOCUMENT = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+DOCUMENT = yaml.load((ROOT / "openapi.yaml").read_text(), yaml.CSafeLoader)
 PATHS = [
     (re.compile(re.sub(r"\{\w+\}", "(?s:.+)", path)), operations) for path, operations in DOCUMENT["paths"].items()
 ]

@@ -25,6 +25,9 @@ from tests import postgres
 from tests.browser import find_chromium
 
 TORTURE = {"TORTURE_OPERATIONS": "10000"}
+# Two processes of pytest a database, so that the cores have work while some wait. The slow tests come first
+# (conftest.py), and who has none left takes half of the other's.
+SPREAD = ["-n", "2", "--dist", "worksteal"]
 NO_TESTS = 5  # pytest's exit status where nothing was selected: `-k` may name tests that run on one database alone
 
 
@@ -55,9 +58,9 @@ class Run:
         return True
 
     def stop(self) -> None:
-        """Let pytest take its servers down (conftest.py), and end what is left of the group."""
+        """Let each process of pytest take its servers down (conftest.py), and end what is left of the group."""
         if self.process.poll() is None:
-            self.process.terminate()
+            os.killpg(self.process.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(20)
         with contextlib.suppress(ProcessLookupError):
@@ -72,14 +75,13 @@ def end(number: int, frame: object) -> NoReturn:
 def databases(stack: contextlib.ExitStack, *, quick: bool) -> list[tuple[str, str, list[str]]]:
     """(title, URL, further arguments of pytest) of each run. Raises where there is no PostgreSQL to be had."""
     if quick:
-        # One process a core: there is nothing beside it. (The whole suite has two already, one a database.)
-        return [("SQLite", "", ["-n", "2", "-m", "not slow and not once"])]
+        return [("SQLite", "", [*SPREAD, "-m", "not slow and not once"])]
     if url := os.environ.get("TEST_DATABASE_URL", ""):
         title = "PostgreSQL of TEST_DATABASE_URL"
     else:
         url, title = stack.enter_context(postgres.server())
         title = f"PostgreSQL ({title})"
-    return [("SQLite", "", []), (title, url, ["-m", "not once"])]
+    return [("SQLite", "", SPREAD), (title, url, [*SPREAD, "-m", "not once"])]
 
 
 def main() -> int:

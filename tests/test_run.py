@@ -6,7 +6,6 @@ import select
 import pytest
 
 from tests import run
-from tests.environment import ROOT
 
 HANGING = """
 import subprocess
@@ -21,20 +20,23 @@ def test_that_hangs(request):
 
 
 @pytest.fixture
-def write(tmp_path):
-    """A function that writes a file of tests; gives the arguments that run it."""
+def write(tmp_path, monkeypatch):
+    """A function that writes a file of tests; gives the arguments that run it, with the plugins that matter here."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p xdist.plugin -p tests.environment")
 
     def write(text: str) -> list[str]:
         (tmp_path / "test_one.py").write_text(text)
-        return ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", str(tmp_path / "test_one.py")]
+        return ["-c", str(tmp_path / "pytest.ini"), str(tmp_path / "test_one.py")]
 
     return write
 
 
-def test_an_ended_run_takes_its_servers_down_and_leaves_no_process_behind(write, tmp_path):
+@pytest.mark.parametrize("processes", [["-n", "0"], run.SPREAD], ids=["alone", "spread"])
+def test_an_ended_run_takes_its_servers_down_and_leaves_no_process_behind(write, tmp_path, processes):
     pipe, note = tmp_path / "pipe", tmp_path / "note"
     os.mkfifo(pipe)
-    one = run.Run("SQLite", "", write(HANGING.format(pipe=str(pipe), note=str(note))), tmp_path)
+    one = run.Run("SQLite", "", [*processes, *write(HANGING.format(pipe=str(pipe), note=str(note)))], tmp_path)
     with pipe.open("rb", buffering=0) as end:
         assert end.read(8) == b"running\n"
         one.stop()
@@ -42,6 +44,13 @@ def test_an_ended_run_takes_its_servers_down_and_leaves_no_process_behind(write,
         assert select.select([end], [], [], 30)[0]
         assert end.read(1) == b""
     assert note.exists(), "the test's own clearing up was left out"
+
+
+def test_half_a_character_does_not_end_a_run_of_several_processes(write, tmp_path):
+    odd = "import logging\n\ndef test_odd():\n    logging.warning('\\ud800')\n    assert '\\ud800' == ''\n"
+    one = run.Run("SQLite", "", [*run.SPREAD, *write(odd)], tmp_path)
+    assert one.process.wait(60) == 1
+    assert "1 failed" in one.log.read_text()
 
 
 TWO = "postgres://u@127.0.0.1/two"  # it is asked nothing
@@ -83,6 +92,6 @@ def test_the_second_database_is_spared_what_depends_on_none(monkeypatch):
     monkeypatch.setenv("TEST_DATABASE_URL", "postgres://u@127.0.0.1/d")
     both = run.databases(None, quick=False)
     assert both == [
-        ("SQLite", "", []),
-        ("PostgreSQL of TEST_DATABASE_URL", "postgres://u@127.0.0.1/d", ["-m", "not once"]),
+        ("SQLite", "", run.SPREAD),
+        ("PostgreSQL of TEST_DATABASE_URL", "postgres://u@127.0.0.1/d", [*run.SPREAD, "-m", "not once"]),
     ]
