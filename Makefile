@@ -41,7 +41,7 @@ test: .venv/dev
 check: lint
 	$(BIN)/python -m tests.run --quick $(ARGS)
 
-# Histories and faults with ten thousand operations each.
+# Histories and faults with ten thousand operations each, and twenty times the examples of each property.
 torture: .venv/dev
 	$(BIN)/python -m tests.run --torture
 

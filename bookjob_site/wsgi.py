@@ -36,7 +36,7 @@ class ApiHandler(WSGIHandler):
 api = ApiHandler()
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def handler_for(environ: dict[str, Any]) -> WSGIHandler:
     """Django, which would misread two things that are noted or mended here.
 
     It takes a body without Content-Length for an empty one: a chunked body is measured. At most one byte more than
@@ -51,5 +51,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         body = environ["wsgi.input"].read(settings.BOOKJOB_MAX_BODY_BYTES + 1)
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
-    handler = api if environ["PATH_INFO"].startswith("/api/") else pages
-    return handler(environ, start_response)
+    return api if environ["PATH_INFO"].startswith("/api/") else pages
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    return handler_for(environ)(environ, start_response)

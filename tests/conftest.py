@@ -16,8 +16,10 @@ import psycopg
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.client import ClientHandler
 
 from bookings.supply import turns
+from bookjob_site import wsgi
 from tests import helpers, published
 from tests.environment import ROOT
 from tests.postgres import free_port
@@ -30,11 +32,12 @@ if "TORTURE_OPERATIONS" not in os.environ:
     hypothesis.settings.load_profile("same")
 
 # Files whose tests say nothing of a database: `make test` runs them on SQLite alone.
-ONCE = {"test_alerts", "test_check_contract", "test_clients", "test_container", "test_dependencies", "test_deploy",
-        "test_first_run", "test_readme", "test_run", "test_start"}  # fmt: skip
+ONCE = {"test_alerts", "test_body_shapes", "test_browser", "test_check_contract", "test_clients", "test_container",
+        "test_dependencies", "test_deploy", "test_first_run", "test_readme", "test_run", "test_start"}  # fmt: skip
 # Files that wait for processes of their own rather than compute: not for `make check`.
-SLOW = {"test_browser", "test_calendars", "test_dependencies", "test_histories", "test_race_for_moves",
-        "test_race_for_places", "test_seed_anything", "test_state_machine", "test_upgrades"}  # fmt: skip
+SLOW = {"test_body_shapes", "test_browser", "test_calendars", "test_commands_end", "test_dependencies",
+        "test_histories", "test_race_for_moves", "test_race_for_places", "test_seed_anything", "test_state_machine",
+        "test_upgrades"}  # fmt: skip
 
 
 def pytest_configure(config):
@@ -48,7 +51,8 @@ def pytest_collection_modifyitems(items):
         ours = item.path.stem == "test_check_contract" and runs_a_service  # the kit against this service
         if item.path.stem in ONCE and not item.get_closest_marker("django_db") and not ours:
             item.add_marker("once")
-        if runs_a_service or item.path.stem in SLOW or item.get_closest_marker("hypothesis"):
+        makes_up_its_input = getattr(item.function, "is_hypothesis_test", False)
+        if runs_a_service or item.path.stem in SLOW or makes_up_its_input:
             item.add_marker("slow")
     # First what takes long, so that no process is left with it alone at the end.
     items.sort(key=lambda item: not item.get_closest_marker("slow"))
@@ -199,6 +203,23 @@ class Service:
         self.process.wait(45)  # longer than gunicorn's graceful_timeout
 
 
+class ApiCall(ClientHandler):
+    """What the tests' client calls for a path of the API: what gunicorn would call."""
+
+    def __init__(self, environ: dict) -> None:
+        super().__init__()
+        self.get_response = wsgi.handler_for(environ).get_response
+
+    def load_middleware(self) -> None:
+        """That handler has its own."""
+
+
+call_pages = ClientHandler.__call__
+ClientHandler.__call__ = lambda handler, environ: call_pages(
+    ApiCall(environ) if environ["PATH_INFO"].startswith("/api/") else handler, environ
+)
+
+
 @pytest.fixture(autouse=True)
 def every_answer_is_as_published(monkeypatch):
     """What the API answers to a test is what openapi.yaml promises of it."""
@@ -213,6 +234,21 @@ def every_answer_is_as_published(monkeypatch):
         return answer
 
     monkeypatch.setattr(Client, "request", request)
+
+
+@pytest.fixture(scope="session")
+def scene_database(template_database, tmp_path_factory):
+    """With two areas, three people and a few bookings."""
+    database = Database(template_database, tmp_path_factory.mktemp("scene"))
+    subprocess.run(
+        [sys.executable, "-m", "tests.scene", "--bookings", "20"],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": database.url, "DJANGO_SETTINGS_MODULE": "bookjob_site.settings"},
+        check=True,
+        capture_output=True,
+    )
+    yield database
+    database.drop()
 
 
 FIGURES: list[str] = []

@@ -171,7 +171,15 @@ def _serving(place: Home, data: Path, password: str, durable: bool) -> Iterator[
         place.run("pg_ctl", *control, "stop", "--mode", mode, check=False)
 
     def kill() -> None:
-        os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        first = int((data / "postmaster.pid").read_text().split()[0])
+        others = _children(first)
+        os.kill(first, signal.SIGKILL)
+        # The others notice, and end: until then a session goes on as if nothing had happened.
+        deadline = time.monotonic() + 60
+        while any(map(_lives, others)):
+            if time.monotonic() > deadline:
+                raise RuntimeError("PostgreSQL's processes outlive their first one")
+            time.sleep(0.02)  # the only way to wait for processes that are not one's own
 
     def promote() -> None:
         place.run("pg_ctl", *control, "promote")
@@ -247,6 +255,23 @@ server_login_retry = 1
             yield Bouncer(port, start, stop)
         finally:
             stop()
+
+
+def _children(process: int) -> list[int]:
+    found = []
+    for status in glob.glob("/proc/[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            _, _, after_name = Path(status).read_text().rpartition(") ")
+            if int(after_name.split()[1]) == process:
+                found.append(int(status.split("/")[2]))
+    return found
+
+
+def _lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
 
 
 def _group_exists(name: str) -> bool:

@@ -7,7 +7,7 @@ the two are printed one after the other. However this ends (Ctrl-C, a closed ter
 servers and PostgreSQL too.
 
 `make check`, or `python -m tests.run --quick`: what is quick, on SQLite alone, for between two edits.
-`make torture`, or `python -m tests.run --torture`: only histories and faults, but ten thousand operations of each.
+`make torture`, or `python -m tests.run --torture`: the long form of histories, faults and properties.
 """
 
 import contextlib
@@ -25,6 +25,10 @@ from tests import postgres
 from tests.browser import find_chromium
 
 TORTURE = {"TORTURE_OPERATIONS": "10000"}
+LONG_FORMS = ["histories", "supply_histories", "faults", "database_shapes",
+              # Properties, which try more examples then.
+              "body_shapes", "import_anything", "read_back", "schema", "search_and_booking_agree", "search_words",
+              "seed_anything", "state_machine"]  # fmt: skip
 # Two processes of pytest a database, so that the cores have work while some wait. The slow tests come first
 # (conftest.py), and who has none left takes half of the other's.
 SPREAD = ["-n", "2", "--dist", "worksteal"]
@@ -90,7 +94,7 @@ def main() -> int:
     arguments = [argument for argument in arguments if argument not in modes]
     environment = TORTURE if "--torture" in modes else {}
     if environment and not arguments:
-        arguments = [f"tests/test_{name}.py" for name in ("histories", "supply_histories", "faults", "database_shapes")]
+        arguments = [f"tests/test_{name}.py" for name in LONG_FORMS]
     for name in ("SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), end)
     with contextlib.ExitStack() as stack:

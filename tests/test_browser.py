@@ -2,16 +2,13 @@
 
 import csv
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests import browser, helpers, scene
-from tests.environment import ROOT
+from tests.conftest import Database
 
 if not browser.find_chromium():
     pytest.skip("No Chromium here: apt-get install chromium, or name one in CHROMIUM.", allow_module_level=True)
@@ -26,15 +23,15 @@ def chromium():
 
 
 @pytest.fixture
+def empty_database(scene_database, tmp_path):
+    """Not empty here: each test has the office of tests/scene.py for itself."""
+    database = Database(scene_database, tmp_path)
+    yield database
+    database.drop()
+
+
+@pytest.fixture
 def office(service):
-    """The service with two areas, three people and a few bookings."""
-    subprocess.run(
-        [sys.executable, "-m", "tests.scene", "--bookings", "20"],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": service.database.url, "DJANGO_SETTINGS_MODULE": "bookjob_site.settings"},
-        check=True,
-        capture_output=True,
-    )
     return service
 
 

@@ -1,7 +1,9 @@
 """Every error of the API has the vendor's body, wherever it comes from (contract, section 2)."""
 
+import contextlib
 import errno
 import json
+from unittest import mock
 
 import pytest
 from django import db
@@ -10,6 +12,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 
 from bookings import services
 from bookings.api import authentication
+from bookjob_site import wsgi
 from tests.helpers import booking, clock_stands_at, error, make_slot, post, search
 
 pytestmark = pytest.mark.django_db
@@ -34,10 +37,17 @@ def client():
     return Client(raise_request_exception=False)
 
 
+@contextlib.contextmanager
 def with_first(middleware):
+    """Pages and API with one middleware more."""
     from django.conf import settings
 
-    return override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, f"{__name__}.{middleware.__name__}"])
+    more = {
+        name: [*getattr(settings, name), f"{__name__}.{middleware.__name__}"]
+        for name in ("MIDDLEWARE", "API_MIDDLEWARE")
+    }
+    with override_settings(**more), mock.patch.object(wsgi, "api", wsgi.ApiHandler()):
+        yield
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
+from tests.environment import examples
 from tests.helpers import START, booking, clock_stands_at, make_area, make_booking, make_slot
 from tests.test_import_slots import HEAD, export
 
 pytestmark = pytest.mark.django_db
 examples = settings(
-    max_examples=30,
+    max_examples=examples(15),
     deadline=None,
     derandomize=True,
     database=None,

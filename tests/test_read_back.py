@@ -17,6 +17,7 @@ from bookings.admin import exports
 from bookings.api import authentication
 from bookings.models import WorkOrder
 from tests import desk, helpers
+from tests.environment import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +52,7 @@ def with_values(body: dict, values: dict) -> dict:
     return body
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(16), deadline=None, suppress_health_check=list(HealthCheck))
 @given(values=st.dictionaries(st.sampled_from(PATHS), EXTREMES, min_size=1, max_size=6))
 def test_what_was_accepted_is_read_back_everywhere(values):
     with transaction.atomic():

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from bookings.api import schema as published_schema
 from tests import published
-from tests.environment import ROOT
+from tests.environment import ROOT, examples
 from tests.helpers import at_once
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -40,7 +40,7 @@ def test_no_request_gets_a_5xx_or_an_undocumented_status(start_service, empty_da
 
         @given(case=operation.as_strategy(generation_mode=mode))
         @settings(
-            max_examples=25,
+            max_examples=examples(10),
             deadline=None,
             database=None,
             phases=[Phase.generate],

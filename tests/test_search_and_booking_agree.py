@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookings.models import AppointmentSlot, ServiceArea
+from tests.environment import examples
 from tests.helpers import NOW, booking, clock_stands_at, make_area, make_slot, post, search
 
 HOUR = timedelta(hours=1)
@@ -75,7 +76,7 @@ def wanted(slot, job) -> bool:
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calendar=st.lists(slots, max_size=12), job=jobs)
 @override_settings(BOOKJOB_UNAVAILABLE_TYPES=["1002"])
 def test_search_and_booking_never_disagree(calendar, job):

@@ -11,6 +11,7 @@ from bookings import services, wire
 from bookings.models import SearchDocument, WorkOrder
 from bookings.services import search_terms
 from tests import desk, helpers
+from tests.environment import examples
 
 pytestmark = pytest.mark.django_db
 
@@ -160,7 +161,7 @@ def is_findable(text: str) -> bool:
 
 
 @settings(
-    max_examples=60,
+    max_examples=examples(30),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

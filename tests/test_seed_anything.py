@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.supply import areas, new_slots, plans, seeding, turns
+from tests.environment import examples
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 ZONES = ["Europe/London", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Cairo", "UTC"]
@@ -25,7 +26,9 @@ BEFORE = datetime(2027, 1, 1, tzinfo=UTC)
 
 settings.register_profile("here", derandomize=True, deadline=None, database=None)
 settings.load_profile("here")
-examples = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+some = settings(
+    max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @st.composite
@@ -158,7 +161,7 @@ def undone(test):
 
 @pytest.mark.django_db
 @given(template=templates())
-@examples
+@some
 @undone
 def test_every_template(template):
     expected = sorted(independently(template))
@@ -183,7 +186,7 @@ class Killed(Exception):
 
 @pytest.mark.django_db
 @given(template=templates(), kills=st.lists(st.integers(1, 6), min_size=1, max_size=4), size=st.sampled_from([1, 3, 7]))
-@examples
+@some
 @undone
 def test_a_run_that_is_killed_and_repeated(template, kills, size):
     """Between two batches, in the middle of one and at its end: repeated, it leaves what one run leaves."""
@@ -217,7 +220,7 @@ def test_a_run_that_is_killed_and_repeated(template, kills, size):
 
 @pytest.mark.django_db
 @given(old=templates(), new=templates(), size=st.sampled_from([1, 5, 500]))
-@examples
+@some
 @undone
 def test_one_template_after_another(old, new, size):
     """With --prune, what is offered of the new template's areas and days is the new template."""
@@ -271,7 +274,7 @@ def shown() -> list[tuple]:
 @given(
     old=templates(), new=templates(), size=st.sampled_from([1, 5, 500]), kills=st.lists(st.integers(1, 9), max_size=3)
 )
-@examples
+@some
 @undone
 def test_old_and_new_change_places_without_a_hole(old, new, size, kills):
     """After each transaction, and so after each kill: what both have is shown, and of what meets, all of old or new."""

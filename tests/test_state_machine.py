@@ -21,6 +21,7 @@ from bookings import services
 from bookings.models import AppointmentSlot, WorkOrder
 from bookings.services import decisions
 from bookings.supply import slots
+from tests.environment import examples
 from tests.helpers import NOW, START, booking, clock_stands_at, make_slot, post
 
 ORDERS = st.sampled_from(["WO-1", "WO-2", "WO-3"])
@@ -174,5 +175,5 @@ def test_the_rows_always_are_what_was_answered(policy):
     assert connection.in_atomic_block
     with override_settings(BOOKJOB_FOLLOWUP_POLICY=policy), clock_stands_at() as InTransaction.clock:
         run_state_machine_as_test(
-            InTransaction, settings=settings(max_examples=25, stateful_step_count=25, deadline=None)
+            InTransaction, settings=settings(max_examples=examples(12), stateful_step_count=25, deadline=None)
         )
