@@ -52,7 +52,7 @@ openapi.yaml: .venv/run
 # A Python and a TypeScript client, generated from openapi.yaml, search, book, log in and read the feed.
 .PHONY: clients
 clients: .venv/dev
-	$(BIN)/python -m pytest -q -rs tests/test_clients.py
+	$(BIN)/python -m pytest -q -rs tests/api/test_clients.py
 
 # Pictures of the dispatch desk, in var/screenshots/.
 screenshots: .venv/dev

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from bench import floor, run, services, world
-from tests import postgres
+from tests.support import postgres
 
 TABLES = ("workorder", "partorder", "requiredpart", "searchdocument", "historyentry", "appointmentslot", "refusal")
 MOMENTS = {"at", "created_at", "changed_at", "request_id", "message"}

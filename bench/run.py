@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from bench import floor, load, services, world
-from tests import postgres
+from tests.support import postgres
 
 ROUNDS = 5
 CONNECTIONS = 8

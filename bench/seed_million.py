@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests import postgres
+from tests.support import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 AREAS, WORKERS, DAYS, SLOTS = 100, 20, 125, 4

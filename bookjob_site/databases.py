@@ -98,7 +98,7 @@ def _prepare_sqlite(name: str, found: dict[str, Any]) -> None:
     options["transaction_mode"] = "IMMEDIATE"
     # FULL: what was answered with 200 survives a power cut; WAL's usual NORMAL may lose the last commits.
     # legacy_alter_table: a migration changes a table by putting a new one in its place; the triggers of the history,
-    # which name that table, are not looked at while it is missing (tests/test_upgrades.py).
+    # which name that table, are not looked at while it is missing (tests/operations/test_upgrades.py).
     # wal_autocheckpoint: a booking writes some sixty pages, and each checkpoint makes its caller wait (16 MB).
     pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA legacy_alter_table=ON"
     options["init_command"] = f"{pragmas}; PRAGMA wal_autocheckpoint=4000;"

@@ -8,8 +8,8 @@ WorkOrder interfaces, and says of each promise of the contract whether it is kep
     searching   the checks of the search and of the header
     booking     the checks of the booking, and of all answers
 
-Only what can be seen over HTTP is judged, and no table of this service is read. tests/stand_in.py has a fault for
-every check.
+Only what can be seen over HTTP is judged, and no table of this service is read. tests/support/stand_in.py has a fault
+for every check.
 """
 
 # Imported here so that all checks are registered, whichever module of the kit is imported first.

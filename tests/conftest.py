@@ -20,9 +20,9 @@ from django.test.client import ClientHandler
 
 from bookings.supply import turns
 from bookjob_site import wsgi
-from tests import helpers, published
-from tests.environment import ROOT
-from tests.postgres import free_port
+from tests.support import helpers, published
+from tests.support.environment import ROOT
+from tests.support.postgres import free_port
 
 SERVER = os.environ["DATABASE_URL"]  # of PostgreSQL, or empty
 
@@ -241,7 +241,7 @@ def scene_database(template_database, tmp_path_factory):
     """With two areas, three people and a few bookings."""
     database = Database(template_database, tmp_path_factory.mktemp("scene"))
     subprocess.run(
-        [sys.executable, "-m", "tests.scene", "--bookings", "20"],
+        [sys.executable, "-m", "tests.support.scene", "--bookings", "20"],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": database.url, "DJANGO_SETTINGS_MODULE": "bookjob_site.settings"},
         check=True,

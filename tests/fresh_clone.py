@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.environment import ROOT
-from tests.postgres import free_port
+from tests.support.environment import ROOT
+from tests.support.postgres import free_port
 
 
 def make_run(clone: Path, environment: dict) -> tuple[subprocess.Popen, str]:

@@ -21,14 +21,16 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from tests import postgres
-from tests.browser import find_chromium
+from tests.support import postgres
+from tests.support.browser import find_chromium
 
 TORTURE = {"TORTURE_OPERATIONS": "10000"}
-LONG_FORMS = ["histories", "supply_histories", "faults", "database_shapes",
+LONG_FORMS = ["services/test_histories", "supply/test_supply_histories", "operations/test_faults",
+              "operations/test_database_shapes",
               # Properties, which try more examples then.
-              "body_shapes", "import_anything", "read_back", "schema", "search_and_booking_agree", "search_words",
-              "seed_anything", "state_machine"]  # fmt: skip
+              "api/test_body_shapes", "api/test_read_back", "api/test_schema", "offers/test_search_and_booking_agree",
+              "services/test_search_words", "services/test_state_machine", "supply/test_import_anything",
+              "supply/test_seed_anything"]  # fmt: skip
 # Two processes of pytest a database, so that the cores have work while some wait. The slow tests come first
 # (conftest.py), and who has none left takes half of the other's.
 SPREAD = ["-n", "2", "--dist", "worksteal"]
@@ -94,7 +96,7 @@ def main() -> int:
     arguments = [argument for argument in arguments if argument not in modes]
     environment = TORTURE if "--torture" in modes else {}
     if environment and not arguments:
-        arguments = [f"tests/test_{name}.py" for name in LONG_FORMS]
+        arguments = [f"tests/{name}.py" for name in LONG_FORMS]
     for name in ("SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), end)
     with contextlib.ExitStack() as stack:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests import browser, environment, scene
+from tests.support import browser, environment, scene
 
 FOLDER = environment.ROOT / "var" / "screenshots"
 LOOKS = [
@@ -55,7 +55,7 @@ def main():
         database = Database(None, Path(folder))
         manage(database, "migrate", "--verbosity", "0")
         subprocess.run(
-            [sys.executable, "-m", "tests.scene", "--bookings", "60"],
+            [sys.executable, "-m", "tests.support.scene", "--bookings", "60"],
             cwd=environment.ROOT,
             env=os.environ | {"DATABASE_URL": database.url},
             check=True,

@@ -1,4 +1,4 @@
-"""The one place that calls out. Nothing that serves requests imports it (tests/test_security.py).
+"""The one place that calls out. Nothing that serves requests imports it (tests/api/test_security.py).
 
 A call is over at its deadline, whatever the other side does: drips its answer, its headers or its TLS handshake. The
 answer is read up to a limit, no redirect is followed, certificates are checked, and each call has a connection of its

@@ -11,9 +11,9 @@ import pytest
 
 from conformance import client
 from conformance.client import Implementation
-from tests.environment import ROOT
-from tests.stand_in import StandIn
-from tests.test_check_contract import token
+from tests.conformance.test_check_contract import token
+from tests.support.environment import ROOT
+from tests.support.stand_in import StandIn
 
 pytestmark = pytest.mark.once
 # In this process neither can be imported, wherever it is installed.

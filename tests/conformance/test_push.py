@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from conformance import kit, push
 from conformance.plan import Plan
 from conformance.simulator import FAULTS, Simulator
-from tests.environment import ROOT
+from tests.support.environment import ROOT
 
 pytestmark = pytest.mark.once
 

@@ -16,8 +16,8 @@ import pytest
 
 from conformance.simulator import FAULTS, Simulator
 from conformance.simulator.faults import ANSWERS, CONNECTIONS
-from tests.environment import ROOT
-from tests.postgres import free_port
+from tests.support.environment import ROOT
+from tests.support.postgres import free_port
 
 pytestmark = pytest.mark.once
 

@@ -16,7 +16,7 @@ from bookings.delivery import calls
 from bookings.delivery.worker import Worker
 from bookings.models import Delivery, Receiver
 from conformance.simulator import Simulator
-from tests import desk
+from tests.support import desk
 
 SECRET = "whsec_" + base64.b64encode(b"a-secret-of-the-tests-0123456789").decode()
 OTHER_SECRET = "whsec_" + base64.b64encode(b"another-secret-of-the-tests-0123").decode()

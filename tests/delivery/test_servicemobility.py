@@ -8,8 +8,8 @@ from bookings import services
 from bookings.delivery import receivers
 from bookings.models import AppointmentSlot, Delivery, DeliveryEntry, WorkOrder
 from bookings.services import feed
-from tests import desk, helpers
 from tests.delivery.conftest import Delivering
+from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db
 

@@ -6,8 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from bookings.models import Delivery
-from tests import desk
 from tests.delivery.test_servicemobility import cancel, move
+from tests.support import desk
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,9 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from bookings import services
 from bookings.api import authentication
 from bookings.models import Delivery, Receiver, WorkOrder
-from tests import desk
+from tests.api.test_read_work_orders import get
 from tests.delivery.conftest import OTHER_SECRET, SECRET, Delivering
-from tests.test_read_work_orders import get
+from tests.support import desk
 
 pytestmark = pytest.mark.django_db
 

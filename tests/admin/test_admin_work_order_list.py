@@ -1,0 +1,354 @@
+"""The list of work orders: what it shows first, its filters, its search, and that it stays fast."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from bookings import clock, services
+from bookings.admin import lists
+from bookings.models import WorkOrder
+from bookings.supply import slots
+from tests.support import desk, helpers
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def viewer():
+    return desk.person("viewer")
+
+
+@pytest.fixture
+def three():
+    """One to review, one reviewed, one cancelled, in two areas on three days."""
+    first = desk.book(desk.slot_in(days=2), "WO-1", OrderType="REPAIR", UserName="tech.jones")
+    second = desk.book(desk.slot_in("BOSTON", "America/New_York", days=1), "WO-2", OrderType="INSTALL")
+    third = desk.book(desk.slot_in(days=0), "WO-3", OrderType="REPAIR")
+    services.review(work_order=second, by="ann")
+    services.cancel(work_order=third, by="ann", reason="Other")
+    return first, second, third
+
+
+def test_what_needs_attention_comes_first(viewer, three):
+    assert desk.numbers(viewer) == [three[0].order_num]
+    assert desk.numbers(viewer, view="all") == [row.order_num for row in reversed(three)]
+
+
+def test_a_row_tells_what_a_dispatcher_asks(viewer):
+    slot = desk.slot_in(worker="tech.silva")
+    due = slot.start + timedelta(hours=20)
+    desk.book(
+        slot,
+        "WO-77",
+        Account={"AccountNum": "C-9", "Name": "Ruth <Okafor>"},
+        Location={"Address": {"AddrLine1": "1 Mill Lane", "Zip": "LS1 4AP"}},
+        OrderType="REPAIR",
+        UserName="tech.jones",
+        RequiredParts=[{"ProdNum": "PUMP-1", "EstimatedDelivery": due.isoformat()}],
+    )
+    page = viewer.get(desk.LIST).content.decode()
+    for text in ("WO-77", "Ruth &lt;Okafor&gt;", "C-9", "LS1 4AP", "1 Mill Lane", "Leeds", "tech.silva", "REPAIR"):
+        assert text in page, text
+    for text in ("asked: tech.jones", "1 of 1 late", "to review", "Europe/London", f"{slot.hours}"):
+        assert text in page, text
+
+
+def test_the_soonest_visit_is_the_first_to_review(viewer):
+    late, soon = desk.book(desk.slot_in(days=5), "WO-1"), desk.book(desk.slot_in(days=1), "WO-2")
+    assert desk.numbers(viewer) == [soon.order_num, late.order_num]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"view": "attention"}, [0]),
+        ({"view": "all", "status": "booked"}, [1, 0]),
+        ({"status": "cancelled"}, [2]),
+        ({"view": "all", "status": "nonsense"}, []),
+        ({"area": "BOSTON"}, [1]),
+        ({"area": ["BOSTON", "LEEDS"]}, [2, 1, 0]),
+        ({"area": "NOWHERE"}, []),
+        ({"order_type": "REPAIR"}, [2, 0]),
+        ({"worker": "tech.jones"}, []),
+        ({"worker": "pool"}, [2, 1, 0]),
+        ({"asked": "tech.jones"}, [0]),
+        ({"reviewed": "yes"}, [1]),
+        ({"reviewed": "no", "status": "booked"}, [0]),
+        ({"cancelled": "today"}, [2]),
+        ({"cancelled": "nonsense"}, []),
+        ({"arrived": "today"}, [2, 1, 0]),
+        ({"arrived": "yesterday"}, [2, 1, 0]),
+        ({"arrived": "nonsense"}, []),
+        ({"day": "nonsense"}, []),
+        ({"until": "nonsense"}, []),
+        ({"window": "nonsense"}, []),
+        ({"view": "nonsense"}, [0]),
+    ],
+)
+def test_each_filter(viewer, three, query, found):
+    assert desk.numbers(viewer, **query) == [three[index].order_num for index in found]
+
+
+def test_the_filters_by_day(viewer, three):
+    first, second, third = three
+    days = [row.visit_start.astimezone(row.area.zone).date() for row in three]
+    assert desk.numbers(viewer, day=days[0]) == [first.order_num]
+    assert desk.numbers(viewer, view="all", day=days[1], until=days[0]) == [second.order_num, first.order_num]
+    assert desk.numbers(viewer, view="all", until=days[1]) == [third.order_num, second.order_num]
+    # The last day before the first one is no range, but the one day.
+    assert desk.numbers(viewer, view="all", day=days[1], until=days[2]) == [second.order_num]
+
+
+def test_a_day_is_the_day_of_the_area_wherever_the_viewer_sits(viewer):
+    # 23:30 in Los Angeles is the next day already in London, and two days on in Auckland's morning.
+    helpers.make_area("LA", "America/Los_Angeles")
+    slot = helpers.make_slot("LA", helpers.tomorrow(7) + timedelta(days=3, minutes=30))
+    work_order = desk.book(slot, "WO-1")
+    local = work_order.visit_start.astimezone(work_order.area.zone).date()
+    assert local != work_order.visit_start.date()
+    assert desk.numbers(viewer, day=local) == [work_order.order_num]
+    assert desk.numbers(viewer, day=work_order.visit_start.date()) == []
+
+
+def test_the_filter_by_parts(viewer):
+    slot = desk.slot_in(capacity=4)
+
+    def parts(when):
+        return [{"ProdNum": "A", "EstimatedDelivery": when.isoformat()}]
+
+    late = desk.book(slot, "WO-1", RequiredParts=parts(slot.start + timedelta(hours=1)))
+    waiting = desk.book(slot, "WO-2", RequiredParts=parts(slot.start - timedelta(hours=1)))
+    here = desk.book(slot, "WO-3", RequiredParts=parts(timezone.now() - timedelta(hours=1)))
+    none = desk.book(slot, "WO-4")
+    expected = {
+        "late": [late],
+        "waiting": [waiting, late],
+        "some": [here, waiting, late],
+        "none": [none],
+        "nonsense": [],
+    }
+    for value, rows in expected.items():
+        assert desk.numbers(viewer, parts=value) == [row.order_num for row in rows], value
+
+
+def test_the_filter_by_window_takes_all_slots_of_the_period(viewer):
+    pool, own, other = desk.slot_in(), desk.slot_in(worker="tech.silva"), desk.slot_in(days=1)
+    one, two = desk.book(pool, "WO-1", UserName="x"), desk.book(own, "WO-2", UserName="tech.silva")
+    desk.book(other, "WO-3")
+    assert desk.numbers(viewer, window=pool.pk) == [two.order_num, one.order_num]
+
+
+def test_bookings_in_closed_slots_need_attention_again(viewer):
+    slot = desk.slot_in()
+    work_order = desk.book(slot)
+    services.review(work_order=work_order, by="ann")
+    assert desk.numbers(viewer) == desk.numbers(viewer, view="closed") == []
+    slots.close(slot=slot, by="sue", reason="Snow")
+    assert desk.numbers(viewer) == desk.numbers(viewer, view="closed") == [work_order.order_num]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "{number}",
+        "fu-{key}",
+        "wo-4711/a",
+        "WO-4711",
+        "4711",
+        "C-20",
+        "mull",
+        "MÜLLER söhne",
+        "ls1 4",
+        "LS14AP",
+        "+44 113 496 0000",
+        "0113 496 0000",
+        "4960000",
+        "pump-17",
+        "  müller   4711 ",
+    ],
+)
+def test_the_search_finds(viewer, typed):
+    desk.book(desk.slot_in(days=1), "WO-1", Account={"AccountNum": "X", "Name": "Somebody else"})
+    work_order = desk.book(
+        desk.slot_in(),
+        "WO-4711/A",
+        Account={"AccountNum": "C-20417", "Name": "Müller & Söhne"},
+        Location={
+            "Address": {"Zip": "LS1 4AP"},
+            "Contacts": [{"Phones": [{"PhoneNum": "+44 113 496-0000"}]}],
+        },
+        RequiredParts=[{"ProdNum": "PUMP-17"}],
+    )
+    query = typed.format(number=work_order.order_num, key=work_order.pk)
+    assert desk.numbers(viewer, q=query) == [work_order.order_num]
+
+
+@pytest.mark.parametrize(
+    "typed", ["nobody", "WO-4712", "ump-17", "%", "_", "müller nobody", "' OR 1=1", "-", "\\", "0"]
+)
+def test_the_search_does_not_find(viewer, typed):
+    desk.book(desk.slot_in(), "WO-4711", Account={"AccountNum": "C-1", "Name": "Müller"})
+    assert desk.numbers(viewer, q=typed) == []
+
+
+def test_a_search_looks_everywhere_whatever_was_shown(viewer, three):
+    assert desk.numbers(viewer, view="attention", q="WO-2") == [three[1].order_num]
+
+
+def test_a_moved_booking_is_found_under_its_new_body_only(viewer, settings):
+    settings.BOOKJOB_FOLLOWUP_POLICY = "move"
+    desk.book(desk.slot_in(), "WO-1", RequiredParts=[{"ProdNum": "OLD-1"}])
+    moved = desk.book(desk.slot_in(days=1), "WO-1", RequiredParts=[{"ProdNum": "NEW-1"}])
+    assert desk.numbers(viewer, q="NEW-1") == [moved.order_num]
+    assert desk.numbers(viewer, q="OLD-1") == []
+
+
+def many(count, slot, **columns):
+    """Rows straight into the tables, as nobody waits for so many bookings."""
+    now = timezone.now()
+    WorkOrder.objects.bulk_create(
+        WorkOrder(
+            order_num=f"X-{number}",
+            original_order=f"O-{number}",
+            claim=f"O-{number}",
+            slot=slot,
+            area=slot.area,
+            visit_start=slot.start,
+            account_name="Somebody",
+            body="{}",
+            fingerprint="",
+            created_at=now,
+            changed_at=now,
+            **columns,
+        )
+        for number in range(count)
+    )
+
+
+def test_queries_do_not_grow_with_the_rows_and_none_counts_the_table(viewer):
+    slot = desk.slot_in(capacity=500)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert viewer.get(desk.LIST, {"view": "all"}).status_code == 200
+        return [query["sql"] for query in captured.captured_queries]
+
+    many(2, slot)
+    queries()  # the first page of a session notes when it began
+    few = queries()
+    WorkOrder.objects.all().delete()
+    many(120, slot)
+    assert len(queries()) == len(few)
+    counts = [sql for sql in queries() if "COUNT(" in sql]
+    assert counts
+    # Whatever is counted is cut off first, inside.
+    assert all(re.search(r"FROM \(SELECT .* LIMIT \d+\)", sql, re.S) for sql in counts), counts
+
+
+def test_a_count_ends_where_nobody_pages_any_more(viewer, monkeypatch):
+    monkeypatch.setattr(lists, "COUNTED", 60)
+    many(75, desk.slot_in(capacity=500))
+    answer = viewer.get(desk.LIST, {"view": "all"})
+    assert answer.context["cl"].result_count == 60
+    assert "60 or more" in re.sub(r"\s+", " ", answer.content.decode())
+    assert len(desk.numbers(viewer, view="all")) == 50
+    assert len(desk.numbers(viewer, view="all", p=2)) == 10
+
+
+def test_select_all_says_where_the_count_ended(monkeypatch):
+    """Select all takes every row that is found, so it names no number that is smaller."""
+    monkeypatch.setattr(lists, "COUNTED", 60)
+    many(75, desk.slot_in(capacity=500))
+    page = desk.text_of(desk.person("supervisor").get(desk.LIST, {"view": "all"}))
+    assert "Select all 60+ work orders" in page
+    assert "All 60+ selected" in page
+    assert "Select all 60 " not in page
+
+
+def test_the_words_to_search_by_are_written_with_the_booking(viewer):
+    work_order = desk.book(desk.slot_in(), "WO-1", Account={"AccountNum": "C-1"})
+    number = str(work_order.pk)
+    assert helpers.words_of(work_order) == {"fu", number, f"fu{number}", "wo", "1", "wo1", "c", "c1", "l", "l1"}
+
+
+def test_without_anything_the_list_says_so(viewer):
+    helpers.make_area()
+    assert "No results found" in viewer.get(desk.LIST).content.decode()
+
+
+def test_how_many_parts_are_late(viewer):
+    slot = desk.slot_in()
+    days = [slot.start - timedelta(hours=1), slot.start + timedelta(hours=1)]
+    parts = [{"ProdNum": f"P-{number}", "EstimatedDelivery": day.isoformat()} for number, day in enumerate(days)]
+    desk.book(slot, "WO-1", RequiredParts=parts)
+    desk.book(slot, "WO-2", RequiredParts=[*parts, {"ProdNum": "P-3"}])
+    page = viewer.get(desk.LIST).content.decode()
+    assert "1 of 2 late" in page
+    assert "1 of 3 late" in page
+
+
+def test_the_worker_is_the_one_of_the_column(viewer):
+    own = desk.book(desk.slot_in(worker="tech.silva"), "WO-1", UserName="tech.jones")
+    pool = desk.book(desk.slot_in(days=1), "WO-2", UserName="tech.silva")
+    assert desk.numbers(viewer, worker="tech.silva") == [own.order_num]
+    assert desk.numbers(viewer, worker="Pool") == [pool.order_num]
+    assert desk.numbers(viewer, asked="tech.silva") == [pool.order_num]
+
+
+def test_a_list_says_what_it_is_narrowed_to_and_lets_go_of_each(viewer, three):
+    def combined(**query):
+        return viewer.get(desk.LIST, query).context["cl"].combined()
+
+    assert combined() == [("only what needs attention", "?view=all")]
+    assert combined(view="all") == []
+    day = three[0].visit_start.astimezone(three[0].area.zone).date()
+    found = combined(
+        view="attention", worker="a&b", day=day, area=["BOSTON", "LEEDS"], arrived="today", window="9", parts="late"
+    )
+    texts = [text for text, _ in found]
+    assert texts == [
+        "only what needs attention",
+        f"visit on {clock.day_text(day)}",
+        "areas: BOSTON, LEEDS",
+        "slot's worker: a&b",
+        "parts: come after the visit",
+        "came in today",
+        "window: nothing",
+    ]
+    without = dict(found)["areas: BOSTON, LEEDS"]
+    assert "worker=a%26b" in without
+    assert "area=" not in without
+    assert combined(q="x y", until=day) == [
+        (f"visit until {clock.day_text(day)}", "?q=x+y"),
+        ("search: x y", f"?until={day}"),
+    ]
+
+
+def test_what_needs_attention_is_not_carried_into_the_first_filter(viewer, three):
+    """What the form sends after a first look, with one more field filled in."""
+    page = viewer.get(desk.LIST).content.decode()
+    form = re.search(r'<select name="view">(.*?)</select>', page, re.S)[1]
+    assert re.findall(r'value="(\w*)" selected', form) == [""]
+    assert desk.numbers(viewer, view="", reviewed="yes") == [three[1].order_num]
+
+
+def test_a_page_that_is_there_no_longer_is_the_last_one(viewer, three):
+    answer = viewer.get(desk.LIST, {"p": "7", "area": "LEEDS", "status": "booked"})
+    assert answer.status_code == 200
+    assert [row.original_order for row in answer.context["cl"].result_list] == ["WO-1"]
+    assert answer.context["cl"].page_num == 1
+    for model in ("servicearea", "appointmentslot", "blackout", "refusal"):
+        assert viewer.get(f"/admin/bookings/{model}/", {"p": "-3"}).status_code == 200
+
+
+def test_a_day_is_listed_on_one_page(viewer):
+    slot = desk.slot_in(capacity=70)
+    for number in range(60):
+        desk.book(slot, f"WO-{number}")
+    day = slot.start.astimezone(slot.area.zone).date()
+    assert len(desk.numbers(viewer, view="all")) == 50
+    assert len(desk.numbers(viewer, view="all", day=day)) == 60

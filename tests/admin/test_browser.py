@@ -1,0 +1,607 @@
+"""A dispatcher's day in a real browser, over the service as it is shipped."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Database
+from tests.support import browser, helpers, scene
+
+if not browser.find_chromium():
+    pytest.skip("No Chromium here: apt-get install chromium, or name one in CHROMIUM.", allow_module_level=True)
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser.chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def empty_database(scene_database, tmp_path):
+    """Not empty here: each test has the office of tests/support/scene.py for itself."""
+    database = Database(scene_database, tmp_path)
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def office(service):
+    return service
+
+
+@pytest.fixture
+def open_page(chromium, office):
+    """A window in which somebody is logged in. What goes wrong in it fails the test."""
+    contexts, faults = [], []
+
+    def opened(name="dispatcher", size=browser.DESKTOP, scheme="light"):
+        # Far from both areas, so that a time of the viewer's own clock would be seen at once.
+        context = chromium.new_context(
+            viewport=size, color_scheme=scheme, timezone_id="Asia/Tokyo", locale="en-GB", reduced_motion="reduce"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
+        page.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)
+        page.on("request", lambda asked: faults.append(asked.url) if not asked.url.startswith(office.url) else None)
+        browser.log_in(page, office.url, name, scene.PASSWORD)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def new_booking(office, order="WO-9001"):
+    """Somebody books over the API, in the first slot of Leeds that is two days off; returns number and body."""
+    slot = office.database.execute(
+        'SELECT s.start, s."end" FROM bookings_appointmentslot s JOIN bookings_servicearea a ON a.id = s.area_id'
+        " WHERE a.code = 'LEEDS' AND s.booked < s.capacity ORDER BY s.start DESC LIMIT 30"
+    )[29]
+    start, end = (str(moment).replace(" ", "T") for moment in slot)
+    body = helpers.booking() | {
+        "Account": {"AccountNum": "C-777", "Name": "Zora Quist"},
+        "TimeConstraints": [{"Period": {"Start": zoned(start), "End": zoned(end)}}],
+    }
+    answer = office.book(order, body)
+    assert answer.status == 200, answer.body
+    return answer.json()["OrderNum"], body
+
+
+def zoned(moment):
+    return moment if re.search(r"[+-]\d\d(:?\d\d)?$", moment) else f"{moment}+00:00"
+
+
+def seriously_wrong(page):
+    """What axe finds that keeps somebody from working."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        (fault["id"], node["target"], node["failureSummary"])
+        for fault in found["violations"]
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
+def test_from_the_board_to_a_place_that_is_free_again(open_page, office):
+    number, body = new_booking(office)
+    page = open_page()
+    # The board says that something is new and leads to it.
+    page.get_by_role("link", name="New since yesterday").click()
+    page.get_by_role("link", name=number, exact=False).first.click()
+    assert page.get_by_text("Zora Quist").first.is_visible()
+
+    page.get_by_role("link", name="Review").click()
+    page.get_by_label("Note").fill("Looks right")
+    page.get_by_role("button", name="Review").click()
+    page.get_by_text("1 reviewed.").wait_for()
+
+    page.get_by_role("link", name="Move").click()
+    choice = page.locator("label.desk-choice").first
+    choice.click()
+    page.get_by_role("button", name="Move", exact=True).click()
+    page.get_by_text("1 moved.").wait_for()
+    # The old place can be booked again over the API, by another order.
+    again = office.book("WO-9002", body | {"Account": {"AccountNum": "C-778"}})
+    assert again.status == 200, again.body
+
+    page.get_by_role("link", name="Cancel booking").click()
+    page.get_by_label("Reason").select_option("Customer cancelled")
+    page.get_by_role("button", name="Cancel booking").click()
+    page.get_by_text("1 cancelled.").wait_for()
+    assert page.get_by_text("Cancelled by dispatcher: Customer cancelled").is_visible()
+    history = page.get_by_role("region", name="History").inner_text()
+    assert re.findall(r"\t(booked|reviewed|moved|cancelled)\t", history) == [
+        "cancelled",
+        "moved",
+        "reviewed",
+        "booked",
+    ]
+    # A copy of the old body would be a late one; this is a new wish.
+    assert office.book("WO-9001", body | {"OrderType": "AGAIN"}).json()["OrderNum"] != number
+    assert office.manage("verify_bookings").stdout == ""
+
+
+def test_times_are_those_of_the_area_not_of_the_viewer(open_page, office):
+    page = open_page()
+    text = page.locator("#content").inner_text()
+    assert "Europe/London" in text
+    assert "Tokyo" not in text
+    assert "08:00-10:00" in text
+
+
+def test_at_1280_by_800_the_board_needs_no_scrolling_and_the_list_shows_twelve(open_page, office):
+    page = open_page()
+    assert page.evaluate("document.documentElement.scrollHeight") <= 800
+    page.goto(f"{office.url}/admin/bookings/workorder/?view=all")
+    bottoms = page.evaluate(
+        "[...document.querySelectorAll('#result_list tbody tr')].map(row => row.getBoundingClientRect().bottom)"
+    )
+    # The bar with the pages stands on the lowest 53 pixels.
+    assert len([bottom for bottom in bottoms if bottom <= 800 - 53]) >= 12, bottoms
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_by_keyboard_alone(open_page, office):
+    number, _ = new_booking(office)
+    page = open_page()
+
+    def tab_to(text, limit=90):
+        for _ in range(limit):
+            page.keyboard.press("Tab")
+            # A frame that scrolls takes the focus too, and holds the text of all that is in it.
+            focused = page.evaluate(
+                "document.activeElement.matches('a, button') ? document.activeElement.innerText : ''"
+            )
+            if text in focused:
+                # Whoever works by keyboard sees where he is.
+                assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+                return
+        raise AssertionError(f"{text!r} is not reached by Tab")
+
+    tab_to("New since yesterday")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/workorder/?view=all**")
+    tab_to(number)
+    page.keyboard.press("Enter")
+    page.get_by_text("Zora Quist").first.wait_for()
+    tab_to("Review")
+    page.keyboard.press("Enter")
+    page.get_by_label("Note").wait_for()
+    page.get_by_label("Note").focus()
+    page.keyboard.type("By keyboard")
+    tab_to("Review")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 reviewed.").wait_for()
+    tab_to("Cancel booking")
+    page.keyboard.press("Enter")
+    page.get_by_label("Reason").focus()
+    page.keyboard.type("Customer c")
+    tab_to("Cancel booking")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 cancelled.").wait_for()
+    # The menu of the account opens upwards: what is in it comes before the button.
+    tab_to("dispatcher@example.org")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Log out").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Log in again").first.wait_for()
+
+
+def test_many_at_once_from_the_list(open_page, office):
+    page = open_page("supervisor")
+    page.goto(f"{office.url}/admin/bookings/workorder/")
+    boxes = page.locator("#result_list input.action-select")
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    page.get_by_label("Select action to run").select_option("cancel")
+    page.get_by_role("button", name="Run").click()
+    page.get_by_role("heading", name="Cancel booking: 2 work orders").wait_for()
+    page.get_by_label("Reason").select_option("Other")
+    page.get_by_role("button", name="Cancel booking: 2 work orders").dblclick()
+    page.get_by_text("2 cancelled.").wait_for()
+    assert office.manage("verify_bookings").stdout == ""
+
+
+def blackout_pages(office) -> list[str]:
+    """The pages about blackouts, one of which was made by the command."""
+    closed = office.manage("close_slots", "--area=LEEDS", "--from=2026-01-01", "--until=2199-12-31", "--reason=Fire")
+    assert closed.returncode == 0, closed.stderr
+    pages = ["", "add/", "1/change/", "act/lift/?chosen=1:0"]
+    return [f"bookings/blackout/{page}" for page in pages]
+
+
+def test_an_area_is_closed_for_a_time_and_opened_again(open_page, office):
+    page = open_page("supervisor")
+    page.get_by_role("link", name="Blackouts").click()
+    page.get_by_role("link", name="Close for a time").click()
+    page.get_by_label("Area").select_option(label="Leeds (LEEDS)")
+    page.get_by_label("First day").fill("2026-01-01")
+    page.get_by_label("Last day").fill("2199-12-31")
+    page.get_by_label("Reason").fill("Fire in the depot")
+    page.get_by_role("button", name="Show affected bookings").click()
+    page.get_by_role("button", name="Change something").click()
+    page.get_by_label("Reason").fill("Fire")
+    page.get_by_role("button", name="Show affected bookings").click()
+    hidden = "SELECT COUNT(*) FROM bookings_appointmentslot WHERE blackout_id IS NOT NULL"
+    assert office.database.execute(hidden) == [(0,)]
+    page.get_by_role("button", name="Close for this time").click()
+    page.get_by_text("slots closed.").wait_for()
+    assert office.database.execute(hidden)[0][0] > 0
+    # The whole of it is one person's work in one place: from there to a booking, and back to lift it.
+    page.get_by_role("region", name="Bookings").get_by_role("link").first.click()
+    page.get_by_text("The slot is closed: Fire. Move or cancel the booking.").wait_for()
+    page.go_back()
+    page.get_by_role("link", name="Lift").click()
+    page.get_by_role("button", name="Lift").click()
+    page.get_by_text("1 lifted.").wait_for()
+    assert office.database.execute(hidden) == [(0,)]
+    assert office.manage("verify_bookings").stdout == ""
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(open_page, office):
+    page = open_page("supervisor", size=browser.PHONE)
+    work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
+    for address in (
+        "",
+        "?span=week",
+        "bookings/workorder/",
+        f"bookings/workorder/{work_order}/change/",
+        f"bookings/workorder/act/cancel/?chosen={work_order}:1",
+        f"bookings/workorder/act/move/?chosen={work_order}:1",
+        "bookings/appointmentslot/",
+        *blackout_pages(office),
+        "bookings/servicearea/",
+    ):
+        page.goto(f"{office.url}/admin/{address}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
+    # The work is done there too.
+    page.goto(f"{office.url}/admin/bookings/workorder/")
+    page.locator("#result_list tbody th a").first.click()
+    page.get_by_role("link", name="Review").click()
+    page.get_by_role("button", name="Review").click()
+    page.get_by_text("1 reviewed.").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_keeps_anybody_out(open_page, office, scheme):
+    page = open_page("supervisor", scheme=scheme)
+    is_dark = page.evaluate("document.documentElement.classList.contains('dark')")
+    assert is_dark == (scheme == "dark")
+    work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
+    addresses = [
+        "",
+        "?span=week",
+        "bookings/workorder/",
+        f"bookings/workorder/{work_order}/change/",
+        *(f"bookings/workorder/act/{name}/?chosen={work_order}:1" for name in ("review", "move", "note", "cancel")),
+        "bookings/appointmentslot/",
+        "bookings/appointmentslot/1/change/",
+        "bookings/appointmentslot/act/close/?chosen=1:4",
+        "bookings/appointmentslot/add/",
+        "bookings/appointmentslot/days/",
+        *blackout_pages(office),
+        "bookings/refusal/",
+        "bookings/servicearea/",
+    ]
+    wrong = {}
+    for address in addresses:
+        page.goto(f"{office.url}/admin/{address}")
+        page.wait_for_load_state("networkidle")
+        if found := seriously_wrong(page):
+            wrong[address] = found
+    assert wrong == {}, json.dumps(wrong, indent=1)
+
+
+def test_the_content_security_policy_stops_nothing_that_belongs_there(open_page, office):
+    """Each kind of page is opened and its scripts are used; `open_page` fails at any refusal of the browser."""
+    page = open_page("supervisor")
+    for address in (
+        "",
+        "bookings/workorder/?view=all",
+        "bookings/appointmentslot/add/",
+        "bookings/servicearea/1/change/",
+    ):
+        page.goto(f"{office.url}/admin/{address}")
+        page.wait_for_load_state("networkidle")
+    page.goto(f"{office.url}/api/v1/docs")
+    page.get_by_text("/api/v1/appointments/search").first.wait_for()
+    page.get_by_text("/api/v1/appointments/search").first.click()
+    page.get_by_role("button", name="Try it out").wait_for()
+
+
+def test_the_test_above_would_notice_what_does_not_belong_there(chromium, office):
+    """A script that somebody smuggles into a page of the admin does not run, and sends nothing anywhere."""
+    said = []
+    context = chromium.new_context()
+    page = context.new_page()
+    page.on("console", lambda message: said.append(message.text))
+    browser.log_in(page, office.url, "dispatcher", scene.PASSWORD)
+    page.evaluate(
+        """() => {
+            const script = document.createElement('script');
+            script.textContent = 'document.title = "smuggled"';
+            document.body.append(script);
+            const picture = document.createElement('img');
+            picture.src = 'https://elsewhere.example/' + document.title;
+            document.body.append(picture);
+        }"""
+    )
+    page.wait_for_load_state("networkidle")
+    assert page.title() != "smuggled"
+    assert len([text for text in said if "Content Security Policy" in text]) == 2, said
+    context.close()
+
+
+def count_of(page):
+    return page.locator("span.action-counter").first.inner_text().strip()
+
+
+LISTS = [
+    "bookings/workorder/?view=all",
+    "bookings/appointmentslot/",
+    "bookings/blackout/",
+    "bookings/servicearea/",
+    "auth/user/",
+    "auth/group/",
+]
+
+
+@pytest.mark.parametrize("size", [browser.DESKTOP, browser.PHONE], ids=["desktop", "phone"])
+def test_each_list_answers_to_the_controls_of_the_theme(open_page, office, size):
+    """The box in the head, the shift key, the counter, "select all", and no row below the bar of actions."""
+    blackout_pages(office)
+    make_chief(office)
+    page = open_page("chief", size=size)
+    for address in LISTS:
+        page.goto(f"{office.url}/admin/{address}")
+        page.wait_for_load_state("networkidle")
+        boxes, head = page.locator("#result_list input.action-select"), page.locator(".action-toggle").first
+        number = boxes.count()
+        assert number, address
+        head.check()
+        assert page.locator("#result_list input.action-select:checked").count() == number, address
+        assert count_of(page) == f"{number} of {number} selected", address
+        assert last_row_is_free(page), address
+        if page.locator("span.question").count():
+            page.locator("span.question a").click()
+            assert page.locator("input.select-across").first.input_value() == "1", address
+            page.locator("span.clear a").click()
+        else:
+            head.uncheck()
+        assert page.locator("#result_list input.action-select:checked").count() == 0, address
+        if number > 2:
+            boxes.nth(0).click()
+            boxes.nth(2).click(modifiers=["Shift"])
+            assert page.locator("#result_list input.action-select:checked").count() == 3, address
+            assert count_of(page) == f"3 of {number} selected", address
+
+
+def last_row_is_free(page):
+    """Scrolled to the end, the last row ends above the bar of actions."""
+    page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.evaluate(
+        """() => {
+            const rows = document.querySelectorAll('#result_list tbody tr');
+            const bar = document.querySelector('#changelist-actions');
+            return rows[rows.length - 1].getBoundingClientRect().bottom <= bar.getBoundingClientRect().top;
+        }"""
+    )
+
+
+def make_chief(office):
+    script = (
+        "from django.contrib.auth.models import User; from tests import scene;"
+        "User.objects.create_superuser('chief', 'chief@example.org', scene.PASSWORD)"
+    )
+    answer = office.manage("shell", "--command", script)
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_the_last_row_is_above_the_bar(open_page, office, width):
+    page = open_page("supervisor", size={"width": width, "height": 800})
+    page.goto(f"{office.url}/admin/bookings/workorder/?view=all")
+    page.locator(".action-toggle").first.check()
+    assert last_row_is_free(page)
+
+
+def test_places_are_changed_in_all_that_the_filters_find(open_page, office):
+    page = open_page("supervisor")
+    page.goto(f"{office.url}/admin/bookings/appointmentslot/")
+    page.locator(".action-toggle").first.check()
+    page.locator("span.question a").click()
+    page.get_by_label("Select action to run").select_option("resize")
+    page.get_by_role("button", name="Run").click()
+    heading = page.locator("#desk-what").inner_text()
+    assert int(re.search(r"(\d+) appointment slots", heading)[1]) > 50
+
+
+def test_all_that_the_filters_find_is_exported(open_page, office):
+    for number in range(60):
+        new_booking(office, f"WO-{9100 + number}")
+    page = open_page("supervisor")
+    page.goto(f"{office.url}/admin/bookings/workorder/?view=all&area=LEEDS")
+    page.locator(".action-toggle").first.check()
+    on_page = page.locator("#result_list input.action-select:checked").count()
+    page.locator("span.question a").click()
+    page.get_by_label("Select action to run").select_option("csv")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Run").click()
+    rows = list(csv.DictReader(download.value.path().read_text(encoding="utf-8-sig").splitlines()))
+    stored = office.database.execute(
+        "SELECT COUNT(*) FROM bookings_workorder w JOIN bookings_servicearea a ON a.id = w.area_id"
+        " WHERE a.code = 'LEEDS'"
+    )
+    assert len(rows) == stored[0][0]
+    assert len(rows) > on_page
+
+
+def test_filters_say_what_they_do_and_stay(open_page, office):
+    page = open_page()
+    page.goto(f"{office.url}/admin/bookings/workorder/")
+    assert page.get_by_text("Listed: only what needs attention").is_visible()
+    # What was shown at first is not carried into a question.
+    page.get_by_label("Slot's worker").fill("pool")
+    page.get_by_role("button", name="Show", exact=True).click()
+    says = page.locator(".desk-says")
+    assert "slot's worker: pool" in says.inner_text()
+    assert "attention" not in says.inner_text()
+    page.locator("select[name=area]").select_option("LEEDS")
+    page.get_by_role("button", name="Show", exact=True).click()
+    before = page.url
+    # Through an action and back.
+    page.locator("#result_list input.action-select").first.check()
+    page.get_by_label("Select action to run").select_option("note")
+    page.get_by_role("button", name="Run").click()
+    page.get_by_role("textbox", name="Note").fill("Rings back")
+    page.get_by_role("button", name="Add a note").click()
+    page.get_by_text("1 noted.").wait_for()
+    assert page.url == before
+    page.get_by_role("link", name="Drop slot's worker: pool").click()
+    assert page.locator(".desk-says").inner_text().startswith("Listed: area: Leeds")
+
+
+def test_the_last_page_of_what_needs_attention_reviewed(open_page, office):
+    """Everything on a page is reviewed: the page is gone, the filters stay."""
+    page = open_page("dispatcher")
+    page.goto(f"{office.url}/admin/bookings/workorder/?view=attention&area=LEEDS&p=2")
+    assert "area: Leeds" in page.locator(".desk-says").inner_text()
+    assert page.locator("#result_list tbody").count() > 0
+
+
+def test_the_button_of_a_move_is_on_the_screen(open_page, office):
+    work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
+    page = open_page()
+    page.goto(f"{office.url}/admin/bookings/workorder/act/move/?chosen={work_order}:1")
+    button = page.get_by_role("button", name="Move", exact=True)
+    assert button.bounding_box()["y"] + button.bounding_box()["height"] <= 800
+    said = page.get_by_text("free appointments from").inner_text()
+    assert int(re.match(r"(\d+) free", said)[1]) == page.locator("input[name=slot]").count()
+
+
+def test_text_survives_the_end_of_the_session(open_page, office):
+    work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
+    page = open_page()
+    page.goto(f"{office.url}/admin/bookings/workorder/act/note/?chosen={work_order}:1")
+    page.get_by_role("textbox", name="Note").fill("Rings back at noon & later")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Add a note").click()
+    page.get_by_text("What you typed is kept").wait_for()
+    assert seriously_wrong(page) == []
+    page.get_by_label("Username").fill("dispatcher")
+    page.get_by_label("Password").fill(scene.PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text("Nothing was changed yet").first.wait_for()
+    assert page.get_by_role("textbox", name="Note").input_value() == "Rings back at noon & later"
+    page.get_by_role("button", name="Add a note").click()
+    page.get_by_text("1 noted.").wait_for()
+
+
+@pytest.mark.parametrize("token", ["", "x" * 32], ids=["none", "another"])
+def test_text_survives_another_csrf_token(open_page, office, token):
+    work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
+    page = open_page()
+    page.goto(f"{office.url}/admin/bookings/workorder/act/note/?chosen={work_order}:1")
+    page.get_by_role("textbox", name="Note").fill("Rings back at noon & later")
+    page.context.clear_cookies(name="csrftoken")
+    if token:
+        page.context.add_cookies([{"name": "csrftoken", "value": token, "url": office.url}])
+    page.get_by_role("button", name="Add a note").click()
+    page.get_by_text("Nothing was changed yet").first.wait_for()
+    assert page.get_by_role("textbox", name="Note").input_value() == "Rings back at noon & later"
+
+
+LONG = {
+    "Account": {"AccountNum": "C" * 150, "Name": "W" * 160},
+    "UserName": "worker." + "x" * 150,
+    "Location": {
+        "LocationNum": "L" * 150,
+        "ServiceAreaID": "LEEDS",
+        "Address": {"AddrLine1": "A" * 200, "City": "\u202egnirts\u202c", "Zip": "LS1 4AP"},
+        "Contacts": [
+            {"FirstName": "\u0646\u0648\u0631\u0629", "LastName": "N" * 150, "Email": f"{'e' * 100}@example.org"}
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("size", [browser.DESKTOP, browser.PHONE], ids=["desktop", "phone"])
+def test_long_and_right_to_left_texts_stay_in_their_boxes(open_page, office, size):
+    _, body = new_booking(office, "O" * 150)
+    longest = office.book("P" * 150, body | LONG)
+    assert longest.status == 200, longest.body
+    key = office.database.execute("SELECT MAX(id) FROM bookings_workorder")[0][0]
+    page = open_page("supervisor", size=size)
+    for address in (f"{key}/change/", f"act/cancel/?chosen={key}:1", f"act/move/?chosen={key}:1"):
+        page.goto(f"{office.url}/admin/bookings/workorder/{address}")
+        wide = page.evaluate(
+            """() => [...document.querySelectorAll('#content :is(.desk-card, .desk-card dd, .desk-card p)')]
+                .filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.innerText.slice(0, 60))"""
+        )
+        assert wide == [], address
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], address
+    page.goto(f"{office.url}/admin/bookings/workorder/{key}/change/")
+    assert page.evaluate("getComputedStyle(document.querySelector('#content dd')).unicodeBidi") == "plaintext"
+    assert page.locator("bdi").count() > 3
+
+
+def test_a_day_is_printed_as_it_is_listed(open_page, office):
+    page = open_page("supervisor")
+    page.goto(f"{office.url}/admin/bookings/appointmentslot/?day=2000-01-01&until=2199-12-31")
+    assert page.get_by_role("button", name="Print").is_visible()
+    rows = page.locator("#result_list tbody tr").count()
+    assert rows > 100
+    page.emulate_media(media="print")
+    shown = page.evaluate(
+        """() => {
+            const table = document.querySelector('#result_list');
+            const frames = [];
+            for (let box = table.parentElement; box; box = box.parentElement)
+                if (getComputedStyle(box).overflowY !== 'visible' && box.clientHeight < box.scrollHeight - 1)
+                    frames.push(box.className || box.tagName);
+            return [frames, table.getBoundingClientRect().height];
+        }"""
+    )
+    assert shown[0] == []
+    assert shown[1] > rows * 20
+    assert not page.locator(".desk-bar").is_visible()
+
+
+def test_refusals_show_what_was_refused(open_page, office):
+    body = helpers.booking() | {"Location": {"LocationNum": "L-1", "ServiceAreaID": "NOWHERE"}}
+    assert office.book("Wo-Lost", body).status == 404
+    page = open_page("supervisor")
+    page.goto(f"{office.url}/admin/bookings/refusal/?q=wo-LOST")
+    assert seriously_wrong(page) == []
+    assert page.locator("#result_list tbody tr").count() == 1
+    page.locator("#result_list tbody th a").first.click()
+    page.get_by_text("none: the place belongs to no area").wait_for()
+    assert "NOWHERE" in page.locator(".desk-body").inner_text()
+    assert seriously_wrong(page) == []
+    page.get_by_role("link", name="Wo-Lost", exact=True).click()
+    page.wait_for_url("**/workorder/?view=all&q=Wo-Lost")
+
+
+def test_a_page_that_does_not_exist_leads_back(chromium, office):
+    context = chromium.new_context(viewport=browser.DESKTOP)
+    page = context.new_page()
+    browser.log_in(page, office.url, "dispatcher", scene.PASSWORD)
+    answer = page.goto(f"{office.url}/admin/nothing/")
+    assert answer.status == 404
+    assert page.get_by_text(answer.headers["x-request-id"]).is_visible()
+    assert seriously_wrong(page) == []
+    page.get_by_role("link", name="To the board").click()
+    page.wait_for_url(f"{office.url}/admin/")
+    context.close()

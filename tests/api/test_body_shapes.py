@@ -1,0 +1,188 @@
+"""Whatever its shape, a body of the largest size is read, checked and compared in bounded memory.
+
+The time is not asserted; the worst that was seen is printed at the end of the run.
+"""
+
+import json
+import time
+import tracemalloc
+
+import pytest
+from django.conf import settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from rest_framework.exceptions import APIException
+
+from bookings import documents
+from bookings.api import errors, serializers
+from bookings.refusals import BookingError
+from tests import conftest
+from tests.support import helpers
+from tests.support.environment import examples
+
+LARGEST = settings.BOOKJOB_MAX_BODY_BYTES
+MOST_TIMES = 12
+EMOJI = "\U0001f600"
+
+
+def filled(unit: str, head: str = '{"a": [', tail: str = "]}") -> str:
+    """As many of the unit as there is room for."""
+    room = LARGEST - len(head.encode()) - len(tail.encode())
+    return head + ",".join([unit] * (room // (len(unit.encode()) + 1))) + tail
+
+
+def numbered(form: str, head: str = "{", tail: str = "}") -> str:
+    """The same with a number of its own in each unit."""
+    count = LARGEST // (len(form) + 6)
+    return head + ",".join(form.replace("#", f"{number:x}") for number in range(count)) + tail
+
+
+SPLIT_PART = {"Qty": "x", "SupersededParts": [{"ProdNum": [1], "Qty": "x"}] * 1_000}
+BAD_PART = {"ProdNum": [1], "PartOrderNum": [1], "Qty": "x", "EstimatedDelivery": "x"}
+BAD_TIME = {"Type": [1], "Period": {"Start": "x", "End": "y"}}
+SHAPES = {
+    "a long key and an escape": '{"' + "k" * 500_000 + '": [' + "0," * 250_000 + '0], "e": "\\u00e9"}',
+    "a long key and NUL": '{"' + "k" * 500_000 + '": [' + "0," * 250_000 + '0], "e": "\\u0000"}',
+    "zeros": filled("0"),
+    "numbers": filled("257"),
+    "numbers and one emoji": filled("257", f'{{"e": "{EMOJI}", "a": ['),
+    "numbers of twenty digits": filled("12345678901234567890"),
+    "numbers with a point": filled("1.5"),
+    "numbers with an exponent": filled("1e5"),
+    "a number of a million digits": f'{{"a": 0.{"1" * 1_000_000}}}',
+    "true": filled("true"),
+    "null": filled("null"),
+    "empty objects": filled("{}"),
+    "empty lists": filled("[]"),
+    "small objects": filled('{"a":1}'),
+    "small lists": filled("[0]"),
+    "small texts": filled('"ab"'),
+    "empty texts": filled('""'),
+    "wide texts": filled(f'"{EMOJI}abcdefgh"'),
+    "keys": numbered('"#":0'),
+    "keys and texts": numbered('"#":"ab"'),
+    "a long text": f'{{"a": "{"x" * (LARGEST - 20)}"}}',
+    "a long text and one emoji": f'{{"a": "{"x" * (LARGEST - 20)}{EMOJI}"}}',
+    "a text of emoji": f'{{"a": "{EMOJI * (LARGEST // 4 - 20)}"}}',
+    "a text of escapes": '{"a": "' + "\\u00e9" * (LARGEST // 6 - 20) + '"}',
+    "a text of quotes": '{"a": "' + '\\"' * (LARGEST // 2 - 20) + '"}',
+    "a text without an end": '{"a": "' + "\\\\" * (LARGEST // 2 - 20),
+    "deep lists": filled("[" * 90 + "0" + "]" * 90),
+    "deep objects": filled('{"a":' * 90 + "0" + "}" * 90),
+    "too deep": "[" * (LARGEST // 2) + "]" * (LARGEST // 2),
+    "numbers in a flex form": filled("0", '{"FlexAttrs": {"f": {"a": [', "]}}}"),
+    "many flex forms": numbered('"#":{"a":["b"]}', '{"FlexAttrs": {', "}}"),
+    "numbers as assets": filled("7", '{"Assets": ['),
+    "many assets": json.dumps({"Assets": [helpers.sample("book_full.json")["Assets"][0]] * 1_000}),
+    "bad parts": json.dumps({"RequiredParts": [BAD_PART] * 1_000, "a": [0] * 250_000}),
+    "bad parts in parts": json.dumps({"RequiredParts": [SPLIT_PART] * 25}),
+    "bad times": json.dumps({"TimeConstraints": [BAD_TIME] * 200, "a": [0] * 250_000}),
+    "a key twice": filled('"a":0', "{", "}"),
+    "blanks": "{" + " " * (LARGEST - 10) + "}",
+}
+SERIALIZERS = [serializers.SearchSerializer(), serializers.BookJobSerializer()]
+
+
+def memory_for(text: str) -> tuple[float, float]:
+    """How many times the largest body it takes to read, check and compare this one, and the processor's seconds."""
+    raw = text.encode()[:LARGEST]
+    began = time.process_time()
+    read(raw, SERIALIZERS[-1:])
+    seconds = time.process_time() - began
+    tracemalloc.start()
+    refusals = read(raw, SERIALIZERS)
+    worst = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    for refusal in refusals:
+        status, detail, _ = errors.describe(refusal)
+        assert status in (400, 413)
+        assert len(json.dumps(detail)) < 64 * 1024
+    return worst / LARGEST, seconds
+
+
+def read(raw: bytes, checks: list[serializers.WireSerializer]) -> list[Exception]:
+    """Read the body once, check it by each of them, one after the other, and compare it; what each refuses."""
+    try:
+        body = documents.read_body(raw)
+    except (BookingError, APIException) as refusal:
+        return [refusal]
+    refusals = []
+    for serializer in checks:
+        try:
+            serializer.to_internal_value(body)
+            body.fingerprint  # noqa: B018
+        except (BookingError, APIException) as refusal:
+            refusals.append(refusal)
+    return refusals
+
+
+@pytest.fixture(scope="module")
+def worst():
+    """What the shapes of the table took, the worst of which is printed."""
+    found: dict[str, tuple[float, float]] = {}
+    yield found
+    if found:
+        slowest = max(found, key=lambda name: found[name][1])
+        largest = max(found, key=lambda name: found[name][0])
+        conftest.FIGURES.append(
+            f"Bodies of the largest size: at most {found[largest][0]:.1f} times its memory ({largest}),"
+            f" {found[slowest][1]:.2f} s of processor ({slowest})"
+        )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_of_the_table(worst, shape):
+    worst[shape] = memory_for(SHAPES[shape])
+    assert worst[shape][0] <= MOST_TIMES
+
+
+SCALARS = st.sampled_from(["0", "257", "1.5", "1e5", '""', '"ab"', f'"{EMOJI}"', "null", "true", '"\\u00e9"'])
+UNITS = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(lambda items: f"[{','.join(items)}]"),
+        st.dictionaries(st.sampled_from(["a", "bc", EMOJI, "Qty", "Period"]), inner, max_size=3).map(
+            lambda pairs: "{" + ",".join(f'"{key}":{value}' for key, value in pairs.items()) + "}"
+        ),
+    ),
+    max_leaves=8,
+)
+PLACES = st.sampled_from(
+    [
+        ('{"a": [', "]}"),
+        ('{"Assets": [', "]}"),
+        ('{"RequiredParts": [', "]}"),
+        ('{"TimeConstraints": [', "]}"),
+        ('{"FlexAttrs": {"f": {"a": [', "]}}}"),
+        ('{"Account": {"Contacts": [{"Phones": [', "]}]}}"),
+    ]
+)
+
+
+@hypothesis_settings(max_examples=examples(4), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(unit=UNITS, place=PLACES)
+def test_every_shape_that_is_made_up(unit, place):
+    assert memory_for(filled(unit, *place))[0] <= MOST_TIMES
+
+
+def test_a_body_of_ordinary_things_may_be_large():
+    asset = helpers.sample("book_full.json")["Assets"][0]
+    text = json.dumps(helpers.booking(Assets=[asset] * 500, Notes="x" * 300_000))
+    body = documents.read_body(text.encode())
+    assert len(serializers.BookJobSerializer().to_internal_value(body).assets) == 500
+
+
+@pytest.mark.parametrize("length", [100, 200_000])
+def test_large_and_small_bodies_are_compared_alike(length):
+    """The text that is compared is made in one piece or in many; it has to be the same text."""
+    document = {"t": "é" * length, "l": [0, 1.5, "x", {"a": ["b"]}] * (length // 100), "ü": {"z": True, "a": 10**30}}
+    body = documents.read_body(json.dumps(document).encode())
+    assert b"".join(documents._canonical_pieces(body.document)) == documents._canonical(body.document)
+    spread = documents.read_body(json.dumps(document, indent=4).encode())
+    assert spread.fingerprint == body.fingerprint
+
+
+def test_the_test_above_would_notice_a_body_that_is_read_whole(monkeypatch):
+    monkeypatch.setattr(documents, "MOST_WEIGHT", 1_000)
+    assert memory_for(SHAPES["small objects"])[0] > MOST_TIMES

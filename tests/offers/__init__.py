@@ -1,0 +1,1 @@
+"""Which slots are offered and which may be taken."""

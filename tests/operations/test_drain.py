@@ -1,0 +1,69 @@
+"""BOOKJOB_DRAIN_SECONDS: between the order to stop and the stop, /readyz says no and everything else is answered."""
+
+import os
+import signal
+import time
+
+import pytest
+from gunicorn.arbiter import Arbiter
+
+from bookings.operations import drain
+from tests.operations.test_faults import workers
+from tests.operations.test_metrics import wait_for
+
+# Longer than any test takes: what ends before was ended by something else.
+LONG = 300
+
+
+def is_told(service) -> bool:
+    return service.request("GET", "/readyz").json()["status"] == "stopping"
+
+
+def begin_to_stop(service) -> None:
+    service.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: is_told(service))
+
+
+def test_bookings_are_taken_until_the_service_stops(start_service):
+    service = start_service(BOOKJOB_DRAIN_SECONDS="3")
+    body = service.make_slot(capacity=9999)
+    began = time.monotonic()
+    begin_to_stop(service)
+    answers, taken = set(), 0
+    while (passed := time.monotonic() - began) < 2:
+        answers |= {service.request("GET", "/readyz").status, service.request("GET", "/livez").status}
+        assert service.book(f"WO-{taken}", body).status == 200, passed
+        taken += 1
+    assert (answers, taken > 0) == ({200, 503}, True)
+    assert service.process.wait(60) == 0
+    assert time.monotonic() - began >= 3
+    assert service.manage("verify_bookings").stdout == ""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
+def test_a_second_signal_stops_at_once(start_service, name):
+    service = start_service(BOOKJOB_DRAIN_SECONDS=str(LONG))
+    begin_to_stop(service)
+    service.process.send_signal(getattr(signal, name))
+    assert service.process.wait(60) == 0
+
+
+def test_a_worker_that_dies_meanwhile_is_replaced_and_tells_the_same(start_service):
+    service = start_service(BOOKJOB_DRAIN_SECONDS=str(LONG), WEB_CONCURRENCY="1")
+    begin_to_stop(service)
+    (before,) = workers(service)
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: workers(service) and workers(service) != [before] and is_told(service))
+    service.stop()
+
+
+def test_without_seconds_it_stops_at_once(service):
+    service.process.send_signal(signal.SIGTERM)
+    assert service.process.wait(60) == 0
+    assert "BOOKJOB_DRAIN_SECONDS" not in service.log.read_text()
+
+
+def test_gunicorn_has_the_name_that_is_leant_on():
+    with pytest.raises(StopIteration):
+        Arbiter.handle_term(None)
+    assert not drain.is_under_way()

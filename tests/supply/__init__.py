@@ -1,0 +1,1 @@
+"""Where slots come from, and what happens to bookings when the supply changes."""

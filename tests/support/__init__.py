@@ -1,0 +1,1 @@
+"""What tests share and what they start: people, scenes, servers, stand-ins. No test is here."""

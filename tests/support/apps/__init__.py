@@ -1,0 +1,1 @@
+"""The service with one thing altered, for tests of races and faults: README.md has a line each."""
