@@ -11,10 +11,10 @@ from unittest import mock
 import pytest
 
 from bookjob_site import worker
-from tests.helpers import error, path_of
-from tests.test_faults import workers
-from tests.test_metrics import wait_for
-from tests.test_over_http import raw
+from tests.api.test_over_http import raw
+from tests.operations.test_faults import workers
+from tests.operations.test_metrics import wait_for
+from tests.support.helpers import error, path_of
 
 LARGE_FILE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
 # More than the threads of both workers, twice.
@@ -112,12 +112,12 @@ class TestSlowSenders:
 
     @pytest.mark.parametrize("name", [name for name in BEGINNINGS if name != "nothing"])
     def test_is_told_so_at_last(self, start_service, connect, name):
-        service = start_service("tests.hasty")
+        service = start_service("tests.support.apps.hasty")
         assert refused_as_too_slow(rest_of(connect(service.port, BEGINNINGS[name](service))))
         assert '"status":408' in service.log.read_text()
 
     def test_who_says_nothing_is_told_nothing(self, start_service, connect):
-        service = start_service("tests.hasty")
+        service = start_service("tests.support.apps.hasty")
         assert rest_of(connect(service.port)) == b""
         # The next request of a connection that was kept, too.
         kept = connect(service.port, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /li")
@@ -171,7 +171,7 @@ class TestSlowReaders:
         assert length * 4 < len(answer) < length * 4 + 4 * 2000
 
     def test_whoever_does_not_is_cut_off_at_last(self, start_service, connect):
-        service = start_service("tests.hasty")
+        service = start_service("tests.support.apps.hasty")
         connections = [connect(service.port, self.ASK * 20, buffer=4096) for _ in range(MANY)]
         assert {connection.recv(1) for connection in connections} == {b"H"}  # each was accepted
         wait_for(lambda: not callers_of(service))
