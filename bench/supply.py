@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from tests import environment  # noqa: F401  before Django reads its settings
+from tests.support import environment  # noqa: F401  before Django reads its settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookjob_site.settings")
 
@@ -29,8 +29,8 @@ django.setup()
 
 from bench.held import MARK  # noqa: E402
 from tests.conftest import SERVER, Database, Service, manage  # noqa: E402
-from tests.environment import ROOT  # noqa: E402
-from tests.helpers import booking, path_of, request, tomorrow  # noqa: E402
+from tests.support.environment import ROOT  # noqa: E402
+from tests.support.helpers import booking, path_of, request, tomorrow  # noqa: E402
 
 WORKERS, DAYS = 60, 125
 CALLERS = 4

@@ -11,7 +11,7 @@ from bookings import clock, services
 from bookings.delivery import receivers
 from bookings.models import Delivery, DeliveryEntry, Receiver, WorkOrder
 from bookings.services import feed
-from tests import desk
+from tests.support import desk
 
 pytestmark = pytest.mark.django_db
 RECEIVERS = "/admin/bookings/receiver/"

@@ -7,9 +7,9 @@ import pytest
 from bookings import clock
 from bookings.delivery import receivers
 from bookings.models import Counter, Receiver
-from tests import desk
 from tests.admin.test_delivery import connect, deliver
-from tests.test_metrics import TOKEN, now, scrape
+from tests.operations.test_metrics import TOKEN, now, scrape
+from tests.support import desk
 
 pytestmark = pytest.mark.django_db
 

@@ -20,8 +20,8 @@ from bookings.models import AppointmentSlot, Blackout, HistoryEntry, LogInRecord
 from bookings.services import housekeeping
 from bookings.supply import blackouts, slots
 from tests.conftest import SERVER, manage
-from tests.environment import ROOT
-from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot, words_of
+from tests.support.environment import ROOT
+from tests.support.helpers import booking, clock_stands_at, make_area, make_booking, make_slot, words_of
 
 pytestmark = pytest.mark.django_db
 
@@ -292,7 +292,8 @@ from bookings.supply import blackouts, slots
 from django.apps import apps
 from django.db import models
 from bookings.models import AppointmentSlot, Delivery, DeliveryEntry, Receiver, SearchTerm, WorkOrder
-from tests import helpers, test_purge
+from tests.services import test_purge
+from tests.support import helpers
 body = json.loads(sys.stdin.read())
 first, second = [helpers.make_slot(start=test_purge.THEN + hours * test_purge.HOUR, capacity=9) for hours in (0, 4)]
 with helpers.clock_stands_at(test_purge.THEN - 24 * test_purge.HOUR):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import ROOT
-from tests.postgres import free_port
+from tests.support.environment import ROOT
+from tests.support.postgres import free_port
 
 pytestmark = [
     pytest.mark.slow,

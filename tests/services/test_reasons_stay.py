@@ -14,7 +14,7 @@ from django.core.management import call_command
 from bookings import services
 from bookings.models import AppointmentSlot, Blackout, WorkOrder
 from bookings.supply import slots
-from tests.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
+from tests.support.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
 
 pytestmark = pytest.mark.django_db
 

@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 
 from bookings.supply import import_plans, turns
-from tests.helpers import clock_stands_at
-from tests.test_reasons_stay import BEFORE, WRITERS, _every_state, all_slots  # noqa: F401
+from tests.services.test_reasons_stay import BEFORE, WRITERS, _every_state, all_slots  # noqa: F401
+from tests.support.helpers import clock_stands_at
 
 BATCH = 16
 
