@@ -402,7 +402,7 @@ def last_row_is_free(page):
 
 def make_chief(office):
     script = (
-        "from django.contrib.auth.models import User; from tests import scene;"
+        "from django.contrib.auth.models import User; from tests.support import scene;"
         "User.objects.create_superuser('chief', 'chief@example.org', scene.PASSWORD)"
     )
     answer = office.manage("shell", "--command", script)
