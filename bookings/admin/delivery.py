@@ -75,12 +75,14 @@ def tiles(orders: WorkOrderQuerySet, codes: list[str]) -> list[dict[str, Any]]:
     if receiver is None:
         return []
     missing = orders.filter(missing_on(receiver, now))
+    is_near = missing.filter(visit_start__lt=now + URGENT).exists()
     return [
         {
             "title": "Not on ServiceMobility",
             "count": lists.count_text(lists.bounded_count(missing)),
             "link": addresses.list_of("workorder", view="all", delivery="missing", area=codes),
-            "is_urgent": missing.filter(visit_start__lt=now + URGENT).exists(),
+            "is_urgent": is_near,
+            "is_alarm": is_near,
         }
     ]
 

@@ -212,6 +212,7 @@ class TestTheFilterAndTheTile:
         for hours, is_urgent in ((25, False), (23, True), (-1, False)):
             WorkOrder.objects.filter(pk=order.pk).update(visit_start=clock.now() + timedelta(hours=hours))
             assert tile(viewer)["is_urgent"] is is_urgent
+            assert ("desk-tile-alarm" in viewer.get("/admin/").content.decode()) is is_urgent
 
     def test_a_cancellation_that_did_not_arrive_counts_too(self, viewer, slot):
         receiver = connect()
