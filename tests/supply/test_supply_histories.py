@@ -131,7 +131,7 @@ def instant(value) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=tomorrow().tzinfo)
 
 
-@pytest.mark.parametrize("policy", ["single", "move"])
+@pytest.mark.parametrize("policy", ["single", "move", "multiple"])
 def test_bookings_stand_where_they_were_acknowledged(start_service, policy, figures):
     service = start_service(BOOKJOB_FOLLOWUP_POLICY=policy, WEB_CONCURRENCY="3")
     service.make_slot(capacity=2, start=tomorrow() - timedelta(days=9))  # for `purge`
