@@ -134,14 +134,48 @@ def ways_in(came: Any, ways: Iterable[Iterable[str | int]]) -> list[list[str | i
     return found
 
 
+def find(body: Body, pointer: str) -> tuple[str, Any]:
+    """What a JSON Pointer into the text of a body points to, and the pointer to it in its document; None if nothing."""
+    way: list[str | int] | None = [*steps_of(pointer)]
+    if any(map(_is_index, way or ())):
+        # An index counts what is absent, too, and that is in the text alone. One of the two is in memory at a time.
+        body.document = {}
+        way = _without_absent(document_as_it_came(body.text), way or [])
+        body.document = _load(body.text)
+    node: Any = body.document
+    for step in way or []:
+        node = node.get(step) if isinstance(node, dict) else node[int(step)] if isinstance(node, list) else None
+    return (pointer_of(way), node) if way is not None else ("", None)
+
+
+def _without_absent(node: Any, way: list[str | int]) -> list[str | int] | None:
+    """The way to the same node in a document without what is absent; None where that has no such node."""
+    found: list[str | int] = []
+    for step in way:
+        if isinstance(node, list):
+            place = int(step[:9]) if _is_index(step) and isinstance(step, str) else len(node)
+            if not node[place:] or not _is_there(node[place]):
+                return None
+            found.append(sum(map(_is_there, node[:place])))
+            node = node[place]
+        else:
+            found.append(step)
+            node = node.get(step) if isinstance(node, dict) else None
+    return found
+
+
+def _is_index(step: str | int) -> bool:
+    return isinstance(step, int) or (step.isascii() and step.isdecimal())
+
+
 def pointer_in(text: str, pointer: str) -> str:
     """The JSON Pointer into a text, from that into its document, which has nothing absent and lists for some objects.
 
     It goes as far as there is something; nothing at all is what is missing, and stays as it is.
     """
     node, way = _load(text, as_it_came=True), list[str | int]()
-    for name in pointer.split("/")[1:]:
-        step: str | int = name.replace("~1", "/").replace("~0", "~")
+    for name in steps_of(pointer):
+        step: str | int = name
         if isinstance(node, dict) and step not in node and name.isdecimal():
             continue
         if isinstance(node, list):
@@ -166,6 +200,11 @@ def pointer_of(steps: Iterable[str | int]) -> str:
             break
         pointer = longer
     return pointer
+
+
+def steps_of(pointer: str) -> list[str]:
+    """The names that a JSON Pointer goes by."""
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
 
 
 def dotted(way: Iterable[str | int]) -> str:

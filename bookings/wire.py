@@ -13,7 +13,6 @@ from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from django.conf import settings
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -25,6 +24,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     PlainValidator,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
@@ -378,19 +378,20 @@ TimeConstraints = Annotated[list[TimeConstraint], Field(max_length=MAX_PERIODS),
 ChosenTimes = Annotated[list[ChosenTime], Field(max_length=MAX_PERIODS), BeforeValidator(_read_list)]
 
 
-# Where BookJob keeps what the setting of this name points to.
+# Where BookJob finds what the setting of this name points to; no property of ServiceMobility's is called so.
 POINTED = "BOOKJOB_SLOT_POINTER"
 
 
-def _at(pointer: str, document: Any) -> Any:
-    """What a JSON Pointer (RFC 6901) points to; None if there is nothing."""
-    for step in pointer.split("/")[1:]:
-        step = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(document, list) and step.isascii() and step.isdecimal():
-            document = dict(enumerate(document)).get(int(step[:9]))
-        else:
-            document = document.get(step) if isinstance(document, dict) else None
-    return document
+class Pointed(BaseModel):
+    """What may name the slot where the setting says; `at` is the JSON Pointer to it, without what is absent."""
+
+    at: str
+    times: list[Annotated[ChosenTime | None, Loose()]]
+
+
+def with_pointed(document: dict[str, Any], at: str, value: Any) -> dict[str, Any]:
+    """A Book Job Object in which `value` may name the slot, too."""
+    return document | {POINTED: {"at": at, "times": _as_chosen_times(value)}}
 
 
 def _as_chosen_times(value: Any) -> list[Any]:
@@ -436,16 +437,7 @@ class BookJob(Search):
     period: Annotated[Period | None, Loose()] = None
     planned_start_date: Annotated[Instant | None, Loose()] = None
     planned_end_date: Annotated[Instant | None, Loose()] = None
-    pointed: SkipJsonSchema[list[Annotated[ChosenTime | None, Loose()]]] = Field([], alias=POINTED)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _look_elsewhere_for_the_slot(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        if settings.BOOKJOB_SLOT_POINTER and (value := _at(settings.BOOKJOB_SLOT_POINTER, data)):
-            data = data | {POINTED: _as_chosen_times(value)}
-        return data
+    pointed: SkipJsonSchema[Annotated[Pointed | None, Loose()]] = Field(None, alias=POINTED)
 
     @field_validator("location")
     @classmethod
@@ -491,6 +483,14 @@ def _without_looseness(schema: Any) -> Any:
             for key, value in schema.items()
         }
     return [_without_looseness(item) for item in schema] if isinstance(schema, list) else schema
+
+
+_READ_ID: TypeAdapter[str] = TypeAdapter(LooseId)
+
+
+def read_id(value: Any) -> str:
+    """An identifier or code of a body by itself; empty where it is none."""
+    return _READ_ID.validate_python(value)
 
 
 class LogIn(BaseModel):

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from django.conf import settings
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rest_framework import serializers
 
 from bookings import offers, wire
-from bookings.documents import Body, document_as_it_came, dotted, pointer_of, ways_in
+from bookings.documents import Body, document_as_it_came, dotted, find, pointer_of, ways_in
 from bookings.models import ID_LENGTH, WorkOrder
 from bookings.refusals import MOST_FAULTS, InvalidRequest
 from bookings.services import Booked, feed
@@ -49,7 +50,7 @@ class WireSerializer(serializers.BaseSerializer[Any]):
         if not isinstance(data, Body):
             raise InvalidRequest([("", "The request body is empty.")])
         try:
-            return self.model.model_validate(data.document)
+            return self.model.model_validate(self.document_of(data))
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False)[:MOST_FAULTS]
             count = error.error_count()
@@ -58,6 +59,9 @@ class WireSerializer(serializers.BaseSerializer[Any]):
         data.document = {}
         ways = ways_in(document_as_it_came(data.text), [self._names(fault["loc"]) for fault in found])
         raise InvalidRequest([told(fault, way) for fault, way in zip(found, ways, strict=True)], count)
+
+    def document_of(self, body: Body) -> dict[str, Any]:
+        return body.document
 
     def _names(self, way: tuple[str | int, ...]) -> list[str | int]:
         """Of a property that is missing Pydantic tells our name only."""
@@ -74,6 +78,12 @@ def told(fault: ErrorDetails, way: list[str | int]) -> tuple[str, str]:
 
 class BookJobSerializer(WireSerializer):
     model = wire.BookJob
+
+    def document_of(self, body: Body) -> dict[str, Any]:
+        if not settings.BOOKJOB_SLOT_POINTER:
+            return body.document
+        at, value = find(body, settings.BOOKJOB_SLOT_POINTER)
+        return wire.with_pointed(body.document, at, value) if value else body.document
 
 
 class SearchSerializer(WireSerializer):

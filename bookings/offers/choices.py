@@ -9,7 +9,6 @@ from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
-from django.conf import settings
 
 from bookings import wire
 from bookings.models import AppointmentSlot, ServiceArea
@@ -29,7 +28,7 @@ class Choice(NamedTuple):
 
 def read(job: wire.BookJob) -> list[Choice]:
     """All that may name the slot, place by place."""
-    found = _chosen(settings.BOOKJOB_SLOT_POINTER, job.pointed) if job.pointed else []
+    found = _chosen(job.pointed.at, job.pointed.times) if job.pointed else []
     found += _chosen("/TimeConstraints", job.time_constraints)
     if job.period:
         found.append(Choice("/Period", "/Period", None, job.period.start, job.period.end))

@@ -7,8 +7,8 @@ latest change; one that changes while somebody reads moves to the end.
 
 Places are kept across restarts, but a database that was restored, or a replica that was behind, gives them a second
 time. So a cursor says its epoch, and one of another epoch is refused: the reader begins anew. `new_epoch` begins one,
-and so does a cursor that is ahead of the database. In the epoch 0, of a database to which that never happened, cursors
-look as before there were epochs, and the two are the same.
+and so does a cursor that is ahead of the database, if it is signed: a caller who makes one up begins none. Cursors of
+earlier releases have no signature and go on, too; in the epoch 0, to which no restore has happened, they have no epoch.
 
 A reader who is restricted to areas hears of an order that was moved out of them as gone, at each later change of it.
 """
@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from bookings.models import Counter, HistoryEntry, PartOrder, RequiredPart, WorkOrder
 
@@ -35,23 +36,30 @@ class OtherEpoch(Exception):
 
 
 class Cursor(NamedTuple):
-    """A place in the feed."""
+    """A place in the feed. One that came is `is_ours` where its signature says that it was given out here."""
 
     epoch: int = 0
     place: int = 0
+    is_ours: bool = True
 
     def __str__(self) -> str:
-        steps = [self.epoch, self.place] if self.epoch else [self.place]
-        return base64.urlsafe_b64encode(":".join(map(str, ["feed", *steps])).encode()).decode()
+        named = f"feed:{self.epoch}:{self.place}"
+        return base64.urlsafe_b64encode(f"{named}:{_signature(named)}".encode()).decode()
 
 
 def read_cursor(text: str) -> Cursor:
-    """Raises ValueError for what is no cursor."""
+    """Raises ValueError for what is no cursor. Those of earlier releases have no signature, nor an epoch 0."""
     kind, *steps = base64.urlsafe_b64decode(text.encode()).decode().split(":")
+    signature = steps.pop() if len(steps) == 3 else ""
     numbers = [int(step) for step in steps]
     if kind != "feed" or len(numbers) not in (1, 2) or not all(0 <= number < 2**63 for number in numbers):
         raise ValueError(text)
-    return Cursor(*numbers) if len(numbers) == 2 else Cursor(0, *numbers)
+    epoch, place = numbers if len(numbers) == 2 else (0, *numbers)
+    return Cursor(epoch, place, constant_time_compare(signature, _signature(f"feed:{epoch}:{place}")))
+
+
+def _signature(named: str) -> str:
+    return salted_hmac("bookings.feed", named, algorithm="sha256").hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,9 @@ def checked(cursor: Cursor | None) -> Cursor:
     if cursor.epoch != epoch:
         raise OtherEpoch
     if cursor.place > counters.get("change", 0):
-        begin_epoch()
+        # Only a restored database can be behind a place that was given out here; a caller can make up any other.
+        if cursor.is_ours:
+            begin_epoch()
         raise OtherEpoch
     return cursor
 

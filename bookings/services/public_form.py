@@ -1,6 +1,5 @@
 """A work order as others read it: in the feed, one by one, and in what is sent to them."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -74,10 +73,9 @@ def public_form(work_order: WorkOrder) -> dict[str, Any]:
 def root_order(work_order: WorkOrder) -> str:
     """The OriginalOrderNum of the body where the booking was for another order: the root of a chain of follow-ups."""
     try:
-        named = json.loads(work_order.body).get("OriginalOrderNum")
-    except (ValueError, AttributeError):
+        named = wire.read_id(bodies.document_as_it_came(work_order.body)["OriginalOrderNum"])
+    except (KeyError, BookingError):
         return ""
-    named = str(named) if isinstance(named, str | int) and not isinstance(named, bool) else ""
     return "" if named == work_order.original_order else named
 
 

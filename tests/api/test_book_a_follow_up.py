@@ -382,6 +382,7 @@ class TestTheSlotThatIsMeant:
         assert detail["dataPath"] == "/TimeConstraints/0/ID"
 
     PERIOD = booking()["TimeConstraints"][0]["Period"]
+    LATER = booking(START + 2 * HOUR, END + 2 * HOUR)["TimeConstraints"][0]["Period"]
     WISH = {"Desc": "afternoons", "Period": {"Start": "2026-12-01T12:00:00Z", "End": "2026-12-31T18:00:00Z"}}
 
     @pytest.mark.parametrize(
@@ -413,6 +414,34 @@ class TestTheSlotThatIsMeant:
         slot = make_slot()
         flex = {"visit": {"slot": [offers.offer_id(slot.area_id, START, END)]}}
         assert make_booking(body=booking(FlexAttrs=flex, TimeConstraints=[self.WISH])).slot == slot
+
+    @pytest.mark.parametrize(
+        ("pointer", "visits", "fault"),
+        [
+            ("/Visits/2/at", [{"at": LATER}, {}, {"at": PERIOD}], "/Visits/2/at"),
+            ("/Visits/2/at", [{"at": LATER}, None, {"at": [None, PERIOD]}], "/Visits/2/at/1"),
+            ("/Visits/1/at", [{"at": ""}, {"at": PERIOD}, {"at": LATER}], "/Visits/1/at"),
+            ("/Visits/1/1", [[], [{"Start": ""}, PERIOD], [LATER, LATER]], "/Visits/1/1"),
+            ("/Visits/1", {"0": "", "1": PERIOD}, "/Visits/1"),
+            ("/Visits/1", {"0": "", "1": [PERIOD]}, "/Visits/1/0"),
+            # Nothing is there, so that another place names it.
+            ("/Visits/1", [{"at": LATER}, {}], "/TimeConstraints/0/Period"),
+            ("/Visits/9", [{"at": LATER}], "/TimeConstraints/0/Period"),
+            ("/Visits/at/0", [{"at": LATER}], "/TimeConstraints/0/Period"),
+        ],
+    )
+    def test_an_index_of_the_pointer_counts_in_the_body_as_it_came(self, settings, pointer, visits, fault):
+        settings.BOOKJOB_SLOT_POINTER = pointer
+        slot = make_slot()
+        make_slot(start=START + 2 * HOUR)
+        body = booking(Visits=visits)
+        if fault.startswith("/Visits"):
+            body |= {"TimeConstraints": None}
+        assert make_booking(body=body).slot == slot
+        make_slot("HULL", start=START - HOUR)
+        elsewhere = body | {"Location": {"LocationNum": "L-1", "ServiceAreaID": "HULL"}}
+        detail = refused(post("WO-2", elsewhere), 404, "slot_not_found")
+        assert detail["dataPath"] == fault
 
     def test_the_first_place_decides(self, settings):
         settings.BOOKJOB_SLOT_POINTER = "/Visit"

@@ -189,11 +189,28 @@ class TestWhoMay:
         assert numbers(get()) == [there.order_num]
         assert get(f"/{WorkOrder.objects.get(original_order='WO-1').order_num}").status_code == 404
 
+    # As they are spelled in a body; the last ones are no other order's number.
+    ROOTS = (
+        ('"WO-9"', "WO-9"),
+        ("1002", "1002"),
+        ("1002.0", "1002"),
+        ("1.002e3", "1002"),
+        ("1002.5", "1002.5"),
+        ('"WO-5"', ""),
+        ("true", ""),
+        ("null", ""),
+        ('""', ""),
+        ('["WO-1"]', ""),
+        (f'"{"9" * 500}"', ""),
+    )
+
     def test_the_root_of_a_chain_of_follow_ups_is_shown(self):
-        make_slot()
-        work_order = make_booking("WO-2", booking(OriginalOrderNum="WO-1"))
-        found = get(f"/{work_order.order_num}").json()
-        assert (found["OriginalOrderNum"], found["RootOrderNum"]) == ("WO-2", "WO-1")
+        slot = make_slot(capacity=99)
+        for order, (given, shown) in enumerate(self.ROOTS):
+            body = json.dumps(booking(slot.start, slot.end, OriginalOrderNum="?")).replace('"?"', given)
+            work_order = make_booking(f"WO-{order}", body)
+            found = get(f"/{work_order.order_num}").json()
+            assert (found["OriginalOrderNum"], found["RootOrderNum"]) == (f"WO-{order}", shown), given
 
     def test_an_order_that_left_the_readers_areas_is_gone(self, reader):
         here, there = make_slot(), make_slot("HULL", capacity=2)
@@ -249,12 +266,26 @@ class TestEpochs:
         assert get(cursor=before).status_code == 400
         assert read_on()[0] == [work_order.order_num]
 
+    # Without a signature, as earlier releases had it, with none at all, and with the one of another place.
+    @pytest.mark.parametrize(
+        "text", ["feed:{}", "feed:0:{}", "feed:0:{}:", "feed:0:{}:0123456789abcdef", "feed:0:{}:{}"]
+    )
+    def test_a_made_up_cursor_that_is_ahead_begins_none(self, text):
+        """Readers with other cursors read on."""
+        make_slot(capacity=9)
+        make_booking("WO-1")
+        _, before = read_on()
+        signature = base64.urlsafe_b64decode(before).decode().split(":")[-1]
+        ahead = text.format(feed.read_cursor(before).place + 500, signature)
+        answer = get(cursor=base64.urlsafe_b64encode(ahead.encode()).decode())
+        assert answer.json()["detail"]["message"] == self.STALE
+        assert read_on(before) == ([], before)
+
     def test_a_cursor_of_the_release_without_epochs(self):
         make_slot(capacity=9)
         _, second = make_booking("WO-1"), make_booking("WO-2")
         place = feed.read_cursor(get(limit=1).json()["Next"]).place
         old = base64.urlsafe_b64encode(f"feed:{place}".encode()).decode()
-        assert str(feed.Cursor(0, place)) == old
         assert numbers(get(cursor=old)) == [second.order_num]
         feed.begin_epoch()
         assert get(cursor=old).status_code == 400
