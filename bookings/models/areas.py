@@ -3,20 +3,20 @@
 import re
 from collections.abc import Collection
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower, Trim
 
 from bookings import clock
 from bookings.db.conditions import LooksLikeATimeZone
 from bookings.db.fields import ID_LENGTH, check_time_zone
 from bookings.models import countries
 from bookings.models.access import AreaQuerySet
+from bookings.models.codes import CodeFolding, FoldedCode, fold, folding_of
 
 
 def plain_postcode(text: str) -> str:
@@ -27,6 +27,11 @@ def plain_postcode(text: str) -> str:
 class ServiceAreaQuerySet(AreaQuerySet["ServiceArea"]):
     area_key = "pk"
 
+    def update(self, **values: Any) -> int:
+        if isinstance(code := values.get("code"), str):
+            values["folding"] = folding_of(code)
+        return super().update(**values)
+
 
 class ServiceArea(models.Model):
     """A region that is planned together; its clock is the one that the hours of its slots are read on."""
@@ -36,6 +41,7 @@ class ServiceArea(models.Model):
         unique=True,
         help_text="What ServiceMobility sends as Location.ServiceAreaID. Case and blanks around do not matter.",
     )
+    folding = CodeFolding(null=True, editable=False)
     name = models.CharField(max_length=ID_LENGTH)
     time_zone = models.CharField(
         max_length=64,
@@ -112,20 +118,18 @@ class ServiceArea(models.Model):
             )
 
 
-FOLDED_CODE = Lower(Trim("code"))
 CODE_TAKEN = "An area has this code already, as its own or as an alias; case and blanks around do not matter."
 
 
 class AreaCodeQuerySet(models.QuerySet["AreaCode"]):
     def meaning(self, code: str) -> Self:
-        return self.alias(folded=FOLDED_CODE).filter(folded=Lower(Trim(models.Value(code))))
+        return self.filter(folded=fold(code))
 
 
 class AreaCode(models.Model):
     """A code that names an area: the area's own, which a trigger of its table keeps here, or an alias.
 
-    They share one table so that no code can name two areas. The database folds them, here and where they are looked
-    for (offers/areas.py): SQLite knows capital letters from A to Z only.
+    They share one table so that no code can name two areas.
     """
 
     area = models.ForeignKey(ServiceArea, on_delete=models.CASCADE, related_name="codes")
@@ -133,6 +137,7 @@ class AreaCode(models.Model):
         max_length=ID_LENGTH,
         help_text="Another code of ServiceMobility's for this area. Case and blanks around do not matter.",
     )
+    folded = FoldedCode(null=True, editable=False)
     is_alias = models.BooleanField(default=True, db_default=True, editable=False)
 
     objects = AreaCodeQuerySet.as_manager()
@@ -141,13 +146,20 @@ class AreaCode(models.Model):
         ordering = ["code"]
         constraints = [
             # Also the index by which a search and a booking find the area.
-            models.UniqueConstraint(FOLDED_CODE, name="area_code_names_one_area", violation_error_message=CODE_TAKEN),
+            # Its condition always holds. It makes the constraint an index, which is added beside a live service.
+            models.UniqueConstraint(
+                fields=["folded"], condition=Q(folded__isnull=False), name="area_code_folded_names_one_area"
+            ),
             models.UniqueConstraint(fields=["area"], condition=Q(is_alias=False), name="area_code_one_of_its_own"),
             models.CheckConstraint(condition=~Q(code=""), name="area_code_is_not_empty"),
         ]
 
     def __str__(self) -> str:
         return self.code
+
+    def clean(self) -> None:
+        if AreaCode.objects.meaning(self.code).exclude(pk=self.pk).exists():
+            raise ValidationError({"code": CODE_TAKEN})
 
 
 class PostcodePrefix(models.Model):

@@ -1,6 +1,7 @@
 """Which area a visit belongs to (contract, section 4): by code, by postcode, or by where the customer was visited."""
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
 from bookings import offers, wire
@@ -40,6 +41,65 @@ class TestCodes:
         make_area().codes.create(code="WC-7")
         settings.BOOKJOB_DEFAULT_AREA = "wc-7"
         assert area_of() == "LEEDS"
+
+    # Capital and small letters beyond A to Z, a letter that becomes two, one and two characters for one letter.
+    BEYOND_ASCII = [
+        ("MÜNCHEN", "münchen"),
+        ("Straße", "STRASSE"),
+        ("Zürich", "ZU\u0308RICH"),
+        ("ЛИДС", "лидс"),
+        ("ΛΙΝΤΣ", "λιντς"),
+        ("Łódź", "\u3000łÓdŹ\t"),
+    ]
+
+    @pytest.mark.parametrize(("code", "other"), BEYOND_ASCII)
+    def test_letters_beyond_ascii_are_compared_alike_on_every_database(self, code, other, settings):
+        area = make_area(code)
+        assert area_of(Location={"ServiceAreaID": other}) == code
+        settings.BOOKJOB_DEFAULT_AREA = other
+        assert area_of() == code
+        with pytest.raises(IntegrityError), transaction.atomic():
+            ServiceArea.objects.create(code=other, name="x", time_zone="UTC")
+        with pytest.raises(IntegrityError), transaction.atomic():
+            make_area("YORK").codes.create(code=other)
+        with pytest.raises(ValidationError, match="has this code already"):
+            AreaCode(area=area, code=other).clean()
+        # The area's own code may be spelled in another way, by a form and by a command.
+        area.code = other
+        area.save()
+        assert area_of(Location={"ServiceAreaID": code}) == other
+        ServiceArea.objects.filter(pk=area.pk).update(code=code)
+        assert area_of(Location={"ServiceAreaID": other}) == code
+
+    @pytest.mark.parametrize(("code", "other"), BEYOND_ASCII)
+    def test_an_alias_beyond_ascii(self, code, other):
+        area = make_area("YORK")
+        area.codes.create(code=code)
+        assert area_of(Location={"ServiceAreaID": other}) == "YORK"
+        with pytest.raises(IntegrityError), transaction.atomic():
+            area.codes.create(code=other)
+        area.code = other
+        area.save()
+        assert list(AreaCode.objects.values_list("code", "is_alias")) == [(other, False)]
+
+    def test_what_the_release_before_writes_is_found(self):
+        """It knows no folded codes; for letters from A to Z the triggers make the same ones."""
+        with connection.cursor() as cursor:
+            insert = "INSERT INTO bookings_servicearea (code, name, time_zone) VALUES (%s, 'x', 'Europe/London')"
+            cursor.execute(insert, ["Leeds "])
+            area = ServiceArea.objects.get()
+            cursor.execute(
+                "INSERT INTO bookings_areacode (area_id, code, is_alias) VALUES (%s, %s, %s)", [area.pk, " WC-7", True]
+            )
+            assert (area_of(Location={"ServiceAreaID": "LEEDS"}), area_of(Location={"ServiceAreaID": "wc-7"})) == (
+                "Leeds ",
+                "Leeds ",
+            )
+            cursor.execute("UPDATE bookings_servicearea SET code = 'York'")
+        assert area_of(Location={"ServiceAreaID": "YORK"}) == "York"
+        assert area_of(Location={"ServiceAreaID": "LEEDS"}) is None
+        with pytest.raises(IntegrityError), transaction.atomic():
+            make_area("HULL").codes.create(code="yoRK")
 
     @pytest.mark.parametrize("code", ["leeds", " LEEDS", "wc-7", "WC-7 "])
     def test_the_database_takes_none_twice(self, code):
@@ -187,3 +247,22 @@ class TestTheMigration:
             ("OLD", False),
             ("York", False),
         ]
+
+    def test_names_codes_that_clash_beyond_ascii(self, empty_database):
+        """The release before told these apart on SQLite, and on PostgreSQL as its locale does."""
+        assert manage(empty_database, "migrate", "bookings", "0042").returncode == 0
+        codes = ["Straße", "STRASSE", "münchen"]
+        for code in codes:
+            empty_database.execute(
+                "INSERT INTO bookings_servicearea (code, name, time_zone) VALUES (%s, 'x', 'Europe/London')", code
+            )
+        stopped = manage(empty_database, "migrate")
+        assert stopped.returncode == 1
+        assert "differ only in case or blanks around: 'Straße' and 'STRASSE'. " in stopped.stderr
+        empty_database.execute("UPDATE bookings_servicearea SET code = 'OLD' WHERE code = 'STRASSE'")
+        done = manage(empty_database, "migrate")
+        assert done.returncode == 0, done.stderr
+        found = empty_database.execute("SELECT code, folded FROM bookings_areacode")
+        assert set(found) == {("Straße", "strasse"), ("OLD", "old"), ("münchen", "münchen")}
+        back = manage(empty_database, "migrate", "bookings", "0042")
+        assert back.returncode == 0, back.stderr
