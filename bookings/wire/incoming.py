@@ -1,185 +1,56 @@
-"""ServiceMobility's objects as Pydantic models (contract, sections 4 and 5). Its names stop here.
+"""What comes in: the Appointment Search Object, the Book Job Object, and the log-in.
 
 A body is refused only for what decides something: the slot, the account or location, the numbers by which something is
 stored or found, quantities, and in a search the delivery. Everything else is *loose*: what cannot be read there, or is
 too long, is read as absent, and `unreadable` names it. What is not named here is kept in the stored body.
 
-The models read `Body.document`, in which nothing is `""`, null or empty any more (documents.py).
+The models read a document in which nothing is `""`, null or empty any more, and whole numbers are int.
 """
 
 import unicodedata
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
-    AliasGenerator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
-    PlainValidator,
-    StringConstraints,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic.alias_generators import to_pascal
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, core_schema
+from pydantic_core import PydanticCustomError, SchemaValidator
 
-from bookings import clock
-from bookings.models import ID_LENGTH
-from bookings.refusals import Code
+from bookings.wire.values import (
+    MAX_ITEMS,
+    DayOrInstant,
+    Few,
+    Flag,
+    FlagUnlessSaid,
+    FlexAttributes,
+    Id,
+    Ids,
+    Instant,
+    Latitude,
+    Longitude,
+    Loose,
+    LooseDay,
+    LooseId,
+    LooseItem,
+    Number,
+    Quantity,
+    Text,
+    Texts,
+    WireModel,
+)
 
-MAX_TEXT = 10_000
-MAX_ITEMS = 1_000
 MAX_PERIODS = 200  # each becomes a condition of the search
 MAX_USER_NAME = 150  # Django's
-MOST_DIGITS = 11  # before the point, in the columns of quantities and prices
-SMALLEST, ZERO = Decimal("0.0001"), Decimal("0.0000")
-NO_INSTANT = "must be a date and time such as 2026-12-04T13:00:00.000Z"
-
-
-class Loose:
-    """Of a property that decides nothing: what cannot be read there is read as `default`."""
-
-    def __init__(self, default: Any = None) -> None:
-        self.default = default
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_default_schema(handler(source), default=self.default, on_error="default")
-
-
-class LooseItem:
-    """Of an element of a loose list or object: one that cannot be read is left out."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_default_schema(handler(source), on_error="omit")
-
-
-class Few:
-    """Of a list: its length is looked at before its elements are. (schema.py describes the second step.)"""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.chain_schema([core_schema.list_schema(max_length=MAX_ITEMS), handler(source)])
-
-
-def _read_instant(value: Any) -> datetime:
-    """An instant as the contract has it (clock.py); without an offset it is UTC, as all of the vendor's are."""
-    instant = _instant_or_none(value)
-    if instant is None:
-        raise PydanticCustomError("instant", NO_INSTANT)
-    return instant
-
-
-def _instant_or_none(value: Any) -> datetime | None:
-    """None for an instant in years that make no sense."""
-    if not isinstance(value, str):
-        raise PydanticCustomError("instant", NO_INSTANT)
-    try:
-        instant = clock.read_instant(value)
-    except ValueError:
-        raise PydanticCustomError("instant", NO_INSTANT) from None
-    return instant if clock.is_a_date(instant) else None
-
-
-def _day_or_instant(value: Any) -> date | None:
-    """A day alone is a day, and no instant. None for one in years that make no sense."""
-    if not isinstance(value, str) or len(value) > len("2026-12-04"):
-        return _instant_or_none(value)
-    try:
-        day = clock.read_day(value)
-    except ValueError:
-        raise PydanticCustomError("instant", NO_INSTANT) from None
-    return day if clock.is_a_date(day) else None
-
-
-def _read_number(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise PydanticCustomError("decimal_type", "must be a number")
-    return value.strip() if isinstance(value, str) else value
-
-
-def _fit_number(value: Decimal) -> Decimal:
-    """Rounded as a column holds it, eleven digits before the point and four behind it; then compared with it."""
-    if value.adjusted() < MOST_DIGITS:
-        rounded = value.quantize(SMALLEST)
-        if rounded.adjusted() < MOST_DIGITS:
-            return rounded or ZERO  # which has no sign
-    raise PydanticCustomError("number_too_large", "must be less than 100000000000")
-
-
-def _fit_quantity(value: Decimal) -> Decimal:
-    fitting = _fit_number(value)
-    if fitting < 0:
-        raise PydanticCustomError("quantity", "must be at least 0")
-    return fitting
-
-
-def _read_list(value: Any) -> Any:
-    return [value] if isinstance(value, dict) else value
-
-
-# Numbers and texts are the same for every identifier and code: `"1001"` and 1001. documents.py has read 1001.0 as 1001.
-Id = Annotated[
-    str,
-    Field(max_length=ID_LENGTH, coerce_numbers_to_str=True),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}], "maxLength": ID_LENGTH}),
-]
-LooseId = Annotated[Id, Loose("")]
-Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), Loose("")]
-Flag = Annotated[bool, Field(strict=True), Loose(False)]
-FlagUnlessSaid = Annotated[bool, Field(strict=True), Loose(True)]
-Instant = Annotated[datetime, PlainValidator(_read_instant, json_schema_input_type=datetime)]
-DayOrInstant = Annotated[date | None, PlainValidator(_day_or_instant, json_schema_input_type=datetime | date)]
-LooseDay = Annotated[DayOrInstant, Loose()]
-Number = Annotated[Decimal, Field(allow_inf_nan=False), BeforeValidator(_read_number), AfterValidator(_fit_number)]
-Quantity = Annotated[Decimal, Field(allow_inf_nan=False), BeforeValidator(_read_number), AfterValidator(_fit_quantity)]
-FlexAttributes = Annotated[
-    dict[
-        str,
-        Annotated[
-            dict[
-                str,
-                Annotated[
-                    list[Annotated[str, StringConstraints(max_length=MAX_TEXT), LooseItem()]],
-                    Field(max_length=MAX_ITEMS),
-                    Few(),
-                    LooseItem(),
-                ],
-            ],
-            Field(max_length=MAX_ITEMS),
-            LooseItem(),
-        ],
-    ],
-    Field(max_length=MAX_ITEMS),
-    Loose({}),
-]
-Ids = Annotated[list[Annotated[Id, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])]
-Texts = Annotated[
-    list[Annotated[str, StringConstraints(max_length=MAX_TEXT), LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])
-]
-Latitude = Annotated[float | None, Field(allow_inf_nan=False, ge=-90, le=90), BeforeValidator(_read_number), Loose()]
-Longitude = Annotated[float | None, Field(allow_inf_nan=False, ge=-180, le=180), BeforeValidator(_read_number), Loose()]
-
-
-class WireModel(BaseModel):
-    """An object of ServiceMobility's: `account_num` here is `AccountNum` there, unless an alias says otherwise."""
-
-    model_config = ConfigDict(
-        alias_generator=AliasGenerator(validation_alias=to_pascal, serialization_alias=to_pascal),
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,  # what people sent has no place in a log
-    )
 
 
 class Phone(WireModel):
@@ -370,6 +241,10 @@ def _replacements(part: Any) -> int:
     return len(found) if isinstance(found, list) and found else 1
 
 
+def _read_list(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
 RequiredParts = Annotated[
     list[RequiredPart], Field(max_length=MAX_ITEMS), BeforeValidator(_not_more_than_can_be_ordered)
 ]
@@ -485,14 +360,6 @@ def _without_looseness(schema: Any) -> Any:
     return [_without_looseness(item) for item in schema] if isinstance(schema, list) else schema
 
 
-_READ_ID: TypeAdapter[str] = TypeAdapter(LooseId)
-
-
-def read_id(value: Any) -> str:
-    """An identifier or code of a body by itself; empty where it is none."""
-    return _READ_ID.validate_python(value)
-
-
 class LogIn(BaseModel):
     """What the Authentication REST API Interface sends. What is missing or empty is a wrong log-in, as any other."""
 
@@ -508,170 +375,3 @@ class LogIn(BaseModel):
         name = username.strip()
         # Longer than any user's: not worth the work, and wrong in any case.
         return unicodedata.normalize("NFKC", name) if len(name) <= MAX_USER_NAME else name[: MAX_USER_NAME + 1]
-
-
-class Token(BaseModel):
-    token: str
-
-
-Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-OrderStatus = Literal["booked", "cancelled"]
-RefusalReason = Literal["past", "notice", "cutoff", "horizon", "closed", "full", "margin"]  # offers.REFUSALS
-
-
-class OfferedPeriod(BaseModel):
-    """Instants in UTC."""
-
-    Start: Moment
-    End: Moment
-
-
-class Offer(BaseModel):
-    """A period that can be booked. `ID` is stable; `Desc` is the period on the area's clock."""
-
-    ID: str
-    Desc: str
-    Type: str
-    Period: OfferedPeriod
-
-
-class SearchResponse(BaseModel):
-    """The Appointment Search Response Object. Without offers, StatusMsg says why."""
-
-    StatusMsg: str
-    TimeConstraints: list[Offer]
-
-
-class OrderedParts(BaseModel):
-    """A part order with the product numbers in it."""
-
-    PartOrderNum: str
-    Parts: list[str]
-
-
-class BookJobResponse(BaseModel):
-    """The Book Job Response Object. A filled OrderNum means that the booking succeeded."""
-
-    OrderNum: str
-    OrderedParts: list[OrderedParts]
-
-
-class Place(BaseModel):
-    """The appointment of a work order. `Desc` is its period on the area's clock."""
-
-    ServiceAreaID: str
-    TimeZone: str
-    Worker: str
-    Desc: str
-    Period: OfferedPeriod
-
-
-class WorkOrderPart(BaseModel):
-    """A part as it is ordered; `Replaces` is the superseded part's product number."""
-
-    ProdNum: str
-    Replaces: str
-    Desc: str
-    Qty: str
-    PartStatus: str
-    PartOrderNum: str
-    EstimatedDelivery: str
-
-
-class WorkOrderEvent(BaseModel):
-    """A line of the history. `Details` hold what was before and after."""
-
-    At: Moment
-    Event: str
-    By: str
-    Via: str
-    Reason: str
-    RequestID: str
-    Details: dict[str, Any]
-
-
-class WorkOrder(BaseModel):
-    """A work order for the customer's own systems. `Body` is the Book Job Object as it came.
-
-    `RootOrderNum` is the OriginalOrderNum of the body where the address of the booking named another order.
-    """
-
-    OrderNum: str
-    OriginalOrderNum: str
-    RootOrderNum: str
-    Status: OrderStatus
-    Created: Moment
-    Changed: Moment
-    Reviewed: str
-    Cancelled: str
-    CancelReason: str
-    Caller: str
-    Place: Place
-    OrderedParts: list[OrderedParts]
-    RequiredParts: list[WorkOrderPart]
-    History: list[WorkOrderEvent]
-    Body: dict[str, Any]
-
-
-class GoneWorkOrder(BaseModel):
-    """A work order that was moved out of the areas that the reader may see. Its `Status` is `gone`."""
-
-    OrderNum: str
-    Status: Literal["gone"]
-
-
-class WorkOrderPage(BaseModel):
-    """A page of the feed. `Next` is the cursor to go on with, now if `More`, else whenever there may be changes."""
-
-    WorkOrders: list[WorkOrder | GoneWorkOrder]
-    Next: str
-    More: bool
-
-
-class Fault(BaseModel):
-    """One property that is wrong, and what is wrong with it."""
-
-    dataPath: str
-    message: str
-
-
-class ErrorParams(BaseModel):
-    """The values behind an error. `error` is always there; the others where the code has them."""
-
-    error: Code
-    errors: list[Fault] = Field([], description="invalid_request: what is wrong, the first 50 properties.")
-    error_count: int = Field(
-        0, description="invalid_request: how many properties are wrong, where it is more than one."
-    )
-    area: str = Field("", description="slot_not_found: the code of the service area in which it was looked for.")
-    reason: RefusalReason = Field("full", description="slot_unavailable: why.")
-    alternatives: list[Offer] = Field([], description="slot_unavailable: up to three next open periods.")
-    OrderNum: str = Field("", description="The booking that the order has, or had.")
-    Status: OrderStatus = Field("booked", description="already_booked, cancelled_meanwhile: of that booking.")
-    Period: OfferedPeriod | SkipJsonSchema[None] = Field(
-        None, description="already_booked, cancelled_meanwhile: where it stands."
-    )
-    limit: int = Field(0, description="too_large: the largest body that is taken, in bytes.")
-    seconds: int = Field(0, description="throttled: how long to wait.")
-    incident: str = Field("", description="server_error: the number of the incident; it is in the log, too.")
-
-
-class ErrorDetail(BaseModel):
-    """`message` is for a technician; `dataPath` is the JSON Pointer of the fault in the request, or empty."""
-
-    message: str
-    params: ErrorParams
-    dataPath: str
-
-
-class ErrorBody(BaseModel):
-    """ServiceMobility's standard error body. `code` is the status that tells the error apart."""
-
-    code: int
-    detail: ErrorDetail
-
-
-def vendor_time(instant: datetime) -> str:
-    """`2026-12-04T13:00:00.000Z`; microseconds only where there are any, for a period is matched exactly."""
-    precision = "microseconds" if instant.microsecond % 1000 else "milliseconds"
-    return instant.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")

@@ -1,0 +1,60 @@
+"""ServiceMobility's objects as Pydantic models (contract, sections 4 and 5). Its names stop here.
+
+Not here: how a body's text is read, and what is done with it. Called by all that reads or writes these objects.
+"""
+
+from bookings.wire.answers import (
+    BookJobResponse,
+    ErrorBody,
+    Offer,
+    RefusalReason,
+    SearchResponse,
+    Token,
+    WorkOrder,
+    WorkOrderPage,
+    vendor_time,
+)
+from bookings.wire.incoming import (
+    Account,
+    Address,
+    BookJob,
+    ChosenTime,
+    Customer,
+    Location,
+    LogIn,
+    Part,
+    Period,
+    PostalAddress,
+    RequiredPart,
+    Search,
+    unreadable,
+    with_pointed,
+)
+from bookings.wire.values import read_id
+
+__all__ = [
+    "Account",
+    "Address",
+    "BookJob",
+    "BookJobResponse",
+    "ChosenTime",
+    "Customer",
+    "ErrorBody",
+    "Location",
+    "LogIn",
+    "Offer",
+    "Part",
+    "Period",
+    "PostalAddress",
+    "RefusalReason",
+    "RequiredPart",
+    "Search",
+    "SearchResponse",
+    "Token",
+    "WorkOrder",
+    "WorkOrderPage",
+    "read_id",
+    "unreadable",
+    "vendor_time",
+    "with_pointed",
+]

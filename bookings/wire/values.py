@@ -1,0 +1,168 @@
+"""The values of ServiceMobility's objects: how a property is read, and how large it may be."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainValidator,
+    StringConstraints,
+    TypeAdapter,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_pascal
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from bookings import clock
+from bookings.models import ID_LENGTH
+
+MAX_TEXT = 10_000
+MAX_ITEMS = 1_000
+MOST_DIGITS = 11  # before the point, in the columns of quantities and prices
+SMALLEST, ZERO = Decimal("0.0001"), Decimal("0.0000")
+NO_INSTANT = "must be a date and time such as 2026-12-04T13:00:00.000Z"
+
+
+class Loose:
+    """Of a property that decides nothing: what cannot be read there is read as `default`."""
+
+    def __init__(self, default: Any = None) -> None:
+        self.default = default
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_default_schema(handler(source), default=self.default, on_error="default")
+
+
+class LooseItem:
+    """Of an element of a loose list or object: one that cannot be read is left out."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_default_schema(handler(source), on_error="omit")
+
+
+class Few:
+    """Of a list: its length is looked at before its elements are. (schema.py describes the second step.)"""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.chain_schema([core_schema.list_schema(max_length=MAX_ITEMS), handler(source)])
+
+
+def _read_instant(value: Any) -> datetime:
+    """An instant as the contract has it (clock.py); without an offset it is UTC, as all of the vendor's are."""
+    instant = _instant_or_none(value)
+    if instant is None:
+        raise PydanticCustomError("instant", NO_INSTANT)
+    return instant
+
+
+def _instant_or_none(value: Any) -> datetime | None:
+    """None for an instant in years that make no sense."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("instant", NO_INSTANT)
+    try:
+        instant = clock.read_instant(value)
+    except ValueError:
+        raise PydanticCustomError("instant", NO_INSTANT) from None
+    return instant if clock.is_a_date(instant) else None
+
+
+def _day_or_instant(value: Any) -> date | None:
+    """A day alone is a day, and no instant. None for one in years that make no sense."""
+    if not isinstance(value, str) or len(value) > len("2026-12-04"):
+        return _instant_or_none(value)
+    try:
+        day = clock.read_day(value)
+    except ValueError:
+        raise PydanticCustomError("instant", NO_INSTANT) from None
+    return day if clock.is_a_date(day) else None
+
+
+def read_number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("decimal_type", "must be a number")
+    return value.strip() if isinstance(value, str) else value
+
+
+def _fit_number(value: Decimal) -> Decimal:
+    """Rounded as a column holds it, eleven digits before the point and four behind it; then compared with it."""
+    if value.adjusted() < MOST_DIGITS:
+        rounded = value.quantize(SMALLEST)
+        if rounded.adjusted() < MOST_DIGITS:
+            return rounded or ZERO  # which has no sign
+    raise PydanticCustomError("number_too_large", "must be less than 100000000000")
+
+
+def _fit_quantity(value: Decimal) -> Decimal:
+    fitting = _fit_number(value)
+    if fitting < 0:
+        raise PydanticCustomError("quantity", "must be at least 0")
+    return fitting
+
+
+# Numbers and texts are the same for every identifier and code: `"1001"` and 1001. bodies.py has read 1001.0 as 1001.
+Id = Annotated[
+    str,
+    Field(max_length=ID_LENGTH, coerce_numbers_to_str=True),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}], "maxLength": ID_LENGTH}),
+]
+LooseId = Annotated[Id, Loose("")]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), Loose("")]
+Flag = Annotated[bool, Field(strict=True), Loose(False)]
+FlagUnlessSaid = Annotated[bool, Field(strict=True), Loose(True)]
+Instant = Annotated[datetime, PlainValidator(_read_instant, json_schema_input_type=datetime)]
+DayOrInstant = Annotated[date | None, PlainValidator(_day_or_instant, json_schema_input_type=datetime | date)]
+LooseDay = Annotated[DayOrInstant, Loose()]
+Number = Annotated[Decimal, Field(allow_inf_nan=False), BeforeValidator(read_number), AfterValidator(_fit_number)]
+Quantity = Annotated[Decimal, Field(allow_inf_nan=False), BeforeValidator(read_number), AfterValidator(_fit_quantity)]
+FlexAttributes = Annotated[
+    dict[
+        str,
+        Annotated[
+            dict[
+                str,
+                Annotated[
+                    list[Annotated[str, StringConstraints(max_length=MAX_TEXT), LooseItem()]],
+                    Field(max_length=MAX_ITEMS),
+                    Few(),
+                    LooseItem(),
+                ],
+            ],
+            Field(max_length=MAX_ITEMS),
+            LooseItem(),
+        ],
+    ],
+    Field(max_length=MAX_ITEMS),
+    Loose({}),
+]
+Ids = Annotated[list[Annotated[Id, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])]
+Texts = Annotated[
+    list[Annotated[str, StringConstraints(max_length=MAX_TEXT), LooseItem()]], Field(max_length=MAX_ITEMS), Loose([])
+]
+Latitude = Annotated[float | None, Field(allow_inf_nan=False, ge=-90, le=90), BeforeValidator(read_number), Loose()]
+Longitude = Annotated[float | None, Field(allow_inf_nan=False, ge=-180, le=180), BeforeValidator(read_number), Loose()]
+
+
+class WireModel(BaseModel):
+    """An object of ServiceMobility's: `account_num` here is `AccountNum` there, unless an alias says otherwise."""
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(validation_alias=to_pascal, serialization_alias=to_pascal),
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # what people sent has no place in a log
+    )
+
+
+_READ_ID: TypeAdapter[str] = TypeAdapter(LooseId)
+
+
+def read_id(value: Any) -> str:
+    """An identifier or code of a body by itself; empty where it is none."""
+    return _READ_ID.validate_python(value)
