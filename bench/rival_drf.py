@@ -27,7 +27,7 @@ from rest_framework.authentication import BaseAuthentication  # noqa: E402
 from rest_framework.exceptions import ValidationError  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 
-from bookings.api import authentication  # noqa: E402
+from bookings.access import tokens  # noqa: E402
 from bookings.models import (  # noqa: E402
     AppointmentSlot,
     HistoryEntry,
@@ -43,8 +43,8 @@ from bookings.telemetry import origin  # noqa: E402
 
 class TokenAuthentication(BaseAuthentication):
     def authenticate(self, request):
-        claims = authentication.read_token(request.headers.get("x-access-token", ""), "")
-        return authentication.Caller(claims.get("sub", "")), claims
+        claims = tokens.read_token(request.headers.get("x-access-token", ""), "")
+        return tokens.Caller(claims.get("sub", "")), claims
 
 
 def text(**options):

@@ -31,7 +31,8 @@ from fastapi import FastAPI, Request, Response  # noqa: E402
 from rest_framework import exceptions  # noqa: E402
 
 from bookings import documents, offers, refusals, wire  # noqa: E402
-from bookings.api import authentication, errors, serializers  # noqa: E402
+from bookings.access import tokens  # noqa: E402
+from bookings.api import errors, serializers  # noqa: E402
 from bookings.models import ID_LENGTH, plain_postcode  # noqa: E402
 from bookings.offers import rulebook  # noqa: E402
 from bookings.services import (  # noqa: E402
@@ -170,8 +171,8 @@ async def search(request: Request) -> Response:
 
 def authenticate(request: Request) -> str:
     address = request.client.host if request.client else ""
-    claims = authentication.read_token(request.headers.get("x-access-token", ""), address)
-    name = authentication._name_in(claims)
+    claims = tokens.read_token(request.headers.get("x-access-token", ""), address)
+    name = tokens.caller_of(claims).name
     request.scope["facts"]["caller"] = name
     return name
 

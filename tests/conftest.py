@@ -135,7 +135,7 @@ class Service:
             assert self.process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)  # the only way to wait for another process's port
-        self.token = helpers.authentication.issue_token("tech.jones")
+        self.token = helpers.tokens.issue_token("tech.jones")
 
     def _is_ready(self) -> bool:
         try:

@@ -77,7 +77,7 @@ def count_address(request: Request, address: str) -> None:
 def count_caller(request: Request) -> None:
     """By name; a token that names nobody is a caller of its own. Raises Throttled."""
     if settings.BOOKJOB_CALLER_LIMIT:
-        # The token itself where the caller, an authentication.Caller, has no name.
+        # The token itself where the caller, a tokens.Caller, has no name.
         who = cast(Any, request.user).name or request.META["HTTP_X_ACCESS_TOKEN"]
         _count(request, f"caller {who}", settings.BOOKJOB_CALLER_LIMIT)
 

@@ -18,7 +18,7 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 from unfold.forms import AuthenticationForm
 
 from bookings.access import kept, log_in
-from bookings.api import authentication
+from bookings.access.addresses import client_address
 
 # How exactly the last request is remembered: a busy page is not to write with every request.
 STEP = 60  # seconds
@@ -32,7 +32,7 @@ class LogInForm(AuthenticationForm):
                 self.user_cache = log_in.log_in(
                     username=given["username"],
                     password=given["password"],
-                    address=authentication.client_address(self.request),
+                    address=client_address(self.request),
                     may_enter=lambda user: user.is_staff,
                 )
             except Throttled as refusal:

@@ -1,57 +1,24 @@
-"""Who calls: the token in the x-access-token header (contract, section 3; RFC 8725).
+"""Django REST framework's classes around bookings/access: who calls, how often, and who may read work orders."""
 
-HS256 and nothing else; the keys are those of BOOKJOB_JWT_KEYS. ServiceMobility documents no claims but `exp` and
-`iat`, so no other is asked for, and no user is looked up.
-"""
-
-import ipaddress
 import re
-import time
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, cast
 
-import jwt
-from django.conf import settings
-from django.contrib.auth.models import User
-from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
-from rest_framework_simplejwt.backends import TokenBackend
 
 from bookings.access import limits
-
-ISSUER = "bookjob"
-# ServiceMobility's tokens are a few hundred characters long; nobody has to decode a megabyte to be refused.
-MAX_TOKEN_LENGTH = 8192
-MAX_NAME_LENGTH = 200
-# A phone sends the same token with every call: one that was verified is remembered for a moment.
-REMEMBERED_SECONDS, MOST_REMEMBERED = 60, 1_000
-
+from bookings.access.addresses import client_address
+from bookings.access.tokens import Caller, caller_of, read_token
 
 # Keys of systems are sent as `Authorization: Bearer`; a JWT has two dots.
 JWT_AS_BEARER = re.compile(r"(?i)(bearer|jwt)\s+[\w-]+\.[\w-]+\.[\w-]*\s*$")
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Whoever holds a valid token; `name` is empty where the token names nobody.
-
-    `username` is the user's here, and empty for tokens that were issued elsewhere, whatever these say.
-    """
-
-    name: str
-    username: str = ""
-    is_authenticated: bool = True
-
-
 class AccessTokenAuthentication(BaseAuthentication):
-    """Refuses by default: a request without a valid token is nobody's."""
+    """Refuses by default: a request needs a valid token."""
 
     def authenticate(self, request: Request) -> tuple[Caller, dict[str, Any]]:
         address = client_address(request)
@@ -60,15 +27,14 @@ class AccessTokenAuthentication(BaseAuthentication):
         if not token and JWT_AS_BEARER.match(request.META.get("HTTP_AUTHORIZATION", "")):
             raise AuthenticationFailed(code="wrong_header")
         claims = read_token(token, address)
-        username = claims.get("sub") if claims.get("iss") == ISSUER else ""
-        return Caller(_name_in(claims), username if isinstance(username, str) else ""), claims
+        return caller_of(claims), claims
 
     def authenticate_header(self, request: Request) -> str:
         return 'JWT realm="api"'
 
 
 class RequestLimit(BaseThrottle):
-    """Of every view: the caller's requests are counted, and where nobody has to say who he is, the address's."""
+    """Of every view: the caller's requests are counted, and where no log-in is asked for, the address's."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         if request.user:
@@ -79,159 +45,11 @@ class RequestLimit(BaseThrottle):
 
 
 class ReadsWorkOrders(BasePermission):
-    """A user of this system who may read every customer's address; a technician's token is not enough.
-
-    The view finds him as its `reader`.
-    """
+    """For users of this system who may read every customer's address; a technician's token is not enough."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.method not in view.allowed_methods:
-            # Before anything is said of permissions: somebody mistyped the address of the booking.
+            # Before anything is said of permissions: this may be the address of a booking, mistyped.
             raise MethodNotAllowed(str(request.method))
-        # Only a token that was issued here names one.
-        username = cast(Caller, request.user).username
-        view.reader = User.objects.filter(username=username, is_active=True).first() if username else None
-        return view.reader is not None and bool(view.reader.has_perm("bookings.read_workorder_by_api"))
-
-
-def client_address(request: Request | HttpRequest) -> str:
-    """Where the request comes from. A proxy of ours says for whom it asks; anybody else's word is not believed."""
-    address = _plain(str(request.META.get("REMOTE_ADDR", "")))
-    if not settings.BOOKJOB_PROXIES:
-        return address
-    passed_on = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-    # On a Unix socket only a proxy on this machine can be at the other end.
-    while passed_on and (not address or _is_in(address, tuple(settings.BOOKJOB_PROXIES))):
-        address = _plain(passed_on.pop())
-    return address
-
-
-def _plain(address: str) -> str:
-    """Without the port that some proxies write, and IPv4 as a socket that takes both kinds shows it.
-
-    `192.0.2.1:4711`, `[2001:db8::1]:4711`, `::ffff:192.0.2.1`.
-    """
-    if address.startswith("["):
-        address = address[1:].partition("]")[0]
-    elif address.count(":") == 1:
-        address = address.partition(":")[0]
-    return address.removeprefix("::ffff:") if "." in address else address
-
-
-def issue_token(username: str, *, minutes: int | None = None, claims: dict[str, str] | None = None) -> str:
-    """A token signed with the first key, good for `minutes` (BOOKJOB_TOKEN_MINUTES)."""
-    if not settings.BOOKJOB_JWT_KEYS:
-        raise ImproperlyConfigured("BOOKJOB_JWT_KEYS holds no key to sign with.")
-    kid, secret = next(iter(settings.BOOKJOB_JWT_KEYS.items()))
-    now = datetime.now(UTC)
-    expires = now + timedelta(minutes=minutes if minutes is not None else settings.BOOKJOB_TOKEN_MINUTES)
-    payload = {"iat": now, "exp": expires, "sub": username, "iss": ISSUER, **(claims or {})}
-    return jwt.encode(payload, secret, algorithm="HS256", headers={"kid": kid})
-
-
-def read_token(token: str, address: str) -> dict[str, Any]:
-    """The claims of a valid token that came from `address`. Raises AuthenticationFailed for any other.
-
-    `iss` is only among them where a key of ours, named in the header, vouches for it.
-    """
-    trusted = settings.BOOKJOB_TRUST_UPSTREAM and _is_in(address, tuple(settings.BOOKJOB_TRUSTED_NETWORKS))
-    if not trusted and (claims := _verified_before.claims_of(token)):
-        return claims
-    try:
-        if not token or len(token) > MAX_TOKEN_LENGTH:
-            raise AuthenticationFailed
-        header = jwt.get_unverified_header(token)
-        if header.get("alg") != "HS256" or "crit" in header:
-            raise AuthenticationFailed
-        kid = header.get("kid")
-        if kid is not None and not isinstance(kid, str):
-            raise AuthenticationFailed
-        if trusted:
-            claims, is_ours = AccessTokenBackend("").decode(token, verify=False), False
-        else:
-            claims, is_ours = _verified(token, kid)
-    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-        # PyJWT lets claims of absurd types and sizes through to Python's own errors.
-        raise AuthenticationFailed from None
-    if not isinstance(claims.get("exp"), int | float):
-        raise AuthenticationFailed
-    if not is_ours:
-        claims.pop("iss", None)
-    if not trusted:
-        _verified_before.remember(token, claims)
-    return claims
-
-
-class _VerifiedTokens:
-    """Tokens that were verified a moment ago: never beyond `exp`, never with other keys than these."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, str] = {}
-        self.known: dict[str, tuple[float, dict[str, Any]]] = {}
-
-    def claims_of(self, token: str) -> dict[str, Any] | None:
-        until, claims = self.known.get(token, (0.0, {}))
-        return claims if time.time() < until and self.keys is settings.BOOKJOB_JWT_KEYS else None
-
-    def remember(self, token: str, claims: dict[str, Any]) -> None:
-        if self.keys is not settings.BOOKJOB_JWT_KEYS or len(self.known) >= MOST_REMEMBERED:
-            self.keys, self.known = settings.BOOKJOB_JWT_KEYS, {}
-        until = min(time.time() + REMEMBERED_SECONDS, claims["exp"] + settings.BOOKJOB_TOKEN_LEEWAY_SECONDS)
-        self.known[token] = until, claims
-
-
-_verified_before = _VerifiedTokens()
-
-
-class AccessTokenBackend(TokenBackend):
-    """simplejwt's back end for one key, asking for `exp` and for nothing else: `sub` or `jti` may be anything."""
-
-    def __init__(self, secret: str) -> None:
-        super().__init__("HS256", signing_key=secret, leeway=settings.BOOKJOB_TOKEN_LEEWAY_SECONDS)
-
-    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        """The claims; without `verify` the signature is not checked, the times are. Raises jwt.PyJWTError."""
-        options: Any = {
-            "require": ["exp"],
-            "verify_signature": verify,
-            "verify_exp": True,
-            "verify_nbf": True,
-            "verify_iat": True,
-            "verify_aud": False,
-            "verify_sub": False,
-            "verify_jti": False,
-        }
-        key = self.prepared_signing_key if verify else ""
-        return jwt.decode(token, key, algorithms=[self.algorithm], leeway=self.get_leeway(), options=options)
-
-
-def _verified(token: str, kid: str | None) -> tuple[dict[str, Any], bool]:
-    """The claims, and whether the token names the key of ours that it is signed with.
-
-    ServiceMobility's tokens name no key, or one of its own: they are tried with each.
-    """
-    keys = settings.BOOKJOB_JWT_KEYS
-    is_ours = kid is not None and kid in keys
-    for secret in [keys[kid]] if kid is not None and kid in keys else keys.values():
-        try:
-            return AccessTokenBackend(secret).decode(token), is_ours
-        except jwt.InvalidSignatureError:
-            continue
-    raise AuthenticationFailed
-
-
-@lru_cache(maxsize=1_000)
-def _is_in(address: str, networks: tuple[Any, ...]) -> bool:
-    try:
-        return any(ipaddress.ip_address(address) in network for network in networks)
-    except ValueError:
-        return False
-
-
-def _name_in(claims: dict[str, Any]) -> str:
-    for claim in ("sub", "name", "email"):
-        name = claims.get(claim)
-        if isinstance(name, str) and name.strip():
-            # The name is stored with the booking; what no database takes is left out.
-            return name.replace("\0", "").encode(errors="ignore").decode()[:MAX_NAME_LENGTH]
-    return ""
+        reader = cast(Caller, request.user).user
+        return reader is not None and bool(reader.has_perm("bookings.read_workorder_by_api"))

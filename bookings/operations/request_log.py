@@ -13,7 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 
 from bookings import clock
-from bookings.api.authentication import Caller, client_address
+from bookings.access.addresses import client_address
+from bookings.access.tokens import Caller
 from bookings.telemetry import metrics
 
 logger = logging.getLogger("bookings.request")

@@ -841,6 +841,6 @@ class TestTheDoor:
 
 
 def services_token():
-    from bookings.api.authentication import issue_token
+    from bookings.access.tokens import issue_token
 
     return issue_token("tech.jones")

@@ -11,7 +11,7 @@ from django.test import Client, override_settings
 from psycopg.errors import ReadOnlySqlTransaction
 
 from bookings import services
-from bookings.api import authentication
+from bookings.access import tokens
 from bookjob_site import wsgi
 from tests.support.helpers import booking, clock_stands_at, error, make_slot, post, search
 
@@ -195,12 +195,12 @@ def test_a_body_that_says_it_is_not_compressed():
 
 
 def with_token(**headers):
-    return {"x-access-token": authentication.issue_token("jo")} | headers
+    return {"x-access-token": tokens.issue_token("jo")} | headers
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "JWT"])
 def test_a_token_in_the_wrong_header_is_told_where_it_belongs(scheme):
-    headers = {"Authorization": f"{scheme} {authentication.issue_token('jo')}"}
+    headers = {"Authorization": f"{scheme} {tokens.issue_token('jo')}"}
     answer = post("WO-1", booking(), headers=headers)
     message = "Send the token in the header x-access-token, without a word before it."
     assert (answer.status_code, answer.json()) == (401, error(401, "invalid_logon", message))

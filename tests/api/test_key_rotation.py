@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from bookings.api import authentication
+from bookings.access import tokens
 from bookjob_site.environment import jwt_keys
 from tests.support.environment import KEY, OLD_KEY, ROOT
 
@@ -25,7 +25,7 @@ def status(settings, machines):
 
     def status(issued_by: str, sent_to: str) -> int:
         settings.BOOKJOB_JWT_KEYS = jwt_keys(STEPS[issued_by])
-        token = authentication.issue_token("tech.jones")
+        token = tokens.issue_token("tech.jones")
         return machines[sent_to].request("POST", "/api/v1/appointments/search", b"{}", x_access_token=token).status
 
     return status

@@ -11,8 +11,7 @@ from unittest import mock
 import pytest
 from django.test import Client
 
-from bookings.access import limits
-from bookings.api import authentication
+from bookings.access import limits, tokens
 from bookings.models import WorkOrder
 from tests.support.environment import ROOT
 from tests.support.helpers import at_once, booking, clock_stands_at, error, make_slot, post
@@ -43,7 +42,7 @@ def fresh_buckets():
 
 
 def search(name="tech.jones", address="192.0.2.1", token=None, **extra):
-    headers = {"x-access-token": token or authentication.issue_token(name)}
+    headers = {"x-access-token": token or tokens.issue_token(name)}
     return (
         Client()
         .post(SEARCH, "{}", content_type="application/json", headers=headers, REMOTE_ADDR=address, **extra)
@@ -53,7 +52,7 @@ def search(name="tech.jones", address="192.0.2.1", token=None, **extra):
 
 def nameless(minutes: int) -> str:
     """A token as ServiceMobility documents it, which says nothing of who holds it."""
-    return authentication.issue_token("", minutes=minutes)
+    return tokens.issue_token("", minutes=minutes)
 
 
 class TestBuckets:
@@ -197,7 +196,7 @@ class TestACaller:
         assert [search("tech.smith") for _ in range(3)] == [200] * 3
 
     def test_more_tokens_do_not_help_him_and_other_addresses_neither(self):
-        statuses = [search(address=f"192.0.2.{n}", token=authentication.issue_token("jo", minutes=n)) for n in (5, 6)]
+        statuses = [search(address=f"192.0.2.{n}", token=tokens.issue_token("jo", minutes=n)) for n in (5, 6)]
         assert [*statuses, search("jo"), search("jo")] == [200, 200, 200, 429]
 
     def test_tokens_that_name_nobody_do_not_share_one_bucket(self):
@@ -286,7 +285,7 @@ class TestOverSeveralWorkers:
         assert len(workers) == 3
         for worker in workers:
             os.kill(worker, signal.SIGKILL)
-        other = authentication.issue_token("tech.smith")
+        other = tokens.issue_token("tech.smith")
         statuses = []
         while 200 not in statuses:  # the new workers come up
             try:

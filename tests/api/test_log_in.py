@@ -10,8 +10,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from bookings.access import limits, log_in
-from bookings.api import authentication
+from bookings.access import limits, log_in, tokens
 from bookings.models import LogInRecord
 from tests.support.helpers import at_once, booking, clock_stands_at, error, make_slot, post
 
@@ -81,7 +80,7 @@ class TestItWorks:
         assert answer.status_code == 200
         assert list(answer.json()) == ["token"]
         token = answer.json()["token"]
-        claims = authentication.read_token(token, "")
+        claims = tokens.read_token(token, "")
         assert claims.pop("exp") - claims.pop("iat") == 480 * 60
         assert claims == {"sub": "tech.jones", "iss": "bookjob", "name": "T. Jones", "email": "t.jones@example.org"}
         make_slot()

@@ -13,8 +13,8 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bookings.access import tokens
 from bookings.admin import exports
-from bookings.api import authentication
 from bookings.models import WorkOrder
 from tests.support import desk, helpers
 from tests.support.environment import examples
@@ -92,7 +92,7 @@ def read_everywhere(work_order: WorkOrder, body: dict, reader: Client) -> None:
         assert rows[1][0] == work_order.order_num
     user = reader.user
     user.user_permissions.add(Permission.objects.get(codename="read_workorder_by_api"))
-    token = authentication.issue_token(user.username)
+    token = tokens.issue_token(user.username)
     for path in ("/api/v1/workorders", f"/api/v1/workorders/{work_order.order_num}"):
         answer = Client().get(path, headers={"x-access-token": token})
         assert answer.status_code == 200, answer.content

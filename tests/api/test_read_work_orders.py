@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from bookings import services, wire
-from bookings.api import authentication
+from bookings.access import tokens
 from bookings.models import AreaRestriction, WorkOrder
 from bookings.services import feed
 from bookings.supply import slots
@@ -35,7 +35,7 @@ def reader(django_user_model):
 
 
 def get(path="", *, token=None, **query):
-    headers = {"x-access-token": authentication.issue_token("erp") if token is None else token}
+    headers = {"x-access-token": tokens.issue_token("erp") if token is None else token}
     return Client().get(f"/api/v1/workorders{path}", query, headers=headers)
 
 
@@ -159,17 +159,17 @@ class TestOne:
 class TestWhoMay:
     def test_a_booking_with_two_slashes_too_many_hears_of_its_address_not_of_its_token(self):
         for path in ("/WO-1/followup//", ""):
-            headers = {"x-access-token": authentication.issue_token("tech.jones")}
+            headers = {"x-access-token": tokens.issue_token("tech.jones")}
             assert Client().post(f"/api/v1/workorders{path}", headers=headers).status_code == 405
 
     @pytest.mark.parametrize("path", ["", "/FU-1"])
     def test_a_technicians_token_does_not_do(self, path, django_user_model):
         django_user_model.objects.create_user("tech.jones")
         for token in (
-            authentication.issue_token("tech.jones"),
-            authentication.issue_token("nobody"),
-            authentication.issue_token("erp", claims={"iss": "somebody else"}),
-            authentication.issue_token("erp", claims={"iss": ""}),
+            tokens.issue_token("tech.jones"),
+            tokens.issue_token("nobody"),
+            tokens.issue_token("erp", claims={"iss": "somebody else"}),
+            tokens.issue_token("erp", claims={"iss": ""}),
         ):
             answer = get(path, token=token)
             assert answer.json() == error(403, "forbidden", "Your log-on does not allow this.")

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.test import Client
 
-from bookings.api import authentication
+from bookings.access import tokens
 from tests.api.test_over_http import raw
 from tests.support import desk, helpers
 from tests.support.environment import ROOT
@@ -348,7 +348,7 @@ class TestWhatIsNotTheirs:
         return {"LEEDS": desk.book(leeds, "WO-1"), "BOSTON": desk.book(boston, "WO-2")}
 
     def read(self, path, name="erp"):
-        return Client().get(f"/api/v1/{path}", headers={"x-access-token": authentication.issue_token(name)})
+        return Client().get(f"/api/v1/{path}", headers={"x-access-token": tokens.issue_token(name)})
 
     def test_the_feed_and_each_work_order_know_the_areas(self, reader):
         page = self.read("workorders").json()

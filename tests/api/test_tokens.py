@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from bookings.api import authentication
+from bookings.access import tokens
 from bookings.models import WorkOrder
 from tests.support.environment import KEY, OLD_KEY
 from tests.support.helpers import booking, clock_stands_at, error, make_slot, path_of, post
@@ -198,7 +198,7 @@ class TestTrustUpstream:
         user.user_permissions.add(Permission.objects.get(codename="read_workorder_by_api"))
         forged = token({"exp": SOON, "iss": "bookjob", "sub": "erp"}, key="x" * 40)
         unnamed = token({"exp": SOON, "iss": "bookjob", "sub": "erp"})
-        good = authentication.issue_token("erp")
+        good = tokens.issue_token("erp")
         for given, address, status in (
             (forged, "10.1.2.3", 403),
             (good, "10.1.2.3", 403),
@@ -221,7 +221,7 @@ class TestIssueToken:
         call_command("issue_token", "api", "--minutes", "5")
         printed = capsys.readouterr().out
         assert printed == printed.strip() + "\n"
-        claims = authentication.read_token(printed.strip(), "")
+        claims = tokens.read_token(printed.strip(), "")
         assert (claims["sub"], claims["iss"], claims["exp"] - claims["iat"]) == ("api", "bookjob", 300)
         assert jwt.get_unverified_header(printed.strip()) == {"alg": "HS256", "typ": "JWT", "kid": "current"}
 
@@ -229,7 +229,7 @@ class TestIssueToken:
         settings.BOOKJOB_TOKEN_MINUTES = 7
         django_user_model.objects.create_user("api")
         call_command("issue_token", "api")
-        claims = authentication.read_token(capsys.readouterr().out.strip(), "")
+        claims = tokens.read_token(capsys.readouterr().out.strip(), "")
         assert claims["exp"] - claims["iat"] == 420
 
     @pytest.mark.parametrize(

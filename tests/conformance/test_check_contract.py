@@ -205,7 +205,7 @@ class TestThisService:
         output, status = check_contract(
             f"{service.url}/api/v1",
             f"--token={service.token}",
-            f"--expired-token={helpers.authentication.issue_token('tech.jones', minutes=-60)}",
+            f"--expired-token={helpers.tokens.issue_token('tech.jones', minutes=-60)}",
             f"--location={location}",
             "--callers=20",
             *arguments,

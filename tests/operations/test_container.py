@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bookings.access import tokens
 from tests.conftest import Service, manage
 from tests.operations.test_deploy import needs, section
 from tests.operations.test_metrics import wait_for
@@ -140,7 +141,7 @@ class Contained(Service):
 
     def __init__(self, database, port):
         self.database, self.port = database, port
-        self.token = authentication.issue_token("tech.jones")
+        self.token = tokens.issue_token("tech.jones")
 
 
 def is_healthy(port: int) -> bool:

@@ -20,7 +20,7 @@ import pytest
 import yaml
 from django.test import Client
 
-from bookings.api import authentication
+from bookings.access import tokens
 from bookjob_site import environment
 from tests.conftest import SERVER
 from tests.operations.test_faults import UNAVAILABLE
@@ -101,7 +101,7 @@ def test_the_table_of_time_limits_says_what_is_set_and_each_waits_for_the_next()
 
 def test_nginx_takes_what_the_service_would_answer_itself(settings):
     assert int(re.search(r"client_max_body_size (\d+)m", NGINX)[1]) * 1024 * 1024 > settings.BOOKJOB_MAX_BODY_BYTES
-    assert int(re.search(r"large_client_header_buffers \d (\d+)k", NGINX)[1]) * 1024 > authentication.MAX_TOKEN_LENGTH
+    assert int(re.search(r"large_client_header_buffers \d (\d+)k", NGINX)[1]) * 1024 > tokens.MAX_TOKEN_LENGTH
 
 
 # --- Alerts and metrics --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from django import db
 from django.test import Client
 
 from bookings import services
-from bookings.api import authentication
+from bookings.access import tokens
 from bookings.telemetry import logs
 from tests.support.helpers import booking, clock_stands_at, make_slot, post
 
@@ -60,7 +60,7 @@ class TestOneLineARequest:
     def test_a_booking(self, log):
         make_slot()
         with clock_stands_at():
-            post("WO-1", booking(), headers={"X-Request-ID": "r-1", "x-access-token": authentication.issue_token("jo")})
+            post("WO-1", booking(), headers={"X-Request-ID": "r-1", "x-access-token": tokens.issue_token("jo")})
         assert self.last(log) == {
             "level": "INFO",
             "logger": "bookings.request",

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import F
 from django.test import Client
 
-from bookings.api import authentication
+from bookings.access import tokens
 from bookings.models import RequiredPart, WorkOrder
 from tests.conftest import manage
 from tests.support import desk
@@ -50,7 +50,7 @@ def test_no_reader_fails_on_a_delivery_at_the_end_of_the_calendar(due, zone, dja
         assert work_order.order_num.encode() in b"".join(answer) or action == "xlsx"
     reader = django_user_model.objects.create_user("erp")
     reader.user_permissions.add(Permission.objects.get(codename="read_workorder_by_api"))
-    headers = {"x-access-token": authentication.issue_token("erp")}
+    headers = {"x-access-token": tokens.issue_token("erp")}
     for path in ("", f"/{work_order.order_num}"):
         assert Client().get(f"/api/v1/workorders{path}", headers=headers).status_code == 200
 

@@ -17,7 +17,7 @@ import pytest
 from django.db.migrations import RunPython
 from django.db.migrations.loader import MigrationLoader
 
-from bookings.api import authentication
+from bookings.access import tokens
 from bookings.db import online
 from bookings.operations.readiness import known_migrations
 from tests.conftest import SERVER, Service, manage
@@ -232,7 +232,7 @@ class Socketed(Service):
 
     def __init__(self, database, port):
         self.database, self.port = database, port
-        self.token = authentication.issue_token("tech.jones")
+        self.token = tokens.issue_token("tech.jones")
 
 
 class Callers:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from django.test import Client
 from django.utils import timezone
 
-from bookings.api import authentication
+from bookings.access import tokens
 from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 
@@ -72,14 +72,14 @@ def path_of(order: str) -> str:
 def post(order: str, body, *, token: str | None = None, client: Client | None = None, **extra):
     """Send a booking; `body` is JSON-encoded unless it is text or bytes already."""
     data = body if isinstance(body, str | bytes) else json.dumps(body)
-    headers = {"x-access-token": authentication.issue_token("tech.jones") if token is None else token}
+    headers = {"x-access-token": tokens.issue_token("tech.jones") if token is None else token}
     return (client or Client()).generic(
         "POST", path_of(order), data, **({"content_type": "application/json", "headers": headers} | extra)
     )
 
 
 def search(body, *, method="POST", path="/api/v1/appointments/search"):
-    headers = {"x-access-token": authentication.issue_token("tech.jones")}
+    headers = {"x-access-token": tokens.issue_token("tech.jones")}
     return Client().generic(method, path, json.dumps(body), content_type="application/json", headers=headers)
 
 

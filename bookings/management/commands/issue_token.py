@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings.api import authentication
+from bookings.access import tokens
 
 
 class Command(BaseCommand):
@@ -33,4 +33,4 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user {options['username']!r}. createsuperuser or the admin makes one.")
         if not user.is_active:
             raise CommandError(f"The user {options['username']!r} is not active.")
-        self.stdout.write(authentication.issue_token(user.get_username(), minutes=options["minutes"]))
+        self.stdout.write(tokens.issue_token(user.get_username(), minutes=options["minutes"]))

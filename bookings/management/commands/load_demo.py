@@ -22,7 +22,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from bookings import clock, offers, wire
-from bookings.api import authentication
+from bookings.access import tokens
 from bookings.models import PostcodePrefix, Receiver, ServiceArea, WorkOrder
 
 AREAS = [
@@ -137,7 +137,7 @@ class Command(BaseCommand):
             "RequiredParts": [{"ProdNum": "PUMP-17", "Qty": 1}],
         }
         start, end = map(wire.vendor_time, period)
-        headers = f"-H 'Content-Type: application/json' -H 'x-access-token: {authentication.issue_token('api')}'"
+        headers = f"-H 'Content-Type: application/json' -H 'x-access-token: {tokens.issue_token('api')}'"
         self.stdout.write("\nSearch free appointments:\n")
         self.stdout.write(f"curl -sS {url}/api/v1/appointments/search {headers} -d '{json.dumps(job)}'")
         job["TimeConstraints"] = [{"Period": {"Start": start, "End": end}}]
