@@ -11,7 +11,7 @@ from django.contrib.postgres.operations import (
     ValidateConstraint,
 )
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations import AddConstraint, AddIndex, RemoveIndex
+from django.db.migrations import AddConstraint, AddIndex, RemoveConstraint, RemoveIndex
 from django.db.migrations.state import ProjectState
 
 
@@ -81,3 +81,15 @@ class ValidateConstraintOnline(ValidateConstraint):
     ) -> None:
         if schema_editor.connection.vendor == "postgresql":
             super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+class RemoveUniqueIndexOnline(RemoveConstraint):
+    """A unique constraint that is an index: one with a condition or with expressions."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(self.name)}")

@@ -11,8 +11,7 @@ from collections import defaultdict
 from importlib import import_module
 
 from django.core.management.base import CommandError
-from django.db import migrations, models
-from django.db.models import Q
+from django.db import migrations
 
 from bookings.models.codes import fold, folding_of
 
@@ -118,11 +117,4 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunPython(guard, unguard),
         migrations.RunPython(fill, migrations.RunPython.noop),
-        migrations.RemoveConstraint("areacode", "area_code_names_one_area"),
-        migrations.AddConstraint(
-            "areacode",
-            models.UniqueConstraint(
-                fields=["folded"], condition=Q(folded__isnull=False), name="area_code_folded_names_one_area"
-            ),
-        ),
     ]

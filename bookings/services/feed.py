@@ -59,7 +59,7 @@ def read_cursor(text: str) -> Cursor:
 
 
 def _signature(named: str) -> str:
-    return salted_hmac("bookings.feed", named, algorithm="sha256").hexdigest()[:16]
+    return salted_hmac("bookings.services.feed", named, algorithm="sha256").hexdigest()[:16]
 
 
 @dataclass(frozen=True)

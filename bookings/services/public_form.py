@@ -73,7 +73,7 @@ def public_form(work_order: WorkOrder) -> dict[str, Any]:
 def root_order(work_order: WorkOrder) -> str:
     """The OriginalOrderNum of the body where the booking was for another order: the root of a chain of follow-ups."""
     try:
-        named = wire.read_id(bodies.document_as_it_came(work_order.body)["OriginalOrderNum"])
+        named = wire.read_id(documents.document_as_it_came(work_order.body)["OriginalOrderNum"])
     except (KeyError, BookingError):
         return ""
     return "" if named == work_order.original_order else named
