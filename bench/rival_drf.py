@@ -18,7 +18,7 @@ from datetime import UTC  # noqa: E402
 
 from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
-from django.db.models import F  # noqa: E402
+from django.db.models import F, Max  # noqa: E402
 from django.http import JsonResponse  # noqa: E402
 from django.urls import path  # noqa: E402
 from django.utils import timezone  # noqa: E402
@@ -27,6 +27,7 @@ from rest_framework.authentication import BaseAuthentication  # noqa: E402
 from rest_framework.exceptions import ValidationError  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 
+from bookings import documents, wire  # noqa: E402
 from bookings.access import tokens  # noqa: E402
 from bookings.models import (  # noqa: E402
     AppointmentSlot,
@@ -204,6 +205,7 @@ class FollowupView(views.APIView):
             body=body,
             fingerprint=hashlib.sha256(json.dumps(request.data, sort_keys=True).encode()).hexdigest(),
             caller=request.user.name, created_at=now, changed_at=now,
+            booked_after=WorkOrder.objects.filter(original_order=order).aggregate(last=Max("pk"))["last"] or 0,
         )  # fmt: skip
         for position, (part, ordered) in enumerate(rows):
             given = part["PartOrderNum"]
@@ -230,14 +232,19 @@ class FollowupView(views.APIView):
         words = [
             word for part, ordered in rows for word in (ordered["ProdNum"], "" if ordered is part else part["ProdNum"])
         ]
+        words += [part_order.part_order_num for part_order in work_order.part_orders.all()]
+        customer = wire.Customer.model_validate(documents.read_body(body.encode()).document)
         SearchDocument.objects.create(
             work_order=work_order,
-            words=search_terms.words_of(vars(work_order), None, numbers=words, slot_worker=slot.worker),
+            words=search_terms.words_of(vars(work_order), customer, numbers=words, slot_worker=slot.worker),
         )
-        after = {"slot": slot.pk, "start": slot.start.isoformat(), "end": slot.end.isoformat(), "worker": slot.worker}
+        after = {
+            "slot": slot.pk, "area": slot.area_id, "start": slot.start.isoformat(), "end": slot.end.isoformat(),
+            "worker": slot.worker,
+        }  # fmt: skip
         HistoryEntry.objects.create(
             work_order=work_order, event="booked", at=now, by=request.user.name, via="api",
-            request_id=origin.current.get().request_id, details={"after": after},
+            request_id=origin.current.get().request_id, details={"after": after, "fingerprint": work_order.fingerprint},
         )  # fmt: skip
         slot.booked += 1
         slot.save(update_fields=["booked"])

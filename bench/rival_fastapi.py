@@ -34,7 +34,7 @@ from bookings import documents, offers, refusals, wire  # noqa: E402
 from bookings.access import tokens  # noqa: E402
 from bookings.api import errors, serializers  # noqa: E402
 from bookings.models import ID_LENGTH, plain_postcode  # noqa: E402
-from bookings.offers import rulebook  # noqa: E402
+from bookings.offers import choices, rulebook  # noqa: E402
 from bookings.services import (  # noqa: E402
     BookingError,
     search_terms,
@@ -140,7 +140,7 @@ async def book(order: str, request: Request) -> Response:
         try:
             number, ordered = await book_or_refuse(connection, order, job, body, caller)
         except BookingError as refusal:
-            await keep_refusal(connection, refusal, order, job, caller)
+            await keep_refusal(connection, refusal, order, job, body.text, caller)
             raise
     answer = {
         "OrderNum": number,
@@ -340,12 +340,13 @@ async def ordered_parts(connection: asyncpg.Connection, work_order: int) -> dict
 
 
 async def keep_refusal(
-    connection: asyncpg.Connection, refusal: BookingError, order: str, job: wire.BookJob, caller: str
+    connection: asyncpg.Connection, refusal: BookingError, order: str, job: wire.BookJob, body: str, caller: str
 ) -> None:
     area = await find_area(connection, job.location)
+    named = choices.read(job)
     await connection.execute(
-        "INSERT INTO bookings_refusal (at, error, message, original_order, area_id, caller, request_id)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO bookings_refusal (at, error, message, original_order, area_id, caller, request_id, body,"
+        " visit_start, visit_end, order_type) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         datetime.now(UTC),
         refusal.error,
         refusal.message,
@@ -353,6 +354,10 @@ async def keep_refusal(
         area and area["id"],
         caller,
         origin.current.get().request_id,
+        body,
+        named[0].start if named else None,
+        named[0].end if named else None,
+        job.order_type,
     )
 
 
@@ -396,9 +401,10 @@ async def write(
             (id, order_num, original_order, claim, slot_id, area_id, visit_start, status,
              account_num, account_name, location_num, location_name, address, postcode, phone,
              order_type, worker, part_count, parts_due_at, body, fingerprint, caller, created_at, changed_at, version,
-             reviewed_by, cancelled_by, cancel_reason)
+             reviewed_by, cancelled_by, cancel_reason, booked_after)
         VALUES ($1, $2, $3, $3, $4, $5, $6, 'booked', $7, $8, $9, $10, $11, $12, $13,
-                $14, $15, $16, $17, $18, $19, $20, $21, $21, 1, '', '', '')
+                $14, $15, $16, $17, $18, $19, $20, $21, $21, 1, '', '', '',
+                (SELECT coalesce(max(id), 0) FROM bookings_workorder WHERE original_order = $3))
         """,
         key,
         order_num,
@@ -482,6 +488,7 @@ async def write(
     )
     place = {
         "slot": slot["id"],
+        "area": area["id"],
         "start": slot["start"].isoformat(),
         "end": slot["end"].isoformat(),
         "worker": slot["worker"],
@@ -493,7 +500,7 @@ async def write(
         now,
         caller,
         origin.current.get().request_id,
-        orjson.dumps({"after": place}).decode(),
+        orjson.dumps({"after": place, "fingerprint": body.fingerprint}).decode(),
     )
     taken = await connection.execute(
         f"UPDATE bookings_appointmentslot SET booked = booked + 1 WHERE id = $6 AND {TAKEABLE}",
