@@ -6,6 +6,8 @@
 from enum import StrEnum
 from typing import Any, Self
 
+from bookings import sentences
+
 
 class Code(StrEnum):
     """The stable word in `params.error` (contract, section 2). None is without its status."""
@@ -80,7 +82,7 @@ class InvalidRequest(Refused):
         count = max(count, len(faults))
         super().__init__(
             "invalid_request",
-            short(first_message if count == 1 else f"{first_message} ({count} faults in all.)"),
+            short(first_message if count == 1 else sentences.SEVERAL_FAULTS.format(first=first_message, count=count)),
             data_path=first_path,
             errors=[{"dataPath": path, "message": short(message)} for path, message in faults[:MOST_FAULTS]],
             **({"error_count": count} if count > 1 else {}),
@@ -93,7 +95,7 @@ class TooLarge(Refused):
     def __init__(self, limit: int, fault: str = "") -> None:
         super().__init__(
             "too_large",
-            f"The request {fault or f'is larger than {limit} bytes'}. Leave out what the visit does not need.",
+            sentences.TOO_LARGE.format(fault=fault or sentences.LARGER_THAN.format(limit=limit)),
             limit=limit,
         )
 

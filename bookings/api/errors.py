@@ -21,6 +21,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, Unread
 from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions
 
+from bookings import sentences
 from bookings.refusals import Code, InvalidRequest, Refused
 from bookings.telemetry import metrics
 
@@ -54,45 +55,45 @@ def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[st
             return exception.error, exception.message, exception.data_path, exception.params, headers
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             headers = {"WWW-Authenticate": getattr(exception, "auth_header", "") or 'JWT realm="api"'}
-            message = "Your log-on has expired or is not valid. Log on again."
+            message = sentences.INVALID_LOGON
             if exception.get_codes() == "wrong_header":
-                message = "Send the token in the header x-access-token, without a word before it."
+                message = sentences.WRONG_HEADER
             return Code.INVALID_LOGON, message, "", {}, headers
         case exceptions.Throttled():
             wait = max(1, round(getattr(exception, "wait", None) or RETRY_AFTER_SECONDS))
-            message = f"There were too many requests. Try again in {wait} seconds."
+            message = sentences.THROTTLED.format(seconds=wait)
             return Code.THROTTLED, message, "", {"seconds": wait}, {"Retry-After": str(wait)}
         case exceptions.PermissionDenied() | PermissionDenied():
-            return Code.FORBIDDEN, "Your log-on does not allow this.", "", {}, {}
+            return Code.FORBIDDEN, sentences.FORBIDDEN, "", {}, {}
         case exceptions.ValidationError():
             # Of a query: what is wrong with a body, InvalidRequest says.
             said: Any = exception.detail
             return _tell(InvalidRequest([("", f"{name}: {text}") for name, texts in said.items() for text in texts]))
         case exceptions.NotFound() | Http404():
-            return Code.NOT_FOUND, "There is nothing at this address.", "", {}, {}
+            return Code.NOT_FOUND, sentences.NOT_FOUND, "", {}, {}
         case exceptions.MethodNotAllowed():
-            return Code.METHOD_NOT_ALLOWED, "This address does not take that method.", "", {}, {}
+            return Code.METHOD_NOT_ALLOWED, sentences.METHOD_NOT_ALLOWED, "", {}, {}
         case exceptions.UnsupportedMediaType():
-            message = "The request must be sent as Content-Type: application/json."
+            message = sentences.WRONG_CONTENT_TYPE
             return Code.UNSUPPORTED_MEDIA_TYPE, message, "", {}, {}
         case UnsupportedEncoding():
-            message = "The request must be sent uncompressed, without Content-Encoding."
+            message = sentences.COMPRESSED
             return Code.UNSUPPORTED_MEDIA_TYPE, message, "", {}, {"Accept-Encoding": "identity"}
         case RequestDataTooBig():
-            return Code.TOO_LARGE, "The request is too large.", "", {}, {}
+            return Code.TOO_LARGE, sentences.ANY_TOO_LARGE, "", {}, {}
         case SuspiciousOperation() | exceptions.ParseError() | UnreadablePostError():
-            return Code.INVALID_REQUEST, "The request cannot be read.", "", {}, {}
+            return Code.INVALID_REQUEST, sentences.UNREADABLE, "", {}, {}
         case _ if is_away(exception):
             metrics.add(metrics.DATABASE_ERRORS, type(exception.__cause__ or exception).__name__)
             logger.error("The database is away or read-only, or a lock was not had in time: %s", _one_line(exception))
             if isinstance(exception, db.InternalError):
                 db.connection.close()  # a standby: the next one may reach the primary
-            message = "The booking system is busy or being restarted. Try again in a moment."
+            message = sentences.UNAVAILABLE
             return Code.UNAVAILABLE, message, "", {}, {"Retry-After": str(RETRY_AFTER_SECONDS)}
         case _:
             incident = uuid.uuid4().hex[:12]
             logger.error("Incident %s", incident, exc_info=exception)
-            message = f"Something went wrong here. Try again, and if it stays so, report incident {incident}."
+            message = sentences.SERVER_ERROR.format(incident=incident)
             return Code.SERVER_ERROR, message, "", {"incident": incident}, {}
 
 

@@ -16,7 +16,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
-from bookings import wire
+from bookings import sentences, wire
 from bookings.refusals import Code
 
 ORDER = OpenApiParameter(
@@ -80,59 +80,60 @@ def _made() -> tuple[bytes, str]:
 PERIOD = OFFER["Period"]
 ERRORS: dict[Code, tuple[str, dict[str, Any], str]] = {
     Code.INVALID_REQUEST: (
-        "RequiredParts.0.Qty must be a number. (2 faults in all.)",
+        sentences.SEVERAL_FAULTS.format(first="RequiredParts[0].Qty must be a number.", count=2),
         {
             "errors": [
-                {"dataPath": "/RequiredParts/0/Qty", "message": "RequiredParts.0.Qty must be a number."},
+                {"dataPath": "/RequiredParts/0/Qty", "message": "RequiredParts[0].Qty must be a number."},
                 {"dataPath": "/TimeConstraints", "message": "TimeConstraints is missing."},
             ],
             "error_count": 2,
         },
         "/RequiredParts/0/Qty",
     ),
-    Code.INVALID_LOGON: ("Your log-on has expired or is not valid. Log on again.", {}, ""),
-    Code.FORBIDDEN: ("Your log-on does not allow this.", {}, ""),
-    Code.NOT_FOUND: ("There is nothing at this address.", {}, ""),
+    Code.INVALID_LOGON: (sentences.INVALID_LOGON, {}, ""),
+    Code.FORBIDDEN: (sentences.FORBIDDEN, {}, ""),
+    Code.NOT_FOUND: (sentences.NOT_FOUND, {}, ""),
     Code.SLOT_NOT_FOUND: (
-        "There is no such appointment: Fri 4 Dec 2026, 13:00-15:00 (Europe/London). Search again and choose another.",
+        sentences.NO_SUCH_PERIOD.format(period=OFFER["Desc"]),
         {"area": "LEEDS"},
         "/TimeConstraints/0/Period",
     ),
-    Code.METHOD_NOT_ALLOWED: ("This address does not take that method.", {}, ""),
+    Code.METHOD_NOT_ALLOWED: (sentences.METHOD_NOT_ALLOWED, {}, ""),
     Code.SLOT_UNAVAILABLE: (
-        "This appointment is full. Choose another one than Fri 4 Dec 2026, 11:00-13:00 (Europe/London).",
+        sentences.SLOT_UNAVAILABLE.format(
+            why=sentences.WHY_UNAVAILABLE["full"], appointment="Fri 4 Dec 2026, 11:00-13:00 (Europe/London)"
+        ),
         {"reason": "full", "alternatives": [OFFER]},
         "/TimeConstraints",
     ),
     Code.ALREADY_BOOKED: (
-        "The order has a follow-up already: FU-1, Fri 4 Dec 2026, 13:00-15:00 (Europe/London). Ask dispatch to move"
-        " it.",
+        sentences.ALREADY_BOOKED.format(number="FU-1", appointment=OFFER["Desc"]),
         {"OrderNum": "FU-1", "Status": "booked", "Period": PERIOD},
         "",
     ),
     Code.CANCELLED_MEANWHILE: (
-        "FU-1 was booked for this order and then cancelled. Ask dispatch, or search and book again later.",
+        sentences.CANCELLED_MEANWHILE.format(number="FU-1"),
         {"OrderNum": "FU-1", "Status": "cancelled", "Period": PERIOD},
         "",
     ),
     Code.CONFLICTING_DUPLICATE: (
-        "This appointment is booked for the order already, as FU-1, with other details. Ask dispatch to change it.",
+        sentences.CONFLICTING_DUPLICATE.format(number="FU-1"),
         {"OrderNum": "FU-1"},
         "",
     ),
     Code.TOO_LARGE: (
-        "The request is larger than 1048576 bytes. Leave out what the visit does not need.",
+        sentences.TOO_LARGE.format(fault=sentences.LARGER_THAN.format(limit=1_048_576)),
         {"limit": 1_048_576},
         "",
     ),
-    Code.UNSUPPORTED_MEDIA_TYPE: ("The request must be sent as Content-Type: application/json.", {}, ""),
-    Code.THROTTLED: ("There were too many requests. Try again in 12 seconds.", {"seconds": 12}, ""),
+    Code.UNSUPPORTED_MEDIA_TYPE: (sentences.WRONG_CONTENT_TYPE, {}, ""),
+    Code.THROTTLED: (sentences.THROTTLED.format(seconds=12), {"seconds": 12}, ""),
     Code.SERVER_ERROR: (
-        "Something went wrong here. Try again, and if it stays so, report incident 5f0c2a9be1d4.",
+        sentences.SERVER_ERROR.format(incident="5f0c2a9be1d4"),
         {"incident": "5f0c2a9be1d4"},
         "",
     ),
-    Code.UNAVAILABLE: ("The booking system is busy or being restarted. Try again in a moment.", {}, ""),
+    Code.UNAVAILABLE: (sentences.UNAVAILABLE, {}, ""),
 }
 ALWAYS = {
     Code.INVALID_REQUEST,

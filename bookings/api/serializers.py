@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rest_framework import serializers
 
-from bookings import offers, wire
+from bookings import offers, sentences, wire
 from bookings.documents import Body, document_as_it_came, dotted, find, pointer_of, ways_in
 from bookings.models import ID_LENGTH, WorkOrder
 from bookings.refusals import MOST_FAULTS, InvalidRequest
@@ -48,7 +48,7 @@ class WireSerializer(serializers.BaseSerializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Body):
-            raise InvalidRequest([("", "The request body is empty.")])
+            raise InvalidRequest([("", sentences.EMPTY_BODY)])
         try:
             return self.model.model_validate(self.document_of(data))
         except ValidationError as error:
@@ -73,7 +73,9 @@ class WireSerializer(serializers.BaseSerializer[Any]):
 def told(fault: ErrorDetails, way: list[str | int]) -> tuple[str, str]:
     """(JSON Pointer, sentence) of what Pydantic found."""
     phrase, said = PHRASES.get(fault["type"]), f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
-    return pointer_of(way), f"{dotted(way)} {phrase.format(**fault.get('ctx', {})) if phrase else said}."
+    return pointer_of(way), sentences.PROPERTY.format(
+        property=dotted(way), fault=phrase.format(**fault.get("ctx", {})) if phrase else said
+    )
 
 
 class BookJobSerializer(WireSerializer):
@@ -155,7 +157,7 @@ class FeedQuerySerializer(serializers.Serializer[Any]):
         try:
             return feed.read_cursor(value) if value else None
         except ValueError:
-            raise serializers.ValidationError("is no cursor of this feed; leave it out to begin anew") from None
+            raise serializers.ValidationError(sentences.NO_CURSOR) from None
 
 
 def read_order(order: str, request: Any) -> str:
@@ -168,20 +170,12 @@ def read_order(order: str, request: Any) -> str:
     elif len(order) > ID_LENGTH:
         fault = f"is longer than {ID_LENGTH} characters"
     if fault:
-        raise InvalidRequest([("", f"The order number in the address {fault}.")])
+        raise InvalidRequest([("", sentences.BAD_ORDER.format(fault=fault))])
     return order
 
 
 def read_current_order(order: str, request: Any) -> str:
     """As `read_order`, of the address that ServiceMobility makes of its setting RestApi.BookJob."""
     if "{0}" in order or not order.strip():
-        raise InvalidRequest(
-            [
-                (
-                    "",
-                    "The address has no work order's number in it. Tell the administrator of ServiceMobility: "
-                    "RestApi.BookJob must hold {0} where the number belongs, and it must be replaced by the number.",
-                )
-            ]
-        )
+        raise InvalidRequest([("", sentences.NO_ORDER)])
     return read_order(order, request)

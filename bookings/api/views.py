@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import clock, offers, refusals, services
+from bookings import clock, offers, refusals, sentences, services
 from bookings.access import log_in, tokens
 from bookings.access.addresses import client_address
 from bookings.access.tokens import Caller
@@ -40,11 +40,6 @@ from bookings.offers import type_codes
 from bookings.refusals import Code
 from bookings.services import feed
 from bookings.telemetry import metrics
-
-OTHER_EPOCH = (
-    "cursor: it is from before the database was restored, and changes may be missing after it. Begin anew without a"
-    " cursor, and read all work orders again."
-)
 
 # These keep nothing of a request, so that one of each will do.
 search_serializer, found_serializer = SearchSerializer(), FoundSerializer()
@@ -153,7 +148,7 @@ class WorkOrderFeedView(APIView):
                 status=wanted["status"] or "",
             )
         except feed.OtherEpoch:
-            raise refusals.InvalidRequest([("", OTHER_EPOCH)]) from None
+            raise refusals.InvalidRequest([("", sentences.OTHER_EPOCH)]) from None
         return Response(WorkOrderPageSerializer(page).data)
 
 

@@ -16,7 +16,7 @@ from tests.support.helpers import at_once, booking, clock_stands_at, error, make
 
 pytestmark = pytest.mark.django_db
 
-REFUSED = error(401, "invalid_logon", "Your log-on has expired or is not valid. Log on again.")
+REFUSED = error(401, "invalid_logon", "Your log-in has expired or is not valid. Log in again.")
 
 
 @pytest.fixture(autouse=True)

@@ -172,7 +172,7 @@ class TestWhoMay:
             tokens.issue_token("erp", claims={"iss": ""}),
         ):
             answer = get(path, token=token)
-            assert answer.json() == error(403, "forbidden", "Your log-on does not allow this.")
+            assert answer.json() == error(403, "forbidden", "Your log-in does not allow this.")
         assert get(path, token="").status_code == 401
 
     def test_a_user_who_is_not_active_any_more_does_not_do(self, reader):

@@ -19,7 +19,7 @@ from tests.support.helpers import booking, clock_stands_at, error, make_slot, pa
 pytestmark = pytest.mark.django_db
 
 SOON = int(time.time()) + 600
-INVALID = error(401, "invalid_logon", "Your log-on has expired or is not valid. Log on again.")
+INVALID = error(401, "invalid_logon", "Your log-in has expired or is not valid. Log in again.")
 
 
 def token(payload=None, key=KEY, algorithm="HS256", **header):

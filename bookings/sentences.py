@@ -1,0 +1,61 @@
+"""What technicians and administrators read in an error of the API: each sentence once, with named placeholders.
+
+Not here: days and hours, which clock.py writes, and what dispatchers read. Called by all that refuse a request.
+"""
+
+# Of the body.
+EMPTY_BODY = "The request body is empty."
+SEVERAL_FAULTS = "{first} ({count} faults in all.)"
+PROPERTY = "{property} {fault}."
+TOO_LARGE = "The request {fault}. Leave out what the visit does not need."
+LARGER_THAN = "is larger than {limit} bytes"
+WRONG_CONTENT_TYPE = "The request must be sent as Content-Type: application/json."
+COMPRESSED = "The request must be sent uncompressed, without Content-Encoding."
+UNREADABLE = "The request cannot be read."
+ANY_TOO_LARGE = "The request is too large."
+
+# Of the address.
+NO_ORDER = (
+    "The address has no work order's number in it. Tell the administrator of ServiceMobility: RestApi.BookJob must hold"
+    " {0} where the number belongs, and it must be replaced by the number."
+)
+BAD_ORDER = "The order number in the address {fault}."
+NOT_FOUND = "There is nothing at this address."
+METHOD_NOT_ALLOWED = "This address does not take that method."
+
+# Of the caller.
+INVALID_LOGON = "Your log-in has expired or is not valid. Log in again."
+WRONG_HEADER = "Send the token in the header x-access-token, without a word before it."
+FORBIDDEN = "Your log-in does not allow this."
+THROTTLED = "There were too many requests. Try again in {seconds} seconds."
+
+# Of the service.
+UNAVAILABLE = "The booking system is busy or being restarted. Try again in a moment."
+SERVER_ERROR = "Something went wrong here. Try again, and if it stays so, report incident {incident}."
+
+# Of the appointment.
+NO_SUCH_PERIOD = "There is no such appointment: {period}. Search again and choose another."
+SLOT_UNAVAILABLE = "{why} Choose another one than {appointment}."
+ALREADY_BOOKED = "The order has a follow-up already: {number}, {appointment}. Ask dispatch to move it."
+CANCELLED_MEANWHILE = (
+    "{number} was booked for this order and then cancelled. Ask dispatch, or search and book again later."
+)
+CONFLICTING_DUPLICATE = (
+    "This appointment is booked for the order already, as {number}, with other details. Ask dispatch to change it."
+)
+WHY_UNAVAILABLE = {
+    "past": "This appointment has begun or is over.",
+    "notice": "This appointment begins too soon to be booked.",
+    "cutoff": "Bookings for the day of this appointment are closed.",
+    "horizon": "This appointment is too far ahead to be booked.",
+    "closed": "This appointment is closed for bookings.",
+    "full": "This appointment is full.",
+    "margin": "The last places of this appointment are kept back.",
+}
+
+# The cursor of the feed.
+OTHER_EPOCH = (
+    "cursor: it is from before the database was restored, and changes may be missing after it. Begin anew without a"
+    " cursor, and read all work orders again."
+)
+NO_CURSOR = "is no cursor of this feed; leave it out to begin anew"
