@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
 from django import db
 from django.conf import settings
 from django.core.exceptions import (
@@ -17,13 +18,14 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from psycopg.errors import ReadOnlySqlTransaction
 from rest_framework import exceptions
 
 from bookings import sentences
 from bookings.refusals import Code, InvalidRequest, Refused
 from bookings.telemetry import metrics
+from bookings.telemetry.answers import Answer
 
 logger = logging.getLogger("bookings")
 
@@ -109,15 +111,12 @@ def is_away(exception: BaseException) -> bool:
     return False
 
 
-def answer(exception: Exception) -> HttpResponse:
+def answer(exception: Exception) -> Answer:
     status, detail, headers = describe(exception)
-    compact = {"separators": (",", ":"), "ensure_ascii": False}
-    body = {"code": status, "detail": detail}
-    response = JsonResponse(body, status=_status(status), headers=headers, json_dumps_params=compact)
-    # For the log and the metrics.
-    response.outcome = detail["params"]["error"]  # type: ignore[attr-defined]
-    response.reason_refused = detail["params"].get("reason", "")  # type: ignore[attr-defined]
-    return response
+    text = orjson.dumps({"code": status, "detail": detail})
+    outcome, reason = detail["params"]["error"], detail["params"].get("reason", "")
+    kind = "application/json"
+    return Answer(text, kind, _status(status), headers=headers, outcome=outcome, refusal=reason)
 
 
 def _status(status: int) -> int:

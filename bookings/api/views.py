@@ -40,6 +40,7 @@ from bookings.offers import type_codes
 from bookings.refusals import Code
 from bookings.services import feed
 from bookings.telemetry import metrics
+from bookings.telemetry.answers import Answer
 
 # These keep nothing of a request, so that one of each will do.
 search_serializer, found_serializer = SearchSerializer(), FoundSerializer()
@@ -173,8 +174,5 @@ def _reader(request: Request) -> User:
     return cast(User, cast(Caller, request.user).user)
 
 
-def _answer(data: Any, outcome: str) -> HttpResponse:
-    """An answer whose outcome, for the log and the metrics, says more than its status."""
-    response = HttpResponse(AnswerRenderer().render(data), content_type=AnswerRenderer.media_type)
-    response.outcome = outcome  # type: ignore[attr-defined]
-    return response
+def _answer(data: Any, outcome: str) -> Answer:
+    return Answer(AnswerRenderer().render(data), content_type=AnswerRenderer.media_type, outcome=outcome)

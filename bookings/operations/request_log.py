@@ -16,6 +16,7 @@ from bookings import clock
 from bookings.access.addresses import client_address
 from bookings.access.tokens import Caller
 from bookings.telemetry import metrics
+from bookings.telemetry.answers import Answer
 
 logger = logging.getLogger("bookings.request")
 
@@ -47,8 +48,8 @@ class RequestLogMiddleware:
 
 
 def _outcome(request: HttpRequest, response: HttpResponse) -> str:
-    if said := getattr(response, "outcome", ""):
-        return str(said)
+    if isinstance(response, Answer):
+        return response.outcome
     # The log-in page of the admin answers a wrong password with itself.
     if request.method == "POST" and request.path_info == LOG_IN_PAGE and response.status_code == 200:
         return "invalid_logon"

@@ -15,6 +15,7 @@ from django.http import HttpResponse
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from bookings.refusals import Code
+from bookings.telemetry.answers import Answer
 from bookings.telemetry.shared import SharedMemory
 
 logger = logging.getLogger("bookings")
@@ -141,8 +142,8 @@ def count(response: HttpResponse, route: str, outcome: str, seconds: float) -> N
         ((REQUESTS.name, route, outcome), {0: 1}),
         ((SECONDS.name, route, f"{response.status_code // 100}xx"), {0: seconds, bucket: 1}),
     )
-    if reason := getattr(response, "reason_refused", ""):
-        add(REFUSALS, reason)
+    if isinstance(response, Answer) and response.refusal:
+        add(REFUSALS, response.refusal)
 
 
 def _add(*rows: Row) -> None:
