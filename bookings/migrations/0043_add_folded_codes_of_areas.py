@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from bookings.models import codes
+from bookings.db import codes
 
 
 class Migration(migrations.Migration):

@@ -13,9 +13,9 @@ from importlib import import_module
 from django.core.management.base import CommandError
 from django.db import migrations
 
-from bookings.models.codes import fold, folding_of
+from bookings.db.codes import fold, folding_of
+from bookings.db.migrating import statements
 
-history = import_module("bookings.migrations.0002_make_the_history_append_only")
 before = import_module("bookings.migrations.0032_name_areas_by_several_codes")
 
 FOLDED = """CASE WHEN substr(NEW.folding, 1, length(NEW.code) + 1) = NEW.code || {line}
@@ -82,13 +82,8 @@ DROP TRIGGER area_code_is_folded
 """
 
 
-def guard(apps, schema_editor):
-    history.run(schema_editor, POSTGRESQL, SQLITE)
-
-
-def unguard(apps, schema_editor):
-    history.run(schema_editor, POSTGRESQL_BACK, SQLITE_BACK)
-    history.run(schema_editor, POSTGRESQL_BEFORE, before.SQLITE)
+guard = statements(POSTGRESQL, SQLITE)
+unguard = statements(POSTGRESQL_BACK + POSTGRESQL_BEFORE, f"{SQLITE_BACK}--{before.SQLITE}")
 
 
 def fill(apps, schema_editor):

@@ -12,11 +12,11 @@ from django.db import models
 from django.db.models import Q
 
 from bookings import clock
+from bookings.db.codes import CodeFolding, FoldedCode, fold, folding_of
 from bookings.db.conditions import LooksLikeATimeZone
 from bookings.db.fields import ID_LENGTH, check_time_zone
 from bookings.models import countries
 from bookings.models.access import AreaQuerySet
-from bookings.models.codes import CodeFolding, FoldedCode, fold, folding_of
 
 
 def plain_postcode(text: str) -> str:

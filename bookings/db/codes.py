@@ -18,7 +18,7 @@ def folding_of(code: str) -> str:
     return f"{code}\n{fold(code)}"
 
 
-class FoldedCode(models.TextField):
+class FoldedCode(models.TextField):  # type: ignore[type-arg]
     """The row's `code` folded; whatever saves the row sets it."""
 
     def pre_save(self, model_instance: Any, add: bool) -> str:
@@ -27,7 +27,7 @@ class FoldedCode(models.TextField):
         return value
 
 
-class CodeFolding(models.TextField):
+class CodeFolding(models.TextField):  # type: ignore[type-arg]
     """The row's `code` as `folding_of` has it; whatever saves the row sets it."""
 
     def pre_save(self, model_instance: Any, add: bool) -> str:
