@@ -12,20 +12,19 @@ text alone: reading, checking and comparing a body takes at most twelve times th
 """
 
 import decimal
-import hashlib
 import json
 import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
-import orjson
 from django.conf import settings
 
+from bookings import fingerprints
 from bookings.refusals import InvalidRequest, Refused, TooLarge
 
 LONGEST_POINTER = 500  # characters
@@ -44,7 +43,6 @@ WEIGHT_OF_ELEMENT = 9  # each comma
 WEIGHTS = {"{": 140, "[": 64, ":": 200, ".": 80, "e": 80, "E": 80} | dict.fromkeys("0123456789", 36)
 # A body that is smaller than this share of the largest one cannot weigh too much.
 LIGHT = 1 / 16
-LONG_TEXT = 1_000  # characters: with as many values, what is written in one piece
 
 _PIECE = re.compile(r'"(?:[^"\\]++|\\.)*+"|[{}\[\]:.]|[0-9]{3,18}|(?<=[0-9])[eE]', re.DOTALL)
 _LONG_NUMBER = re.compile("[0-9]{18}")
@@ -70,13 +68,7 @@ class Body:
     def fingerprint(self) -> str:
         """Equal for texts that say the same: the order of keys, white space, the spelling of numbers and what is
         absent do not count."""
-        digest = hashlib.sha256()
-        if len(self.text) <= LIGHT * settings.BOOKJOB_MAX_BODY_BYTES:
-            digest.update(_canonical(self.document))
-        else:
-            for piece in _canonical_pieces(self.document):
-                digest.update(piece)
-        return digest.hexdigest()
+        return fingerprints.of(self.document, in_pieces=len(self.text) > LIGHT * settings.BOOKJOB_MAX_BODY_BYTES)
 
 
 def read_body(raw: bytes) -> Body:
@@ -293,59 +285,6 @@ def _whole(number: int) -> Any:
 
 def _constant(text: str) -> NoReturn:
     _refuse(f"{text} is no JSON number.")
-
-
-def _canonical(node: Any) -> bytes:
-    return orjson.dumps(node, default=_canonical_decimal, option=orjson.OPT_SORT_KEYS)
-
-
-def _canonical_pieces(node: Any) -> Iterator[bytes]:
-    """The same text in pieces: orjson takes many times the memory of what it writes."""
-    if isinstance(node, dict) and not _is_short(node.values(), len(node)):
-        before = b"{"
-        for key in sorted(node):
-            yield before
-            yield from _canonical_pieces(key)
-            yield b":"
-            yield from _canonical_pieces(node[key])
-            before = b","
-        yield b"}"
-    elif isinstance(node, list) and not _is_short(node, len(node)):
-        before = b"["
-        for start in range(0, len(node), LONG_TEXT):
-            part = node[start : start + LONG_TEXT]
-            if _is_short(part, len(part)):
-                yield before
-                yield _canonical(part)[1:-1]
-                before = b","
-                continue
-            for item in part:
-                yield before
-                yield from _canonical_pieces(item)
-                before = b","
-        yield b"]"
-    elif isinstance(node, str) and len(node) > LONG_TEXT:
-        yield b'"'
-        for start in range(0, len(node), LONG_TEXT):
-            yield _canonical(node[start : start + LONG_TEXT])[1:-1]
-        yield b'"'
-    else:
-        yield _canonical(node)
-
-
-def _is_short(values: Iterable[Any], count: int) -> bool:
-    """Whether there are few of them, and none is an object, a list or a long text."""
-    if count > LONG_TEXT:
-        return False
-    kinds = set(map(type, values))
-    if dict in kinds or list in kinds:
-        return False
-    return str not in kinds or all(len(value) < LONG_TEXT // 10 for value in values if value.__class__ is str)
-
-
-def _canonical_decimal(number: decimal.Decimal) -> str:
-    # No string of a body can look like this: NUL is refused.
-    return f"\0{number}"
 
 
 def _printable(text: str) -> str:

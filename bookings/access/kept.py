@@ -1,4 +1,4 @@
-"""What somebody typed into a form of the admin is not lost when the session or the CSRF token is another.
+"""What was typed into a form of the admin is not lost when the session or the CSRF token is another.
 
 A form that comes in after the session has ended is answered with the log-in page, which carries the form along, signed.
 After the log-in it is in the new session, and its page shows it again. Nothing is done with it until the person sends
@@ -22,7 +22,7 @@ FIELD = SESSION_KEY = "kept"
 
 
 def is_form(request: HttpRequest) -> bool:
-    """Whether somebody sends a form of a page, other than the log-in itself."""
+    """Whether this sends a form of a page, other than the log-in itself."""
     return (
         request.method == "POST"
         and request.path_info.startswith(reverse("admin:index"))
@@ -75,7 +75,7 @@ def remember(request: HttpRequest, signed: str) -> None:
 
 
 def send_back(request: HttpRequest) -> HttpResponse:
-    """For somebody who is logged in, but whose form came with another token: its page again, with what was typed."""
+    """For a user who is logged in, but whose form came with another token: its page again, with what was typed."""
     if form := pack(request):
         remember(request, form)
         messages.warning(

@@ -2,12 +2,12 @@
 
 Each has a bucket that holds a minute's worth and fills again as steadily as time goes by (a token bucket, kept as the
 moment at which it will be full: the generic cell rate algorithm). A request that is refused takes nothing, so that
-nobody who hammers keeps himself out.
+a caller who hammers is not kept out for longer.
 
 The buckets stand in memory that gunicorn's workers share because it was made before they were forked
 (`preload_app`); no database and no other service is asked. Its size never changes. Two callers never share a bucket;
 where more of them come within a minute than there is room for, the one that has used the least is forgotten, which
-means that it begins with a full bucket again. Nobody is refused for somebody else.
+means that it begins with a full bucket again. No caller is refused for another one.
 """
 
 import ipaddress
@@ -75,7 +75,7 @@ def count_address(request: Request, address: str) -> None:
 
 
 def count_caller(request: Request) -> None:
-    """By name; a token that names nobody is a caller of its own. Raises Throttled."""
+    """By name; a token without a name is a caller of its own. Raises Throttled."""
     if settings.BOOKJOB_CALLER_LIMIT:
         # The token itself where the caller, a tokens.Caller, has no name.
         who = cast(Any, request.user).name or request.META["HTTP_X_ACCESS_TOKEN"]
@@ -90,7 +90,7 @@ def _count(request: Request, who: str, limit: int) -> None:
 
 
 def _network(address: str) -> str:
-    """Whoever has one address of IPv6 has the 2**64 around it."""
+    """The owner of one address of IPv6 has the 2**64 around it."""
     if ":" not in address:
         return address
     try:

@@ -86,7 +86,7 @@ def _wait(record: LogInRecord, free: int, now: datetime) -> int:
         return 0
     wait = min(LONGEST_WAIT, 2 ** min(record.failures - free, 10))
     left = math.ceil((record.failed_at + timedelta(seconds=wait) - now).total_seconds())
-    # More than that is left only where the clock was set back since; nobody has to wait until it has caught up.
+    # More than that is left only where the clock was set back since; no user waits until it has caught up.
     return max(0, left) if left <= 2 * LONGEST_WAIT else 0
 
 

@@ -48,7 +48,7 @@ class LogInForm(AuthenticationForm):
 
 
 class SessionLifeMiddleware:
-    """Logs out whoever has been in for too long, or away; comes after AuthenticationMiddleware."""
+    """Logs out users who have been in for too long, or away; comes after AuthenticationMiddleware."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -59,7 +59,7 @@ class SessionLifeMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        """A form of somebody who is logged out by now asks for the log-in, and is not lost."""
+        """A form of a user who is logged out by now asks for the log-in, and is not lost."""
         if kept.is_form(request) and not admin.site.has_permission(request):
             return kept.ask_for_log_in(request)
         return None

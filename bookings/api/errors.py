@@ -44,7 +44,7 @@ def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
 
 
 def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """Status, `detail` and headers for any exception. What nobody foresaw is logged with an incident id."""
+    """Status, `detail` and headers for any exception. What was not foreseen is logged with an incident id."""
     code, message, data_path, params, headers = _tell(exception)
     return code.status, {"message": message, "params": {"error": code, **params}, "dataPath": data_path}, headers
 

@@ -170,7 +170,7 @@ class WorkOrderView(APIView):
 
 
 def _reader(request: Request) -> User:
-    """The user whom ReadsWorkOrders let in."""
+    """The user of the token, which ReadsWorkOrders has looked at."""
     return cast(User, cast(Caller, request.user).user)
 
 

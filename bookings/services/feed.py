@@ -3,7 +3,7 @@
 A time of change is no place to go on from: a transaction that began earlier may be committed later, and a reader who
 has passed that moment never sees it. So places in the feed are given when it is read, to what is committed by then:
 each change empties `change_num`, and reading numbers what has none. A work order stands in the feed once, at its
-latest change; one that changes while somebody reads moves to the end.
+latest change; one that changes during the reading moves to the end.
 
 Places are kept across restarts, but a database that was restored, or a replica that was behind, gives them a second
 time. So a cursor says its epoch, and one of another epoch is refused: the reader begins anew. `new_epoch` begins one,
@@ -137,7 +137,7 @@ def number_changes() -> bool:
         Counter.objects.get_or_create(name="change")
         Counter.objects.filter(name="change").update(value=F("value") + BATCH)
         place = Counter.objects.get(name="change").value - BATCH
-        # What somebody is changing right now is skipped: it is numbered once that is committed.
+        # What is being changed right now is skipped: it is numbered once that is committed.
         keys = list(new.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:BATCH])
         numbered = [When(pk=key, then=Value(place + step)) for step, key in enumerate(keys, start=1)]
         if keys:
