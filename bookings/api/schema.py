@@ -1,6 +1,6 @@
 """What the published OpenAPI schema says beyond what drf-spectacular sees in the views.
 
-The bodies are described by the Pydantic models that check them (`wire.py`), the errors by contract section 2.
+The bodies are described by the Pydantic models that check them (`wire`), the errors by contract section 2.
 """
 
 import hashlib
@@ -220,7 +220,7 @@ class AccessToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 
 class _Description(GenerateJsonSchema):
     def chain_schema(self, schema: core_schema.ChainSchema) -> dict[str, Any]:
-        """Of the steps of wire.Few the last one says what the elements are."""
+        """Of the steps of wire.values.Few the last one says what the elements are."""
         return self.generate_inner(schema["steps"][-1])
 
 

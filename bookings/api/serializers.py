@@ -1,4 +1,4 @@
-"""Django REST framework's serializers over the objects of `wire.py`: a body in, a response out."""
+"""Django REST framework's serializers over the objects of `wire`: a body in, a response out."""
 
 from typing import Any
 
