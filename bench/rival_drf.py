@@ -12,8 +12,6 @@ from django.core.wsgi import get_wsgi_application
 
 application = get_wsgi_application()
 
-import hashlib  # noqa: E402
-import json  # noqa: E402
 from datetime import UTC  # noqa: E402
 
 from django.conf import settings  # noqa: E402
@@ -189,6 +187,7 @@ class FollowupView(views.APIView):
         with connection.cursor() as cursor:
             cursor.execute("SELECT nextval('bookings_workorder_id_seq')")
             (key,) = cursor.fetchone()
+        came = documents.read_body(body.encode())
         names = ("AddrLine1", "AddrLine2", "AddrLine3", "AddrLine4", "City", "Region", "Country")
         lines = [address[name] for name in names]
         due = [part["EstimatedDelivery"] for part in job["RequiredParts"] if part["EstimatedDelivery"]]
@@ -203,7 +202,7 @@ class FollowupView(views.APIView):
             worker=job["UserName"], part_count=len(rows),
             parts_due_at=max(due, default=None),
             body=body,
-            fingerprint=hashlib.sha256(json.dumps(request.data, sort_keys=True).encode()).hexdigest(),
+            fingerprint=came.fingerprint,
             caller=request.user.name, created_at=now, changed_at=now,
             booked_after=WorkOrder.objects.filter(original_order=order).aggregate(last=Max("pk"))["last"] or 0,
         )  # fmt: skip
@@ -233,7 +232,7 @@ class FollowupView(views.APIView):
             word for part, ordered in rows for word in (ordered["ProdNum"], "" if ordered is part else part["ProdNum"])
         ]
         words += [part_order.part_order_num for part_order in work_order.part_orders.all()]
-        customer = wire.Customer.model_validate(documents.read_body(body.encode()).document)
+        customer = wire.Customer.model_validate(came.document)
         SearchDocument.objects.create(
             work_order=work_order,
             words=search_terms.words_of(vars(work_order), customer, numbers=words, slot_worker=slot.worker),

@@ -404,7 +404,7 @@ async def write(
              reviewed_by, cancelled_by, cancel_reason, booked_after)
         VALUES ($1, $2, $3, $3, $4, $5, $6, 'booked', $7, $8, $9, $10, $11, $12, $13,
                 $14, $15, $16, $17, $18, $19, $20, $21, $21, 1, '', '', '',
-                (SELECT coalesce(max(id), 0) FROM bookings_workorder WHERE original_order = $3))
+                (SELECT coalesce(max(id), 0) FROM bookings_workorder WHERE original_order = $3::varchar))
         """,
         key,
         order_num,

@@ -106,7 +106,7 @@ def _fit_quantity(value: Decimal) -> Decimal:
     return fitting
 
 
-# Numbers and texts are the same for every identifier and code: `"1001"` and 1001. bodies.py has read 1001.0 as 1001.
+# Numbers and texts are the same for every identifier and code: `"1001"` and 1001. documents.py has read 1001.0 as 1001.
 Id = Annotated[
     str,
     Field(max_length=ID_LENGTH, coerce_numbers_to_str=True),
