@@ -1,4 +1,4 @@
-"""No two areas have the same folded code; what the database folded itself is no longer asked for."""
+"""No two areas have the same folded code."""
 
 from django.db import migrations, models
 from django.db.models import Q
@@ -17,5 +17,4 @@ class Migration(migrations.Migration):
                 fields=["folded"], condition=Q(folded__isnull=False), name="area_code_folded_names_one_area"
             ),
         ),
-        online.RemoveUniqueIndexOnline("areacode", "area_code_names_one_area"),
     ]

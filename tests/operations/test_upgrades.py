@@ -35,6 +35,7 @@ BEFORE_THE_FIRST_RELEASE = {
 # What the linter does not like, and what breaks nothing all the same, as the test with the code before shows.
 EXCUSED = BEFORE_THE_FIRST_RELEASE | {
     "0041_book_one_after_another": "a unique index on a column that the code before leaves empty",
+    "0045_let_folded_codes_name_one_area": "a trigger fills the column as the index of the code before has it",
 }
 *_, PREVIOUS, LAST = sorted(name for app, name in known_migrations() if app == "bookings")
 
@@ -164,7 +165,12 @@ def test_without_a_transaction_there_are_only_indexes_or_rows():
     for (app, name), migration in MigrationLoader(None).disk_migrations.items():
         if app == "bookings" and not migration.atomic:
             kinds = {type(operation) for operation in migration.operations}
-            indexes = ({online.AddIndexOnline}, {online.AddUniqueIndexOnline}, {online.RemoveIndexOnline})
+            indexes = (
+                {online.AddIndexOnline},
+                {online.AddUniqueIndexOnline},
+                {online.RemoveIndexOnline},
+                {online.RemoveUniqueIndexOnline},
+            )
             assert kinds in (*indexes, {RunPython}), name
 
 
