@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from bookings.admin import error_page
 from bookings.api import errors
+from bookings.telemetry.answers import Answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -30,8 +31,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return errors.answer(exception)
     status, detail, headers = errors.describe(exception)
     page = error_page.draw(request, 503 if status == 503 else 500, headers)
-    page.outcome = detail["params"]["error"]  # type: ignore[attr-defined]
-    return page
+    outcome = detail["params"]["error"]
+    return Answer(page.content, status=page.status_code, headers=dict(page.headers), outcome=outcome)
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -10,12 +10,13 @@ from django.db import DEFAULT_DB_ALIAS
 
 from bookings import wire
 from bookings.db import sql
+from bookings.db.codes import fold
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, WorkOrder, countries, plain_postcode
 
 AREAS, CODES, PREFIXES, ORDERS = (
     f'"{model._meta.db_table}"' for model in (ServiceArea, AreaCode, PostcodePrefix, WorkOrder)
 )
-AREA_BY_CODE = f"SELECT area_id FROM {CODES} WHERE LOWER(TRIM(code)) = LOWER(%s)"
+AREA_BY_CODE = f"SELECT area_id FROM {CODES} WHERE folded = %s"
 
 # Of a statement that begins with `WITH area AS (…)`: the columns of the area, with which its rows begin; and where
 # there is a row even if there is no area.
@@ -43,10 +44,10 @@ def area_of(job: wire.Search, area_id: int | None = None) -> sql.Statement:
     """
     if area_id:
         return f"SELECT {sql.columns_of(ServiceArea)} FROM {AREAS} WHERE id = %s", [area_id]
-    location, default = job.location, settings.BOOKJOB_DEFAULT_AREA
+    location, default = job.location, fold(settings.BOOKJOB_DEFAULT_AREA)
     values: list[Any]
     if location.service_area_id.strip():
-        chosen, values = AREA_BY_CODE, [location.service_area_id.strip()]
+        chosen, values = AREA_BY_CODE, [fold(location.service_area_id)]
     elif plain_postcode(location.address.zip):
         fitting, more = _fitting_prefixes(location.address)
         chosen = (

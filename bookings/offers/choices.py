@@ -9,7 +9,6 @@ from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
-
 from bookings import wire
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.offers.ids import read_id
