@@ -9,7 +9,7 @@ from django.core.management import call_command
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from bookings import services
-from bookings.api import authentication
+from bookings.access import tokens
 from bookings.models import Delivery, Receiver, WorkOrder
 from tests.api.test_read_work_orders import get
 from tests.delivery.conftest import OTHER_SECRET, SECRET, Delivering
@@ -30,7 +30,7 @@ def test_the_body_is_what_the_feed_says_and_the_signature_is_good(add_webhook, h
     desk.book(slot)
     deliver()
     [(headers, body)] = hooks.got
-    assert json.loads(body) == get(token=authentication.issue_token("erp")).json()["WorkOrders"][0]
+    assert json.loads(body) == get(token=tokens.issue_token("erp")).json()["WorkOrders"][0]
     assert Webhook(SECRET).verify(body, headers) == json.loads(body)
     with pytest.raises(WebhookVerificationError):
         Webhook(OTHER_SECRET).verify(body, headers)

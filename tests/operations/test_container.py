@@ -20,7 +20,6 @@ from tests.operations.test_deploy import needs, section
 from tests.operations.test_metrics import wait_for
 from tests.operations.test_upgrades import LAST, PREVIOUS
 from tests.support.environment import KEY, ROOT
-from tests.support.helpers import authentication
 from tests.support.postgres import free_port
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
