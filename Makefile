@@ -74,6 +74,7 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	SECRET_KEY=none $(BIN)/mypy bookings bookjob_site conformance
+	$(BIN)/lint-imports --no-cache
 
 # After a change of requirements.txt: each file that pip may install by its hash, and what the service is made of
 # (CycloneDX; from a new environment, so that no tool of the tests gets into it).
