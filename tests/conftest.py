@@ -55,8 +55,14 @@ def pytest_collection_modifyitems(items):
         makes_up_its_input = getattr(item.function, "is_hypothesis_test", False)
         if runs_a_service or item.path.stem in SLOW or makes_up_its_input:
             item.add_marker("slow")
-    # First what takes long, so that no process is left with it alone at the end.
-    items.sort(key=lambda item: not item.get_closest_marker("slow"))
+    # First what takes long, so that no process is left with it alone at the end; last, as pytest-django has it, what
+    # ends in empty tables: after it none of the migrations' rows are there.
+    items.sort(key=lambda item: (empties_the_tables(item), not item.get_closest_marker("slow")))
+
+
+def empties_the_tables(item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    return bool(marker and marker.kwargs.get("transaction")) or "transactional_db" in item.fixturenames
 
 
 class Database:

@@ -31,9 +31,9 @@ LONG_FORMS = ["services/test_histories", "supply/test_supply_histories", "operat
               "api/test_body_shapes", "api/test_read_back", "api/test_schema", "offers/test_search_and_booking_agree",
               "services/test_search_words", "services/test_state_machine", "supply/test_import_anything",
               "supply/test_seed_anything"]  # fmt: skip
-# Two processes of pytest a database, so that the cores have work while some wait. The slow tests come first
-# (conftest.py), and who has none left takes half of the other's.
-SPREAD = ["-n", "2", "--dist", "worksteal"]
+# Two processes of pytest a database, so that the cores have work while some wait. Each takes the next tests in their
+# order (conftest.py), which `--dist worksteal` would not keep.
+SPREAD = ["-n", "2", "--dist", "load"]
 NO_TESTS = 5  # pytest's exit status where nothing was selected: `-k` may name tests that run on one database alone
 
 
