@@ -269,7 +269,8 @@ STAYS = {
 LEFT_OUT = {"TimeConstraints", "Period", "PlannedStartDate", "PlannedEndDate", "BOOKJOB_SLOT_POINTER"}
 # Columns that no person's data gets into: numbers, codes, who of the staff did what, settings, digests, counters.
 STAYING_COLUMNS = """
-    servicearea.code servicearea.name servicearea.time_zone areacode.code postcodeprefix.country postcodeprefix.prefix
+    servicearea.code servicearea.folding servicearea.name servicearea.time_zone areacode.code areacode.folded
+    postcodeprefix.country postcodeprefix.prefix
     blackout.worker blackout.closed_by blackout.opened_by
     appointmentslot.order_type appointmentslot.worker appointmentslot.external_id appointmentslot.source
     workorder.order_num workorder.original_order workorder.claim workorder.status workorder.account_num
