@@ -202,10 +202,10 @@ def test_a_secret_whose_file_is_missing_stops_the_start(container):
 # --- compose.yaml --------------------------------------------------------------------------------------------
 
 
-def test_compose_starts_what_there_is_and_gives_nobody_more_than_he_needs():
+def test_compose_starts_what_there_is_with_no_right_too_many():
     services = COMPOSE["services"]
-    assert set(services) == {"db", "migrate", "web"}
-    for name in ("migrate", "web"):
+    assert set(services) == {"db", "migrate", "web", "deliver"}
+    for name in ("migrate", "web", "deliver"):
         service = services[name]
         assert service["read_only"], name
         assert (service["cap_drop"], service["tmpfs"]) == (["ALL"], ["/tmp"])
