@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, SSLError
+from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
 # Seconds for the whole of a call; shorter than the lease of a leader (leader.py).
 DEADLINE = 10.0
@@ -108,11 +108,11 @@ class Channel:
                 with contextlib.closing(response):
                     content = response.read(MOST_BYTES + 1, decode_content=False)
                 watch.check()
-        except SSLError as fault:
-            raise NoAnswer(f"its certificate or TLS is not as it must be ({_short(fault)})") from None
         except (HTTPError, HTTPException, OSError, ValueError) as fault:
-            late = isinstance(fault, TimeoutError) or watch.is_over
-            raise NoAnswer(f"no answer within {DEADLINE:g} seconds" if late else _short(fault)) from None
+            if watch.is_over or isinstance(fault, TimeoutError | ReadTimeoutError):
+                raise NoAnswer(f"no answer within {DEADLINE:g} seconds") from None
+            tls = "its certificate or TLS is not as it must be: " if isinstance(fault, SSLError) else ""
+            raise NoAnswer(f"{tls}{_short(fault)}") from None
         if len(content) > MOST_BYTES:
             raise NoAnswer(f"its answer is larger than {MOST_BYTES} bytes")
         return Answer(response.status, content, response.headers)

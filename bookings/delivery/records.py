@@ -19,7 +19,7 @@ from bookings.models import Counter, Delivery, DeliveryEntry, Receiver
 
 FIRST, MOST_OF_AN_ORDER, MOST_OF_A_RECEIVER = 5.0, 7200.0, 120.0
 # Its tries, each after its pause, take 72 hours: 5 s doubled up to 2 h, which eleven pauses are below.
-TRIES = 46
+TRIES = 47
 # A `Retry-After` is obeyed up to a day.
 MOST_RETRY_AFTER = 86_400.0
 # Further ahead than anything is ever put off.

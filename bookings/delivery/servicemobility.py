@@ -97,12 +97,12 @@ class ServiceMobility:
         return attempt.accepted(text)
 
     def _check(self, attempt: Attempt, answer: Answer, what: str, *, needs_document: bool = False) -> None:
-        """Raises ReceiverFault or OrderFault unless the call succeeded. An empty answer to a write is a success."""
+        """Raises ReceiverFault or OrderFault unless the call succeeded. 204 has no answer to read."""
         if not 200 <= answer.status < 300:
             # A proxy answers 404, too: only ServiceMobility's own body says that this order is meant.
             is_its_own = answer.document is not None
             refuse(answer, what, attempt.now(), of_the_order=OF_THE_ORDER if is_its_own else ())
-        if answer.document is None and (needs_document or answer.body.strip()):
+        if answer.document is None and (needs_document or answer.status != 204):
             raise ReceiverFault(
                 f"{answer.status} for {what}, but its answer is no JSON object. Is the address ServiceMobility's own?"
             )

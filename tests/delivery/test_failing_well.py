@@ -1,0 +1,376 @@
+"""What goes wrong at the other side: of the receiver, of one order, and how each ends."""
+
+import contextlib
+import itertools
+import socket
+import ssl
+import subprocess
+import threading
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+from django.utils import timezone
+
+from bookings.delivery import calls, outcomes, receivers, records
+from bookings.delivery.calls import Answer, Channel, NoAnswer
+from bookings.models import Counter, Delivery, DeliveryEntry, Receiver
+from conformance.simulator import Simulator
+from conformance.simulator.faults import ANSWERS, CONNECTIONS
+from tests.delivery.test_servicemobility import cancel
+from tests.support import desk
+
+pytestmark = pytest.mark.django_db
+
+OF_THE_ORDER = {"unknown_account", "not_found", "conflict", "too_large", "unprocessable"}
+HARMLESS = {"warnings", "revoked_token", "unauthorized"}  # unauthorized once: a new log-in cures it
+OF_THE_RECEIVER = sorted((ANSWERS.keys() | CONNECTIONS.keys()) - OF_THE_ORDER - HARMLESS - {"huge", "delay"})
+
+
+def receiver():
+    return Receiver.objects.get(kind="servicemobility")
+
+
+@pytest.mark.parametrize(("fault", "method"), [*itertools.product(OF_THE_RECEIVER, ["GET", "PUT"])])
+def test_of_the_receiver_no_order_is_marked_and_it_passes(deliver, slot, monkeypatch, fault, method):
+    monkeypatch.setattr(calls, "DEADLINE", 0.3)
+    booked = desk.book(slot)
+    deliver.simulator.add_fault(fault, method=method, times=1, seconds=2)
+    deliver()
+    delivery = deliver.of(booked)
+    assert (delivery.needs_person, delivery.attempts) == ("", 0)
+    assert receiver().trouble != ""
+    assert receiver().probe_at is not None
+    deliver.until_settled()
+    assert receiver().trouble == ""
+    assert deliver.there(booked)["OrderNum"] == booked.order_num
+    assert not Delivery.objects.open().exists()
+
+
+def test_an_answer_without_an_end_is_cut_off(deliver, slot):
+    booked = desk.book(slot)
+    deliver.simulator.add_fault("huge", method="GET", times=1)
+    deliver()
+    assert "larger than 1048576 bytes" in receiver().trouble
+    deliver.until_settled()
+    assert deliver.there(booked)
+
+
+def test_warnings_are_a_success_that_is_told(deliver, slot):
+    booked = desk.book(slot)
+    deliver.simulator.add_fault("warnings", method="PUT", times=1)
+    deliver()
+    assert deliver.of(booked).outcome == "put, with warnings: FlexAttrs were ignored."
+
+
+@pytest.mark.parametrize("fault", sorted(OF_THE_ORDER))
+def test_one_poison_order_among_good_ones(deliver, slot, fault):
+    poison, *good = (desk.book(slot, f"WO-{number}") for number in range(4))
+    deliver.simulator.add_fault(fault, method="PUT", order=poison.order_num)
+    deliver.until_settled()
+    assert all(deliver.there(booked) for booked in good)
+    assert deliver.there(poison) is None
+    assert deliver.of(poison).needs_person
+    tried = deliver.calls().count(("PUT", "WorkOrder")) - len(good)
+    assert tried == (records.TRIES if fault in ("not_found", "conflict") else 1)
+    assert receiver().trouble == ""
+    # A person mends it, and sends it again.
+    deliver.simulator.faults.clear()
+    receivers.send_again(deliver.of(poison), by="dispatcher")
+    deliver()
+    assert deliver.there(poison)
+    assert DeliveryEntry.objects.get(event="sent_again").by == "dispatcher"
+
+
+def test_what_may_pass_is_tried_for_three_days(deliver, slot):
+    booked = desk.book(slot)
+    deliver.simulator.add_fault("conflict", method="PUT", order=booked.order_num)
+    deliver.until_settled()
+    assert timedelta(days=2.4) < timedelta(seconds=deliver.clock.gone) < timedelta(days=3.7)
+    waits = [records.pause(number, records.MOST_OF_AN_ORDER) for number in range(1, records.TRIES)]
+    assert waits[:3] == [5, 10, 20]
+    assert max(waits) == 7200
+    assert 71 * 3600 < sum(waits) < 73 * 3600
+
+
+def test_a_poison_order_that_looks_like_the_receivers_fault(deliver, slot):
+    """500 for one order alone: the others pass, and in the end it needs a person."""
+    poison = desk.book(slot, "WO-0")
+    deliver.simulator.add_fault("server_error", order=poison.order_num)
+    for number in range(1, 4):
+        desk.book(slot, f"WO-{number}")
+    deliver()
+    for number in range(60):
+        later = desk.book(slot, f"WO-{number + 10}") if number < 45 else None
+        due = deliver.next_at()
+        if due is None:
+            break
+        deliver.clock.gone += max(0.0, (due - deliver.clock.now()).total_seconds()) + 0.01
+        deliver()
+        assert later is None or deliver.of(later).attempts == 0
+    assert set(Delivery.objects.open().values_list("work_order__order_num", flat=True)) <= {poison.order_num}
+    assert deliver.of(poison).attempts > 3
+
+
+def test_401_for_ever_hammers_no_log_in(deliver, slot):
+    for number in range(3):
+        desk.book(slot, f"WO-{number}")
+    deliver.simulator.add_fault("unauthorized", method="GET PUT DELETE")
+    deliver()
+    log_ins = [call for call in deliver.simulator.calls if call.what == "createjwt"]
+    assert 1 <= len(log_ins) <= 4  # one, and a new one for each that was under way by then
+    assert "401 for GET WorkOrder" in receiver().trouble
+    assert "the right for this call" in receiver().trouble
+    for step in range(1, 4):
+        deliver.clock.gone += 130
+        deliver()
+        now = [call for call in deliver.simulator.calls if call.what == "createjwt"]
+        assert len(now) <= len(log_ins) + 2 * step
+    assert not Delivery.objects.stuck().exists()
+
+
+def test_a_wrong_password_says_what_to_do(deliver, slot, password_file):
+    password_file.write_text("wrong")
+    booked = desk.book(slot)
+    deliver()
+    assert "check --username and what is in the password file" in receiver().trouble
+    assert "wrong" not in receiver().trouble
+    password_file.write_text("simulated")
+    deliver.until_settled()
+    assert deliver.there(booked)
+
+
+def test_a_token_that_is_revoked_costs_one_log_in(deliver, slot):
+    desk.book(slot)
+    deliver()
+    for number in range(1, 8):
+        desk.book(slot, f"WO-{number}")
+    deliver.simulator.tokens.revoke()
+    before = len([call for call in deliver.simulator.calls if call.what == "createjwt"])
+    deliver()
+    # Each process of `deliver --once` logs in for itself; all its threads share that.
+    assert len([call for call in deliver.simulator.calls if call.what == "createjwt"]) - before == 1
+    assert not Delivery.objects.open().exists()
+
+
+@pytest.mark.parametrize("fault", ["throttled_seconds", "throttled_date", "unavailable"])
+def test_retry_after_is_obeyed(deliver, slot, fault):
+    desk.book(slot)
+    began = deliver.clock.now()
+    deliver.simulator.add_fault(fault, times=1, seconds=900)
+    deliver()
+    wait = (receiver().probe_at - began).total_seconds()
+    assert 890 < wait < 910
+    count = len(deliver.simulator.calls)
+    deliver.clock.gone += 880
+    deliver()
+    assert len(deliver.simulator.calls) == count
+    deliver.clock.gone += 30
+    deliver()
+    assert not Delivery.objects.open().exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("120", 120), (" 7 ", 7), ("", None), ("soon", None), ("-5", None), ("1e9", None), ("９", None)],
+)
+def test_retry_after_in_seconds(text, seconds):
+    assert Answer(429, b"", {"Retry-After": text}).retry_after(timezone.now()) == seconds
+
+
+def test_retry_after_as_a_date_is_read_by_the_clock_that_wrote_it():
+    now = timezone.now().replace(microsecond=0)
+    there = now - timedelta(hours=3)  # the clock of the other side is wrong
+    said = format_datetime(there + timedelta(minutes=2), usegmt=True)
+    assert Answer(503, b"", {"Retry-After": said, "Date": format_datetime(there, usegmt=True)}).retry_after(now) == 120
+    assert Answer(503, b"", {"Retry-After": said}).retry_after(now) == 0
+    assert Answer(503, b"", {"Retry-After": format_datetime(now + timedelta(minutes=2))}).retry_after(now) == 120
+
+
+def test_probes_come_at_growing_pauses_and_one_at_a_time(deliver, slot):
+    for number in range(5):
+        desk.book(slot, f"WO-{number}")
+    deliver.simulator.add_fault("server_error")
+    deliver()
+    pauses, tried = [], set()
+    for _ in range(8):
+        row, count = receiver(), len(deliver.simulator.calls)
+        pauses.append(round((row.probe_at - deliver.clock.now()).total_seconds()))
+        deliver.clock.gone = (row.probe_at - timezone.now()).total_seconds() + 8  # and the order's own pause
+        deliver()
+        assert len(deliver.simulator.calls) - count <= 1
+        tried.add(deliver.simulator.calls[-1].order)
+    assert pauses[-3:] == [120, 120, 120]
+    assert pauses == sorted(pauses)
+    deliver.simulator.faults.clear()
+    deliver.until_settled()
+    assert not Delivery.objects.open().exists()
+    assert DeliveryEntry.objects.filter(event="answers_again").count() == 1
+
+
+def test_cancellations_first_then_by_the_start_of_the_visit(connect, deliver):
+    gone = desk.book(desk.slot_in(days=9), "WO-0")
+    deliver()
+    connect(rate=1.5)  # two threads
+    days = [5, 2, 8, 1]
+    booked = {days[number]: desk.book(desk.slot_in(days=days[number]), f"WO-{number + 1}") for number in range(4)}
+    cancel(gone)
+    count = len(deliver.simulator.calls)
+    deliver()
+    order = list(dict.fromkeys(call.order for call in deliver.simulator.calls[count:] if call.order))
+    expected = [gone.order_num, *(booked[day].order_num for day in sorted(days))]
+    # Two are under way at once.
+    assert all(abs(order.index(number) - expected.index(number)) <= 1 for number in expected)
+
+
+def test_the_rate_is_kept(connect, deliver, slot):
+    connect(rate=5.0)
+    for number in range(6):
+        desk.book(slot, f"WO-{number}")
+    deliver()
+    made = len(deliver.simulator.calls)
+    assert made >= 13
+    assert deliver.clock.gone >= (made - 1) / 5 - 0.01
+
+
+def test_paused_and_resumed(deliver, slot):
+    receivers.pause(receiver(), reason="Upgrade there", by="boss")
+    booked = desk.book(slot)
+    deliver()
+    assert deliver.simulator.calls == []
+    assert Delivery.objects.waiting().count() == 1
+    receivers.resume(receiver(), by="boss")
+    deliver()
+    assert deliver.there(booked)
+    said = (
+        DeliveryEntry.objects.filter(event__in=["paused", "resumed"]).order_by("pk").values_list("event", "by", "text")
+    )
+    assert list(said) == [("paused", "boss", "Upgrade there"), ("resumed", "boss", "")]
+
+
+def test_down_for_three_days_then_drained_at_the_rate(connect, deliver, slot, monkeypatch):
+    """Nothing is marked, nothing is lost, and no order is sent in a state that it has no more."""
+    monkeypatch.setattr(calls, "DEADLINE", 0.3)
+    slots = [slot, desk.slot_in(days=1, capacity=500, worker="bob"), desk.slot_in(days=2, capacity=500, worker="cleo")]
+    before = [desk.book(slots[1], f"EARLY-{number}") for number in range(5)]
+    deliver()
+    deliver.simulator.add_fault("unavailable", seconds=0)
+    waiting = [desk.book(slots[1 + number % 2], f"WO-{number}") for number in range(60)]
+    for booked in before[:2]:
+        cancel(booked)
+    for _ in range(30):
+        deliver()
+        deliver.clock.gone += 3 * 86_400 / 30
+    assert deliver.clock.gone >= 3 * 86_400
+    assert not Delivery.objects.stuck().exists()
+    assert Delivery.objects.waiting().count() == 62
+    deliver.simulator.faults.clear()
+    connect(rate=5.0)
+    began, count = deliver.clock.gone, len(deliver.simulator.calls)
+    deliver()
+    made = deliver.simulator.calls[count:]
+    assert deliver.clock.gone - began >= (len(made) - 1) / 5 - 0.01
+    assert not Delivery.objects.open().exists()
+    assert all(deliver.there(booked) for booked in [*before[2:], *waiting])
+    assert not any(deliver.there(booked) for booked in before[:2])
+    writes = [call.order for call in made if call.method in ("PUT", "DELETE")]
+    assert len(writes) == len(set(writes)) == 62
+
+
+def test_the_clock_is_set_back(deliver, slot):
+    booked = desk.book(slot)
+    deliver.simulator.add_fault("conflict", method="PUT", times=1)
+    deliver()
+    deliver.clock.gone -= 30 * 86_400
+    deliver()  # what lies further ahead than any pause is due
+    assert deliver.there(booked)
+    later = desk.book(slot, "WO-2")
+    deliver.clock.gone -= 3600
+    deliver()
+    assert deliver.there(later)
+
+
+def test_attempts_are_counted_by_outcome(deliver, slot):
+    desk.book(slot)
+    deliver.simulator.add_fault("conflict", method="PUT", times=2)
+    deliver.until_settled()
+    key = receiver().pk
+    said = {row.name: row.value for row in Counter.objects.filter(name__startswith="delivery")}
+    assert said == {f"delivery {key} waits": 2, f"delivery {key} accepted": 1}
+
+
+def test_no_call_is_made_inside_of_a_transaction(deliver, slot, monkeypatch):
+    """Threads that call out touch no database at all."""
+    seen = set()
+    whole = outcomes.run
+
+    def run(bring, attempt):
+        seen.add(threading.current_thread() is threading.main_thread())
+        return whole(bring, attempt)
+
+    monkeypatch.setattr(outcomes, "run", run)
+    desk.book(slot)
+    deliver()
+    assert seen == {False}
+
+
+class TestOneCall:
+    def test_what_drips_its_headers_is_cut_at_the_deadline(self, monkeypatch):
+        monkeypatch.setattr(calls, "DEADLINE", 0.3)
+        with socket.create_server(("127.0.0.1", 0)) as server, ended() as end:
+            threading.Thread(target=drip, args=(server, end), daemon=True).start()
+            with pytest.raises(NoAnswer, match=r"no answer within 0\.3 seconds"):
+                Channel(f"http://127.0.0.1:{server.getsockname()[1]}").call("GET")
+
+    def test_what_hangs_in_the_middle_of_tls_is_cut_at_the_deadline(self, monkeypatch):
+        monkeypatch.setattr(calls, "DEADLINE", 0.3)
+        with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(NoAnswer, match="no answer within"):
+            Channel(f"https://127.0.0.1:{server.getsockname()[1]}").call("GET")
+
+    def test_a_certificate_that_nobody_vouches_for(self, tmp_path):
+        pem = tmp_path / "both.pem"
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"),
+                *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+                *("-keyout", pem, "-out", tmp_path / "cert.pem"),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        pem.write_text(pem.read_text() + (tmp_path / "cert.pem").read_text())
+        with Simulator(certificate=str(pem)) as simulator:
+            with pytest.raises(NoAnswer, match="its certificate or TLS is not as it must be"):
+                Channel(simulator.url).call("GET", "/state")
+            # The control: vouched for, it is taken.
+            channel = Channel(simulator.url)
+            channel.tls = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+            assert channel.call("GET", "/state").status == 200
+
+    def test_nobody_there(self, unused_port):
+        with pytest.raises(NoAnswer, match="refused"):
+            Channel(f"http://127.0.0.1:{unused_port}").call("GET")
+
+
+@pytest.fixture
+def unused_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@contextlib.contextmanager
+def ended():
+    end = threading.Event()
+    try:
+        yield end
+    finally:
+        end.set()
+
+
+def drip(server, end):
+    connection, _ = server.accept()
+    with connection, contextlib.suppress(OSError):
+        for byte in b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000:
+            if end.wait(0.02):
+                return
+            connection.sendall(bytes([byte]))
