@@ -40,7 +40,7 @@ def test_a_slot_that_begins_during_the_wait_is_past(start_service, app, policy):
     service = start_service(app, BOOKJOB_NOTICE_MINUTES="0", BOOKJOB_FOLLOWUP_POLICY=policy)
     if policy == "move":
         service.book("WO-1", service.make_slot(capacity=1))
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
     answer = book_while_locked(service, "WO-1", service.make_slot(capacity=1, start=start), until=start)
     ((taken,),) = service.database.execute(
         "SELECT booked FROM bookings_appointmentslot WHERE start = %s", service.instant(start)
