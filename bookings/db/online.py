@@ -4,6 +4,8 @@ On SQLite, where a migration has the file for itself anyway, they are Django's p
 these has `atomic = False`. docs/operations.md, "Migrations", has the rules.
 """
 
+from typing import Any
+
 from django.contrib.postgres.operations import (
     AddConstraintNotValid,
     AddIndexConcurrently,
@@ -12,41 +14,41 @@ from django.contrib.postgres.operations import (
 )
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import AddConstraint, AddIndex, RemoveConstraint, RemoveIndex
+from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
+
+
+def online_or(plain: Operation, online: Any, schema_editor: BaseDatabaseSchemaEditor) -> Any:
+    """Which of the two is to be run on this database."""
+    return online if schema_editor.connection.vendor == "postgresql" else plain
 
 
 class AddIndexOnline(AddIndexConcurrently):
     def database_forwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        online = schema_editor.connection.vendor == "postgresql"
-        forwards = super().database_forwards if online else AddIndex(self.model_name, self.index).database_forwards
-        forwards(app_label, schema_editor, from_state, to_state)
+        operation = online_or(AddIndex(self.model_name, self.index), super(), schema_editor)
+        operation.database_forwards(app_label, schema_editor, from_state, to_state)
 
     def database_backwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        online = schema_editor.connection.vendor == "postgresql"
-        backwards = super().database_backwards if online else AddIndex(self.model_name, self.index).database_backwards
-        backwards(app_label, schema_editor, from_state, to_state)
+        operation = online_or(AddIndex(self.model_name, self.index), super(), schema_editor)
+        operation.database_backwards(app_label, schema_editor, from_state, to_state)
 
 
 class RemoveIndexOnline(RemoveIndexConcurrently):
     def database_forwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        online = schema_editor.connection.vendor == "postgresql"
-        plain = RemoveIndex(self.model_name, self.name)
-        forwards = super().database_forwards if online else plain.database_forwards
-        forwards(app_label, schema_editor, from_state, to_state)
+        operation = online_or(RemoveIndex(self.model_name, self.name), super(), schema_editor)
+        operation.database_forwards(app_label, schema_editor, from_state, to_state)
 
     def database_backwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        online = schema_editor.connection.vendor == "postgresql"
-        plain = RemoveIndex(self.model_name, self.name)
-        backwards = super().database_backwards if online else plain.database_backwards
-        backwards(app_label, schema_editor, from_state, to_state)
+        operation = online_or(RemoveIndex(self.model_name, self.name), super(), schema_editor)
+        operation.database_backwards(app_label, schema_editor, from_state, to_state)
 
 
 class AddUniqueIndexOnline(AddConstraint):
@@ -69,10 +71,8 @@ class AddConstraintOnline(AddConstraintNotValid):
     def database_forwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
-        online = schema_editor.connection.vendor == "postgresql"
-        plain = AddConstraint(self.model_name, self.constraint)
-        forwards = super().database_forwards if online else plain.database_forwards
-        forwards(app_label, schema_editor, from_state, to_state)
+        operation = online_or(AddConstraint(self.model_name, self.constraint), super(), schema_editor)
+        operation.database_forwards(app_label, schema_editor, from_state, to_state)
 
 
 class ValidateConstraintOnline(ValidateConstraint):
