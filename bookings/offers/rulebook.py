@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db.models import BooleanField, CharField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from bookings import clock
+from bookings import clock, sentences
 from bookings.db import sql
 from bookings.models import AppointmentSlot, ServiceArea
 
@@ -26,15 +26,7 @@ Condition = tuple[str, list[Any]]
 _SHOWN: Condition = ("is_open AND blackout_id IS NULL AND NOT is_withdrawn", [])
 
 # What a technician reads of a slot that breaks a rule.
-REFUSALS = {
-    "past": "This appointment has begun or is over.",
-    "notice": "This appointment begins too soon to be booked.",
-    "cutoff": "Bookings for the day of this appointment are closed.",
-    "horizon": "This appointment is too far ahead to be booked.",
-    "closed": "This appointment is closed for bookings.",
-    "full": "This appointment is full.",
-    "margin": "The last places of this appointment are kept back.",
-}
+REFUSALS = sentences.WHY_UNAVAILABLE
 
 
 def rules(now: datetime, area: ServiceArea) -> dict[str, Condition]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings import documents, offers, wire
+from bookings import documents, offers, sentences, wire
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 from bookings.offers import choices
 from bookings.offers.choices import Choice
@@ -54,7 +54,7 @@ def named_slots(job: wire.BookJob, found: list[Choice], seen: offers.Candidates)
         period = seen.area.period_text(found[0].start, found[0].end)
         raise Refused(
             "slot_not_found",
-            f"There is no such appointment: {period}. Search again and choose another.",
+            sentences.NO_SUCH_PERIOD.format(period=period),
             data_path=found[0].path,
             area=seen.area.code,
         )
@@ -94,8 +94,7 @@ def check_is_not_late(request: BookingRequest, earlier: list[WorkOrder], now: da
         raise _already_booked(earlier[0])
     raise Refused(
         "cancelled_meanwhile",
-        f"{work_order.order_num} was booked for this order and then cancelled. Ask dispatch, or search and book again"
-        " later.",
+        sentences.CANCELLED_MEANWHILE.format(number=work_order.order_num),
         OrderNum=work_order.order_num,
         **_where(work_order),
     )
@@ -104,7 +103,7 @@ def check_is_not_late(request: BookingRequest, earlier: list[WorkOrder], now: da
 def _already_booked(work_order: WorkOrder) -> Refused:
     return Refused(
         "already_booked",
-        f"The order has a follow-up already: {work_order.order_num}, {work_order.slot}. Ask dispatch to move it.",
+        sentences.ALREADY_BOOKED.format(number=work_order.order_num, appointment=work_order.slot),
         OrderNum=work_order.order_num,
         **_where(work_order),
     )
@@ -129,8 +128,7 @@ def to_move(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None
         ):
             raise Refused(
                 "conflicting_duplicate",
-                f"This appointment is booked for the order already, as {work_order.order_num}, with other details."
-                " Ask dispatch to change it.",
+                sentences.CONFLICTING_DUPLICATE.format(number=work_order.order_num),
                 OrderNum=work_order.order_num,
             )
     if not earlier or settings.BOOKJOB_FOLLOWUP_POLICY == "multiple":
@@ -151,7 +149,7 @@ def best_of(slots: list[AppointmentSlot], job: wire.BookJob, now: datetime) -> A
     slot = slots[0]
     raise Refused(
         "slot_unavailable",
-        f"{offers.REFUSALS[reason]} Choose another one than {slot}.",
+        sentences.SLOT_UNAVAILABLE.format(why=offers.REFUSALS[reason], appointment=slot),
         data_path="/TimeConstraints",
         reason=reason,
         alternatives=offers.offered(slot.area, offers.alternatives(slot, job.order_type, now)),
