@@ -3,7 +3,6 @@
 Four bookings at a time are held between reading and writing, as a slow network would do by chance.
 """
 
-import contextlib
 import threading
 
 from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready for the imports below
@@ -21,8 +20,10 @@ best_of = decisions.best_of
 
 def slowly(*arguments):
     slot = best_of(*arguments)
-    with contextlib.suppress(threading.BrokenBarrierError):
+    try:
         together.wait(2)
+    except threading.BrokenBarrierError:
+        together.reset()  # or no booking would be held from now on
     return slot
 
 
