@@ -83,8 +83,14 @@ lock: .venv/dev
 		--no-emit-find-links --custom-compile-command "make lock" requirements.txt -o requirements.lock
 	@rm -rf var/sbom && $(PYTHON) -m venv --without-pip var/sbom
 	$(BIN)/python -m pip --python var/sbom/bin/python install --quiet --quiet --require-hashes -r requirements.lock
-	$(BIN)/cyclonedx-py environment --output-reproducible --output-file sbom.json var/sbom
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file sbom.json var/sbom
 	@rm -rf var/sbom
+
+# All checks, then the source archive, the SBOM and their sums in var/release/ (docs/changes.md).
+.PHONY: release
+release:
+	.ci/run
+	$(BIN)/python -m tests.release
 
 # Known faults of the libraries.
 audit: .venv/dev

@@ -6,6 +6,7 @@ from typing import Any
 
 from bookings.operations import drain
 from bookjob_site import environment
+from bookjob_site.version import VERSION
 
 # What is wrong in there is told with all the rest, when the settings are loaded.
 bind = f"127.0.0.1:{environment.value('PORT')}"
@@ -29,6 +30,7 @@ logger_class = "bookjob_site.worker.Lines"
 
 def when_ready(server: Any) -> None:
     """Before the workers are forked: what was loaded stays for good, so no collection looks at it (or copies it)."""
+    server.log.info("bookjob %s serves.", VERSION, extra={"facts": {"version": VERSION}})
     drain.stop_after(server, environment.value("BOOKJOB_DRAIN_SECONDS"))
     gc.collect()
     gc.freeze()

@@ -7,6 +7,7 @@ from django.urls import reverse_lazy
 
 from bookjob_site import databases, environment
 from bookjob_site.environment import BASE_DIR, LOCAL_HOSTS, Network, value
+from bookjob_site.version import VERSION
 
 VAR_DIR = environment.VAR_DIR
 DATABASES = databases.configured()
@@ -93,6 +94,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "bookjob_site.version.in_pages",
             ]
         },
     }
@@ -122,6 +124,7 @@ WHITENOISE_USE_FINDERS = not any(STATIC_ROOT.iterdir())
 
 # --- bookjob (environment.py says what each means) --------------------------------------------------------
 
+BOOKJOB_VERSION = VERSION
 BOOKJOB_DRAIN_SECONDS: int = value("BOOKJOB_DRAIN_SECONDS")
 BOOKJOB_JWT_KEYS: dict[str, str] = value("BOOKJOB_JWT_KEYS")
 BOOKJOB_TOKEN_MINUTES: int = value("BOOKJOB_TOKEN_MINUTES")
@@ -165,7 +168,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "bookjob",
     "DESCRIPTION": "The back end for ServiceMobility's appointment search, follow-up booking and log-in.",
-    "VERSION": "1",
+    "VERSION": VERSION,
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],

@@ -21,7 +21,11 @@ class HealthMiddleware:
             return JsonResponse({"status": "ok"})
         if request.path_info == "/readyz":
             problem, warnings = readiness.problem_and_warnings()
-            answer: dict[str, Any] = {"status": problem or "ok", "time_zones": clock.TIME_ZONES_VERSION}
+            answer: dict[str, Any] = {
+                "status": problem or "ok",
+                "version": settings.BOOKJOB_VERSION,
+                "time_zones": clock.TIME_ZONES_VERSION,
+            }
             answer |= {"warnings": warnings} if warnings else {}
             return JsonResponse(answer, status=503 if problem else 200)
         if request.path_info == "/metrics" and settings.BOOKJOB_METRICS_TOKEN:

@@ -15,9 +15,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
 from bookings.operations import readiness
+from bookjob_site.version import VERSION
 from tests.conftest import SERVER, manage
 
-ZONES = {"time_zones": tzdata.IANA_VERSION}
+ALWAYS = {"version": VERSION, "time_zones": tzdata.IANA_VERSION}
 DatabaseOf = namedtuple("DatabaseOf", "url")
 
 
@@ -35,14 +36,14 @@ def test_livez_asks_no_database():
 @pytest.mark.django_db
 def test_readyz():
     answer = Client().get("/readyz", headers={"Host": "anybody.example"})
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"} | ZONES)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"} | ALWAYS)
 
 
 @pytest.mark.django_db
 def test_readyz_when_a_migration_is_missing():
     MigrationRecorder(connection).migration_qs.filter(app="bookings").last().delete()
     answer = Client().get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"status": "migrations missing"} | ZONES)
+    assert (answer.status_code, answer.json()) == (503, {"status": "migrations missing"} | ALWAYS)
 
 
 def test_readyz_without_the_database(settings, monkeypatch):
@@ -50,7 +51,7 @@ def test_readyz_without_the_database(settings, monkeypatch):
         raise OSError("no route")
 
     monkeypatch.setitem(readiness.PROBLEM_OF, connection.vendor, away)
-    assert ready() == (503, {"status": "database not reached"} | ZONES)
+    assert ready() == (503, {"status": "database not reached"} | ALWAYS)
 
 
 class TestWhatABookingNeeds:
@@ -59,7 +60,7 @@ class TestWhatABookingNeeds:
     def test_a_server_that_only_reads(self):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION READ ONLY")
-        assert ready() == (503, {"status": "database read-only"} | ZONES)
+        assert ready() == (503, {"status": "database read-only"} | ALWAYS)
 
     @pytest.mark.skipif(not SERVER, reason="PostgreSQL's own")
     @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
@@ -74,7 +75,7 @@ class TestWhatABookingNeeds:
                 assert (done.returncode, problem in done.stderr) == (1, True), done.stderr
                 asked = "from django.test import Client; print(Client().get('/readyz').content.decode())"
                 done = manage(DatabaseOf(url), "shell", "--no-imports", "--command", asked)
-                assert json.loads(done.stdout) == {"status": problem} | ZONES
+                assert json.loads(done.stdout) == {"status": problem} | ALWAYS
             finally:
                 server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
