@@ -51,20 +51,18 @@ def entry(
         "via": came.via,
         "request_id": came.request_id,
         "reason": reason,
-        "details": details,
+        "details": details | {"key": came.key} if came.key else details,
     }
 
 
 def slots_added(source: str, *, at: datetime, by: str) -> sql.Statement:
     """The INSERT of a line for each slot of `source`, which is SQL that has their `id` and `capacity`."""
     came = origin.current.get()
-    details = (
-        "jsonb_build_object('after', jsonb_build_object('capacity', capacity))"
-        if sql.on_postgresql()
-        else "json_object('after', json_object('capacity', capacity))"
-    )
+    build = "jsonb_build_object" if sql.on_postgresql() else "json_object"
+    key, values = (", 'key', %s", [came.key]) if came.key else ("", [])
+    details = f"{build}('after', {build}('capacity', capacity){key})"
     return (
         f'INSERT INTO {HistoryEntry._meta.db_table} (slot_id, event, "at", "by", via, request_id, reason, details)'
         f" SELECT id, %s, %s, %s, %s, %s, '', {details} FROM {source}",
-        [HistoryEntry.Event.ADDED, sql.as_parameter(at), by, came.via, came.request_id],
+        [HistoryEntry.Event.ADDED, sql.as_parameter(at), by, came.via, came.request_id, *values],
     )

@@ -26,7 +26,9 @@ METHOD_NOT_ALLOWED = "This address does not take that method."
 # Of the caller.
 INVALID_LOGON = "Your log-in has expired or is not valid. Log in again."
 WRONG_HEADER = "Send the token in the header x-access-token, without a word before it."
-FORBIDDEN = "Your log-in does not allow this."
+INVALID_KEY = "This key is not valid: it is none, has expired, or was revoked. Ask an administrator for another one."
+NOT_ALLOWED = "Your log-in does not allow this."
+FORBIDDEN = "Your log-in or key does not allow this: it needs the scope {scope}. Ask an administrator."
 THROTTLED = "There were too many requests. Try again in {seconds} seconds."
 
 # Of the service.

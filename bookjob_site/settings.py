@@ -155,7 +155,7 @@ BOOKJOB_ADDRESS_LIMIT: int = value("BOOKJOB_ADDRESS_LIMIT")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["bookings.api.authentication.AccessTokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["bookings.api.authentication.HasScope"],
     "DEFAULT_THROTTLE_CLASSES": ["bookings.api.authentication.RequestLimit"],
     "DEFAULT_PARSER_CLASSES": ["bookings.api.parsers.BodyParser"],
     "DEFAULT_RENDERER_CLASSES": ["bookings.api.parsers.AnswerRenderer"],
@@ -247,6 +247,12 @@ UNFOLD = {
                         "icon": "group",
                         "link": reverse_lazy("admin:auth_group_changelist"),
                         "permission": lambda request: request.user.has_perm("auth.view_group"),
+                    },
+                    {
+                        "title": "API keys",
+                        "icon": "key",
+                        "link": reverse_lazy("admin:bookings_apikey_changelist"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_apikey"),
                     },
                 ],
             },

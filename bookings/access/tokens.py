@@ -5,6 +5,7 @@ HS256 and nothing else; the keys are those of BOOKJOB_JWT_KEYS. ServiceMobility 
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -14,10 +15,13 @@ import jwt
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.backends import TokenBackend
 
 from bookings.access.addresses import is_in
+from bookings.db import sql
+from bookings.models import Scope, visible_areas
 
 ISSUER = "bookjob"
 # ServiceMobility's tokens are a few hundred characters long; a megabyte is refused without decoding it.
@@ -25,6 +29,11 @@ MAX_TOKEN_LENGTH = 8192
 MAX_NAME_LENGTH = 200
 # A phone sends the same token with every call: one that was verified is remembered for a moment.
 REMEMBERED_SECONDS, MOST_REMEMBERED = 60, 1_000
+# What a token may be good for; all else is for keys.
+OF_TOKENS = (Scope.SEARCH, Scope.BOOK, Scope.WORK_ORDERS_READ)
+# For so long a user who was switched off may go on.
+USERS_REMEMBERED_SECONDS = 5
+USER = "SELECT id, is_active FROM auth_user WHERE username = %s"
 
 
 @dataclass(frozen=True)
@@ -43,14 +52,63 @@ class Caller:
         """The active user of this system, looked up once."""
         return User.objects.filter(username=self.username, is_active=True).first() if self.username else None
 
+    def may(self, scope: str) -> bool:
+        """A token searches and books; a user of this system may be allowed to read work orders. The rest is for keys.
+
+        A technician's token is not enough to read every customer's address.
+        """
+        if scope == Scope.WORK_ORDERS_READ:
+            return self.user is not None and bool(self.user.has_perm("bookings.read_workorder_by_api"))
+        return scope in OF_TOKENS
+
+    @cached_property
+    def areas(self) -> set[int] | None:
+        """The keys of the only areas of which it may read work orders, or None for all."""
+        return visible_areas(self.user) if self.user else set()
+
+    @property
+    def places(self) -> set[int] | None:
+        """The keys of the only areas in which it may search and book, or None for all."""
+        return None
+
 
 def caller_of(claims: dict[str, Any]) -> Caller:
-    """Only a token that was issued here names a user of this system."""
+    """Only a token that was issued here names a user of this system. Raises AuthenticationFailed for one who is out."""
     username = claims.get("sub") if claims.get("iss") == ISSUER else ""
-    return Caller(_name_in(claims), username if isinstance(username, str) else "")
+    if not isinstance(username, str) or not username:
+        return Caller(_name_in(claims))
+    if _users.is_out(username, claims.get("uid")):
+        raise AuthenticationFailed
+    return Caller(_name_in(claims), username)
 
 
-def issue_token(username: str, *, minutes: int | None = None, claims: dict[str, str] | None = None) -> str:
+class _Users:
+    """Who was switched off, as it was a few seconds ago: no booking waits for a statement more.
+
+    A token says in `uid` which user it was issued to: that one may be gone, or another one may have the name by now.
+    While the database is away, what it said last holds.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, Any], tuple[float, bool]] = {}
+
+    def is_out(self, username: str, uid: Any) -> bool:
+        until, is_out = self.known.get((username, uid), (0.0, False))
+        if time.monotonic() < until:
+            return is_out
+        with suppress(DatabaseError):
+            found = sql.run(USER, [username]).rows
+            is_out = not (found[0][1] and uid in (None, found[0][0])) if found else uid is not None
+        if len(self.known) >= MOST_REMEMBERED:
+            self.known = {}
+        self.known[username, uid] = time.monotonic() + USERS_REMEMBERED_SECONDS, is_out
+        return is_out
+
+
+_users = _Users()
+
+
+def issue_token(username: str, *, minutes: int | None = None, claims: dict[str, Any] | None = None) -> str:
     """A token signed with the first key, good for `minutes` (BOOKJOB_TOKEN_MINUTES)."""
     if not settings.BOOKJOB_JWT_KEYS:
         raise ImproperlyConfigured("BOOKJOB_JWT_KEYS holds no key to sign with.")

@@ -9,23 +9,30 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from bookings.access import limits
+from bookings import sentences
+from bookings.access import keys, limits
 from bookings.access.addresses import client_address
 from bookings.access.tokens import Caller, caller_of, read_token
+from bookings.refusals import Code, Refused
 
 # Keys of systems are sent as `Authorization: Bearer`; a JWT has two dots.
+BEARER = re.compile(r"(?i)bearer[ \t]+([\w-]{1,200})[ \t]*")
 JWT_AS_BEARER = re.compile(r"(?i)(bearer|jwt)\s+[\w-]+\.[\w-]+\.[\w-]*\s*$")
 
 
 class AccessTokenAuthentication(BaseAuthentication):
-    """Refuses by default: a request needs a valid token."""
+    """Refuses by default: a request needs a valid token, or a system's key."""
 
     def authenticate(self, request: Request) -> tuple[Caller, dict[str, Any]]:
         address = client_address(request)
         limits.count_address(request, address)
         token = request.META.get("HTTP_X_ACCESS_TOKEN", "")
-        if not token and JWT_AS_BEARER.match(request.META.get("HTTP_AUTHORIZATION", "")):
-            raise AuthenticationFailed(code="wrong_header")
+        if not token:
+            given = request.META.get("HTTP_AUTHORIZATION", "")
+            if key := BEARER.fullmatch(given):
+                return keys.system_of(key[1]), {}
+            if JWT_AS_BEARER.match(given):
+                raise AuthenticationFailed(code="wrong_header")
         claims = read_token(token, address)
         return caller_of(claims), claims
 
@@ -44,12 +51,15 @@ class RequestLimit(BaseThrottle):
         return True
 
 
-class ReadsWorkOrders(BasePermission):
-    """For users of this system who may read every customer's address; a technician's token is not enough."""
+class HasScope(BasePermission):
+    """Of every view but the log-in: `scopes` has, for each method, what the caller must be allowed. Without it: no."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if request.method not in view.allowed_methods:
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if method not in view.allowed_methods:
             # Before anything is said of permissions: this may be the address of a booking, mistyped.
-            raise MethodNotAllowed(str(request.method))
-        reader = cast(Caller, request.user).user
-        return reader is not None and bool(reader.has_perm("bookings.read_workorder_by_api"))
+            raise MethodNotAllowed(method)
+        scope = view.scopes.get(method, "")
+        if method != "OPTIONS" and not cast(Caller, request.user).may(scope):
+            raise Refused(Code.FORBIDDEN, sentences.FORBIDDEN.format(scope=scope), scope=scope)
+        return True

@@ -60,13 +60,15 @@ def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[st
             message = sentences.INVALID_LOGON
             if exception.get_codes() == "wrong_header":
                 message = sentences.WRONG_HEADER
+            elif exception.get_codes() == "bad_key":
+                message = sentences.INVALID_KEY
             return Code.INVALID_LOGON, message, "", {}, headers
         case exceptions.Throttled():
             wait = max(1, round(getattr(exception, "wait", None) or RETRY_AFTER_SECONDS))
             message = sentences.THROTTLED.format(seconds=wait)
             return Code.THROTTLED, message, "", {"seconds": wait}, {"Retry-After": str(wait)}
         case exceptions.PermissionDenied() | PermissionDenied():
-            return Code.FORBIDDEN, sentences.FORBIDDEN, "", {}, {}
+            return Code.FORBIDDEN, sentences.NOT_ALLOWED, "", {}, {}
         case exceptions.ValidationError():
             # Of a query: what is wrong with a body, InvalidRequest says.
             said: Any = exception.detail

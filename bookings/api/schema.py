@@ -17,6 +17,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from bookings import sentences, wire
+from bookings.access import tokens
+from bookings.models import Scope
 from bookings.refusals import Code
 
 ORDER = OpenApiParameter(
@@ -91,7 +93,11 @@ ERRORS: dict[Code, tuple[str, dict[str, Any], str]] = {
         "/RequiredParts/0/Qty",
     ),
     Code.INVALID_LOGON: (sentences.INVALID_LOGON, {}, ""),
-    Code.FORBIDDEN: (sentences.FORBIDDEN, {}, ""),
+    Code.FORBIDDEN: (
+        sentences.FORBIDDEN.format(scope=Scope.WORK_ORDERS_READ),
+        {"scope": Scope.WORK_ORDERS_READ.value},
+        "",
+    ),
     Code.NOT_FOUND: (sentences.NOT_FOUND, {}, ""),
     Code.SLOT_NOT_FOUND: (
         sentences.NO_SUCH_PERIOD.format(period=OFFER["Desc"]),
@@ -207,15 +213,29 @@ def _tidy(schema: Any) -> None:
 
 class AccessToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "bookings.api.authentication.AccessTokenAuthentication"
-    name = "accessToken"
+    name = ["accessToken", "systemKey"]
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {
-            "type": "apiKey",
-            "in": "header",
-            "name": "x-access-token",
-            "description": "The raw JWT (HS256), without a scheme word.",
-        }
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
+        """A key with the scope, or a token where tokens may do that."""
+        scope = auto_schema.view.scopes[auto_schema.method]
+        key = {"systemKey": [str(scope)]}
+        return [{"accessToken": []}, key] if scope in tokens.OF_TOKENS else [key]
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
+        return [
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": "x-access-token",
+                "description": "The raw JWT (HS256), without a scheme word.",
+            },
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A key of another system, made in the admin or by `make_key`. With each operation: the"
+                " scope that the key needs.",
+            },
+        ]
 
 
 class _Description(GenerateJsonSchema):

@@ -1,8 +1,7 @@
 """HTTP only: authorise, look up, validate, call, answer."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
-from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
@@ -18,7 +17,6 @@ from bookings.access import log_in, tokens
 from bookings.access.addresses import client_address
 from bookings.access.tokens import Caller
 from bookings.api import schema
-from bookings.api.authentication import ReadsWorkOrders
 from bookings.api.parsers import AnswerRenderer
 from bookings.api.serializers import (
     BookedSerializer,
@@ -35,7 +33,7 @@ from bookings.api.serializers import (
 )
 from bookings.db import replica
 from bookings.documents import Body
-from bookings.models import WorkOrder, visible_areas
+from bookings.models import Scope, WorkOrder
 from bookings.offers import type_codes
 from bookings.refusals import Code
 from bookings.services import feed
@@ -75,18 +73,20 @@ class TokenView(APIView):
         given = serializer.validated_data
         address = client_address(request)
         user = log_in.log_in(username=given.username, password=given.password, address=address)
-        claims = {"name": user.get_full_name(), "email": user.email}
+        claims = {"name": user.get_full_name(), "email": user.email, "uid": user.pk}
         named = {claim: value for claim, value in claims.items() if value}
         return Response({"token": tokens.issue_token(user.get_username(), claims=named)})
 
 
 class SearchView(APIView):
+    scopes: ClassVar = {"POST": Scope.SEARCH}
+
     @extend_schema(
         operation_id="search_appointments",
         summary="Search appointments",
         description="Appointment Search REST API Interface (3.18.0): the periods that can be booked right now.",
         request=SearchSerializer,
-        responses=schema.answers(FoundSerializer, "The offers, or none and why.", *schema.WITH_BODY),
+        responses=schema.answers(FoundSerializer, "The offers, or none and why.", Code.FORBIDDEN, *schema.WITH_BODY),
         examples=[schema.EXAMPLES["search"], schema.EXAMPLES["found"]],
     )
     def post(self, request: Request) -> HttpResponse:
@@ -94,18 +94,24 @@ class SearchView(APIView):
         if job.time_constraints:
             type_codes.tell_once_a_day(job, now.date())
         found = replica.read(lambda using: offers.search(job, now, using))
+        if found.area and not _is_among(found.area.pk, request):
+            found = offers.SearchResult(None, [], offers.no_area(job))
         metrics.add(metrics.OFFERS, amount=len(found.periods))
         return _answer(found_serializer.to_representation(found), "ok" if found.periods else "nothing_free")
 
 
 class FollowupView(APIView):
+    scopes: ClassVar = {"POST": Scope.BOOK}
+
     @extend_schema(
         operation_id="book_followup",
         summary="Book a follow-up visit",
         description="Followup WorkOrder REST API Interface (3.18.0): book a follow-up visit for a work order.",
         parameters=[schema.ORDER],
         request=BookJobSerializer,
-        responses=schema.answers(BookedSerializer, "It is booked.", *schema.WITH_BODY, *schema.BOOKED_OTHERWISE),
+        responses=schema.answers(
+            BookedSerializer, "It is booked.", Code.FORBIDDEN, *schema.WITH_BODY, *schema.BOOKED_OTHERWISE
+        ),
         examples=[schema.EXAMPLES["booking"], schema.EXAMPLES["booked"]],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
@@ -118,13 +124,14 @@ class FollowupView(APIView):
             job=job,
             body=body.text,
             fingerprint=fingerprint,
-            caller=cast(Caller, request.user).name,
+            caller=_caller(request).name,
+            areas=_caller(request).places,
         )
         return _answer(booked_serializer.to_representation(booked), "repeat" if booked.is_repeat else "ok")
 
 
 class WorkOrderFeedView(APIView):
-    permission_classes = (ReadsWorkOrders,)
+    scopes: ClassVar = {"GET": Scope.WORK_ORDERS_READ}
 
     @extend_schema(
         operation_id="read_work_orders",
@@ -142,7 +149,7 @@ class WorkOrderFeedView(APIView):
         wanted = query.validated_data
         try:
             page = feed.read(
-                visible_areas(_reader(request)),
+                _caller(request).areas,
                 after=wanted["cursor"] or None,
                 size=wanted["limit"],
                 modified_since=wanted["modified_since"],
@@ -154,7 +161,7 @@ class WorkOrderFeedView(APIView):
 
 
 class WorkOrderView(APIView):
-    permission_classes = (ReadsWorkOrders,)
+    scopes: ClassVar = {"GET": Scope.WORK_ORDERS_READ}
 
     @extend_schema(
         operation_id="read_work_order",
@@ -164,14 +171,19 @@ class WorkOrderView(APIView):
         responses=schema.answers(WorkOrderSerializer, "The work order.", Code.FORBIDDEN, Code.NOT_FOUND),
     )
     def get(self, request: Request, order_num: str) -> Response:
-        visible = WorkOrder.objects.visible_to(_reader(request))
+        visible = WorkOrder.objects.in_areas(_caller(request).areas)
         work_order = get_object_or_404(feed.with_everything(visible), order_num=read_order(order_num, request))
         return Response(WorkOrderSerializer(work_order).data)
 
 
-def _reader(request: Request) -> User:
-    """The user of the token, which ReadsWorkOrders has looked at."""
-    return cast(User, cast(Caller, request.user).user)
+def _caller(request: Request) -> Caller:
+    return cast(Caller, request.user)
+
+
+def _is_among(area_id: int, request: Request) -> bool:
+    """Whether the caller may search and book in this area."""
+    places = _caller(request).places
+    return places is None or area_id in places
 
 
 def _answer(data: Any, outcome: str) -> Answer:

@@ -5,8 +5,11 @@ in the zone of a service area. Anyone above may read; scripts import every model
 """
 
 from bookings.db.fields import ID_LENGTH as ID_LENGTH
+from bookings.models.access import ApiKey as ApiKey
 from bookings.models.access import AreaRestriction as AreaRestriction
+from bookings.models.access import KeptAnswer as KeptAnswer
 from bookings.models.access import LogInRecord as LogInRecord
+from bookings.models.access import Scope as Scope
 from bookings.models.access import visible_areas as visible_areas
 from bookings.models.areas import AreaCode as AreaCode
 from bookings.models.areas import PostcodePrefix as PostcodePrefix

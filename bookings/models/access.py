@@ -1,10 +1,13 @@
-"""Who may see what: the areas of a user, and the log-ins that failed."""
+"""Who may see and do what: the areas of a user, the keys of systems, and the log-ins that failed."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+
+from bookings.db.fields import ID_LENGTH
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -32,7 +35,10 @@ class AreaQuerySet(models.QuerySet[M]):
     shows_without_area = False
 
     def visible_to(self, user: "Person") -> Self:
-        areas = visible_areas(user)
+        return self.in_areas(visible_areas(user))
+
+    def in_areas(self, areas: Iterable[int] | None) -> Self:
+        """Of `visible_areas`: None is every area."""
         if areas is None:
             return self
         seen = Q(**{f"{self.area_key}__in": areas})
@@ -64,3 +70,76 @@ class LogInRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.failures} failures"
+
+
+class Scope(models.TextChoices):
+    """What a key may do; the labels are the table of docs/api.md."""
+
+    SEARCH = "search", "search appointments"
+    BOOK = "book", "book follow-up visits"
+    WORK_ORDERS_READ = "work_orders:read", "read work orders, with the customers' names and addresses"
+    WORK_ORDERS_WRITE = "work_orders:write", "cancel, move, review and note work orders"
+    SUPPLY_READ = "supply:read", "read slots, areas, blackouts and absences"
+    SUPPLY_WRITE = "supply:write", "make, change, open and close slots, areas, blackouts and absences"
+    EXPLAIN = "explain", "ask what the rules say of each slot"
+
+
+class ApiKey(models.Model):
+    """A key of another system. It never changes: other scopes or areas are another key.
+
+    The key itself is not kept, only its digest; it is 256 random bits, so that a plain hash is enough.
+    """
+
+    name = models.CharField(max_length=100, help_text="The system that uses it: it stands in the history.")
+    beginning = models.CharField(max_length=20, help_text="The first characters of the key, to tell keys apart.")
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list)
+    is_restricted = models.BooleanField(default=False, help_text="It sees only its areas, and with none, nothing.")
+    areas: "models.ManyToManyField[ServiceArea, Any]" = models.ManyToManyField(
+        "ServiceArea", blank=True, related_name="+"
+    )
+    made_at = models.DateTimeField()
+    made_by = models.CharField(max_length=ID_LENGTH, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.CharField(max_length=ID_LENGTH, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
+        ordering = ["-pk"]
+        permissions = [("revoke_apikey", "Can revoke API keys")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(revoked_at__isnull=True), name="api_key_name_is_unique_until_revoked"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class KeptAnswer(models.Model):
+    """What was answered to a request with an Idempotency-Key; see api/idempotency.py. Without a status it still runs.
+
+    `claim` is another one each time that the request is begun: a request that lost its turn can store nothing.
+    """
+
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+", db_index=False)
+    idempotency_key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64, help_text="Of the method, the address and the content.")
+    claim = models.CharField(max_length=32)
+    begun_at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(default=0)
+    etag = models.CharField(max_length=40, blank=True)
+    body = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key", "idempotency_key"], name="kept_answer_once_per_key"),
+        ]
+        # What is forgotten.
+        indexes = [models.Index(fields=["begun_at"], name="kept_answer_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.idempotency_key}: {self.status or 'running'}"

@@ -44,13 +44,16 @@ class Decision(NamedTuple):
     to_move: WorkOrder | None
 
 
-def book(*, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: str) -> Booked:
+def book(
+    *, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: str, areas: set[int] | None = None
+) -> Booked:
     """Book a follow-up of `order` in the slot that `job` names, or find the booking that this very body made before.
 
-    `body` is the text that `job` was read from, `fingerprint` what it is compared by. Raises Refused with the codes of
-    contract section 2.
+    `body` is the text that `job` was read from, `fingerprint` what it is compared by, `areas` the keys of those that
+    the caller may book in. Raises Refused with the codes of contract section 2.
     """
-    request = BookingRequest(order, job, body, fingerprint, caller, parts.plan(job.required_parts))
+    plan = parts.plan(job.required_parts)
+    request = BookingRequest(order, job, body, fingerprint, caller, plan, places=areas)
     try:
         named = decisions.read_choices(job)
         for attempt in range(MAX_ROUNDS):
@@ -119,7 +122,7 @@ def _decide(request: BookingRequest, named: list[Choice], look: Look) -> Decisio
     now = clock.now()
     if look.seen.last_booking:
         decisions.check_is_not_late(request, look.earlier, now)
-    slots = decisions.named_slots(request.job, named, look.seen)
+    slots = decisions.named_slots(request, named, look.seen)
     to_move = decisions.to_move(look.earlier, slots[0])
     slot = decisions.best_of(slots, request.job, now)
     parts.on_the_clock_of(request.plan, slot.area)

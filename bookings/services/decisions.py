@@ -45,10 +45,10 @@ def answered_before(request: BookingRequest, earlier: list[WorkOrder]) -> WorkOr
     return next((found for found in earlier if documents.fingerprint_of(found.body) == request.fingerprint), None)
 
 
-def named_slots(job: wire.BookJob, found: list[Choice], seen: offers.Candidates) -> list[AppointmentSlot]:
+def named_slots(request: BookingRequest, found: list[Choice], seen: offers.Candidates) -> list[AppointmentSlot]:
     """The slots in the one period that the body names. Raises Refused if there is none, or several periods."""
-    if seen.area is None:
-        raise _no_such_area(job, found)
+    if seen.area is None or (request.places is not None and seen.area.pk not in request.places):
+        raise _no_such_area(request.job, found)
     named = choices.fitting(found, seen.area, seen.slots)
     if not named:
         period = seen.area.period_text(found[0].start, found[0].end)

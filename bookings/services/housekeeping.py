@@ -21,6 +21,7 @@ from bookings.models import (
     Delivery,
     DeliveryEntry,
     HistoryEntry,
+    KeptAnswer,
     LogInRecord,
     PartOrder,
     Refusal,
@@ -57,6 +58,11 @@ def old_work_orders(before: datetime) -> QuerySet[WorkOrder]:
 
 def old_refusals(before: datetime) -> QuerySet[Refusal]:
     return Refusal.objects.filter(at__lt=before)
+
+
+def old_answers(before: datetime) -> QuerySet[KeptAnswer]:
+    """Those to requests with an Idempotency-Key, which hold work orders as they were."""
+    return KeptAnswer.objects.filter(begun_at__lt=before)
 
 
 def old_log_in_records(before: datetime) -> QuerySet[LogInRecord]:

@@ -23,7 +23,10 @@ class Booked(NamedTuple):
 
 @dataclass
 class BookingRequest:
-    """A booking as it is asked for; `plan` is what becomes of its parts, `area` its area once that is read."""
+    """A booking as it is asked for; `plan` is what becomes of its parts, `area` its area once that is read.
+
+    `places` are the keys of the areas that the caller may book in, None for all.
+    """
 
     order: str
     job: wire.BookJob
@@ -33,6 +36,7 @@ class BookingRequest:
     plan: parts.PartPlan
     area: ServiceArea | None = None
     is_area_read: bool = False
+    places: set[int] | None = None
 
 
 def answer_of(work_order: WorkOrder) -> Booked:

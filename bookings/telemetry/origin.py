@@ -18,10 +18,11 @@ SANE_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,64}")
 
 
 class Origin(NamedTuple):
-    """`via` is one of HistoryEntry.Via."""
+    """`via` is one of HistoryEntry.Via; `key` the name of the key that a system called with."""
 
     via: str
     request_id: str
+    key: str = ""
 
 
 COMMAND = Origin("command", "")

@@ -150,6 +150,7 @@ class ErrorParams(BaseModel):
     Period: OfferedPeriod | SkipJsonSchema[None] = Field(
         None, description="already_booked, cancelled_meanwhile: where it stands."
     )
+    scope: str = Field("", description="forbidden: what the log-in or key would have to be allowed.")
     limit: int = Field(0, description="too_large: the largest body that is taken, in bytes.")
     seconds: int = Field(0, description="throttled: how long to wait.")
     incident: str = Field("", description="server_error: the number of the incident; it is in the log, too.")

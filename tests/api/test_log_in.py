@@ -82,6 +82,7 @@ class TestItWorks:
         token = answer.json()["token"]
         claims = tokens.read_token(token, "")
         assert claims.pop("exp") - claims.pop("iat") == 480 * 60
+        assert claims.pop("uid")
         assert claims == {"sub": "tech.jones", "iss": "bookjob", "name": "T. Jones", "email": "t.jones@example.org"}
         make_slot()
         with clock_stands_at():

@@ -172,7 +172,12 @@ class TestWhoMay:
             tokens.issue_token("erp", claims={"iss": ""}),
         ):
             answer = get(path, token=token)
-            assert answer.json() == error(403, "forbidden", "Your log-in does not allow this.")
+            assert answer.json() == error(
+                403,
+                "forbidden",
+                "Your log-in or key does not allow this: it needs the scope work_orders:read. Ask an administrator.",
+                scope="work_orders:read",
+            )
         assert get(path, token="").status_code == 401
 
     def test_a_user_who_is_not_active_any_more_does_not_do(self, reader):

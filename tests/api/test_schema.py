@@ -223,13 +223,20 @@ def test_each_operation_says_its_own_errors(name, operation):
         == always
         | {
             "log_in": with_body,
-            "search_appointments": with_body,
-            "book_followup": with_body | booking,
+            "search_appointments": with_body | {"forbidden"},
+            "book_followup": with_body | booking | {"forbidden"},
             "read_work_orders": {"forbidden"},
             "read_work_order": {"forbidden", "not_found"},
         }[operation["operationId"]]
     )
-    assert operation["security"] == ([] if operation["operationId"] == "log_in" else [{"accessToken": []}])
+    security = {
+        "log_in": [],
+        "search_appointments": [{"accessToken": []}, {"systemKey": ["search"]}],
+        "book_followup": [{"accessToken": []}, {"systemKey": ["book"]}],
+        "read_work_orders": [{"accessToken": []}, {"systemKey": ["work_orders:read"]}],
+        "read_work_order": [{"accessToken": []}, {"systemKey": ["work_orders:read"]}],
+    }
+    assert operation["security"] == security[operation["operationId"]]
 
 
 def test_an_answer_that_is_not_as_published_is_noticed():

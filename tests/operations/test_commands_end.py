@@ -30,11 +30,13 @@ ARGUMENTS = {
     "index_work_orders": [],
     "issue_token": ["api"],
     "load_demo": [],
+    "make_key": ["erp", "--scope", "search"],
     "migrate": [],
     "new_epoch": [],
     "open_slots": ["--area", "LEEDS", "--from", "2030-01-01", "--until", "2030-01-02"],
     "purge": ["--before", "2020-01-01"],
     "remove_webhook": ["erp"],
+    "revoke_key": ["erp"],
     "seed_slots": [
         "--area",
         "LEEDS",

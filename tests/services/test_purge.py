@@ -282,6 +282,8 @@ STAYING_COLUMNS = """
     receiver.name receiver.kind receiver.url receiver.username receiver.secret_files receiver.template receiver.move
     receiver.worker receiver.paused_by receiver.paused_reason receiver.trouble receiver.lease_holder
     delivery.pushed_plan delivery.pushed_rest deliveryentry.event deliveryentry.by
+    apikey.name apikey.beginning apikey.digest apikey.scopes apikey.made_by apikey.revoked_by
+    keptanswer.idempotency_key keptanswer.digest keptanswer.claim keptanswer.etag
 """
 PLANT = """
 import json, sys
@@ -289,9 +291,11 @@ from datetime import datetime, timedelta
 from django.test.utils import setup_test_environment
 setup_test_environment()
 from bookings import services
+from bookings.access import keys
 from bookings.supply import blackouts, slots
 from django.apps import apps
 from django.db import models
+from bookings.models import ApiKey, KeptAnswer
 from bookings.models import AppointmentSlot, Delivery, DeliveryEntry, Receiver, SearchTerm, WorkOrder
 from tests.services import test_purge
 from tests.support import helpers
@@ -319,6 +323,8 @@ with helpers.clock_stands_at(test_purge.THEN - 24 * test_purge.HOUR):
         needs_person="qqmark", wanted_at=test_purge.THEN)
     DeliveryEntry.objects.create(receiver=receiver, delivery=delivery, event="waits", at=test_purge.THEN, text="qqmark")
     SearchTerm.objects.create(work_order=WorkOrder.objects.first(), term=b"qqmark")
+    keys.make(name="erp", scopes=["search"], areas=None, days=None, by="anna")
+    KeptAnswer.objects.create(key=ApiKey.objects.get(), begun_at=test_purge.THEN, body="qqmark")
 for model in apps.get_app_config("bookings").get_models():
     for field in model._meta.concrete_fields:
         if isinstance(field, (models.CharField, models.TextField, models.JSONField, models.BinaryField)):

@@ -33,4 +33,4 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user {options['username']!r}. createsuperuser or the admin makes one.")
         if not user.is_active:
             raise CommandError(f"The user {options['username']!r} is not active.")
-        self.stdout.write(tokens.issue_token(user.get_username(), minutes=options["minutes"]))
+        self.stdout.write(tokens.issue_token(user.get_username(), minutes=options["minutes"], claims={"uid": user.pk}))

@@ -50,6 +50,7 @@ class Command(BaseCommand):
         refusals = _remove(housekeeping.old_refusals(before), dry_run, "refusal")
         records = _remove(housekeeping.old_log_in_records(before), dry_run, "log-in record")
         self.stdout.write(f"{refusals} refusals and {records} log-in records removed.")
+        _remove(housekeeping.old_answers(before), dry_run, "answer")
         if not settings.BOOKJOB_PURGE_PERSONAL_DATA:
             self.stdout.write("Personal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.")
         else:
