@@ -4,24 +4,27 @@ The order of the rows does not matter, only the end is checked: a day can move b
 places. A row whose slot stands at another place or time takes another slot up, or makes one, under the same external
 id, and the slot that it leaves is withdrawn. What breaks a promise is refused, and nothing of its row is written: a
 worker is at one place at a time, bookings count; the same slot is there once; no slot has fewer places than bookings.
+An external id that is not named any more (`Row.number` is 0) gives up its slot: to another row, or it is withdrawn.
 """
 
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.supply.slot_files import LONGEST, Row
+from bookings.supply.slot_rows import LONGEST, Row
 
 IMPORT = AppointmentSlot.Source.IMPORT
 # Rows of one transaction, which takes a tenth of a second at most; and of how many workers and pools, over how long:
 # so many of their slots have to be looked at.
 BATCH, GROUPS, SPAN = 500, 20, timedelta(days=31)
 
-Outcome = Literal["created", "changed", "kept", "refused"]
+# A worker, or the pool of an area.
+Group = tuple[str, int]
+Outcome = Literal["created", "changed", "kept", "refused", "withdrawn"]
 
 
 class Slot(NamedTuple):
@@ -79,7 +82,9 @@ class Target:
     outcome: Outcome = "kept"
 
     def __post_init__(self) -> None:
-        if self.at is None:
+        if self.row.number == 0:
+            self.outcome = "withdrawn"
+        elif self.at is None:
             self.outcome = "changed" if self.mine else "created"
         elif any(getattr(self.at, name) != getattr(self, name) for name in WRITTEN):
             self.outcome = "changed"
@@ -116,10 +121,24 @@ class Timeline:
 NO_TIME = Timeline([])
 
 
+class Author(NamedTuple):
+    """Who sends rows: as the history names them, the keys of the only areas that they may see and change (None: all),
+    and what a row is called where they see its number.
+    """
+
+    by: str
+    areas: Collection[int] | None = None
+    called: str = "row"
+
+    def may_change(self, area: int) -> bool:
+        return self.areas is None or area in self.areas
+
+
 class There:
     """The slots that matter to some rows."""
 
-    def __init__(self, slots: Iterable[Slot]) -> None:
+    def __init__(self, slots: Iterable[Slot], author: Author) -> None:
+        self.author = author
         self.slots = {slot.pk: slot for slot in slots}
         self.by_id = {slot.external_id: slot for slot in self.slots.values() if slot.external_id}
         self.by_place = {slot.place: slot for slot in self.slots.values()}
@@ -130,6 +149,8 @@ class There:
         self.of_worker = {worker: Timeline(slots) for worker, slots in of_worker.items() if worker}
 
     def period(self, slot: Slot) -> str:
+        if not self.author.may_change(slot.area):
+            return "then in another area"
         if slot.area not in self.areas:
             self.areas[slot.area] = ServiceArea.objects.get(pk=slot.area)
         area = self.areas[slot.area]
@@ -140,15 +161,16 @@ class There:
 
 
 class Plan:
-    """What rows come to: `accepted` by their external id, and by its line why a row is refused.
+    """What rows come to: `accepted` by their external id, and by its number why a row is refused.
 
     No two rows have the same external id.
     """
 
     def __init__(self, rows: Iterable[Row], there: There) -> None:
-        self.there = there
+        self.there, self.called = there, there.author.called
         self.refused: dict[int, str] = {}
-        targets = [_target(row, there) for row in rows]
+        found = ((row, there.by_id.get(row.external_id), there.by_place.get(row.place)) for row in rows)
+        targets = [target for row, mine, at in found if (target := target_of(row, mine, at))]
         # What stays comes first; where two rows are against each other, their order in the file decides nothing.
         targets.sort(key=lambda target: (target.mine is not target.at, target.row.start, target.row.external_id))
         self.rank = {target.external_id: rank for rank, target in enumerate(targets)}
@@ -157,10 +179,12 @@ class Plan:
         arriving: dict[str, list[Row]] = defaultdict(list)
         places: dict[tuple[Any, ...], Row] = {}
         for target in targets:
+            if target.outcome == "withdrawn":
+                continue
             first = places.setdefault(target.row.place, target.row)
             if first is not target.row:
                 del self.accepted[target.external_id]
-                self.refused[target.row.line] = f"line {first.line} is the same slot"
+                self.refused[target.row.number] = f"{self.called} {first.number} is the same slot"
                 continue
             if target.at:
                 self.claimed[target.at.pk] = target
@@ -180,7 +204,7 @@ class Plan:
             reason = self._objection(target) if self.accepted.get(row.external_id) is target else ""
             if not reason:
                 continue
-            self.refused[row.line] = reason
+            self.refused[row.number] = reason
             del self.accepted[row.external_id]
             if target.at:
                 del self.claimed[target.at.pk]
@@ -193,6 +217,8 @@ class Plan:
 
     def _objection(self, target: Target) -> str:
         row, at = target.row, target.at
+        if not all(map(self.there.author.may_change, (row.area.pk, target.mine.area if target.mine else row.area.pk))):
+            return "its external id is in use for an area that you may not change"
         if at and at.external_id not in ("", row.external_id):
             owner = self.accepted.get(at.external_id)
             if owner is None or not owner.is_leaving:
@@ -207,7 +233,7 @@ class Plan:
         for other in self.arriving[row.worker].overlapping(row.start, row.end):
             is_earlier = self.rank[other.external_id] < self.rank[row.external_id]
             if is_earlier and other.external_id in self.accepted:
-                return f"{row.worker} would be at two places: see line {other.line}"
+                return f"{row.worker} would be at two places: see {self.called} {other.number}"
         return ""
 
     def _keeps_busy(self, slot: Slot) -> bool:
@@ -222,10 +248,10 @@ class Plan:
     def transactions(self) -> Iterator[list[Row]]:
         """The rows to write, in short transactions: those that need each other stand in the same one."""
         batch: list[Row] = []
-        groups: set[tuple[str, int]] = set()
+        groups: set[Group] = set()
         begin = end = datetime.max
         for rows in self._bound_together():
-            more = groups | {_group(row) for row in rows}
+            more = groups | {group_of(row.worker, row.area.pk) for row in rows}
             first, last = min(row.start for row in rows), max(row.start for row in rows)
             begin, end = (min(begin, first), max(end, last)) if batch else (first, last)
             is_far = len(more) > 1 and (len(more) > GROUPS or end - begin > SPAN)
@@ -233,7 +259,7 @@ class Plan:
                 yield batch
                 batch, groups, begin, end = [], set(), first, last
             batch.extend(rows)
-            groups |= {_group(row) for row in rows}
+            groups |= {group_of(row.worker, row.area.pk) for row in rows}
         if batch:
             yield batch
 
@@ -264,9 +290,11 @@ class Plan:
         return sorted(bound.values(), key=lambda rows: by_worker_and_time(rows[0]))
 
 
-def _target(row: Row, there: There) -> Target:
-    """What the file does not say is as it is: of the plan for the id, of all else for the slot."""
-    mine, at = there.by_id.get(row.external_id), there.by_place.get(row.place)
+def target_of(row: Row, mine: Slot | None, at: Slot | None) -> Target | None:
+    """What the row does not say is as it is: of the plan for the id, of all else for the slot."""
+    if row.number == 0:
+        # What stands elsewhere by now was named by another call.
+        return Target(row, mine, None, row.external_id, 0, True, "", True) if mine and mine is at else None
     as_it_is = at or mine
     is_open, reason = (at.is_open, at.closed_reason) if at else (True, "")
     if row.staff_open is not None:
@@ -284,10 +312,9 @@ def _target(row: Row, there: There) -> Target:
     )
 
 
-def _group(row: Row) -> tuple[str, int]:
-    """A worker, or the pool of an area."""
-    return (row.worker, 0 if row.worker else row.area.pk)
+def group_of(worker: str, area: int) -> Group:
+    return (worker, 0) if worker else ("", area)
 
 
 def by_worker_and_time(row: Row) -> tuple[Any, ...]:
-    return (*_group(row), row.start, row.external_id)
+    return (*group_of(row.worker, row.area.pk), row.start, row.external_id)

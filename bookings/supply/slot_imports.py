@@ -1,7 +1,7 @@
-"""A file of slots is one state to be reached: looking at what is there, and writing it while bookings go on.
+"""Rows of slots are one state to be reached: looking at what is there, and writing it while bookings go on.
 
-`Plan` decides by the slots that it is given: first for the whole file, outside of locks, then again for the rows of
-each short transaction, by what is there at that moment.
+`Plan` decides by the slots that it is given: first outside of locks, then again for the rows of each short transaction,
+by what is there at that moment. upserts.py brings all rows of a call here.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -15,8 +15,20 @@ from bookings.clock import utc_offset
 from bookings.history import entry, record_each, write_lines
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 from bookings.supply import new_slots, turns
-from bookings.supply.import_plans import FIELDS, IMPORT, WRITTEN, Outcome, Plan, Slot, Target, There, by_worker_and_time
-from bookings.supply.slot_files import LONGEST, Row
+from bookings.supply.import_plans import (
+    FIELDS,
+    IMPORT,
+    WRITTEN,
+    Author,
+    Outcome,
+    Plan,
+    Slot,
+    Target,
+    There,
+    by_worker_and_time,
+    target_of,
+)
+from bookings.supply.slot_rows import LONGEST, Row
 
 # Rows whose slots are looked for in one query.
 READ_AT_ONCE = 1_000
@@ -24,9 +36,24 @@ READ_AT_ONCE = 1_000
 # --- Looking -------------------------------------------------------------------------------------------------
 
 
-def plan(rows: Collection[Row]) -> Plan:
+def plan(rows: Collection[Row], author: Author) -> Plan:
     """By what is there now; locks nothing."""
-    return Plan(rows, There(_slots_for(rows)))
+    return Plan(rows, There(_slots_for(rows), author))
+
+
+def is_as_wanted(row: Row, mine: Slot) -> bool:
+    """Whether nothing is to be done for a row, whose external id a slot has."""
+    return mine.place == row.place and (target := target_of(row, mine, mine)) is not None and target.outcome == "kept"
+
+
+def by_external_id(ids: Collection[str]) -> dict[str, Slot]:
+    # The condition is the one of the index.
+    named = AppointmentSlot.objects.exclude(external_id="").filter(external_id__in=ids)
+    return {slot.external_id: slot for slot in read(named)}
+
+
+def read(slots: QuerySet[AppointmentSlot]) -> Iterator[Slot]:
+    return map(Slot._make, slots.order_by().values_list(*FIELDS))
 
 
 def _slots_for(rows: Iterable[Row]) -> Iterator[Slot]:
@@ -41,41 +68,38 @@ def _slots_for(rows: Iterable[Row]) -> Iterator[Slot]:
             within.filter(worker__in=workers) if workers else None,
             within.filter(area__in=pools, worker="") if pools else None,
         ):
-            for slot in _read(slots) if slots is not None else []:
+            for slot in read(slots) if slots is not None else []:
                 elsewhere.discard(slot.external_id)
                 yield slot
-        # The condition is the one of the index.
-        yield from _read(AppointmentSlot.objects.exclude(external_id="").filter(external_id__in=elsewhere))
-
-
-def _read(slots: QuerySet[AppointmentSlot]) -> Iterator[Slot]:
-    return map(Slot._make, slots.order_by().values_list(*FIELDS))
+        yield from by_external_id(elsewhere).values()
 
 
 # --- Writing, inside of a short transaction of the only writer ------------------------------------------------
 
 
-def write(rows: Sequence[Row], *, by: str) -> list[tuple[int, Outcome, str]]:
-    """Bring the slots of some rows to what they want: (line, outcome, reason) of each.
+def write(rows: Sequence[Row], author: Author) -> list[tuple[Row, Outcome, str]]:
+    """Bring the slots of some rows to what they want: what became of each row, and why it was refused.
 
-    What was booked or written since the file was checked is seen: what it makes impossible is refused.
+    What was booked or written since the rows were checked is seen: what it makes impossible is refused.
     """
     slots = {slot.pk: slot for slot in _slots_for(rows)}
     if connection.features.has_select_for_update:
-        slots |= _locked(There(slots.values()), rows)
-    plan = Plan(rows, There(slots.values()))
+        slots |= _locked(There(slots.values(), author), rows)
+    plan = Plan(rows, There(slots.values(), author))
     targets = plan.to_write()
-    now = clock.now()
+    now, by = clock.now(), author.by
     _leave(plan, targets, now, by)
     _update([target for target in targets if target.at], now, by)
-    if new := [_wanted(target) for target in targets if not target.at]:
+    if new := [_wanted(target) for target in targets if not target.at and target.outcome != "withdrawn"]:
         new_slots.insert(new, by)
-    return [
-        (row.line, "refused", plan.refused[row.line])
-        if row.line in plan.refused
-        else (row.line, plan.accepted[row.external_id].outcome, "")
-        for row in rows
-    ]
+    return [(row, *_outcome(row, plan)) for row in rows]
+
+
+def _outcome(row: Row, plan: Plan) -> tuple[Outcome, str]:
+    if row.number in plan.refused:
+        return "refused", plan.refused[row.number]
+    accepted = plan.accepted.get(row.external_id)
+    return accepted.outcome if accepted else "kept", ""
 
 
 def _locked(there: There, rows: Iterable[Row]) -> dict[int, Slot]:
@@ -93,25 +117,33 @@ def _locked(there: There, rows: Iterable[Row]) -> dict[int, Slot]:
 
 def _leave(plan: Plan, targets: Iterable[Target], now: datetime, by: str) -> None:
     """Free the external ids that wander, withdraw the slots that no other row takes up, and care for bookings."""
-    event = HistoryEntry.Event.CLOSED
-    freed = [target.mine for target in targets if target.mine and target.is_leaving]
-    left = [slot for slot in freed if slot.pk not in plan.claimed]
+    leaving = [(target.mine, target.outcome) for target in targets if target.mine and target.is_leaving]
+    goes_on = [slot.pk for slot, _ in leaving if slot.pk in plan.claimed]
+    left = [(slot, outcome) for slot, outcome in leaving if slot.pk not in plan.claimed]
+    AppointmentSlot.objects.filter(pk__in=goes_on).update(external_id="")
+    AppointmentSlot.objects.filter(pk__in=[slot.pk for slot, _ in left]).update(external_id="", is_withdrawn=True)
     hidden = [
         target.at
         for target in targets
         if target.at and (target.is_withdrawn > target.at.is_withdrawn or target.is_open < target.at.is_open)
     ]
-    goes_on = [slot.pk for slot in freed if slot.pk in plan.claimed]
-    AppointmentSlot.objects.filter(pk__in=goes_on).update(external_id="")
-    AppointmentSlot.objects.filter(pk__in=[slot.pk for slot in left]).update(external_id="", is_withdrawn=True)
-    for slots, reason in ((left, "The plan has it at another place or time."), (hidden, "The plan closed it.")):
-        booked = [slot.pk for slot in slots if slot.booked]
-        bookings = list(WorkOrder.objects.active().filter(slot__in=booked).only("pk")) if booked else []
-        if bookings:
-            services.ask_for_review(WorkOrder.objects.active().filter(slot__in=booked), now)
-            record_each(bookings, event, at=now, by=by, reason=reason)
-        if slots is left:
-            record_each([slot.pk for slot in left], event, at=now, by=by, reason=reason)
+    moved = [slot for slot, outcome in left if outcome != "withdrawn"]
+    gone = [slot for slot, outcome in left if outcome == "withdrawn"]
+    _close(moved, now, by, "The plan has it at another place or time.", record_slots=True)
+    _close(gone, now, by, "The plan has it no longer.", record_slots=True)
+    # Their own lines come with what else changes of them.
+    _close(hidden, now, by, "The plan closed it.", record_slots=False)
+
+
+def _close(slots: Sequence[Slot], now: datetime, by: str, reason: str, *, record_slots: bool) -> None:
+    """Let the bookings of slots that are being hidden ask for review, and write the lines about both."""
+    booked = [slot.pk for slot in slots if slot.booked]
+    bookings = list(WorkOrder.objects.active().filter(slot__in=booked).only("pk")) if booked else []
+    if bookings:
+        services.ask_for_review(WorkOrder.objects.active().filter(slot__in=booked), now)
+        record_each(bookings, HistoryEntry.Event.CLOSED, at=now, by=by, reason=reason)
+    if record_slots:
+        record_each([slot.pk for slot in slots], HistoryEntry.Event.CLOSED, at=now, by=by, reason=reason)
 
 
 def _update(targets: Sequence[Target], now: datetime, by: str) -> None:

@@ -162,7 +162,7 @@ class TestItWorks:
         rows = "".join(P1.replace("P-1", f"P-{n}").replace("12-04T", f"12-{n + 10}T") for n in range(5))
         assert imported(rows) == (0, [summary(created=5)])
         assert imported(rows + rows[: len(P1)])[1] == [
-            "line 7 is refused: line 2 has the same external_id.",
+            "line 7 is refused: line 2 has the same external id.",
             summary(kept=5, refused=1),
         ]
 

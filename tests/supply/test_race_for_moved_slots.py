@@ -224,7 +224,7 @@ def test_a_transaction_is_short(imported, monkeypatch):  # noqa: F811
     monkeypatch.setattr(import_plans, "GROUPS", 3)
     written, write = [], slot_imports.write
     monkeypatch.setattr(
-        slot_imports, "write", lambda rows, by: written.append([row.worker for row in rows]) or write(rows, by=by)
+        slot_imports, "write", lambda rows, author: written.append([row.worker for row in rows]) or write(rows, author)
     )
     make_slot(worker="anna")
     rows = "".join(

@@ -11,14 +11,13 @@ Safe to repeat: the file is a state to be reached, whatever the order of its row
 it differs, a new one is made, and one that the file does not name stays. A slot never changes its area, time, order
 type or worker: an id that stands elsewhere in the file goes over to another slot, and the old one is withdrawn; its
 bookings stay and ask to be reviewed again. A row that would break a booking or clash with another slot is refused and
-named, and the others are written; with --strict, one such row refuses the whole file. All rows are checked before
-anything is written, and then written in short transactions, so that bookings go on; what a booking makes impossible
-in between is refused and named, also with --strict. Exit status 1 says that something was refused.
+named, and the others are written; with --strict all rows are checked first, and one such row refuses the whole file.
+The file is read to its end before anything is written, and then written in short transactions, so that bookings go on;
+what a booking makes impossible in between is refused and named, also with --strict. Exit status 1 says that something
+was refused.
 """
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,8 @@ from django.db import OperationalError
 from tqdm import tqdm
 
 from bookings.management import arguments
-from bookings.supply import areas, import_plans, slot_files, slot_imports, turns
+from bookings.supply import slot_files, upserts
 from bookings.supply.csv_files import CsvError
-from bookings.supply.import_plans import Outcome
-from bookings.supply.slot_files import Row, RowError
 
 BY = "import_slots"
 
@@ -45,61 +42,33 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        rows, refused = self.read(options["file"])
-        plan = slot_imports.plan(rows)
-        refused |= plan.refused
-        self.tell(refused)
-        if options["strict"] and refused:
-            raise CommandError(f"{len(refused)} rows were refused, and with --strict nothing was written.")
-        counts: Counter[Outcome] = Counter(target.outcome for target in plan.accepted.values())
-        counts["refused"] = len(refused)
-        if not options["dry_run"]:
-            self.write(plan, counts)
+        path, text, strict = options["file"], arguments.text_of(options["file"]), options["strict"]
+        try:
+            with tqdm(disable=None, unit="row", unit_scale=True) as progress:
+                report = upserts.upsert_slots(
+                    slot_files.read(text),
+                    by=BY,
+                    strict=strict,
+                    dry_run=options["dry_run"],
+                    named=None,
+                    called="line",
+                    progress=progress.update,
+                )
+        except CsvError as error:
+            raise CommandError(f"{path.name}, {error}") from None
+        except OperationalError as error:
+            raise CommandError(
+                f"The database did not take all rows: {error}".strip() + " What was written before stays. Run it again."
+            ) from None
+        for row in report.refused:
+            self.stdout.write(f"line {row.number} is refused: {row.message}.")
+        if strict and report.refused_count and not report.is_written:
+            raise CommandError(f"{report.refused_count} rows were refused, and with --strict nothing was written.")
         self.stdout.write(
-            f"{counts['created']} slots created, {counts['changed']} changed, {counts['kept']} kept,"
-            f" {counts['refused']} rows refused."
+            f"{report.created} slots created, {report.changed} changed, {report.kept} kept,"
+            f" {report.refused_count} rows refused."
         )
         if options["dry_run"]:
             self.stdout.write("This was a dry run: nothing was written.")
-        if counts["refused"]:
+        if report.refused_count:
             raise SystemExit(1)
-
-    def read(self, path: Path) -> tuple[list[Row], dict[int, str]]:
-        """The rows that can be read, each with an id of its own, and by its line why another one cannot."""
-        known = areas.by_code()
-        rows: list[Row] = []
-        refused: dict[int, str] = {}
-        seen: dict[str, int] = {}
-        try:
-            for line, cells in slot_files.read(arguments.text_of(path)):
-                try:
-                    row = slot_files.read_row(line, cells, known)
-                    if seen.setdefault(row.external_id, line) != line:
-                        raise RowError(f"line {seen[row.external_id]} has the same external_id")
-                    rows.append(row)
-                except RowError as error:
-                    refused[line] = str(error)
-        except CsvError as error:
-            raise CommandError(f"{path.name}, {error}") from None
-        return rows, refused
-
-    def write(self, plan: import_plans.Plan, counts: Counter[Outcome]) -> None:
-        """What the plan comes to, piece by piece; `counts` are put right where somebody was faster."""
-        with tqdm(total=len(plan.to_write()), disable=None, unit="row") as progress:
-            for rows in plan.transactions():
-                try:
-                    outcomes = turns.write(partial(slot_imports.write, rows, by=BY))
-                except OperationalError as error:
-                    raise CommandError(
-                        f"The database did not take the rows from line {rows[0].line} on: {error}".strip()
-                        + " What was written before stays. Run it again."
-                    ) from None
-                counts.update(outcome for _, outcome, _ in outcomes)
-                counts.subtract(plan.accepted[row.external_id].outcome for row in rows)
-                progress.clear()
-                self.tell({line: reason for line, _, reason in outcomes if reason})
-                progress.update(len(rows))
-
-    def tell(self, refused: dict[int, str]) -> None:
-        for line, reason in sorted(refused.items()):
-            self.stdout.write(f"line {line} is refused: {reason}.")
