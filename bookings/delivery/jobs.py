@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from bookings.delivery import mapping, webhooks
-from bookings.delivery.outcomes import Event, Job, Result
+from bookings.delivery.outcomes import Event, Job, Result, Standing
 from bookings.models import Delivery, Receiver, WorkOrder
 from bookings.services import feed
 
@@ -22,13 +22,12 @@ def make(receiver: Receiver, deliveries: list[Delivery]) -> tuple[list[Job], lis
             job = job_of(receiver, delivery, work_order)
         except Exception:  # one odd order must not stop the others
             logger.exception("A work order could not be put into the receiver's form")
-            job = Job(delivery.pk, delivery.wanted, work_order.order_num, None)
-            settled.append(
-                _as_it_was(job, delivery, Event.NEEDS_PERSON, "It cannot be written in the receiver's form.")
-            )
+            job = Job(delivery.pk, delivery.wanted, work_order.order_num, None, Standing.of(delivery))
+            text = "It cannot be written in the receiver's form."
+            settled.append(Result(job, Event.NEEDS_PERSON, text, job.there))
             continue
-        if needs_no_call(receiver, delivery, work_order, job):
-            settled.append(_as_it_was(job, delivery, Event.ACCEPTED, ""))
+        if needs_no_call(receiver, work_order, job):
+            settled.append(Result(job, Event.ACCEPTED, "", job.there))
         else:
             jobs.append(job)
     return jobs, settled
@@ -49,26 +48,21 @@ def job_of(receiver: Receiver, delivery: Delivery, work_order: WorkOrder) -> Job
         wanted=delivery.wanted,
         order_num=work_order.order_num,
         state=state,
+        there=Standing.of(delivery),
         message_id=message_id,
-        pushed_plan=delivery.pushed_plan,
-        pushed_rest=delivery.pushed_rest,
-        is_uncertain=delivery.is_uncertain,
     )
 
 
-def needs_no_call(receiver: Receiver, delivery: Delivery, work_order: WorkOrder, job: Job) -> bool:
+def needs_no_call(receiver: Receiver, work_order: WorkOrder, job: Job) -> bool:
     """An emptied order is never sent. Else: what was taken last is what is wanted, and no call's end is unknown."""
     if work_order.purged_at:
         return True
-    if delivery.is_uncertain:
+    there = job.there
+    if there.is_uncertain:
         return False
     if not receiver.is_servicemobility:
-        return delivery.pushed_rest == webhooks.digest(job.state)
+        return there.rest == webhooks.digest(job.state)
     if job.state is None:
         # An order from before the connection may stand there whatever we have sent.
-        return not delivery.pushed_rest and work_order.pk > receiver.last_order_before
-    return (delivery.pushed_plan, delivery.pushed_rest) == (job.state.plan_digest, job.state.rest_digest)
-
-
-def _as_it_was(job: Job, delivery: Delivery, event: Event, text: str) -> Result:
-    return Result(job, event, text, delivery.pushed_plan, delivery.pushed_rest, delivery.is_uncertain)
+        return not there.rest and work_order.pk > receiver.last_order_before
+    return (there.plan, there.rest) == (job.state.plan_digest, job.state.rest_digest)

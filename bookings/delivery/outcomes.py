@@ -1,12 +1,12 @@
 """What is asked of a thread that calls out, and what becomes of it: of the order, or of the receiver (contract 6)."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NoReturn
 
 from bookings.delivery.calls import Answer, NoAnswer
-from bookings.models import DeliveryEntry
+from bookings.models import Delivery, DeliveryEntry
 
 Event = DeliveryEntry.Event
 
@@ -45,6 +45,23 @@ class Lost(Exception):
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How far a receiver is with one work order: digests of what it took last (both empty: it is not there), and
+    whether a later call was, or may have been, made whose end is not known."""
+
+    plan: str = ""
+    rest: str = ""
+    is_uncertain: bool = False
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> "Standing":
+        return cls(delivery.pushed_plan, delivery.pushed_rest, delivery.is_uncertain)
+
+    def columns(self) -> dict[str, Any]:
+        return {"pushed_plan": self.plan, "pushed_rest": self.rest, "is_uncertain": self.is_uncertain}
+
+
+@dataclass(frozen=True)
 class Job:
     """All that a thread needs to bring a receiver to the state of one work order; no row of the database."""
 
@@ -52,40 +69,33 @@ class Job:
     wanted: int
     order_num: str
     state: Any  # None: it must not be there
+    there: Standing = Standing()
     message_id: str = ""
-    pushed_plan: str = ""
-    pushed_rest: str = ""
-    is_uncertain: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
-    """How far the receiver is after the attempt."""
+    """How far the receiver is after the attempt. No text: nothing was called."""
 
     job: Job
     event: Event
     text: str
-    pushed_plan: str
-    pushed_rest: str
-    is_uncertain: bool
+    there: Standing
     may_pass: bool = False
     retry_after: float | None = None
 
 
 @dataclass
 class Attempt:
-    """One job in the hands of a thread: what is known to stand there, and whether a call's end is not known."""
+    """One job in the hands of a thread, and how far the receiver is by now."""
 
     job: Job
     before_call: Callable[[], None]  # waits for its turn; raises Lost
     now: Callable[[], datetime]
-    plan: str = field(init=False)
-    rest: str = field(init=False)
-    is_uncertain: bool = field(init=False)
+    there: Standing = field(init=False)
 
     def __post_init__(self) -> None:
-        self.plan, self.rest = self.job.pushed_plan, self.job.pushed_rest
-        self.is_uncertain = self.job.is_uncertain
+        self.there = self.job.there
 
     def look(self, call: Callable[[], Answer]) -> Answer:
         self.before_call()
@@ -96,17 +106,18 @@ class Attempt:
 
     def write(self, call: Callable[[], Answer]) -> Answer:
         """A call that changes something there. Where its end is not known, that is remembered."""
-        uncertain_before, self.is_uncertain = self.is_uncertain, True
+        before, self.there = self.there, replace(self.there, is_uncertain=True)
         answer = self.look(call)
         if 400 <= answer.status < 500 and answer.status != 408:
-            self.is_uncertain = uncertain_before
+            self.there = before
         return answer
 
     def result(self, event: Event, text: str, **more: Any) -> Result:
-        return Result(self.job, event, text[:LONGEST_TEXT], self.plan, self.rest, self.is_uncertain, **more)
+        return Result(self.job, event, text[:LONGEST_TEXT], self.there, **more)
 
-    def accepted(self, text: str) -> Result:
-        self.is_uncertain = False
+    def accepted(self, text: str, plan: str = "", rest: str = "") -> Result:
+        """`plan` and `rest` are digests of what stands there now; without them nothing does."""
+        self.there = Standing(plan, rest)
         return self.result(Event.ACCEPTED, text)
 
 

@@ -23,7 +23,7 @@ def lines(receiver: Receiver, order_num: str) -> Iterator[str]:
         there = Delivery.objects.filter(receiver=receiver, work_order=work_order).first()
         delivery = there or Delivery(receiver=receiver, work_order=work_order)
         job = jobs.job_of(receiver, delivery, work_order)
-        if jobs.needs_no_call(receiver, delivery, work_order, job):
+        if jobs.needs_no_call(receiver, work_order, job):
             if order_num:
                 yield f"# {work_order} needs no call to {receiver}."
             continue
@@ -42,10 +42,10 @@ def _calls(receiver: Receiver, job: Job) -> Iterator[tuple[str, str, bytes]]:
         yield "DELETE", url, b""
         return
     by_put = receiver.move == Receiver.Move.PUT
-    if job.pushed_rest and job.pushed_plan != job.state.plan_digest and not by_put:
+    if job.there.rest and job.there.plan != job.state.plan_digest and not by_put:
         method, more = MOVES[Receiver.Move(receiver.move)]
         yield method, f"{url}{more}", _text(job.state.dispatch(now))
-    if job.pushed_rest != job.state.rest_digest or by_put:
+    if job.there.rest != job.state.rest_digest or by_put:
         yield "PUT", url, _text(job.state.whole(now))
 
 

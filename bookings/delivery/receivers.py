@@ -31,6 +31,7 @@ ALL_ORDERS = 2**62
 MOST_RATE = 1000
 MOST_TEMPLATE = 64 * 1024
 LONGEST_URL = 2000
+NO_TROUBLE: dict[str, Any] = {"trouble": "", "trouble_since": None, "probe_at": None, "failures": 0}
 
 
 class Refused(ValueError):
@@ -124,25 +125,17 @@ def connect(name: str, kind: str, *, by: str, **columns: Any) -> Receiver:
 
 def change(receiver: Receiver, *, by: str, **columns: Any) -> None:
     """Change how it is reached; where it was in trouble it is tried at once."""
-    columns |= {"trouble": "", "trouble_since": None, "probe_at": None, "failures": 0}
+    # A template is long, and may name people: that it was changed is enough.
+    said = ", ".join(name for name, value in columns.items() if getattr(receiver, name) != value)
     with transaction.atomic():
-        Receiver.objects.filter(pk=receiver.pk).update(**columns)
-        # A template is long, and may name people: that it was changed is enough.
-        said = [name for name, value in columns.items() if getattr(receiver, name) != value and "trouble" not in name]
-        say(
-            receiver,
-            Event.CHANGED,
-            by=by,
-            text=", ".join(name for name in said if name not in ("probe_at", "failures")),
-        )
+        Receiver.objects.filter(pk=receiver.pk).update(**columns, **NO_TROUBLE)
+        say(receiver, Event.CHANGED, by=by, text=said)
 
 
 def turn_off(receiver: Receiver, *, by: str) -> None:
     """It hears of nothing until it is connected again, and then of what changes from then on."""
     with transaction.atomic():
-        Receiver.objects.filter(pk=receiver.pk).update(
-            is_on=False, lease_holder="", lease_until=None, trouble="", trouble_since=None, probe_at=None, failures=0
-        )
+        Receiver.objects.filter(pk=receiver.pk).update(is_on=False, lease_holder="", lease_until=None, **NO_TROUBLE)
         Delivery.objects.filter(receiver=receiver).open().update(due_at=None, wanted_at=None, needs_person="")
         say(receiver, Event.TURNED_OFF, by=by)
 

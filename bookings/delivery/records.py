@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import F
 
 from bookings.delivery.outcomes import Event, Result
-from bookings.delivery.receivers import say
+from bookings.delivery.receivers import NO_TROUBLE, say
 from bookings.models import Counter, Delivery, DeliveryEntry, Receiver
 
 FIRST, MOST_OF_AN_ORDER, MOST_OF_A_RECEIVER = 5.0, 7200.0, 120.0
@@ -83,11 +83,7 @@ def _columns(receiver: Receiver, delivery: Delivery, result: Result, now: dateti
 
 
 def _update(delivery: Delivery, result: Result, columns: dict[str, Any]) -> None:
-    there = {
-        "pushed_plan": result.pushed_plan,
-        "pushed_rest": result.pushed_rest,
-        "is_uncertain": result.is_uncertain,
-    } | ({"outcome": result.text} if result.text else {})
+    there = result.there.columns() | ({"outcome": result.text} if result.text else {})
     row = Delivery.objects.filter(pk=delivery.pk)
     # Wanted anew meanwhile: it stays due.
     if not row.filter(wanted=result.job.wanted).update(**there, **columns):
@@ -97,7 +93,8 @@ def _update(delivery: Delivery, result: Result, columns: dict[str, Any]) -> None
 def _update_health(receiver: Receiver, result: Result, now: datetime, *, is_probe: bool) -> None:
     if result.event != Event.UNREACHABLE:
         receiver.answered_at = now
-        receiver.trouble, receiver.trouble_since, receiver.failures, receiver.probe_at = "", None, 0, None
+        for name, value in NO_TROUBLE.items():
+            setattr(receiver, name, value)
         return
     if receiver.trouble and not is_probe:
         return  # it was under way when another one found out

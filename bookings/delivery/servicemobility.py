@@ -5,6 +5,7 @@ look and the write a technician, or another process that woke up late, may still
 """
 
 import threading
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -52,10 +53,10 @@ class ServiceMobility:
                     f"It is {why} there: nothing was overwritten. Decide with the technician.", may_pass=False
                 )
             return self._agree(attempt, state, f"it is {why} there")
-        is_moved = bool(mapping.differences(state, found)) or attempt.plan != state.plan_digest
-        if attempt.rest and is_moved and self.move != Receiver.Move.PUT:
+        is_moved = bool(mapping.differences(state, found)) or attempt.there.plan != state.plan_digest
+        if attempt.there.rest and is_moved and self.move != Receiver.Move.PUT:
             self._move(attempt, state)
-        if attempt.rest != state.rest_digest or (is_moved and self.move == Receiver.Move.PUT):
+        if attempt.there.rest != state.rest_digest or (is_moved and self.move == Receiver.Move.PUT):
             return self._put(attempt, state)
         return self._agree(attempt, state, "moved" if is_moved else "it was there as it must be")
 
@@ -72,11 +73,10 @@ class ServiceMobility:
         if found and (why := mapping.barred(found)):
             raise OrderFault(f"It is cancelled here, but {why} there. Decide with the technician.", may_pass=False)
         # A write whose end is unknown may still be on its way: the DELETE is sent after it all the same.
-        if found is not None or attempt.is_uncertain:
+        if found is not None or attempt.there.is_uncertain:
             answer = self._call(attempt, "DELETE", path_of(attempt.job.order_num), writes=True)
             if answer.status not in GONE or answer.document is None:
                 self._check(attempt, answer, "DELETE WorkOrder")
-        attempt.plan = attempt.rest = ""
         return attempt.accepted("removed" if found else "it was not there")
 
     def _put(self, attempt: Attempt, state: State) -> Result:
@@ -90,11 +90,10 @@ class ServiceMobility:
         body = state.dispatch(attempt.now())
         answer = self._call(attempt, method, path_of(attempt.job.order_num, more), body, writes=True)
         self._check(attempt, answer, f"{method} {more[1:] or 'WorkOrder'}")
-        attempt.plan = state.plan_digest
+        attempt.there = replace(attempt.there, plan=state.plan_digest)
 
     def _agree(self, attempt: Attempt, state: State, text: str) -> Result:
-        attempt.plan, attempt.rest = state.plan_digest, state.rest_digest
-        return attempt.accepted(text)
+        return attempt.accepted(text, state.plan_digest, state.rest_digest)
 
     def _check(self, attempt: Attempt, answer: Answer, what: str, *, needs_document: bool = False) -> None:
         """Raises ReceiverFault or OrderFault unless the call succeeded. 204 has no answer to read."""

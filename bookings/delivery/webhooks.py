@@ -35,8 +35,7 @@ class Webhooks:
         answer = attempt.write(lambda: self.channel.call("POST", "", body, **headers))
         if not 200 <= answer.status < 300:
             refuse(answer, "the webhook", attempt.now(), of_the_order=OF_THE_ORDER)
-        attempt.plan = attempt.rest = digest(body)
-        return attempt.accepted(f"sent: {answer.status}")
+        return attempt.accepted(f"sent: {answer.status}", digest(body), digest(body))
 
     def headers(self, attempt: Attempt, body: bytes) -> dict[str, Any]:
         """Signed with each secret: while they are rotated the receiver knows one of the two."""
