@@ -163,7 +163,7 @@ class Service:
     def manage(self, *arguments: str) -> subprocess.CompletedProcess:
         return manage(self.database, *arguments, **self.environment)
 
-    def make_slot(self, capacity: int, start=None) -> dict:
+    def make_slot(self, capacity: int, start=None, worker="") -> dict:
         """A slot in LEEDS; returns the body of a booking that takes it."""
         start = start or helpers.tomorrow()
         self.database.execute(
@@ -173,8 +173,8 @@ class Service:
         self.database.execute(
             'INSERT INTO bookings_appointmentslot (area_id, start, "end", order_type, worker, capacity, booked,'
             " is_open)"
-            " SELECT id, %s, %s, '', '', %s, 0, %s FROM bookings_servicearea WHERE code = 'LEEDS'",
-            *(self.instant(start), self.instant(start + (helpers.END - helpers.START)), capacity, True),
+            " SELECT id, %s, %s, '', %s, %s, 0, %s FROM bookings_servicearea WHERE code = 'LEEDS'",
+            *(self.instant(start), self.instant(start + (helpers.END - helpers.START)), worker, capacity, True),
         )
         return helpers.booking(start, start + (helpers.END - helpers.START))
 

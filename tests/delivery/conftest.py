@@ -120,6 +120,15 @@ def hooks():
         yield server
 
 
+def connect_to(service, url, password_file):
+    """Connect a service that runs to a simulator."""
+    done = service.manage(
+        *("connect_servicemobility", "--url", url, "--username", "bookjob"),
+        *("--password-file", str(password_file), "--rate", "1000"),
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @contextlib.contextmanager
 def webhook_server():
     got, answers = [], []

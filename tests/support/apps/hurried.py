@@ -1,0 +1,98 @@
+"""`deliver` with short pauses and a short lease, so that tests need not wait, and with other changes by name.
+
+Each is a process of its own, forked from one that has Django loaded: those are cheap to start, and to kill.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.process import BaseProcess
+
+import django
+from django.apps import apps
+
+if not apps.ready:
+    django.setup()
+
+from django.core.management import call_command
+from django.db import connection
+
+from bookings.delivery import calls, leader, lease, outcomes, receivers, records, worker
+from bookings.models import Delivery
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_before_the_call():
+    outcomes.run = lambda bring, attempt: die()
+
+
+def die_between_call_and_record():
+    leader.Leader._record = lambda self: any(future.done() for future in self.running) and die()
+
+
+def die_between_record_and_cursor():
+    make_due = receivers.make_due
+    receivers.make_due = lambda *arguments: (make_due(*arguments), die())
+
+
+def sleep_before_the_write():
+    """Once; until it is sent SIGCONT."""
+    write, slept = outcomes.Attempt.write, []
+
+    def sleep_and_write(attempt, call):
+        if not slept:
+            slept.append(True)
+            # To this very thread: else it may go on until another one has stopped the process.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+        return write(attempt, call)
+
+    outcomes.Attempt.write = sleep_and_write
+
+
+def trust_any_lease():
+    lease.Term.lasts = lambda term, seconds: True
+
+
+def forget_changes():
+    """What became of a call is the last word, also where the order was changed during it."""
+
+    def update(delivery, result, columns):
+        Delivery.objects.filter(pk=delivery.pk).update(**result.there.columns(), **columns)
+
+    records._update = update
+
+
+CHANGES = {
+    "dies before the call": die_before_the_call,
+    "dies between call and record": die_between_call_and_record,
+    "dies between record and cursor": die_between_record_and_cursor,
+    "sleeps before it writes": sleep_before_the_write,
+    "trusts any lease": trust_any_lease,
+    "forgets changes": forget_changes,
+}
+
+
+def deliver(database: str, changes: tuple[str, ...], once: bool) -> None:
+    connection.settings_dict["NAME"] = database
+    calls.DEADLINE = 1.0
+    lease.SECONDS, lease.RENEWED_AFTER = 2.0, 0.2
+    records.FIRST, records.MOST_OF_A_RECEIVER, records.MOST_OF_AN_ORDER = 0.05, 0.2, 0.5
+    worker.IDLE, worker.AFTER_AN_ERROR = 0.1, 0.3
+    for name in changes:
+        CHANGES[name]()
+    call_command("deliver", once=once)
+
+
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload([__name__])
+
+
+def start(database: str, *changes: str, once: bool = False) -> BaseProcess:
+    """On the server of the tests; `database` is the name of one of its databases, or SQLite's file."""
+    process = context.Process(target=deliver, args=(database, changes, once), daemon=True)
+    process.start()
+    return process
