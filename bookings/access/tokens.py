@@ -77,7 +77,8 @@ def caller_of(claims: dict[str, Any]) -> Caller:
     username = claims.get("sub") if claims.get("iss") == ISSUER else ""
     if not isinstance(username, str) or not username:
         return Caller(_name_in(claims))
-    if _users.is_out(username, claims.get("uid")):
+    uid = claims.get("uid")
+    if not isinstance(uid, int | None) or _users.is_out(username, uid):
         raise AuthenticationFailed
     return Caller(_name_in(claims), username)
 

@@ -160,6 +160,11 @@ class TestTokens:
         django_user_model.objects.create_user("tech", pk=user.pk or 4711)
         assert search().status_code == 401
 
+    @pytest.mark.parametrize("uid", [[], {}, "1", 1.5])
+    def test_a_user_of_another_type_is_refused(self, uid):
+        sent = {"x-access-token": tokens.issue_token("tech", claims={"uid": uid})}
+        assert Client().post(SEARCH, {}, content_type="application/json", headers=sent).status_code == 401
+
     def test_that_is_remembered_for_seconds_only(self, django_assert_num_queries, monkeypatch):
         monkeypatch.setattr(tokens._Users, "is_out", is_out)
         users = tokens._Users()
