@@ -124,7 +124,7 @@ def _decide(request: BookingRequest, named: list[Choice], look: Look) -> Decisio
         decisions.check_is_not_late(request, look.earlier, now)
     slots = decisions.named_slots(request, named, look.seen)
     to_move = decisions.to_move(look.earlier, slots[0])
-    slot = decisions.best_of(slots, request.job, now)
+    slot = decisions.best_of(slots, request, now)
     parts.on_the_clock_of(request.plan, slot.area)
     return Decision(slot, to_move)
 

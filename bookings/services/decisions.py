@@ -64,6 +64,7 @@ def named_slots(request: BookingRequest, found: list[Choice], seen: offers.Candi
             f"{named[0].place[1:]} names several appointments. Choose one.",
             data_path=named[0].place,
         )
+    request.choice = named[0]
     return [slot for slot in seen.slots if (slot.start, slot.end) == (named[0].start, named[0].end)]
 
 
@@ -138,11 +139,11 @@ def to_move(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None
     raise _already_booked(earlier[0])
 
 
-def best_of(slots: list[AppointmentSlot], job: wire.BookJob, now: datetime) -> AppointmentSlot:
+def best_of(slots: list[AppointmentSlot], request: BookingRequest, now: datetime) -> AppointmentSlot:
     """The slot to try first. Raises Refused with the reason if none can be taken."""
     free = [slot for slot in slots if not slot.refusal]
     if free:
-        return offers.preferred(free, job.user_name)
+        return offers.preferred(free, request.job.user_name)
     # Where one worker's slot is full and another's closed, people would say that it is full.
     refusals = [slot.refusal for slot in slots]
     reason = "full" if "full" in refusals else refusals[0]
@@ -150,7 +151,7 @@ def best_of(slots: list[AppointmentSlot], job: wire.BookJob, now: datetime) -> A
     raise Refused(
         "slot_unavailable",
         sentences.SLOT_UNAVAILABLE.format(why=offers.REFUSALS[reason], appointment=slot),
-        data_path="/TimeConstraints",
+        data_path=request.choice.path if request.choice else "",
         reason=reason,
-        alternatives=offers.offered(slot.area, offers.alternatives(slot, job.order_type, now)),
+        alternatives=offers.offered(slot.area, offers.alternatives(slot, request.job.order_type, now)),
     )

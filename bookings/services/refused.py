@@ -19,7 +19,7 @@ def keep(refusal: Refused, request: BookingRequest) -> None:
     """One statement, as a rule. Where it cannot be written, the refusal is answered all the same."""
     if refusal.error == Code.UNAVAILABLE:
         return
-    named = choices.read(request.job)
+    named = [request.choice] if request.choice else choices.read(request.job)
     try:
         area = request.area
         if not request.is_area_read:

@@ -9,6 +9,7 @@ from django.conf import settings
 from bookings import history, wire
 from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, SearchDocument, ServiceArea, WorkOrder
+from bookings.offers.choices import Choice
 from bookings.services import parts, search_terms
 from bookings.services.numbers import Numbers
 
@@ -25,6 +26,8 @@ class Booked(NamedTuple):
 class BookingRequest:
     """A booking as it is asked for; `plan` is what becomes of its parts, `area` its area once that is read.
 
+    `choice` is what names its slot, once that is found.
+
     `places` are the keys of the areas that the caller may book in, None for all.
     """
 
@@ -36,6 +39,7 @@ class BookingRequest:
     plan: parts.PartPlan
     area: ServiceArea | None = None
     is_area_read: bool = False
+    choice: Choice | None = None
     places: set[int] | None = None
 
 

@@ -11,7 +11,7 @@ from psycopg.errors import DeadlockDetected
 
 from bookings import offers, services
 from bookings.db import sql
-from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, RequiredPart, WorkOrder
+from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, RequiredPart, WorkOrder
 from bookings.services import booking as booking_service
 from bookings.services import decisions, places
 from tests.support.helpers import (
@@ -469,6 +469,25 @@ class TestTheSlotThatIsMeant:
         settings.BOOKJOB_SLOT_POINTER = "/Visit"
         make_slot()
         assert refused(post("WO-1", booking(**body)), 404, "slot_not_found")["dataPath"] == place
+
+    @pytest.mark.parametrize(
+        ("body", "place"),
+        [
+            ({"TimeConstraints": [WISH, {"Period": PERIOD}]}, "/TimeConstraints/1/Period"),
+            ({"TimeConstraints": {"Period": PERIOD}}, "/TimeConstraints/Period"),
+            ({"TimeConstraints": [WISH], "Visit": ["", PERIOD]}, "/Visit/1"),
+            ({"TimeConstraints": [WISH], "Period": PERIOD}, "/Period"),
+            (
+                {"TimeConstraints": [WISH], "PlannedStartDate": PERIOD["Start"], "PlannedEndDate": PERIOD["End"]},
+                "/PlannedStartDate",
+            ),
+        ],
+    )
+    def test_the_place_of_a_slot_that_cannot_be_taken(self, settings, body, place):
+        settings.BOOKJOB_SLOT_POINTER = "/Visit"
+        make_slot(capacity=0)
+        assert refused(post("WO-1", booking(**body)), 409, "slot_unavailable")["dataPath"] == place
+        assert Refusal.objects.get().visit_start == START  # of the slot, not of the wish
 
     def test_nothing_fits_in_any_place(self):
         make_slot()
