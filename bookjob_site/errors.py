@@ -13,22 +13,22 @@ from bookings.telemetry.answers import Answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return errors.answer(exception) if _is_api(request) else error_page.draw(request, 400)
+    return errors.answer(exception, request) if _is_api(request) else error_page.draw(request, 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return errors.answer(exception) if _is_api(request) else error_page.draw(request, 403)
+    return errors.answer(exception, request) if _is_api(request) else error_page.draw(request, 403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return errors.answer(exception) if _is_api(request) else error_page.draw(request, 404)
+    return errors.answer(exception, request) if _is_api(request) else error_page.draw(request, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     raised = sys.exc_info()[1]
     exception = raised if isinstance(raised, Exception) else RuntimeError("unknown")
     if _is_api(request):
-        return errors.answer(exception)
+        return errors.answer(exception, request)
     status, detail, headers = errors.describe(exception)
     page = error_page.draw(request, 503 if status == 503 else 500, headers)
     outcome = detail["params"]["error"]

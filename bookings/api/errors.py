@@ -1,7 +1,7 @@
 """ServiceMobility's error body, and the handlers that make every error of the API one (contract, section 2).
 
 `code` is the HTTP status that tells the error apart. With BOOKJOB_DOCUMENTED_STATUSES_ONLY the answer's own status
-is 500 instead (401 stays), the body is the same.
+is 500 instead (401 stays) on the addresses that ServiceMobility calls; the body is the same.
 """
 
 import errno
@@ -30,6 +30,7 @@ from bookings.telemetry.answers import Answer
 logger = logging.getLogger("bookings")
 
 RETRY_AFTER_SECONDS = 5
+CALLED_BY_SERVICEMOBILITY = {"token", "search", "followup"}  # the names in urls.py
 
 
 class UnsupportedEncoding(exceptions.APIException):
@@ -40,7 +41,7 @@ class UnsupportedEncoding(exceptions.APIException):
 
 def handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """Django REST framework's EXCEPTION_HANDLER: JSON, whatever the view itself would answer with."""
-    return answer(exception)
+    return answer(exception, context["request"])
 
 
 def describe(exception: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
@@ -113,16 +114,21 @@ def is_away(exception: BaseException) -> bool:
     return False
 
 
-def answer(exception: Exception) -> Answer:
+def answer(exception: Exception, request: Any) -> Answer:
+    """`request` is Django's or Django REST framework's."""
     status, detail, headers = describe(exception)
     text = orjson.dumps({"code": status, "detail": detail})
     outcome, reason = detail["params"]["error"], detail["params"].get("reason", "")
     kind = "application/json"
-    return Answer(text, kind, _status(status), headers=headers, outcome=outcome, refusal=reason)
+    return Answer(text, kind, _status(status, request), headers=headers, outcome=outcome, refusal=reason)
 
 
-def _status(status: int) -> int:
-    return 500 if settings.BOOKJOB_DOCUMENTED_STATUSES_ONLY and status != 401 else status
+def _status(status: int, request: Any) -> int:
+    if not settings.BOOKJOB_DOCUMENTED_STATUSES_ONLY or status == 401:
+        return status
+    # Other systems know more statuses than ServiceMobility. What leads nowhere may be one of its addresses, misspelt.
+    found = request.resolver_match
+    return 500 if found is None or found.url_name in CALLED_BY_SERVICEMOBILITY else status
 
 
 def _one_line(exception: Exception) -> str:

@@ -155,6 +155,14 @@ def test_and_401_stays(settings):
     assert post("WO-1", booking(), token="x").status_code == 401
 
 
+@pytest.mark.parametrize("path", ["workorders", "workorders/", "workorders/FU-1"])
+def test_and_so_do_those_of_the_addresses_that_servicemobility_does_not_call(settings, path):
+    settings.BOOKJOB_DOCUMENTED_STATUSES_ONLY = True
+    for method, status in (("GET", 403), ("POST", 405)):
+        answer = client().generic(method, f"/api/v1/{path}", HTTP_X_ACCESS_TOKEN=tokens.issue_token("nobody"))
+        assert (answer.status_code, answer.json()["code"]) == (status, status)
+
+
 def test_the_admin_keeps_its_pages():
     assert client().get("/admin/nothing/").status_code == 302
     answer = client().get("/nothing")
