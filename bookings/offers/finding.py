@@ -154,7 +154,7 @@ def wishes(job: wire.Search, area: ServiceArea | None) -> dict[str, Condition]:
     free: list[Condition] = []
     for constraint in job.time_constraints:
         start, end = sql.as_parameter(constraint.period.start), sql.as_parameter(constraint.period.end)
-        if constraint.type in settings.BOOKJOB_UNAVAILABLE_TYPES:
+        if constraint.type.strip() in settings.BOOKJOB_UNAVAILABLE_TYPES:
             busy.append(('NOT (start < %s AND "end" > %s)', [end, start]))
         else:
             free.append(('start >= %s AND "end" <= %s', [start, end]))

@@ -20,11 +20,13 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError, SchemaValidator
+from pydantic_core import PydanticCustomError, PydanticOmit, SchemaValidator
 
 from bookings.wire.values import (
     MAX_ITEMS,
@@ -42,11 +44,13 @@ from bookings.wire.values import (
     LooseDay,
     LooseId,
     LooseItem,
+    LooseObject,
     Number,
     Quantity,
     Text,
     Texts,
     WireModel,
+    is_period_of_no_dates,
 )
 
 MAX_PERIODS = 200  # each becomes a condition of the search
@@ -141,7 +145,7 @@ class Asset(WireModel):
 
 
 class Location(WireModel):
-    address: Address = Address()
+    address: Annotated[Address, LooseObject()] = Address()
     contacts: Contacts = []
     email: Text = ""
     language_id: LooseId = Field("", alias="LanguageID")
@@ -229,6 +233,19 @@ class ChosenTime(TimeConstraint):
     period: Period | None = None  # type: ignore[assignment]
 
 
+def _without_a_period_of_no_dates(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """Where both ends of the period are no dates, such as .NET's 0001-01-01, it is absent; with it all that is so."""
+    try:
+        return read(value)
+    except ValidationError:
+        if not isinstance(value, dict) or not is_period_of_no_dates(value.get("Period")):
+            raise
+    rest = {name: there for name, there in value.items() if name != "Period"}
+    if not rest:
+        raise PydanticOmit
+    return read(rest)
+
+
 def _not_more_than_can_be_ordered(parts: Any) -> Any:
     """Counted before they are looked at, so that their number bounds the errors in them."""
     if isinstance(parts, list) and sum(map(_replacements, parts)) > MAX_ITEMS >= len(parts):
@@ -249,8 +266,13 @@ RequiredParts = Annotated[
     list[RequiredPart], Field(max_length=MAX_ITEMS), BeforeValidator(_not_more_than_can_be_ordered)
 ]
 BookedParts = Annotated[list[BookedPart], Field(max_length=MAX_ITEMS), BeforeValidator(_not_more_than_can_be_ordered)]
-TimeConstraints = Annotated[list[TimeConstraint], Field(max_length=MAX_PERIODS), BeforeValidator(_read_list)]
-ChosenTimes = Annotated[list[ChosenTime], Field(max_length=MAX_PERIODS), BeforeValidator(_read_list)]
+OptionalPeriod = WrapValidator(_without_a_period_of_no_dates)
+TimeConstraints = Annotated[
+    list[Annotated[TimeConstraint, OptionalPeriod]], Field(max_length=MAX_PERIODS), BeforeValidator(_read_list)
+]
+ChosenTimes = Annotated[
+    list[Annotated[ChosenTime, OptionalPeriod]], Field(max_length=MAX_PERIODS), BeforeValidator(_read_list)
+]
 
 
 # Where BookJob finds what the setting of this name points to; no property of ServiceMobility's is called so.
@@ -261,7 +283,7 @@ class Pointed(BaseModel):
     """What may name the slot where the setting says; `at` is the JSON Pointer to it, without what is absent."""
 
     at: str
-    times: list[Annotated[ChosenTime | None, Loose()]]
+    times: list[Annotated[Annotated[ChosenTime, OptionalPeriod] | None, Loose()]]
 
 
 def with_pointed(document: dict[str, Any], at: str, value: Any) -> dict[str, Any]:

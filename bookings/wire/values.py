@@ -54,6 +54,14 @@ class Few:
         return core_schema.chain_schema([core_schema.list_schema(max_length=MAX_ITEMS), handler(source)])
 
 
+class LooseObject:
+    """Of an object with properties that decide: another type is read as an empty one, a fault within is none of it."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        any_object = core_schema.with_default_schema(core_schema.dict_schema(), default={}, on_error="default")
+        return core_schema.chain_schema([any_object, handler(source)])
+
+
 def _read_instant(value: Any) -> datetime:
     """An instant as the contract has it (clock.py); without an offset it is UTC, as all of the vendor's are."""
     instant = _instant_or_none(value)
@@ -73,9 +81,18 @@ def _instant_or_none(value: Any) -> datetime | None:
     return instant if clock.is_a_date(instant) else None
 
 
+def is_period_of_no_dates(period: Any) -> bool:
+    """Whether what is there of the ends of a period are instants in years that make no sense."""
+    ends = [period[name] for name in ("Start", "End") if name in period] if isinstance(period, dict) else []
+    try:
+        return bool(ends) and not any(map(_instant_or_none, ends))
+    except PydanticCustomError:
+        return False
+
+
 def _day_or_instant(value: Any) -> date | None:
     """A day alone is a day, and no instant. None for one in years that make no sense."""
-    if not isinstance(value, str) or len(value) > len("2026-12-04"):
+    if not isinstance(value, str) or len(value.strip()) > len("2026-12-04"):
         return _instant_or_none(value)
     try:
         day = clock.read_day(value)

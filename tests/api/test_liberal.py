@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bookings import clock
+from bookings import clock, offers
 from bookings.models import WorkOrder
 from bookings.offers import type_codes
 from tests.support import desk, helpers
@@ -33,6 +33,7 @@ LOOSE = [
     ({"Location": {"ServiceAreaID": "LEEDS", "SigReq": "yes"}}, "Location.SigReq"),
     ({"Location": {"ServiceAreaID": "LEEDS", "Address": {"Lat": "north"}}}, "Location.Address.Lat"),
     ({"Location": {"ServiceAreaID": "LEEDS", "Address": {"Lon": 181}}}, "Location.Address.Lon"),
+    ({"Location": {"ServiceAreaID": "LEEDS", "Address": "14 Mill Lane"}}, "Location.Address"),
     ({"RequiredParts": [{"ProdNum": "A", "Price": "cheap"}]}, "RequiredParts[0].Price"),
     ({"RequiredParts": [{"ProdNum": "A", "EstimatedDelivery": "soon"}]}, "RequiredParts[0].EstimatedDelivery"),
     ({"RequiredParts": [{"ProdNum": "A", "ProdAttrs": "x"}]}, "RequiredParts[0].ProdAttrs"),
@@ -75,7 +76,7 @@ def test_the_type_of_a_time_is_the_same_as_a_number(settings):
     make_slot()
     settings.BOOKJOB_UNAVAILABLE_TYPES = ["1002"]
     period = booking()["TimeConstraints"][0]["Period"]
-    for code in ("1002", 1002, 1002.0):
+    for code in ("1002", 1002, 1002.0, " 1002 "):
         with clock_stands_at():
             answer = search(
                 {"Location": {"ServiceAreaID": "LEEDS"}, "TimeConstraints": [{"Type": code, "Period": period}]}
@@ -105,7 +106,55 @@ def test_a_repeat_of_a_body_that_was_stored_under_an_older_rule():
     assert WorkOrder.objects.count() == 1
 
 
+@pytest.mark.parametrize("no_date", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.9999999Z", "1899-12-31T00:00:00Z"])
+class TestAPeriodOfNoDates:
+    """What .NET writes where there is none is absent."""
+
+    @pytest.fixture
+    def nothing(self, no_date):
+        return {"Start": no_date, "End": no_date}
+
+    def test_in_a_booking(self, nothing):
+        slot = make_slot()
+        named = booking()["TimeConstraints"][0]
+        by_id = {"ID": offers.offer_id(slot.area_id, slot.start, slot.end)}
+        for number, times in enumerate(
+            (
+                [{"Desc": "", "Period": nothing}, named],
+                [named, {"Type": "1001", "Period": {"End": nothing["End"]}}],
+                by_id | {"Period": nothing},
+            )
+        ):
+            slot.capacity += 1
+            slot.save()
+            assert make_booking(f"WO-{number}", booking(TimeConstraints=times)).slot == slot
+
+    def test_where_nothing_else_names_the_slot(self, nothing):
+        answer = post("WO-1", booking(TimeConstraints=[{"Period": nothing}])).json()["detail"]
+        assert answer["message"] == "TimeConstraints is missing."
+
+    def test_in_a_search(self, nothing):
+        make_slot()
+        asked = {"Location": {"ServiceAreaID": "LEEDS"}, "TimeConstraints": [{"Desc": "", "Period": nothing}]}
+        with clock_stands_at():
+            assert len(search(asked).json()["TimeConstraints"]) == 1
+        asked["TimeConstraints"].append({"Type": "1002", "Period": nothing})
+        faults = search(asked).json()["detail"]
+        assert (faults["dataPath"], faults["message"]) == (
+            "/TimeConstraints/1/Period",
+            "TimeConstraints[1].Period is missing.",
+        )
+
+
 class TestDays:
+    def test_blanks_around_cost_nothing(self):
+        make_slot()
+        for day in ("2026-12-03", " 2026-12-03\t"):
+            asked = {"RequiredParts": [{"ProdNum": "A", "EstimatedDelivery": day}]}
+            with clock_stands_at():
+                answer = search({"Location": {"ServiceAreaID": "LEEDS"}} | asked)
+            assert len(answer.json()["TimeConstraints"]) == 1, day
+
     def test_a_delivery_on_a_day_is_there_at_its_end_on_the_area_s_clock(self):
         area = {"Location": {"ServiceAreaID": "BOSTON"}}
         for day, hour in ((4, 15), (5, 4), (5, 15)):
