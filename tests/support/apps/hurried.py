@@ -87,12 +87,27 @@ def deliver(database: str, changes: tuple[str, ...], once: bool) -> None:
     call_command("deliver", once=once)
 
 
+def send_stuck_ones_again(database: str) -> None:
+    """What a person does who has mended what was wrong at the other side."""
+    connection.settings_dict["NAME"] = database
+    for delivery in Delivery.objects.stuck().select_related("receiver"):
+        receivers.send_again(delivery, by="dispatcher")
+
+
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload([__name__])
 
 
 def start(database: str, *changes: str, once: bool = False) -> BaseProcess:
     """On the server of the tests; `database` is the name of one of its databases, or SQLite's file."""
-    process = context.Process(target=deliver, args=(database, changes, once), daemon=True)
+    return _start(deliver, database, changes, once)
+
+
+def send_again(database: str) -> None:
+    _start(send_stuck_ones_again, database).join()
+
+
+def _start(function, *arguments) -> BaseProcess:
+    process = context.Process(target=function, args=arguments, daemon=True)
     process.start()
     return process
