@@ -1,6 +1,6 @@
 """Django's own error views, for what goes wrong before or beside a view: chosen by the address.
 
-An address of the API is answered in the vendor's body, every other one with a page of the desk.
+A caller of the API is answered in the vendor's body, a browser with a page of the desk.
 """
 
 import sys
@@ -36,4 +36,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path_info.startswith("/api/")
+    if request.path_info.startswith("/api/"):
+        return True
+    # ServiceMobility's settings are written by hand: an address that is misspelt is answered in its body, too.
+    return request.content_type == "application/json" or "HTTP_X_ACCESS_TOKEN" in request.META

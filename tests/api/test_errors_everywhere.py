@@ -169,6 +169,17 @@ def test_the_admin_keeps_its_pages():
     assert (answer.status_code, answer["Content-Type"]) == (404, "text/html; charset=utf-8")
 
 
+@pytest.mark.parametrize("path", ["/appointments/search", "/API/v1/auth/token", "/api", "/v1/workorders/WO-1/followup"])
+def test_a_misspelt_address_is_answered_in_servicemobilitys_body(path):
+    expected = error(404, "not_found", "There is nothing at this address.")
+    for sent in (
+        client().post(path, {}, content_type="application/json"),
+        client().get(path, headers={"x-access-token": "x"}),
+    ):
+        assert (sent.status_code, sent.json()) == (404, expected)
+    assert client().get(path)["Content-Type"] == "text/html; charset=utf-8"
+
+
 def throttled(monkeypatch):
     from rest_framework.exceptions import Throttled
 
