@@ -49,6 +49,11 @@ torture: .venv/dev
 openapi.yaml: .venv/run
 	SECRET_KEY=none $(BIN)/python manage.py spectacular --validate --fail-on-warn --file $@
 
+# The tables of the documentation that are drawn from the code, and .env.example.
+.PHONY: docs
+docs: .venv/dev
+	$(BIN)/python -m tests.pages
+
 # A Python and a TypeScript client, generated from openapi.yaml, search, book, log in and read the feed.
 .PHONY: clients
 clients: .venv/dev

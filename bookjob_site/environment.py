@@ -5,9 +5,7 @@ what would be right and what it would have broken; nothing is guessed and nothin
 `.env` counts less than the environment, and `var/secrets.env` (the secrets that `make run` makes) less than `.env`.
 
 No Django in here, since gunicorn.conf.py reads it too. settings.py is the list of what Django gets; databases.py reads
-the URLs. `.env.example` and the table in README.md are drawn from these declarations:
-
-    python -m bookjob_site.environment
+the URLs. `.env.example` and docs/settings.md are drawn from these declarations (tests/pages.py).
 
 Our own table and not pydantic-settings: that library reads `.env` as generously as the rest of them, and the larger
 half of the work (names that nobody knows, values that clash, what breaks) would be written around it all the same.
@@ -17,8 +15,7 @@ import difflib
 import ipaddress
 import os
 import re
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,8 +161,8 @@ class Setting:
     convert: Callable[[str], Any]
     right: str  # completes "It must be ..."
     broken: str  # completes "Otherwise ..."
-    meaning: str  # for people, in README.md and `.env.example`
-    shown: str = ""  # the default in README.md, where the text itself says too little
+    meaning: str  # for people, in docs/settings.md and `.env.example`
+    shown: str = ""  # the default in docs/settings.md, where the text itself says too little
     unset: Any = ""  # the value where there is no text at all
     is_secret: bool = False
 
@@ -533,52 +530,3 @@ compare(_values)
 def value(name: str) -> Any:
     """The setting as its converter made it; the default where the value was refused."""
     return _values[name]
-
-
-# --- The pages that are drawn from the declarations ----------------------------------------------------------
-
-
-def example() -> str:
-    """The text of `.env.example`."""
-    lines = [
-        "# Every setting with its default. Copy to .env, or set them in the environment, which counts more.",
-        "# A value that cannot be right stops the start with one line that names the variable. A comment has a line of",
-        "# its own; there are no blanks around the equals sign. Drawn from bookjob_site/environment.py.",
-    ]
-    for group, settings in SETTINGS.items():
-        lines += ["", f"# --- {group} ---"]
-        for setting in settings:
-            lines += _wrapped(
-                f"{setting.meaning}." + (f" Default: {setting.shown.replace(': ', '; ')}." if setting.shown else "")
-            )
-            lines.append(f"{setting.name}={setting.default}")
-    return "\n".join(lines) + "\n"
-
-
-def _wrapped(text: str) -> Iterable[str]:
-    import textwrap
-
-    return textwrap.wrap(text[0].upper() + text[1:], 118, initial_indent="# ", subsequent_indent="# ",
-                         break_long_words=False, break_on_hyphens=False)  # fmt: skip
-
-
-def table() -> str:
-    """README.md's table."""
-    rows = ["| variable | meaning | default |", "| --- | --- | --- |"]
-    for setting in BY_NAME.values():
-        meaning = re.sub(r"(docs/\w+\.md)", r"[\1](\1)", setting.meaning)
-        default = setting.shown or (f"`{setting.default}`" if setting.default else "none")
-        rows.append(f"| `{setting.name}` | {meaning} | {default} |")
-    return "\n".join(rows) + "\n"
-
-
-def with_table(readme: str) -> str:
-    """README.md with the table as it should be."""
-    return re.sub(r"\| variable \|.*?\n(?=\n)", lambda _: table(), readme, count=1, flags=re.DOTALL)
-
-
-if __name__ == "__main__":
-    readme_path = BASE_DIR / "README.md"
-    readme_path.write_text(with_table(readme_path.read_text("utf-8")), "utf-8")
-    (BASE_DIR / ".env.example").write_text(example(), "utf-8")
-    sys.exit()

@@ -1,0 +1,74 @@
+"""The documentation: its tables are what the code says, and its links lead somewhere."""
+
+import re
+
+import pytest
+
+from tests import pages
+from tests.support.environment import ROOT
+
+EVERY = [
+    path
+    for path in sorted(ROOT.rglob("*.md"))
+    if not {".venv", "var", "node_modules"} & set(path.relative_to(ROOT).parts)
+]
+LINK = re.compile(r"\]\(([^)\s]+)\)|(?:href|src)=\"([^\"]+)\"")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_its_tables_are_what_the_code_says(page):
+    """Where they are not: make docs"""
+    assert pages.drawn(page.read_text()) == page.read_text()
+
+
+def test_the_example_is_what_the_settings_say():
+    """Where it is not: make docs"""
+    assert (ROOT / ".env.example").read_text() == pages.example()
+
+
+def test_each_table_stands_once():
+    names = [name for page in pages.PAGES for _, name in pages.MARK.findall(page.read_text())]
+    assert sorted(names) == sorted(pages.TABLES)
+
+
+def anchors(text: str) -> set[str]:
+    """As GitHub makes them of headings."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ +(.+?)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(page) -> list[str]:
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    found = []
+    for link in (first or second for first, second in LINK.findall(text)):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if re.match(r"[a-z]+:", link):
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+            found.append(link)
+    return found
+
+
+@pytest.mark.parametrize("page", EVERY, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    assert broken(page) == []
+
+
+def test_the_test_above_would_notice(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# One thing\n[a](#one-thing) [b](page.md#other) [c](none.md) [d](https://example.org/none)\n")
+    assert broken(page) == ["page.md#other", "none.md"]
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    reached, next_ones = set(), [ROOT / "README.md"]
+    while next_ones:
+        page = next_ones.pop()
+        reached.add(page)
+        links = (first or second for first, second in LINK.findall(page.read_text()))
+        targets = {(page.parent / link.partition("#")[0]).resolve() for link in links if ".md" in link}
+        next_ones += targets - reached - set(next_ones)
+    assert set((ROOT / "docs").glob("*.md")) <= reached

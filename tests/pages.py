@@ -1,0 +1,130 @@
+"""The tables of the documentation that are drawn from the code, and `.env.example`: `make docs` writes them.
+
+A page says where its table stands: between `<!-- generated: NAME -->` and `<!-- end -->`.
+tests/operations/test_pages.py compares them. The tables of error codes and of metrics have words of their own; their
+names and statuses are compared in tests/api/test_refusals.py and tests/operations/test_deploy.py.
+"""
+
+import argparse
+import os
+import re
+import textwrap
+from collections.abc import Iterable
+
+# First: the settings are read from the environment that this makes.
+from tests.support.environment import ROOT  # isort: skip
+
+import django
+from django.core.management import get_commands, load_command_class
+
+from bookjob_site.environment import SETTINGS, Setting
+
+# Rights that are given one by one, beside the roles.
+SINGLE = "for single users"
+
+
+def example() -> str:
+    """The text of `.env.example`."""
+    lines = [
+        "# Every setting with its default. Copy to .env, or set them in the environment, which counts more.",
+        "# A value that cannot be right stops the start with one line that names the variable. A comment has a line of",
+        "# its own; there are no blanks around the equals sign. Drawn from bookjob_site/environment.py: make docs.",
+    ]
+    for group, settings in SETTINGS.items():
+        lines += ["", f"# --- {group} ---"]
+        for setting in settings:
+            default = f" Default: {setting.shown.replace(': ', '; ')}." if setting.shown else ""
+            lines += wrapped(f"{setting.meaning}.{default}")
+            lines.append(f"{setting.name}={setting.default}")
+    return "\n".join(lines) + "\n"
+
+
+def wrapped(text: str) -> Iterable[str]:
+    return textwrap.wrap(text[0].upper() + text[1:], 118, initial_indent="# ", subsequent_indent="# ",
+                         break_long_words=False, break_on_hyphens=False)  # fmt: skip
+
+
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def settings() -> str:
+    """A table for each group of settings."""
+    return "\n".join(
+        f"### {group}\n\n{table(['variable', 'meaning', 'default'], map(row_of, found))}"
+        for group, found in SETTINGS.items()
+    )
+
+
+def row_of(setting: Setting) -> list[str]:
+    meaning = re.sub(r"docs/(\w+\.md)", r"[\1](\1)", setting.meaning)
+    default = setting.shown or (f"`{setting.default}`" if setting.default else "none")
+    return [f"`{setting.name}`", meaning.replace("|", "\\|"), default]
+
+
+def commands() -> str:
+    """Each command of ours with the first sentence of its help and its options."""
+    ours = sorted(name for name, app in get_commands().items() if app == "bookings" and name != "migrate")
+    return "\n".join(map(command, ours))
+
+
+def command(name: str) -> str:
+    parser = load_command_class("bookings", name).create_parser("manage.py", name)
+    common = {"-h", "--version", "-v", "--settings", "--pythonpath", "--traceback", "--no-color", "--force-color",
+              "--skip-checks"}  # fmt: skip
+    actions = [action for action in parser._actions if not common & set(action.option_strings)]
+    about = " ".join((parser.description or "").split("\n\n")[0].split())
+    options = table(["option", "meaning"], map(option, actions)) if actions else ""
+    return f"### {name}\n\n{about}\n" + (f"\n{options}" if options else "")
+
+
+def option(action: argparse.Action) -> list[str]:
+    value = (
+        ""
+        if action.nargs == 0
+        else argparse.HelpFormatter("")._format_args(action, (action.metavar or action.dest).upper())
+    )
+    shown = " ".join(filter(None, [", ".join(action.option_strings), value]))
+    meaning = (action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%").replace("|", "\\|")
+    return [
+        f"`{shown}`",
+        " ".join(meaning.split()) + (" (required)" if action.option_strings and action.required else ""),
+    ]
+
+
+def permissions() -> str:
+    """What each role may do, as the migrations give it; asks the database."""
+    from django.contrib.auth.models import Group, Permission
+
+    roles = [Group.objects.get(name=name) for name in ("viewer", "dispatcher", "supervisor")]
+    held = [set(role.permissions.values_list("pk", flat=True)) for role in roles]
+    found = Permission.objects.filter(content_type__app_label="bookings").order_by("content_type__model", "codename")
+    rows = []
+    for permission in found:
+        marks = ["yes" if permission.pk in one else "" for one in held]
+        is_our_own = (permission.codename, permission.name) in permission.content_type.model_class()._meta.permissions
+        if any(marks) or is_our_own:
+            rows.append([permission.name, f"`{permission.codename}`", *(marks if any(marks) else [SINGLE, "", ""])])
+    return table(["permission", "code", *(role.name for role in roles)], rows)
+
+
+TABLES = {"settings": settings, "commands": commands, "permissions": permissions}
+MARK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+
+
+def drawn(text: str) -> str:
+    """The text of a page with its tables as they should be."""
+    return MARK.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n", text)
+
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "bookjob_site.settings"
+    django.setup()
+    from django.db import connection
+
+    connection.creation.create_test_db(verbosity=0)
+    (ROOT / ".env.example").write_text(example())
+    for page in PAGES:
+        page.write_text(drawn(page.read_text()))
