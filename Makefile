@@ -30,7 +30,8 @@ run: port .venv/run var/secrets.env
 	@echo "Migrating the database."
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
-	@$(BIN)/python manage.py load_demo --print --port $(PORT)
+	@$(BIN)/python manage.py load_demo --empty --print --port $(PORT)
+	@# The bookings come when the simulated ServiceMobility is connected, so that it hears of them.
 	@PORT=$(PORT) $(BIN)/python -m bookjob_site.demo
 
 # make test ARGS="-k tokens" hands on to pytest.

@@ -410,7 +410,7 @@ class TestWhileRowsChange:
     def test_nothing_is_lost_and_nothing_repeated(self, start_service, empty_database):
         """Somebody books and cancels all the time; readers page. At the end each has seen every last state once."""
         service = start_service()
-        service.manage("load_demo")
+        service.manage("load_demo", "--empty")
         token = service.manage("issue_token", "api").stdout.strip()
         body = service.make_slot(capacity=500)
         done = threading.Event()

@@ -30,7 +30,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 def test_no_request_gets_a_5xx_or_an_undocumented_status(start_service, empty_database, mode):
     service = start_service()
-    service.manage("load_demo")
+    service.manage("load_demo", "--empty")
     token = service.manage("issue_token", "api").stdout.strip()
     service.book("WO-1", service.make_slot(capacity=9) | {"RequiredParts": [{"ProdNum": "A"}]})
     schema = schemathesis.openapi.from_path(ROOT / "openapi.yaml")

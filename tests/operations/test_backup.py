@@ -47,7 +47,7 @@ def role(template_database, tmp_path):
 @pytest.mark.skipif(not SERVER, reason="SQLite has no roles")
 def test_the_role_without_rights_that_the_page_demands_backs_up_and_restores(role, tmp_path):
     name, database = role
-    loaded = manage(database, "load_demo")
+    loaded = manage(database, "load_demo", "--empty")
     assert loaded.returncode == 0, loaded.stderr
     environment = os.environ | {"DATABASE_URL": database.url, "RESTORED_URL": f"{database.url}_restored"}
     if binaries := postgres.find_binaries():

@@ -188,7 +188,7 @@ class TestPgBouncer:
         assert len(list(csv.reader(io.StringIO(exported)))) == 51
         run("close_slots", "--area", "HULL", "--from", day, "--until", day, "--reason", "Training")
         run("purge", "--before", "2026-01-01")
-        run("load_demo")
+        run("load_demo", "--empty")
         run("verify_bookings")
 
     @in_torture

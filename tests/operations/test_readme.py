@@ -33,7 +33,7 @@ def without_numbers(text: str) -> str:
 
 
 def test_the_console_blocks(service, tmp_path):
-    assert service.manage("load_demo").returncode == 0
+    assert service.manage("load_demo", "--empty").returncode == 0
     pairs = commands_and_outputs((ROOT / "README.md").read_text())
     assert len(pairs) > 6
     script = "set -e\n"
@@ -51,3 +51,7 @@ def test_the_console_blocks(service, tmp_path):
     outputs = ran.stdout.split("<end>\n")[:-1]
     assert ran.returncode == 0, ran.stderr
     assert [without_numbers(output) for output in outputs] == [without_numbers(output) for _, output in pairs]
+
+
+def test_it_is_read_in_a_few_minutes():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120

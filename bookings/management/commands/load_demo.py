@@ -1,11 +1,12 @@
-"""Load what `make run` shows: two service areas with slots for the coming weeks, log-ins, an API user.
+"""Load what `make run` shows: two countries with slots and bookings for the coming weeks, log-ins, an API user.
 
 Example:
 
     python manage.py load_demo
 
-Safe to repeat: it adds slots for new days and leaves everything else as it is. The passwords are drawn once and kept
-in var/demo_passwords.json. With --print it ends with the log-ins and with two commands to paste.
+Safe to repeat: it adds slots and bookings for new days and leaves everything else as it is. With --empty there are no
+bookings. Where a ServiceMobility other than the simulated one is connected there are none, either. The passwords are
+drawn once and kept in var/demo_passwords.json. With --print it ends with the log-ins and with two commands to paste.
 """
 
 import json
@@ -23,6 +24,7 @@ from django.utils import timezone
 
 from bookings import clock, offers, wire
 from bookings.access import tokens
+from bookings.management import demo
 from bookings.models import PostcodePrefix, Receiver, ServiceArea, WorkOrder
 
 AREAS = [
@@ -42,16 +44,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.formatter_class = RawDescriptionHelpFormatter
+        parser.add_argument("--empty", action="store_true", help="make no bookings")
         parser.add_argument("--print", action="store_true", help="print the log-ins and two commands to paste")
         parser.add_argument("--port", default="8000", help="the port that they name (8000)")
         parser.add_argument(
-            "--connect", metavar="URL", help="connect the simulator of ServiceMobility there, only that"
+            "--connect", metavar="URL", help="connect the simulator of ServiceMobility there, then make the bookings"
         )
         parser.add_argument("--password-file", metavar="FILE", help="the password of its user bookjob")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["connect"]:
             self.connect(options["connect"], options["password_file"])
+            self.fill(options)
             return
         today = timezone.localdate()
         for code, name, zone, country, prefixes in AREAS:
@@ -79,6 +83,7 @@ class Command(BaseCommand):
         self.user("api", passwords, None)
         api = get_user_model().objects.get(username="api")
         api.user_permissions.add(*Permission.objects.filter(codename__in=["log_in_to_api", "read_workorder_by_api"]))
+        self.fill(options)
         if options["print"]:
             self.print(passwords, f"http://127.0.0.1:{options['port']}")
 
@@ -96,6 +101,13 @@ class Command(BaseCommand):
                 rate=50.0,
                 stdout=self.stdout,
             )
+
+    def fill(self, options: dict[str, Any]) -> None:
+        if options["empty"] or Receiver.objects.on().exclude(url__startswith=SIMULATED).exists():
+            return
+        booked, refused = demo.fill()
+        if booked or refused:
+            self.stdout.write(f"{booked} bookings made, {refused} refused.")
 
     def passwords(self) -> dict[str, str]:
         if PASSWORDS.exists():
@@ -117,6 +129,7 @@ class Command(BaseCommand):
 
     def print(self, passwords: dict[str, str], url: str) -> None:
         self.stdout.write(f"\nAdmin:     {url}/admin/")
+        self.stdout.write(f"To do:     {url}/admin/bookings/workorder/  (what needs attention)")
         for name in ("dispatcher", "supervisor"):
             self.stdout.write(f"Log-in:    {name}  {passwords[name]}")
         self.stdout.write(
