@@ -1,13 +1,14 @@
 """Django REST framework's serializers over the objects of `wire`: a body in, a response out."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
 from django.conf import settings
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rest_framework import serializers
 
-from bookings import offers, sentences, wire
+from bookings import clock, offers, sentences, wire
 from bookings.documents import Body, document_as_it_came, dotted, find, pointer_of, ways_in
 from bookings.models import ID_LENGTH, WorkOrder
 from bookings.refusals import MOST_FAULTS, InvalidRequest
@@ -143,11 +144,24 @@ class WorkOrderPageSerializer(WireSerializer):
         }
 
 
+class InstantField(serializers.DateTimeField):
+    """An instant in the one form that there is (contract, section 5); another one is refused, never misread."""
+
+    default_error_messages: ClassVar = {"invalid": wire.NO_INSTANT}
+
+    def to_internal_value(self, value: Any) -> datetime | None:  # type: ignore[override]
+        try:
+            instant = clock.read_instant(str(value))
+        except ValueError:
+            self.fail("invalid")
+        return instant if clock.is_a_date(instant) else None
+
+
 class FeedQuerySerializer(serializers.Serializer[Any]):
     """Where in the feed to read, and what."""
 
     cursor = serializers.CharField(required=False, default=None, help_text="`Next` of the page before.")
-    modified_since = serializers.DateTimeField(
+    modified_since = InstantField(
         required=False, default=None, help_text="Only what has changed since, `2026-12-04T13:00:00.000Z`."
     )
     status = serializers.ChoiceField(required=False, default=None, choices=WorkOrder.Status.choices)

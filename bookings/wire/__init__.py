@@ -30,9 +30,10 @@ from bookings.wire.incoming import (
     unreadable,
     with_pointed,
 )
-from bookings.wire.values import read_id
+from bookings.wire.values import NO_INSTANT, read_id
 
 __all__ = [
+    "NO_INSTANT",
     "Account",
     "Address",
     "BookJob",

@@ -345,6 +345,8 @@ class TestTheFeed:
         since = wire.vendor_time(NOW + timedelta(minutes=1))
         assert numbers(get(modified_since=since)) == [second.order_num]
         assert numbers(get(modified_since=since, status="booked")) == []
+        for since, found in (("0001-01-01T00:00:00Z", 2), ("9999-12-31T23:59:59-14:00", 2), ("", 2)):
+            assert len(numbers(get(modified_since=since))) == found, since
 
     def test_more_changes_than_are_numbered_at_once(self, monkeypatch):
         monkeypatch.setattr(feed, "BATCH", 2)
@@ -383,6 +385,8 @@ class TestTheFeed:
             {"limit": "x"},
             {"status": "lost"},
             {"modified_since": "yesterday"},
+            *({"modified_since": text} for text in ("2026-11-30", "20261130T090000Z", "20261130090000Z")),
+            {"modified_since": "2026-11-30T09:00:00 02:00"},  # a plus sign that was not encoded
         ],
     )
     def test_a_bad_query(self, query):
