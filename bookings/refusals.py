@@ -47,6 +47,9 @@ class Code(StrEnum):
     BELOW_BOOKED = "below_booked", 409
     HIDDEN_BY_BLACKOUT = "hidden_by_blackout", 409
     WITHDRAWN = "withdrawn", 409
+    # Of requests with an Idempotency-Key.
+    IDEMPOTENCY_MISMATCH = "idempotency_mismatch", 422
+    STILL_RUNNING = "still_running", 409
     WORKER_BUSY = "worker_busy", 409
     NO_SUCH_TIME = "no_such_time", 409
 

@@ -55,6 +55,14 @@ WHY_UNAVAILABLE = {
     "margin": "The last places of this appointment are kept back.",
 }
 
+# Of requests that change something and may come again.
+IDEMPOTENCY_MISMATCH = "The Idempotency-Key {key} came before with another content. Send this with a key of its own."
+STILL_RUNNING = "The same request is still being done. Send it again in a moment, with the same Idempotency-Key."
+BAD_IDEMPOTENCY_KEY = "The header Idempotency-Key must be 1 to 255 printable ASCII characters, plain or quoted."
+BAD_IF_MATCH = 'The header If-Match must be the ETag of the work order, such as "3", or *.'
+NO_SLOT_TO_MOVE_TO = "There is no such appointment for this work order: {period}. Ask for its alternatives."
+NOTHING_TO_MOVE_TO = "There is no free appointment in {area} to move it to."
+
 # The cursor of the feed.
 OTHER_EPOCH = (
     "cursor: it is from before the database was restored, and changes may be missing after it. Begin anew without a"

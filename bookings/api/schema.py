@@ -60,7 +60,35 @@ EXAMPLES = {
         "One offer", {"StatusMsg": "", "TimeConstraints": [OFFER]}, response_only=True, status_codes=["200"]
     ),
 }
-
+EXAMPLES |= {
+    name: OpenApiExample(summary, body, request_only=True)
+    for name, summary, body in [
+        ("cancel_work_order", "The customer rang", {"Reason": "The customer is away.", "By": "a.hill"}),
+        (
+            "move_work_order",
+            "To a period",
+            {"Period": OFFER["Period"], "Reason": "The customer asked.", "By": "a.hill"},
+        ),
+        ("review_work_order", "As it stands", {"Note": "The parts are here.", "By": "a.hill"}),
+        ("note_work_order", "A note", {"Note": "Ring the bell twice.", "By": "a.hill"}),
+    ]
+}
+ACT = (
+    "For keys alone. The same as the desk does: the history has who did it (`By`, else the key) and the key. With"
+    " `If-Match` it is done only if the work order is as it was read; without it the present version is meant. With an"
+    " `Idempotency-Key` it is done once, however often it comes within 24 hours: the first answer comes again."
+)
+ACT_HEADERS = [
+    OpenApiParameter(
+        "If-Match", str, OpenApiParameter.HEADER, description="The `ETag` of the work order as it was read."
+    ),
+    OpenApiParameter(
+        "Idempotency-Key",
+        str,
+        OpenApiParameter.HEADER,
+        description="1 to 255 printable ASCII characters of your own, plain or quoted; another one for each act.",
+    ),
+]
 
 _making = threading.Lock()
 
@@ -127,6 +155,17 @@ ERRORS: dict[Code, tuple[str, dict[str, Any], str]] = {
         {"OrderNum": "FU-1"},
         "",
     ),
+    Code.CHANGED_MEANWHILE: (
+        "FU-1 was changed meanwhile (moved by anna, Fri 4 Dec 2026, 09:12 (Europe/London)). Look at it again before you"
+        " repeat this.",
+        {"OrderNum": "FU-1"},
+        "",
+    ),
+    Code.ALREADY_CANCELLED: ("FU-1 was cancelled by anna, Fri 4 Dec 2026, 09:12 (Europe/London).", {}, ""),
+    Code.ALREADY_REVIEWED: ("FU-1 was reviewed by anna, Fri 4 Dec 2026, 09:12 (Europe/London).", {}, ""),
+    Code.SAME_SLOT: ("FU-1 is in this appointment already. Choose another.", {}, ""),
+    Code.IDEMPOTENCY_MISMATCH: (sentences.IDEMPOTENCY_MISMATCH.format(key="4f9c"), {}, ""),
+    Code.STILL_RUNNING: (sentences.STILL_RUNNING, {}, ""),
     Code.TOO_LARGE: (
         sentences.TOO_LARGE.format(fault=sentences.LARGER_THAN.format(limit=1_048_576)),
         {"limit": 1_048_576},
@@ -150,6 +189,13 @@ ALWAYS = {
     Code.UNAVAILABLE,
 }
 WITH_BODY = {Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE}
+OF_ACTS = {
+    Code.FORBIDDEN,
+    Code.NOT_FOUND,
+    Code.CHANGED_MEANWHILE,
+    Code.IDEMPOTENCY_MISMATCH,
+    Code.STILL_RUNNING,
+}
 BOOKED_OTHERWISE = {
     Code.SLOT_NOT_FOUND,
     Code.SLOT_UNAVAILABLE,

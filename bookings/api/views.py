@@ -3,7 +3,6 @@
 from typing import Any, ClassVar, cast
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
@@ -16,7 +15,7 @@ from bookings import clock, offers, refusals, sentences, services
 from bookings.access import log_in, tokens
 from bookings.access.addresses import client_address
 from bookings.access.tokens import Caller
-from bookings.api import schema
+from bookings.api import acting, schema
 from bookings.api.parsers import AnswerRenderer
 from bookings.api.serializers import (
     BookedSerializer,
@@ -29,11 +28,10 @@ from bookings.api.serializers import (
     WorkOrderPageSerializer,
     WorkOrderSerializer,
     read_current_order,
-    read_order,
 )
 from bookings.db import replica
 from bookings.documents import Body
-from bookings.models import Scope, WorkOrder
+from bookings.models import Scope
 from bookings.offers import type_codes
 from bookings.refusals import Code
 from bookings.services import feed
@@ -166,14 +164,12 @@ class WorkOrderView(APIView):
     @extend_schema(
         operation_id="read_work_order",
         summary="Read one work order",
-        description="One work order with its body, slot, parts and history.",
+        description="One work order with its body, slot, parts and history. Its `ETag` is for `If-Match`.",
         parameters=[schema.ORDER_NUM],
         responses=schema.answers(WorkOrderSerializer, "The work order.", Code.FORBIDDEN, Code.NOT_FOUND),
     )
-    def get(self, request: Request, order_num: str) -> Response:
-        visible = WorkOrder.objects.in_areas(_caller(request).areas)
-        work_order = get_object_or_404(feed.with_everything(visible), order_num=read_order(order_num, request))
-        return Response(WorkOrderSerializer(work_order).data)
+    def get(self, request: Request, order_num: str) -> HttpResponse:
+        return acting.reply_with(request, order_num).answer()
 
 
 def _caller(request: Request) -> Caller:

@@ -15,6 +15,7 @@ from bookings.offers.finding import SearchResult as SearchResult
 from bookings.offers.finding import alternatives as alternatives
 from bookings.offers.finding import find_slots as find_slots
 from bookings.offers.finding import latest_delivery as latest_delivery
+from bookings.offers.finding import open_for as open_for
 from bookings.offers.finding import preferred as preferred
 from bookings.offers.finding import search as search
 from bookings.offers.ids import offer_id as offer_id

@@ -115,6 +115,11 @@ def _first_free(
     return area, open_ones
 
 
+def open_for(area: ServiceArea, order_type: str, now: datetime) -> list[Period]:
+    """The first periods of an area that an order of this type can have: what a search offers without wishes."""
+    return open_periods([_in(area, order_type), *rules(now, area).values()], settings.BOOKJOB_MAX_OFFERS)
+
+
 def open_periods(conditions: Iterable[Condition], most: int, using: str = DEFAULT_DB_ALIAS) -> list[Period]:
     """The first periods in which at least one slot keeps all conditions."""
     found = sql.run(*first_periods(conditions, most), using=using)

@@ -128,6 +128,13 @@ def change(work_order: WorkOrder, only_if: Q, now: datetime, seen_version: int |
         raise _what_happened(work_order, version)
 
 
+def check_version(work_order: WorkOrder, seen_version: int) -> None:
+    """Raises Refused with what happened since, where the booking is not as it was seen."""
+    if not WorkOrder.objects.filter(pk=work_order.pk, version=seen_version).exists():
+        happened = _what_happened(work_order, seen_version)
+        raise Refused("changed_meanwhile", happened.message, OrderNum=work_order.order_num)
+
+
 def _what_happened(work_order: WorkOrder, version: int) -> Refused:
     """Why a change of a booking that was seen in a version came to nothing."""
     current = WorkOrder.objects.select_related("area").get(pk=work_order.pk)

@@ -1,6 +1,6 @@
 """What becomes of a booking request, decided from what was read: the slot, the booking to move, or the refusal.
 
-Nothing here writes. Only booking.py calls this.
+Nothing here writes. Only booking.py and moving.py call this.
 """
 
 from datetime import datetime, timedelta
@@ -144,14 +144,19 @@ def best_of(slots: list[AppointmentSlot], request: BookingRequest, now: datetime
     free = [slot for slot in slots if not slot.refusal]
     if free:
         return offers.preferred(free, request.job.user_name)
+    raise unavailable(slots, request.job.order_type, now, request.choice.path if request.choice else "")
+
+
+def unavailable(slots: list[AppointmentSlot], order_type: str, now: datetime, data_path: str) -> Refused:
+    """Why none of the slots of a period can be taken, and what is free instead."""
     # Where one worker's slot is full and another's closed, people would say that it is full.
     refusals = [slot.refusal for slot in slots]
     reason = "full" if "full" in refusals else refusals[0]
     slot = slots[0]
-    raise Refused(
+    return Refused(
         "slot_unavailable",
         sentences.SLOT_UNAVAILABLE.format(why=offers.REFUSALS[reason], appointment=slot),
-        data_path=request.choice.path if request.choice else "",
+        data_path=data_path,
         reason=reason,
-        alternatives=offers.offered(slot.area, offers.alternatives(slot, request.job.order_type, now)),
+        alternatives=offers.offered(slot.area, offers.alternatives(slot, order_type, now)),
     )

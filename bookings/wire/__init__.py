@@ -3,6 +3,7 @@
 Not here: how a body's text is read, and what is done with it. Called by all that reads or writes these objects.
 """
 
+from bookings.wire.acts import CancelWorkOrder, MoveWorkOrder, NoteWorkOrder, ReviewWorkOrder
 from bookings.wire.answers import (
     BookJobResponse,
     ErrorBody,
@@ -38,17 +39,21 @@ __all__ = [
     "Address",
     "BookJob",
     "BookJobResponse",
+    "CancelWorkOrder",
     "ChosenTime",
     "Customer",
     "ErrorBody",
     "Location",
     "LogIn",
+    "MoveWorkOrder",
+    "NoteWorkOrder",
     "Offer",
     "Part",
     "Period",
     "PostalAddress",
     "RefusalReason",
     "RequiredPart",
+    "ReviewWorkOrder",
     "Search",
     "SearchResponse",
     "Token",

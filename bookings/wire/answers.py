@@ -145,7 +145,7 @@ class ErrorParams(BaseModel):
     area: str = Field("", description="slot_not_found: the code of the service area in which it was looked for.")
     reason: RefusalReason = Field("full", description="slot_unavailable: why.")
     alternatives: list[Offer] = Field([], description="slot_unavailable: up to three next open periods.")
-    OrderNum: str = Field("", description="The booking that the order has, or had.")
+    OrderNum: str = Field("", description="The booking that the order has, or had; changed_meanwhile: the work order.")
     Status: OrderStatus = Field("booked", description="already_booked, cancelled_meanwhile: of that booking.")
     Period: OfferedPeriod | SkipJsonSchema[None] = Field(
         None, description="already_booked, cancelled_meanwhile: where it stands."

@@ -10,8 +10,10 @@ import yaml
 from tests.support.environment import ROOT
 
 DOCUMENT = yaml.load((ROOT / "openapi.yaml").read_text(), yaml.CSafeLoader)
+# The longest first: the number of a work order may be anything.
 PATHS = [
-    (re.compile(re.sub(r"\{\w+\}", "(?s:.+)", path)), operations) for path, operations in DOCUMENT["paths"].items()
+    (re.compile(re.sub(r"\{\w+\}", "(?s:.+)", path)), operations)
+    for path, operations in sorted(DOCUMENT["paths"].items(), key=lambda item: -len(item[0]))
 ]
 
 
