@@ -7,14 +7,12 @@ is installed.
 import json
 import os
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from conformance import kit, push
+from conformance import cleaning, kit, push, reports
 from conformance.client import Implementation
 from conformance.plan import Plan
 
@@ -23,9 +21,6 @@ OBJECTS = {
     "--location": 'a Location object, such as {"ServiceAreaID": "LEEDS"}',
     "--template": 'a JSON object, such as {"Priority": "1001"}',
 }
-
-
-Tried = kit.Run | push.Run
 
 
 class Wrong(Exception):
@@ -47,7 +42,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--parts", default=",".join(Plan.parts), metavar="A,B,C", help="parts; the third replaces the second"
     )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write it there too (JSON if it ends in .json)")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write it there too: .json, .xml (JUnit), .html, else text"
+    )
     parser.add_argument(
         "--callers", type=int, default=Plan.callers, metavar="N", help="orders in the race (%(default)s)"
     )
@@ -60,6 +57,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--skip", default="", metavar="a,b", help="checks to leave out, by name")
     parser.add_argument("--search-path", default=Implementation.search_path, metavar="PATH", help="(%(default)s)")
     parser.add_argument("--book-path", default=Implementation.book_path, metavar="PATH", help="(%(default)s)")
+    parser.add_argument("--clean", action="store_true", help="cancel what was booked, at the end")
+    parser.add_argument("--clean-path", default="workorders/{0}/cancel", metavar="PATH", help="(%(default)s)")
+    parser.add_argument(
+        "--clean-key",
+        default=os.environ.get("CHECK_CONTRACT_CLEAN_KEY", ""),
+        metavar="KEY",
+        help="Authorization: Bearer of that call; CHECK_CONTRACT_CLEAN_KEY does the same (the token)",
+    )
     parser.add_argument("--timeout", type=float, default=30, metavar="SECONDS", help="for a whole call (30)")
     there = parser.add_argument_group("a test tenant of ServiceMobility itself")
     there.add_argument("--push", action="store_true", help="put, dispatch, read and delete an order of its own there")
@@ -90,10 +95,12 @@ def run(options: dict[str, Any], write: Callable[[str], object]) -> int:
         for result in tried.checks():
             write(str(result))
     finally:
-        # Also after Ctrl-C: a person has to cancel what was booked.
-        write("\n".join(["", *closing_lines(tried)]))
+        # Also after Ctrl-C: what was booked has to be cancelled.
+        if options["clean"] and isinstance(tried, kit.Run):
+            write("\n".join(["", *cleaning.cancel_all(tried, options["clean_path"], options["clean_key"].strip())]))
+        write("\n".join(["", *reports.closing_lines(tried)]))
         if report:
-            report.write_text(as_json(tried) if report.suffix == ".json" else as_text(tried), "utf-8")
+            reports.write(tried, report)
     return int(any(result.outcome == kit.FAIL for result in tried.results))
 
 
@@ -132,14 +139,16 @@ def check_base(url: str) -> None:
 def read_target(options: dict[str, Any]) -> Implementation:
     url, token = options["url"] or options["base"], options["token"].strip()
     check_base(url)
-    for name in ("token", "expired_token"):
+    for name in ("token", "expired_token", "clean_key"):
         if not readable(options[name].strip()):
             wrong(f"--{name.replace('_', '-')} holds characters that no header can hold. Is it the token alone?")
     if not token:
         wrong("--token is empty. Give it, or CHECK_CONTRACT_TOKEN. Did the command that should print it fail?")
     if "{0}" not in options["book_path"]:
         wrong(f"--book-path {options['book_path']!r} lacks {{0}}, which stands for the number of the work order.")
-    for name in ("search_path", "book_path"):
+    if "{0}" not in options["clean_path"]:
+        wrong(f"--clean-path {options['clean_path']!r} lacks {{0}}, which stands for the number of the booking.")
+    for name in ("search_path", "book_path", "clean_path"):
         if not readable(options[name]):
             wrong(f"--{name.replace('_', '-')} holds a space or another character that must be percent-encoded.")
     return Implementation(url, token, options["search_path"], options["book_path"], options["timeout"])
@@ -196,27 +205,3 @@ def read_object(file: Path, option: str) -> dict[str, Any]:
 def readable(text: str) -> bool:
     """Whether a header or an address can hold the text as it is."""
     return text.isascii() and text.isprintable() and " " not in text
-
-
-def closing_lines(run: Tried) -> list[str]:
-    """What a person has to know or to do, and the sum of it all."""
-    counts = Counter(result.outcome for result in run.results)
-    return [
-        *run.closing_lines(),
-        f"{counts[kit.PASS]} passed, {counts[kit.FAIL]} failed, {counts[kit.SKIP]} skipped.",
-    ]
-
-
-def as_text(run: Tried) -> str:
-    lines = [f"{run.target.url}, {run.began_at:%Y-%m-%d %H:%M} UTC", "", *map(str, run.results), ""]
-    return "\n".join([*lines, *closing_lines(run), ""])
-
-
-def as_json(run: Tried) -> str:
-    document = {
-        "url": run.target.url,
-        "began_at": run.began_at.isoformat(),
-        "checks": [asdict(result) for result in run.results],
-        **run.closing_object(),
-    }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
