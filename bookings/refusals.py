@@ -47,6 +47,8 @@ class Code(StrEnum):
     BELOW_BOOKED = "below_booked", 409
     HIDDEN_BY_BLACKOUT = "hidden_by_blackout", 409
     WITHDRAWN = "withdrawn", 409
+    # Of many rows at once.
+    ROWS_REFUSED = "rows_refused", 422
     # Of requests with an Idempotency-Key.
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch", 422
     STILL_RUNNING = "still_running", 409

@@ -63,9 +63,49 @@ BAD_IF_MATCH = 'The header If-Match must be the ETag of the work order, such as 
 NO_SLOT_TO_MOVE_TO = "There is no such appointment for this work order: {period}. Ask for its alternatives."
 NOTHING_TO_MOVE_TO = "There is no free appointment in {area} to move it to."
 
+# Of many rows at once.
+NO_LENGTH = "The request must say its Content-Length; send it without Transfer-Encoding."
+NO_LIST = 'The request body must be an object with nothing but the list "{name}", or one object a line (NDJSON).'
+LONG_ROW = "A line is longer than {limit} bytes."
+NOTHING_NAMED = (
+    "The call names no slot: all slots of the period would be withdrawn. Close or withdraw them by themselves."
+)
+ROWS_REFUSED = "Nothing was written: {count} rows are refused. The first one: {first}."
+
 # The cursor of the feed.
 OTHER_EPOCH = (
     "cursor: it is from before the database was restored, and changes may be missing after it. Begin anew without a"
     " cursor, and read all work orders again."
 )
 NO_CURSOR = "is no cursor of this feed; leave it out to begin anew"
+
+# What the rules say of a slot, by the word of the rule, in the order in which they are asked.
+KEPT = {
+    "order_type": "It takes orders of this type.",
+    "past": "It has not begun.",
+    "notice": "It begins late enough.",
+    "cutoff": "Its day is open for bookings.",
+    "horizon": "It is near enough to be booked.",
+    "closed": "It is open.",
+    "full": "It has a free place.",
+    "margin": "Its free places may be booked.",
+    "parts": "The parts are there by then.",
+    "customer": "It fits the customer's own times.",
+}
+BROKEN = WHY_UNAVAILABLE | {
+    "order_type": "It is for orders of another type.",
+    "parts": "It begins before the parts are there.",
+    "customer": "It does not fit the customer's own times.",
+}
+REMEDIES = {
+    "order_type": "Make a slot that takes orders {order_type}, or give the order another type.",
+    "past": "",
+    "notice": "Shorten the notice of {minutes} minutes (BOOKJOB_NOTICE_MINUTES).",
+    "cutoff": "Raise the cut-off of {area}, which is {cutoff}.",
+    "horizon": "Book it from {from_day} on, or lengthen the horizon of {days} days (BOOKJOB_HORIZON_DAYS).",
+    "full": "Free one place of {slot}, or give the slot more places.",
+    "margin": "Raise the {percent} percent of {area} that may be booked, or give the slot more places.",
+    "parts": "The parts come on {delivery}: have them earlier.",
+    "customer": "Ask the customer for other times.",
+}
+NO_AREA = "No service area takes care of this place."

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from tests.support.environment import ROOT  # isort: skip
 
 import django
+import yaml
 from django.core.management import get_commands, load_command_class
 
 from bookjob_site.environment import SETTINGS, Setting
@@ -109,7 +110,76 @@ def permissions() -> str:
     return table(["permission", "code", *(role.name for role in roles)], rows)
 
 
-TABLES = {"settings": settings, "commands": commands, "permissions": permissions}
+def scopes() -> str:
+    """What a key may be allowed."""
+    from bookings.models import Scope
+
+    return table(["scope", "a key with it may"], ([f"`{scope.value}`", scope.label] for scope in Scope))
+
+
+def published() -> Iterable[tuple[str, dict]]:
+    """Each operation of the API by its method and address."""
+    from bookings.api import schema
+
+    for path, methods in yaml.safe_load(schema.published()[0])["paths"].items():
+        for method, operation in methods.items():
+            yield f"`{method.upper()} {path}`", operation
+
+
+def operations() -> str:
+    rows = []
+    for address, operation in published():
+        keys = [need["systemKey"] for need in operation["security"] if "systemKey" in need]
+        is_for_tokens = any("accessToken" in need for need in operation["security"])
+        scope = f"`{keys[0][0]}`" if keys else "none"
+        rows.append([address, operation["summary"], scope, "yes" if is_for_tokens else ""])
+    return table(["operation", "what it does", "scope of a key", "tokens, too"], rows)
+
+
+def codes() -> str:
+    """Each error code that an operation answers with."""
+    from bookings.api import schema
+
+    rows = ([f"`{code.value}`", str(code.status), message] for code, (message, *_) in schema.ERRORS.items())
+    return table(["`params.error`", "status", "such as"], rows)
+
+
+def limits() -> str:
+    from bookings.api import bulk, idempotency, supply
+    from bookings.offers import MOST, PAGE
+    from bookings.services import feed
+    from bookings.wire.acts import MAX_NOTE
+
+    mebibyte = 1024 * 1024
+    return table(
+        ["what", "at most"],
+        [
+            ["a body", "`BOOKJOB_MAX_BODY_BYTES`"],
+            [
+                "a body of `PUT /api/v1/slots`",
+                f"{bulk.MAX_JSON // mebibyte} MiB, as NDJSON {bulk.MAX_NDJSON // mebibyte} MiB",
+            ],
+            ["a line of NDJSON", f"{bulk.MAX_ROW // 1024} KiB"],
+            ["refused rows that are named", f"{supply.upserts.NAMED:,}"],
+            ["work orders on a page of the feed", f"{feed.MOST} ({feed.PAGE} unless said)"],
+            ["slots on a page", f"{supply.MOST:,} ({supply.PAGE} unless said)"],
+            ["slots on a page of `explain`", f"{MOST:,} ({PAGE} unless said)"],
+            ["a reason or a note", f"{MAX_NOTE:,} characters"],
+            ["an `Idempotency-Key`", f"255 characters, kept {idempotency.KEPT.total_seconds() // 3600:.0f} hours"],
+            ["requests a minute of a key to an endpoint", "`BOOKJOB_CALLER_LIMIT`"],
+        ],
+    )
+
+
+TABLES = {
+    "settings": settings,
+    "commands": commands,
+    "permissions": permissions,
+    "scopes": scopes,
+    "operations": operations,
+    "codes": codes,
+    "limits": limits,
+}
 MARK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 

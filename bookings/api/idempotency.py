@@ -70,7 +70,7 @@ def once(
                 _write(kept, status=200)
             done = act()
     except Refused as refusal:
-        refused = errors.answer(refusal)
+        refused = errors.answer(refusal, request)
         _write(kept, status=refusal.error.status, body=refused.content.decode())
         raise
     except BaseException:

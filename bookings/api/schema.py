@@ -63,6 +63,23 @@ EXAMPLES = {
 EXAMPLES |= {
     name: OpenApiExample(summary, body, request_only=True)
     for name, summary, body in [
+        (
+            "put_slots",
+            "One slot",
+            {
+                "Slots": [
+                    {
+                        "ExternalID": "P-100",
+                        "ServiceAreaID": "LEEDS",
+                        "Start": "2026-12-04T13:00:00.000Z",
+                        "End": "2026-12-04T15:00:00.000Z",
+                        "Worker": "t.jones",
+                        "Capacity": 2,
+                    }
+                ]
+            },
+        ),
+        ("explain", "By area", {"Location": {"ServiceAreaID": "LEEDS"}, "OrderType": "1001", "Limit": 200}),
         ("cancel_work_order", "The customer rang", {"Reason": "The customer is away.", "By": "a.hill"}),
         (
             "move_work_order",
@@ -166,6 +183,11 @@ ERRORS: dict[Code, tuple[str, dict[str, Any], str]] = {
     Code.SAME_SLOT: ("FU-1 is in this appointment already. Choose another.", {}, ""),
     Code.IDEMPOTENCY_MISMATCH: (sentences.IDEMPOTENCY_MISMATCH.format(key="4f9c"), {}, ""),
     Code.STILL_RUNNING: (sentences.STILL_RUNNING, {}, ""),
+    Code.ROWS_REFUSED: (
+        sentences.ROWS_REFUSED.format(count=1, first="there is no area 'YORK'"),
+        {"errors": [{"dataPath": "/Slots/0", "message": "there is no area 'YORK'"}], "error_count": 1},
+        "/Slots/0",
+    ),
     Code.TOO_LARGE: (
         sentences.TOO_LARGE.format(fault=sentences.LARGER_THAN.format(limit=1_048_576)),
         {"limit": 1_048_576},

@@ -8,7 +8,7 @@ from django.urls.converters import StringConverter
 from django.urls.resolvers import RoutePattern
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from bookings.api import acting, views
+from bookings.api import acting, explaining, supply, views
 
 
 class OrderNumber(StringConverter):
@@ -36,12 +36,14 @@ urlpatterns = [
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("auth/token", views.TokenView.as_view(), name="token"),
     path("appointments/search", views.SearchView.as_view(), name="search"),
+    path("appointments/explain", explaining.ExplainView.as_view(), name="explain"),
     path("workorders/<order:order>/followup", views.FollowupView.as_view(), name="followup"),
     path("workorders/<order:order_num>/cancel", acting.CancelView.as_view(), name="cancel"),
     path("workorders/<order:order_num>/move", acting.MoveView.as_view(), name="move"),
     path("workorders/<order:order_num>/review", acting.ReviewView.as_view(), name="review"),
     path("workorders/<order:order_num>/note", acting.NoteView.as_view(), name="note"),
     path("workorders/<order:order_num>/alternatives", acting.AlternativesView.as_view(), name="alternatives"),
+    path("slots", supply.SlotsView.as_view(), name="slots"),
     path("workorders", views.WorkOrderFeedView.as_view(), name="workorders"),
     path("workorders/<order:order_num>", views.WorkOrderView.as_view(), name="workorder"),
 ]

@@ -8,6 +8,12 @@ from bookings.offers.areas import ORDERS as ORDERS
 from bookings.offers.areas import area_of as area_of
 from bookings.offers.areas import find_area as find_area
 from bookings.offers.areas import no_area as no_area
+from bookings.offers.explaining import MOST as MOST
+from bookings.offers.explaining import PAGE as PAGE
+from bookings.offers.explaining import Explanation as Explanation
+from bookings.offers.explaining import explain as explain
+from bookings.offers.explaining import read_cursor as read_cursor
+from bookings.offers.explaining import write_cursor as write_cursor
 from bookings.offers.finding import EMPTY as EMPTY
 from bookings.offers.finding import SLOTS as SLOTS
 from bookings.offers.finding import Candidates as Candidates

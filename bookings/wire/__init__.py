@@ -3,14 +3,17 @@
 Not here: how a body's text is read, and what is done with it. Called by all that reads or writes these objects.
 """
 
-from bookings.wire.acts import CancelWorkOrder, MoveWorkOrder, NoteWorkOrder, ReviewWorkOrder
+from bookings.wire.acts import CancelWorkOrder, Explain, MoveWorkOrder, NoteWorkOrder, ReviewWorkOrder, Slots
 from bookings.wire.answers import (
     BookJobResponse,
     ErrorBody,
+    Explanation,
     Offer,
     RefusalReason,
     SearchResponse,
+    SlotPage,
     Token,
+    UpsertReport,
     WorkOrder,
     WorkOrderPage,
     vendor_time,
@@ -43,6 +46,8 @@ __all__ = [
     "ChosenTime",
     "Customer",
     "ErrorBody",
+    "Explain",
+    "Explanation",
     "Location",
     "LogIn",
     "MoveWorkOrder",
@@ -56,7 +61,10 @@ __all__ = [
     "ReviewWorkOrder",
     "Search",
     "SearchResponse",
+    "SlotPage",
+    "Slots",
     "Token",
+    "UpsertReport",
     "WorkOrder",
     "WorkOrderPage",
     "read_id",

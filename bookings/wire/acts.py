@@ -1,14 +1,16 @@
-"""What other systems send to act on a work order. In ServiceMobility's manner, but none of its objects."""
+"""What other systems send, to act on a work order and to ask the rules: no objects of ServiceMobility's."""
 
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from bookings.wire.incoming import Period
-from bookings.wire.values import Id, WireModel
+from bookings.wire.incoming import Period, Search
+from bookings.wire.values import Id, Instant, WireModel
 
 MAX_NOTE = 2_000
+
+MOST_EXPLAINED, EXPLAINED = 1_000, 200  # offers/explaining.py
 
 Note = Annotated[str, StringConstraints(max_length=MAX_NOTE)]
 
@@ -55,3 +57,32 @@ class MoveWorkOrder(Act):
         if not self.id and not self.period:
             raise PydanticCustomError("incomplete", "must name an appointment: a Period, or the ID of an offer")
         return self
+
+
+class Explain(Search):
+    """An Appointment Search Object or a Book Job Object, whose slots are explained.
+
+    `Limit` is the number of slots on a page, `Cursor` the `Next` of the page before.
+    """
+
+    limit: Annotated[int, Field(strict=True, ge=1, le=MOST_EXPLAINED)] = EXPLAINED
+    cursor: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class SlotRow(WireModel):
+    """A slot as it is wanted: what is not said stays. `IsOpen` is the plan's word."""
+
+    external_id: Id = Field(alias="ExternalID")
+    service_area_id: Id = Field(alias="ServiceAreaID")
+    start: Instant
+    end: Instant
+    order_type: Id = ""
+    worker: Id = ""
+    capacity: int = 1
+    is_open: bool = True
+
+
+class Slots(WireModel):
+    """Rows are read by supply/slot_rows.py, each by itself: one that is wrong is refused alone."""
+
+    slots: list[SlotRow]

@@ -127,6 +127,78 @@ class WorkOrderPage(BaseModel):
     More: bool
 
 
+class Verdict(BaseModel):
+    """What one rule says of a slot. `remedy` is there where it is broken and something can be done about it."""
+
+    rule: str
+    kept: bool
+    message: str
+    remedy: str = ""
+
+
+class ExplainedSlot(BaseModel):
+    """A slot with the verdicts of all rules, in order. It is offered where all of them are kept."""
+
+    Period: OfferedPeriod
+    Worker: str
+    OrderType: str
+    Free: int
+    IsOffered: bool
+    Verdicts: list[Verdict]
+
+
+class Explanation(BaseModel):
+    """`Message` is what a search would say now. `Next` is the cursor of the next page, or empty."""
+
+    ServiceAreaID: str
+    Message: str
+    Slots: list[ExplainedSlot]
+    Next: str
+
+
+class RefusedRow(BaseModel):
+    """`Row` counts from 1."""
+
+    Row: int
+    ExternalID: str
+    message: str
+
+
+class UpsertReport(BaseModel):
+    """What became of the rows. `Remark` says why nothing was withdrawn although that was asked for, or is empty."""
+
+    Created: int
+    Changed: int
+    Kept: int
+    Withdrawn: int
+    RefusedCount: int
+    Refused: list[RefusedRow]
+    Remark: str
+
+
+class Slot(BaseModel):
+    """An appointment slot. `IsOpen` is the plan's word; `HiddenReason` is there where it is not offered."""
+
+    ExternalID: str
+    ServiceAreaID: str
+    Start: Moment
+    End: Moment
+    OrderType: str
+    Worker: str
+    Capacity: int
+    IsOpen: bool
+    Booked: int
+    Free: int
+    HiddenReason: str
+
+
+class SlotPage(BaseModel):
+    """`Next` is the cursor of the next page, or empty."""
+
+    Slots: list[Slot]
+    Next: str
+
+
 class Fault(BaseModel):
     """One property that is wrong, and what is wrong with it."""
 

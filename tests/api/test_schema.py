@@ -36,7 +36,7 @@ def test_no_request_gets_a_5xx_or_an_undocumented_status(start_service, empty_da
     service.book("WO-1", service.make_slot(capacity=9) | {"RequiredParts": [{"ProdNum": "A"}]})
     schema = schemathesis.openapi.from_path(ROOT / "openapi.yaml")
     operations = [found.ok() for found in schema.get_all_operations()]
-    assert len(operations) == 10
+    assert len(operations) == 13
     key = service.manage("make_key", "erp", *(f"--scope={scope}" for scope in Scope.values)).stdout.strip()
     for operation in operations:
 
@@ -234,6 +234,9 @@ def test_each_operation_says_its_own_errors(name, operation):
             "read_work_orders": {"forbidden"},
             "read_work_order": {"forbidden", "not_found"},
             "read_alternatives": {"forbidden", "not_found"},
+            "explain_appointments": with_body | {"forbidden"},
+            "put_slots": with_body | {"forbidden", "rows_refused", "idempotency_mismatch", "still_running"},
+            "read_slots": {"forbidden"},
             "cancel_work_order": acts | {"already_cancelled"},
             "move_work_order": acts | moved,
             "review_work_order": acts | {"already_cancelled", "already_reviewed"},
@@ -245,6 +248,9 @@ def test_each_operation_says_its_own_errors(name, operation):
         "search_appointments": [{"accessToken": []}, {"systemKey": ["search"]}],
         "book_followup": [{"accessToken": []}, {"systemKey": ["book"]}],
         "read_work_orders": [{"accessToken": []}, {"systemKey": ["work_orders:read"]}],
+        "put_slots": [{"systemKey": ["supply:write"]}],
+        "read_slots": [{"systemKey": ["supply:read"]}],
+        "explain_appointments": [{"systemKey": ["explain"]}],
         "read_work_order": [{"accessToken": []}, {"systemKey": ["work_orders:read"]}],
     }
     write = [{"systemKey": ["work_orders:write"]}]

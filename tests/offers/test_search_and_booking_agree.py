@@ -8,9 +8,10 @@ from django.test import override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bookings.models import AppointmentSlot, ServiceArea
+from bookings.models import ApiKey, AppointmentSlot, ServiceArea
 from tests.support.environment import examples
 from tests.support.helpers import NOW, booking, clock_stands_at, make_area, make_slot, post, search
+from tests.support.systems import call, make_key
 
 HOUR = timedelta(hours=1)
 
@@ -50,6 +51,21 @@ jobs = st.fixed_dictionaries(
         ),
     }
 )
+
+
+WISHES = {"parts", "customer"}
+
+
+def explained_slots(body) -> list[dict]:
+    key = make_key("explain", name=f"key {ApiKey.objects.count()}")
+    found, cursor = [], ""
+    while True:
+        page = call("POST", "/api/v1/appointments/explain", body | {"Limit": 3, "Cursor": cursor}, key=key).json()
+        found += page["Slots"]
+        cursor = page["Next"]
+        if not cursor:
+            return found
+        assert len(page["Slots"]) == 3
 
 
 def fits(slot, job) -> bool:
@@ -111,6 +127,25 @@ def test_search_and_booking_never_disagree(calendar, job):
         }
         assert set(offered) == expected
         assert (offers["StatusMsg"] == "") == bool(offered)
+
+        # What the rules say of each slot, asked page by page, is what they do.
+        explained = explained_slots(job | {"Location": {"ServiceAreaID": "LEEDS"}})
+        for slot in explained:
+            period = slot["Period"]["Start"], slot["Period"]["End"]
+            assert slot["IsOffered"] == all(verdict["kept"] for verdict in slot["Verdicts"])
+            (row,) = [
+                row
+                for row in rows
+                if as_offered.get(period)
+                and (row.start, row.end) == self_period(as_offered, period)
+                and (row.worker, row.order_type) == (slot["Worker"], slot["OrderType"])
+                and row.area.code == "LEEDS"
+            ]
+            kept = {verdict["rule"]: verdict["kept"] for verdict in slot["Verdicts"]}
+            assert slot["IsOffered"] == (fits(row, job) and wanted(row, job)), slot
+            assert all(is_kept for rule, is_kept in kept.items() if rule not in WISHES) == fits(row, job), slot
+        offered_there = {(slot["Period"]["Start"], slot["Period"]["End"]) for slot in explained if slot["IsOffered"]}
+        assert offered_there == set(offered)
 
         # Each period can be booked exactly if a slot of it keeps the rules, whatever the wishes.
         for number, (period, row) in enumerate(as_offered.items()):

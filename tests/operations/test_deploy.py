@@ -65,7 +65,7 @@ def real_limits() -> dict[str, float]:
         [sys.executable, "-m", "gunicorn", "bookjob_site.wsgi", "--print-config"], cwd=ROOT, text=True
     )
     gunicorn = dict(line.split(" = ", 1) for line in re.sub(r" +", " ", printed).splitlines() if " = " in line)
-    nginx = dict(re.findall(r"^ *(\w+_timeout) (\d+)s;", NGINX, re.MULTILINE))
+    nginx = dict(re.findall(r"^ {4}(\w+_timeout) (\d+)s;", NGINX, re.MULTILINE))
     return {
         **{name: int(value) / 1000 for name, value in given},
         "tcp_user_timeout": postgresql["tcp_user_timeout"] / 1000,

@@ -1,0 +1,133 @@
+"""Bodies with many rows: an object with one list in it, or one object a line. Larger than any other body.
+
+They wait on the disk, not in memory, while they are compared with what came before and read row by row.
+"""
+
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any, ClassVar, NoReturn
+
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+
+from bookings import sentences
+from bookings.refusals import InvalidRequest, TooLarge
+
+MAX_JSON, MAX_NDJSON = 16 * 1024 * 1024, 100 * 1024 * 1024
+MAX_ROW = 64 * 1024
+PIECE = 1024 * 1024
+
+BLANKS = re.compile(r"[ \t\r\n]*")
+
+
+@dataclass
+class Rows:
+    """The rows of a body in `file`, whose text has this digest. Read once, one by one."""
+
+    file: IO[bytes]
+    digest: str
+    are_lines: bool
+
+    def read(self, name: str) -> Iterator[Any]:
+        """The rows, of a JSON object those in its list `name`. Raises InvalidRequest where that cannot be read.
+
+        A line that is no JSON is None.
+        """
+        self.file.seek(0)
+        return self._lines() if self.are_lines else self._elements(name)
+
+    def _lines(self) -> Iterator[Any]:
+        while line := self.file.readline(MAX_ROW + 1):
+            if len(line) > MAX_ROW:
+                raise InvalidRequest([("", sentences.LONG_ROW.format(limit=MAX_ROW))])
+            if line.strip():
+                yield _row_in(line)
+
+    def _elements(self, name: str) -> Iterator[Any]:
+        try:
+            text = self.file.read().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            _refuse("The request body is not UTF-8 text.")
+        begin = re.compile(rf'[ \t\r\n]*\{{[ \t\r\n]*"{name}"[ \t\r\n]*:[ \t\r\n]*\[').match(text)
+        if not begin:
+            _refuse(sentences.NO_LIST.format(name=name))
+        place = _after_blanks(text, begin.end())
+        while text[place : place + 1] != "]":
+            try:
+                row, place = DECODER.raw_decode(text, place)
+            except (ValueError, RecursionError):
+                _refuse(f"The request body is no JSON from character {place} on.")
+            yield row
+            place = _after_blanks(text, place)
+            if text[place : place + 1] == ",":
+                place = _after_blanks(text, place + 1)
+                if text[place : place + 1] != "]":
+                    continue
+            elif text[place : place + 1] == "]":
+                break
+            _refuse(f"The request body is no JSON from character {place} on.")
+        place = _after_blanks(text, place + 1)
+        if text[place : place + 1] != "}" or _after_blanks(text, place + 1) != len(text):
+            _refuse(sentences.NO_LIST.format(name=name))
+
+
+class RowsParser(BaseParser):
+    media_type = "application/json"
+    limit: ClassVar = MAX_JSON
+
+    def parse(self, stream: IO[Any], media_type: Any = None, parser_context: Any = None) -> Any:
+        request: Request = (parser_context or {})["request"]
+        if "HTTP_TRANSFER_ENCODING" in request.META:
+            # Of a body without a length the beginning would be read alone.
+            raise InvalidRequest([("", sentences.NO_LENGTH)])
+        file = tempfile.TemporaryFile()  # noqa: SIM115  the view closes it
+        try:
+            digest = self._copy(stream, file)
+        except BaseException:
+            file.close()
+            raise
+        return Rows(file, digest, are_lines=self.media_type != "application/json")
+
+    def _copy(self, stream: IO[bytes], file: IO[bytes]) -> str:
+        """The digest of what was copied. Some more of what is too large is read away, so that the refusal is read."""
+        digest, size = hashlib.sha256(), 0
+        while size <= 2 * self.limit and (piece := stream.read(PIECE)):
+            size += len(piece)
+            if size <= self.limit:
+                file.write(piece)
+                digest.update(piece)
+        if size > self.limit:
+            raise TooLarge(self.limit)
+        return digest.hexdigest()
+
+
+class LinesParser(RowsParser):
+    media_type = "application/x-ndjson"
+    limit: ClassVar = MAX_NDJSON
+
+
+def _constant(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+DECODER = json.JSONDecoder(parse_constant=_constant)
+
+
+def _row_in(line: bytes) -> Any:
+    try:
+        return DECODER.decode(line.decode())
+    except (ValueError, RecursionError):
+        return None
+
+
+def _after_blanks(text: str, place: int) -> int:
+    found = BLANKS.match(text, place)
+    return found.end() if found else place
+
+
+def _refuse(message: str) -> NoReturn:
+    raise InvalidRequest([("", message)])

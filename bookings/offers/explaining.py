@@ -1,0 +1,149 @@
+"""What the rules say of each slot of an area, one by one, and what a person could do about it.
+
+The conditions are those of search and booking themselves, worked out for each slot: they cannot say anything else.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import BooleanField, Q
+from django.db.models.expressions import RawSQL
+
+from bookings import clock, sentences, wire
+from bookings.models import AppointmentSlot, ServiceArea
+from bookings.offers.finding import latest_delivery, search, wishes
+from bookings.offers.rulebook import Condition, rules
+
+PAGE, MOST = 200, 1_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+Place = tuple[datetime, int]  # start and primary key of a slot
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`remedy` is what would make a broken rule kept; empty where it is kept, or where nothing would."""
+
+    rule: str
+    kept: bool
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class ExplainedSlot:
+    slot: AppointmentSlot
+    verdicts: list[Verdict]
+
+    @property
+    def is_offered(self) -> bool:
+        return all(verdict.kept for verdict in self.verdicts)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`message` is what a search says; `next` where to go on."""
+
+    area: ServiceArea | None
+    message: str
+    slots: list[ExplainedSlot]
+    next: Place | None = None
+
+
+def explain(job: wire.Search, now: datetime, *, most: int, after: Place | None, areas: set[int] | None) -> Explanation:
+    """The slots from the beginning of today up to the horizon, and those in periods that the body names, in order.
+
+    `areas` are the keys of those that the caller may see, None for all. The statements do not grow with the slots.
+    """
+    found = search(job, now)
+    area = found.area
+    if area is None or (areas is not None and area.pk not in areas):
+        return Explanation(None, found.message if area is None else sentences.NO_AREA, [])
+    conditions = {"order_type": _for_type(job.order_type)} | rules(now, area) | wishes(job, area)
+    slots = _slots_of(area, job, now).annotate(
+        **{f"keeps_{word}": RawSQL(text, values, BooleanField()) for word, (text, values) in conditions.items()}
+    )
+    if after:
+        slots = slots.filter(Q(start__gt=after[0]) | Q(start=after[0], pk__gt=after[1]))
+    page = list(slots.order_by("start", "pk").prefetch_related("blackout")[: most + 1])
+    explained = [ExplainedSlot(slot, _verdicts(slot, area, job, list(conditions))) for slot in page[:most]]
+    last = page[most - 1] if len(page) > most else None
+    return Explanation(area, found.message, explained, last and (last.start, last.pk))
+
+
+def write_cursor(place: Place) -> str:
+    return base64.urlsafe_b64encode(f"{(place[0] - EPOCH) // MICROSECOND}.{place[1]}".encode()).decode()
+
+
+def read_cursor(text: str) -> Place:
+    """Raises ValueError for what is no cursor."""
+    start, key = map(int, base64.urlsafe_b64decode(text.encode()).decode().split("."))
+    try:
+        place = EPOCH + start * MICROSECOND, key
+    except OverflowError:
+        raise ValueError(text) from None
+    if not 0 <= key < 2**63:
+        raise ValueError(text)
+    return place
+
+
+def _for_type(order_type: str) -> Condition:
+    return "order_type IN ('', %s)", [order_type]
+
+
+def _slots_of(area: ServiceArea, job: wire.Search, now: datetime) -> Any:
+    today = clock.day_bounds(now.astimezone(area.zone).date(), area.zone)[0]
+    wanted = Q(start__gte=today, start__lte=now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS))
+    for constraint in job.time_constraints:
+        wanted |= Q(start=constraint.period.start, end=constraint.period.end)
+    return AppointmentSlot.objects.filter(wanted, area=area)
+
+
+def _verdicts(slot: AppointmentSlot, area: ServiceArea, job: wire.Search, words: Sequence[str]) -> list[Verdict]:
+    slot.area = area
+    verdicts = []
+    for word in words:
+        if getattr(slot, f"keeps_{word}"):
+            verdicts.append(Verdict(word, True, sentences.KEPT[word]))
+        else:
+            remedy = _remedy(word, slot, area, job)
+            verdicts.append(Verdict(word, False, sentences.BROKEN[word], remedy))
+    return verdicts
+
+
+def _remedy(word: str, slot: AppointmentSlot, area: ServiceArea, job: wire.Search) -> str:
+    if word == "closed":
+        return _opening(slot)
+    delivery = latest_delivery(job, area) if word == "parts" else None
+    return sentences.REMEDIES[word].format(
+        area=area.name,
+        slot=area.instant_text(slot.start),
+        order_type=job.order_type or "without a type",
+        minutes=settings.BOOKJOB_NOTICE_MINUTES,
+        days=settings.BOOKJOB_HORIZON_DAYS,
+        from_day=area.instant_text(slot.start - timedelta(days=settings.BOOKJOB_HORIZON_DAYS)),
+        percent=area.safety_percent,
+        cutoff=f"{area.cutoff_time:%H:%M}, {area.cutoff_days} days before" if area.cutoff_time else "",
+        delivery=delivery and area.instant_text(delivery),
+    )
+
+
+def _opening(slot: AppointmentSlot) -> str:
+    """Each of the three that hide it, for each has to go."""
+    told = []
+    if not slot.is_open:
+        told.append(f"Open the slot, which staff have closed{_because(slot.closed_reason)}.")
+    if slot.blackout:
+        told.append(f"Lift the blackout{_because(slot.blackout.reason)}.")
+    if slot.is_withdrawn:
+        told.append("Put the slot back into its plan.")
+    return " ".join(told)
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
