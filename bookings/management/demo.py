@@ -31,7 +31,7 @@ def fill() -> tuple[int, int]:
     before = WorkOrder.objects.count(), Refusal.objects.count()
     for area in ServiceArea.objects.filter(code__in=PLACES).order_by("code"):
         today = clock.now().astimezone(area.zone).date()
-        for number in range(1, DAYS + 1):
+        for number in range(DAYS + 1):
             _fill_day(area, today + timedelta(number), number)
         _close(area)
     for order, period, area in _to_refuse():
