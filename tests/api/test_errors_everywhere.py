@@ -169,6 +169,26 @@ def test_the_admin_keeps_its_pages():
     assert (answer.status_code, answer["Content-Type"]) == (404, "text/html; charset=utf-8")
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "auth/token",
+        "appointments/search",
+        "workorders/WO-1/followup",
+        "workorders",
+        "workorders/FU-1",
+        "schema",
+        "docs",
+    ],
+)
+def test_no_address_describes_itself(path):
+    answer = client().options(f"/api/v1/{path}", headers={"x-access-token": tokens.issue_token("nobody")})
+    assert (answer.status_code, answer.json()) == (
+        405,
+        error(405, "method_not_allowed", "This address does not take that method."),
+    )
+
+
 @pytest.mark.parametrize("path", ["/appointments/search", "/API/v1/auth/token", "/api", "/v1/workorders/WO-1/followup"])
 def test_a_misspelt_address_is_answered_in_servicemobilitys_body(path):
     expected = error(404, "not_found", "There is nothing at this address.")
