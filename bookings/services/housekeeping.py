@@ -1,4 +1,4 @@
-"""What is removed when it is old: slots without bookings, refusals, log-in records, personal data.
+"""What is removed when it is old: slots without bookings, refusals, logs, log-in records, personal data.
 
 Each call is one short transaction that finds its own work, so that the service runs on, and whoever was interrupted
 starts again. The numbers of work orders stay taken, and a copy of an old booking still gets its old answer.
@@ -58,6 +58,11 @@ def old_work_orders(before: datetime) -> QuerySet[WorkOrder]:
 
 def old_refusals(before: datetime) -> QuerySet[Refusal]:
     return Refusal.objects.filter(at__lt=before)
+
+
+def old_delivery_entries(before: datetime) -> QuerySet[DeliveryEntry]:
+    """The log of the receivers. How far each of them is with a work order is no part of it."""
+    return DeliveryEntry.objects.filter(at__lt=before)
 
 
 def old_answers(before: datetime) -> QuerySet[KeptAnswer]:

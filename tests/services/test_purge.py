@@ -16,7 +16,18 @@ from django.utils import timezone
 from pydantic import AliasChoices, BaseModel
 
 from bookings import services, wire
-from bookings.models import AppointmentSlot, Blackout, HistoryEntry, LogInRecord, Refusal, SearchDocument, WorkOrder
+from bookings.delivery import receivers
+from bookings.models import (
+    AppointmentSlot,
+    Blackout,
+    Delivery,
+    DeliveryEntry,
+    HistoryEntry,
+    LogInRecord,
+    Refusal,
+    SearchDocument,
+    WorkOrder,
+)
 from bookings.services import housekeeping
 from bookings.supply import blackouts, slots
 from tests.conftest import SERVER, manage
@@ -77,6 +88,7 @@ class TestSlots:
         assert purge() == (
             "2 past slots without bookings removed.\n"
             "0 refusals and 0 log-in records removed.\n"
+            "0 lines of the log of receivers removed.\n"
             "Personal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.\n"
         )
         assert set(AppointmentSlot.objects.all()) == set(stays)
@@ -139,6 +151,20 @@ class TestRecords:
         self.log_in("forgotten", now - timedelta(days=31), now - timedelta(days=31))
         assert "1 log-in records removed.\n" in purge(before=str(now.date()))
         assert LogInRecord.objects.get().key == "known"
+
+    def test_the_log_of_receivers_goes_and_how_far_they_are_stays(self):
+        receiver = receivers.connect("crm", "webhook", by="test", url="https://crm.example.com")
+        delivery = Delivery.objects.create(receiver=receiver, work_order=book_in_june(), pushed_rest="a" * 64)
+        for event in ("accepted", "paused"):
+            DeliveryEntry.objects.create(receiver=receiver, delivery=delivery, event=event, at=THEN, by="ann")
+        stays = DeliveryEntry.objects.get(event="connected")
+        before = [*Delivery.objects.values()]
+        told = "2 lines of the log of receivers removed.\n"
+        assert told in purge("--dry-run")
+        assert DeliveryEntry.objects.count() == 3
+        assert told in purge()
+        assert [*DeliveryEntry.objects.all()] == [stays]
+        assert [*Delivery.objects.values()] == before
 
     def test_in_batches_that_can_be_interrupted(self):
         for number in range(7):

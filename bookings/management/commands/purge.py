@@ -1,15 +1,16 @@
-"""Remove what is old: past slots that nobody booked, refusals, log-in records and, by a setting, personal data.
+"""Remove what is old: past slots without bookings, refusals, records and, by a setting, personal data.
 
 Example, what was over before this year:
 
     python manage.py purge --before 2026-01-01 --dry-run
     python manage.py purge --before 2026-01-01
 
-Days are UTC. Records of log-ins stay for 30 days at least. With BOOKJOB_PURGE_PERSONAL_DATA=on, the names, addresses,
-bodies, remarks, wished workers and texts of parts of old work orders are emptied as well, and the reasons of old
-blackouts and closures, for good; numbers stay taken. It works in short transactions while the service runs, and what
-was interrupted is simply run again. --vacuum also writes the file of the database anew, so that no copy stays in it:
-SQLite takes no bookings meanwhile. Backups and logs are not touched, and after a restore purge again (doctor says so).
+Days are UTC. Records of log-ins stay for 30 days at least; the log of the receivers goes, how far they are stays. With
+BOOKJOB_PURGE_PERSONAL_DATA=on, the names, addresses, bodies, remarks, wished workers and texts of parts of old work
+orders are emptied as well, and the reasons of old blackouts and closures, for good; numbers stay taken. It works in
+short transactions while the service runs, and what was interrupted is simply run again. --vacuum also writes the file
+of the database anew, so that no copy stays in it: SQLite takes no bookings meanwhile. Backups and logs are not touched,
+and after a restore purge again (doctor says so).
 """
 
 import contextlib
@@ -50,6 +51,8 @@ class Command(BaseCommand):
         refusals = _remove(housekeeping.old_refusals(before), dry_run, "refusal")
         records = _remove(housekeeping.old_log_in_records(before), dry_run, "log-in record")
         self.stdout.write(f"{refusals} refusals and {records} log-in records removed.")
+        entries = _remove(housekeeping.old_delivery_entries(before), dry_run, "line")
+        self.stdout.write(f"{entries} lines of the log of receivers removed.")
         _remove(housekeeping.old_answers(before), dry_run, "answer")
         if not settings.BOOKJOB_PURGE_PERSONAL_DATA:
             self.stdout.write("Personal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.")
