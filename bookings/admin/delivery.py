@@ -16,8 +16,17 @@ from bookings import clock
 from bookings.admin import addresses, days, filters, lists
 from bookings.admin.actions import Action
 from bookings.admin.forms import AREA, MAX_NOTE, ActionForm
+from bookings.admin.receiver_forms import SettingsForm
 from bookings.delivery import receivers
-from bookings.models import Delivery, DeliveryEntry, Receiver, ServiceArea, WorkOrder, WorkOrderQuerySet
+from bookings.models import (
+    Delivery,
+    DeliveryEntry,
+    Receiver,
+    ServiceArea,
+    WorkOrder,
+    WorkOrderQuerySet,
+    visible_areas,
+)
 from bookings.refusals import Code, Refused
 
 # A visit that is as near has to be on the device.
@@ -264,4 +273,25 @@ class Resume(OfReceiver):
         receivers.resume(row, by=by)
 
 
-RECEIVER_ACTIONS = [Pause(), Resume()]
+class Change(OfReceiver):
+    name, icon, title, done = "change", "edit", "Change", "changed"
+    consequence = "What waits is sent by the new settings; where it was in trouble it is tried at once."
+    permission = "bookings.change_receiver"
+    form = SettingsForm
+
+    def is_allowed(self, request: HttpRequest, *, many: bool) -> bool:
+        """One at a time, and by a person who is restricted to no areas: it is of all of them."""
+        return not many and super().is_allowed(request, many=many) and visible_areas(request.user) is None
+
+    def unfit(self, row: Receiver) -> str:
+        return "" if row.is_on else "is off: connect it again"
+
+    def run(self, row: Receiver, form: SettingsForm, by: str) -> None:
+        seen = row.seen_version  # type: ignore[attr-defined]
+        self.refuse_unfit(row)
+        if row.settings_version != seen:
+            raise Refused(Code.NOT_FOUND, f"{row} was changed meanwhile. Look at it, and change it again.")
+        receivers.change(row, by=by, **form.columns())
+
+
+RECEIVER_ACTIONS = [Pause(), Resume(), Change()]

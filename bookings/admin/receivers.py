@@ -1,21 +1,31 @@
 """The list and the page of receivers: who is told of bookings, how far it is, what became of each attempt.
 
-Looked at here, paused and resumed here; connected and changed by commands (docs/delivery.md).
+Looked at, paused and resumed here; connected and changed here, too, or by commands (docs/delivery.md).
 """
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, IntegerField, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.timesince import timesince
 
 from bookings import clock
+from bookings.access import kept
 from bookings.admin import addresses, delivery
-from bookings.admin.cells import two_lines
+from bookings.admin.cells import say, two_lines
 from bookings.admin.desk import DeskAdmin
+from bookings.admin.receiver_forms import ConnectForm
+from bookings.delivery import receivers
 from bookings.models import Delivery, Receiver, visible_areas
+
+CONNECT_HINT = (
+    "It hears of each booking, move and cancellation from now on. Bookings from before are sent by the command"
+    " verify_delivery --repair, after its list was seen."
+)
 
 
 @admin.register(Receiver)
@@ -29,7 +39,29 @@ class ReceiverAdmin(DeskAdmin):
     rows_template = "admin/bookings/receiver_rows.html"
 
     def version_of(self, row: Receiver) -> int:
-        return int(row.paused_at is not None)
+        return row.settings_version
+
+    def show_as_seen(self, row: Receiver, version: int) -> None:
+        row.seen_version = version  # type: ignore[attr-defined]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Not of a person who is restricted to areas: a receiver hears of all of them."""
+        return request.user.has_perm("bookings.add_receiver") and visible_areas(request.user) is None
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        kept.show_again(request)
+        form = ConnectForm([], request, request.POST if request.method == "POST" else None)
+        if form.is_valid() and request.POST.get("do") != "edit":
+            name, by = form.cleaned_data["name"], request.user.get_username()
+            receiver = receivers.connect(name, form.kind(), by=by, **form.columns())
+            messages.success(request, say("{} is connected. It hears of all changes from now on.", receiver))
+            return HttpResponseRedirect(reverse("admin:bookings_receiver_change", args=[receiver.pk]))
+        context = {"title": "Connect a receiver", "form": form, "button": "Connect", "hint": CONNECT_HINT}
+        return self.form_page(request, context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Receiver]:
         """A receiver belongs to no area. What is counted of it does: only bookings that the viewer may see."""

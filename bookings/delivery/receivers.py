@@ -44,9 +44,9 @@ def check_url(url: str) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise Refused(f"{url[:100]!r} is no address such as https://host/path.") from None
+        raise Refused(f"{_shown(url)} is no address such as https://host/path.") from None
     if parts.scheme not in ("http", "https") or not host or len(url) > LONGEST_URL:
-        raise Refused(f"{url[:100]!r} is no address such as https://host/path.")
+        raise Refused(f"{_shown(url)} is no address such as https://host/path.")
     if not url.isascii() or not url.isprintable() or " " in url:
         raise Refused("The address holds a blank or another character that must be percent-encoded.")
     if parts.username is not None or parts.password is not None:
@@ -56,6 +56,10 @@ def check_url(url: str) -> str:
     if parts.scheme == "http" and not _is_this_machine(host):
         raise Refused("An http address may be on this machine only: what is sent names customers. Use https.")
     return url
+
+
+def _shown(url: str) -> str:
+    return repr(url[:100]) if "@" not in url else "What is given, with a log-in,"
 
 
 def _is_this_machine(host: str) -> bool:
@@ -87,17 +91,23 @@ def read_template(path: str) -> dict[str, Any]:
     try:
         with Path(path).open("rb") as file:
             content = file.read(MOST_TEMPLATE + 1)
-        if len(content) > MOST_TEMPLATE:
-            raise Refused(f"{path} is larger than {MOST_TEMPLATE} bytes.")
-        found = json.loads(content, parse_constant=_no_number)
     except OSError as fault:
         raise Refused(f"{path} cannot be read: {fault.strerror}.") from None
+    return read_object(content, path)
+
+
+def read_object(content: bytes, what: str) -> dict[str, Any]:
+    """A template. Raises Refused."""
+    if len(content) > MOST_TEMPLATE:
+        raise Refused(f"{what} is larger than {MOST_TEMPLATE} bytes.")
+    try:
+        found = json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError) as fault:
-        raise fault if isinstance(fault, Refused) else Refused(f"{path} holds no JSON: {fault}.") from None
+        raise fault if isinstance(fault, Refused) else Refused(f"{what} holds no JSON: {fault}.") from None
     if not isinstance(found, dict):
-        raise Refused(f"{path} holds no JSON object, such as {{}}.")
+        raise Refused(f"{what} holds no JSON object, such as {{}}.")
     if "OrderNum" in found:
-        raise Refused(f"{path} names an OrderNum: that is each work order's own.")
+        raise Refused(f"{what} names an OrderNum: that is each work order's own.")
     return found
 
 
@@ -194,6 +204,24 @@ def remove(receiver: Receiver) -> None:
         while keys := list(rows.values_list("pk", flat=True)[:500]):
             rows.filter(pk__in=keys).delete()
     receiver.delete()
+
+
+def check_name(name: str) -> str:
+    """Of a webhook. Raises Refused."""
+    name = check_text("NAME", name)
+    if name == NAME:
+        raise Refused(f"{NAME} is the name of ServiceMobility itself. Give another one.")
+    return name
+
+
+def check_paths(paths: list[str], most: int) -> list[str]:
+    """Of the files of its secrets, which are not read here. Raises Refused."""
+    if len(paths) > most:
+        raise Refused("Give one file." if most == 1 else "Give one file, or two while the secret is changed.")
+    for path in paths:
+        if not path.startswith("/") or not path.isprintable() or len(path) > LONGEST_URL:
+            raise Refused("The path of a file must be absolute, such as /etc/bookjob/erp.secret.")
+    return paths
 
 
 def check_text(what: str, text: str) -> str:

@@ -4,6 +4,7 @@ A receiver is brought to the state that a work order has now; bookings/delivery/
 these rows but `delivery.receivers` (connect, pause, send again). A booking writes none of them.
 """
 
+import zlib
 from typing import Self
 
 from django.db import models
@@ -106,6 +107,12 @@ class Receiver(models.Model):
     @property
     def is_servicemobility(self) -> bool:
         return self.kind == self.Kind.SERVICEMOBILITY
+
+    @property
+    def settings_version(self) -> int:
+        """Another one after each change by a person; nine digits, as the desk reads versions."""
+        by_people = (self.url, self.username, self.secret_files, self.template, self.rate, self.move, self.worker)
+        return zlib.crc32(repr((*by_people, self.is_on, self.paused_at)).encode()) % 10**9
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):

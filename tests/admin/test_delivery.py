@@ -366,7 +366,7 @@ class TestReceivers:
         assert "of Leeds" not in text
         assert hidden.work_order.order_num not in text
 
-    def test_none_is_added_changed_or_deleted_here(self, supervisor):
+    def test_a_supervisor_adds_changes_and_deletes_none(self, supervisor):
         receiver = connect()
         assert supervisor.get(f"{RECEIVERS}add/").status_code == 403
         assert supervisor.post(f"{RECEIVERS}{receiver.pk}/change/", {"name": "x"}).status_code == 403

@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            name = receivers.check_text("NAME", options["name"])
+            name = receivers.check_name(options["name"])
             columns: dict[str, Any] = {
                 "url": receivers.check_url(options["url"]),
                 "secret_files": [str(Path(path).absolute()) for path in options["secret_file"]],
@@ -45,8 +45,6 @@ class Command(BaseCommand):
         if len(columns["secret_files"]) > 2:
             raise CommandError("Give one --secret-file, or two while the secret is changed.")
         receiver = Receiver.objects.filter(name=name).first()
-        if name == receivers.NAME or (receiver and receiver.is_servicemobility):
-            raise CommandError(f"{name} is the name of ServiceMobility itself. Give another one.")
         if receiver:
             receivers.change(receiver, by=BY, **columns)
         else:
