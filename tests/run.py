@@ -26,7 +26,7 @@ from tests.support.browser import find_chromium
 
 TORTURE = {"TORTURE_OPERATIONS": "10000"}
 LONG_FORMS = ["services/test_histories", "supply/test_supply_histories", "delivery/test_histories",
-              "operations/test_faults", "operations/test_database_shapes",
+              "delivery/test_failing_well", "operations/test_faults", "operations/test_database_shapes",
               # Properties, which try more examples then.
               "api/test_body_shapes", "api/test_read_back", "api/test_schema", "offers/test_search_and_booking_agree",
               "services/test_search_words", "services/test_state_machine", "supply/test_import_anything",
