@@ -27,6 +27,9 @@ from bookings.telemetry.answers import Answer
 
 T = TypeVar("T")
 
+# What is refused now, and may be done in a moment.
+PASSING = (Code.UNAVAILABLE, Code.STILL_RUNNING)
+
 KEPT = timedelta(hours=24)
 PLAIN, QUOTED = re.compile(r"[!#-~][!-~]{0,254}"), re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"')
 
@@ -69,13 +72,12 @@ def once(
             if is_one_transaction:
                 _write(kept, status=200)
             done = act()
-    except Refused as refusal:
-        refused = errors.answer(refusal, request)
-        _write(kept, status=refusal.error.status, body=refused.content.decode())
-        raise
-    except BaseException:
-        # It may be begun anew at once. Where the database is away the row is left, and the time does it.
-        KeptAnswer.objects.filter(pk=kept.pk, claim=kept.claim, status=0).delete()
+    except BaseException as fault:
+        if isinstance(fault, Refused) and fault.error not in PASSING:
+            _write(kept, status=fault.error.status, body=errors.answer(fault, request).content.decode())
+        else:
+            # It may be begun anew at once. Where the database is away the row is left, and the time does it.
+            KeptAnswer.objects.filter(pk=kept.pk, claim=kept.claim, status=0).delete()
         raise
     told = reply(done)
     _write(kept, status=told.status, body=told.body.decode(), etag=told.etag)

@@ -118,7 +118,7 @@ class SlotsView(APIView):
         " `area`, `from` and `until` the call speaks for all slots of planning systems there: those that it does not"
         " name are withdrawn. What was interrupted is sent again; with an `Idempotency-Key` it is done once.",
         parameters=[PutSlotsQuery, *schema.ACT_HEADERS[1:]],
-        request=SlotsSerializer,
+        request={"application/json": SlotsSerializer},  # generators of clients know no NDJSON
         responses=schema.answers(
             UpsertReportSerializer,
             "What became of the rows; the first 1,000 refused ones are named.",

@@ -287,13 +287,16 @@ class TestIdempotency:
         assert refusal(first) == (409, "slot_unavailable")
         assert (first.status_code, first.content) == (second.status_code, second.content)
 
-    def test_a_fault_does_not(self, order, key, monkeypatch):
+    @pytest.mark.parametrize(
+        ("fault", "status"), [(RuntimeError(), 500), (services.Refused("unavailable", "Try again in a moment."), 503)]
+    )
+    def test_a_fault_does_not(self, order, key, monkeypatch, fault, status):
         def fail(**who):
-            raise RuntimeError
+            raise fault
 
         with monkeypatch.context() as broken:
             broken.setattr("bookings.services.add_note", fail)
-            assert send(order, "note", key, Idempotency_Key="4f9c").status_code == 500
+            assert send(order, "note", key, Idempotency_Key="4f9c").status_code == status
         assert send(order, "note", key, Idempotency_Key="4f9c").status_code == 200
         assert HistoryEntry.objects.filter(work_order=order).count() == 2
 
