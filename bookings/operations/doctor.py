@@ -17,7 +17,7 @@ from django.db import connection
 
 from bookings import clock
 from bookings.db import triggers
-from bookings.models import Counter, ServiceArea, WorkOrder
+from bookings.models import AreaCode, Counter, ServiceArea, WorkOrder
 from bookings.services import housekeeping
 from bookings.supply import zones
 
@@ -131,9 +131,8 @@ def types_without_setting(now: datetime) -> Iterator[Finding]:
 
 def areas_without_postcodes(now: datetime) -> Iterator[Finding]:
     """Where some areas are found by postcodes, one without any is never found by them."""
-    without = ServiceArea.objects.filter(postcode_prefixes=None).exclude(
-        codes__code=settings.BOOKJOB_DEFAULT_AREA or ""
-    )
+    default = AreaCode.objects.meaning(settings.BOOKJOB_DEFAULT_AREA)
+    without = ServiceArea.objects.filter(postcode_prefixes=None).exclude(codes__in=default)
     if ServiceArea.objects.exclude(postcode_prefixes=None).exists():
         for area in without.order_by("code")[:NAMED]:
             yield Finding(False, f"Area {area.code} has no postcodes, though others do: it is found by its code alone.")

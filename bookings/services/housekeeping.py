@@ -1,7 +1,8 @@
 """What is removed when it is old: slots without bookings, refusals, logs, log-in records, personal data.
 
-Each call is one short transaction that finds its own work, so that the service runs on, and whoever was interrupted
-starts again. The numbers of work orders stay taken, and a copy of an old booking still gets its old answer.
+Each call is one short transaction that finds its own work, `most` rows of it (BATCH), so that the service runs on, and
+whoever was interrupted starts again. The numbers of work orders stay taken, and a copy of an old booking still gets its
+old answer.
 """
 
 from datetime import datetime
@@ -76,31 +77,31 @@ def old_log_in_records(before: datetime) -> QuerySet[LogInRecord]:
     return LogInRecord.objects.exclude(failed_at__gte=before).exclude(succeeded_at__gte=before)
 
 
-def remove_rows(old: QuerySet[Any]) -> int:
+def remove_rows(old: QuerySet[Any], *, most: int = 0) -> int:
     """Remove some of these rows, which nothing refers to; says how many, 0 when none is left."""
-    found = list(old.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    found = list(old.order_by("pk").values_list("pk", flat=True)[: most or BATCH])
     # Asked again in the DELETE itself: whoever logs in at this moment keeps the record. It counts as done all the same.
     old.filter(pk__in=found).delete()
     return len(found)
 
 
-def remove_slots(*, before: datetime) -> int:
+def remove_slots(*, before: datetime, most: int = 0) -> int:
     """Remove some of the old slots with their history; says how many, 0 when none is left."""
     with transaction.atomic():
-        found = list(old_slots(before).order_by("pk").values_list("pk", flat=True)[:BATCH])
+        found = list(old_slots(before).order_by("pk").values_list("pk", flat=True)[: most or BATCH])
         HistoryEntry.objects.filter(slot__in=found).delete()
         AppointmentSlot.objects.filter(pk__in=found).delete()
     return len(found)
 
 
-def remove_personal_data(*, before: datetime, by: str) -> int:
+def remove_personal_data(*, before: datetime, by: str, most: int = 0) -> int:
     """Empty some of the old work orders of names, addresses, bodies and remarks; says how many, 0 when none is left.
 
     What stays: the numbers (order, original order, account, location, parts), times, and what happened when.
     """
     now = clock.now()
     with transaction.atomic():
-        locked = old_work_orders(before).order_by("pk").select_for_update(of=("self",))[:BATCH]
+        locked = old_work_orders(before).order_by("pk").select_for_update(of=("self",))[: most or BATCH]
         found = list(locked)
         keys = [work_order.pk for work_order in found]
         columns = {
@@ -144,15 +145,15 @@ def old_closures(before: datetime) -> QuerySet[AppointmentSlot]:
     return AppointmentSlot.objects.filter(~Q(closed_reason="") | Exists(told), end__lte=before)
 
 
-def remove_reasons_of_blackouts(*, before: datetime) -> int:
-    found = list(old_blackouts(before).order_by("pk").values_list("pk", flat=True)[:BATCH])
+def remove_reasons_of_blackouts(*, before: datetime, most: int = 0) -> int:
+    found = list(old_blackouts(before).order_by("pk").values_list("pk", flat=True)[: most or BATCH])
     Blackout.objects.filter(pk__in=found).update(reason=NO_REASON)
     return len(found)
 
 
-def remove_reasons_of_slots(*, before: datetime) -> int:
+def remove_reasons_of_slots(*, before: datetime, most: int = 0) -> int:
     with transaction.atomic():
-        found = list(old_closures(before).order_by("pk").values_list("pk", flat=True)[:BATCH])
+        found = list(old_closures(before).order_by("pk").values_list("pk", flat=True)[: most or BATCH])
         AppointmentSlot.objects.filter(pk__in=found).update(closed_reason="")
         _forget_in_history("slot_id", found)
     return len(found)

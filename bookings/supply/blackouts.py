@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from bookings import clock, services
-from bookings.history import record_each
+from bookings.history import About, record_each
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
 from bookings.services import BookingError
 from bookings.supply import turns
@@ -54,9 +53,13 @@ def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: st
     same = turns.write(begin)
     blackout = same or new
     slots = touched_by(blackout).filter(blackout__isnull=True) if same else touched_by(blackout)
-    hidden = 0
-    for batch in turns.in_batches(list(slots.order_by("start", "pk").values_list("pk", flat=True))):
-        hidden += turns.write(partial(_hide, blackout, batch, by))
+    hidden, pace = 0, turns.Pace()
+    to_hide = list(slots.order_by("start", "pk").values_list("pk", "booked"))
+    # With a slot its bookings are written, too: those of a crowded one are the work of many transactions.
+    crowded = {pk for pk, booked in to_hide if booked > pace.rows}
+    told = _tell_crowds(crowded, blackout, pace, by, is_new=same is None) if crowded else set()
+    for batch in pace.batches(to_hide, lambda slot: 1 if slot[0] in crowded else 1 + slot[1]):
+        hidden += pace.write(partial(_hide, blackout, [pk for pk, _ in batch], told, by), len(batch))
     return Closed(blackout, hidden, by_time(bookings_in(blackout)), is_new=same is None)
 
 
@@ -93,9 +96,10 @@ def lift(*, blackout: Blackout, by: str) -> int:
 
     In short transactions, and it ends with the last of them. Raises BookingError if another person was faster.
     """
-    opened, is_over = 0, False
+    opened, is_over, pace = 0, False, turns.Pace()
     while not is_over:
-        number, is_over = turns.write(partial(_open, blackout, by))
+        most = pace.rows
+        number, is_over = pace.write(partial(_open, blackout, most, by), most)
         opened += number
     return opened
 
@@ -125,34 +129,67 @@ def covering(blackouts: Iterable[Blackout], worker: str, start: datetime, end: d
 # --- One step, inside its transaction --------------------------------------------------------------------------
 
 
-def _hide(blackout: Blackout, pks: list[int], by: str) -> int:
+def _tell_crowds(slots: set[int], blackout: Blackout, pace: turns.Pace, by: str, *, is_new: bool) -> set[int]:
+    """Let the many bookings of some slots ask for review before these are hidden; their keys."""
+    bookings = WorkOrder.objects.active().filter(slot__in=slots).order_by("pk").values_list("pk", flat=True)
+    told: set[int] = set()
+    if not is_new:
+        # By a run that was killed.
+        closed = {"event": HistoryEntry.Event.CLOSED, "details__blackout": blackout.pk}
+        lines = HistoryEntry.objects.filter(work_order__slot__in=slots, **closed)
+        told.update(lines.values_list("work_order", flat=True))
+    for pks in pace.batches([pk for pk in bookings if pk not in told]):
+        pace.write(partial(_tell, blackout, pks, by), len(pks))
+        told.update(pks)
+    return told
+
+
+def _tell(blackout: Blackout, pks: list[int], by: str) -> None:
+    now = clock.now()
+    services.ask_for_review(WorkOrder.objects.active().filter(pk__in=pks), now)
+    _record_closed(blackout, [WorkOrder(pk=pk) for pk in pks], now, by)
+
+
+def _hide(blackout: Blackout, pks: list[int], told: set[int], by: str) -> int:
+    """Hide slots; `told` are bookings that were asked to be reviewed already."""
     if not Blackout.objects.in_force().filter(pk=blackout.pk).exists():
         return 0  # lifted meanwhile
-    now, event, reason = clock.now(), HistoryEntry.Event.CLOSED, blackout.reason
-    slots, hit = AppointmentSlot.objects.filter(pk__in=pks), WorkOrder.objects.active().filter(slot__in=pks)
+    now = clock.now()
     # Bookings first and the slots after them, as who books, moves or cancels does, so that none waits in a circle.
-    services.ask_for_review(hit, now)
-    # Locked in the order of their keys before the bookings are counted: who books at this moment is seen, or finds
-    # the slot closed.
-    locked = slots.filter(blackout__isnull=True).order_by("pk").select_for_update()
-    hidden = list(locked.values_list("pk", flat=True))
+    asked = _ask_for_review(pks, told, now)
+    # Locked in the order of their keys before the bookings are looked for again: who books at this moment is seen, or
+    # finds the slot closed.
+    slots = AppointmentSlot.objects.filter(pk__in=pks, blackout__isnull=True).order_by("pk").select_for_update()
+    hidden = list(slots.values_list("pk", flat=True))
     AppointmentSlot.objects.filter(pk__in=hidden).update(blackout=blackout)
-    # Those that came between the two.
-    services.ask_for_review(hit.exclude(changed_at=now), now)
-    record_each(hidden, event, at=now, by=by, reason=reason, blackout=blackout.pk)
-    record_each(list(hit), event, at=now, by=by, reason=reason, blackout=blackout.pk)
+    asked += _ask_for_review(pks, told.union(asked), now)
+    _record_closed(blackout, hidden, now, by)
+    _record_closed(blackout, [WorkOrder(pk=pk) for pk in asked], now, by)
     return len(hidden)
 
 
-def _open(blackout: Blackout, by: str) -> tuple[int, bool]:
+def _ask_for_review(slots: list[int], told: set[int], now: datetime) -> list[int]:
+    """Let the bookings of slots ask for review, but for those that were told and do so still; their keys."""
+    bookings = WorkOrder.objects.active().filter(slot__in=slots).values_list("pk", "reviewed_at")
+    asked = [pk for pk, reviewed_at in bookings if reviewed_at or pk not in told]
+    if asked:
+        services.ask_for_review(WorkOrder.objects.active().filter(pk__in=asked), now)
+    return asked
+
+
+def _record_closed(blackout: Blackout, about: Iterable[About], now: datetime, by: str) -> None:
+    record_each(about, HistoryEntry.Event.CLOSED, at=now, by=by, reason=blackout.reason, blackout=blackout.pk)
+
+
+def _open(blackout: Blackout, most: int, by: str) -> tuple[int, bool]:
     """Open some of the slots of a blackout, and end it with the last: how many, and whether these were the last."""
-    now, most = clock.now(), turns.BATCH[connection.vendor]
+    now = clock.now()
     if not Blackout.objects.in_force().filter(pk=blackout.pk).exists():
         current = Blackout.objects.select_related("area").get(pk=blackout.pk)
         raise BookingError("already_lifted", f"{current} was lifted already, by {current.opened_by}.")
     others = list(blackout.area.blackouts.in_force().exclude(pk=blackout.pk))
     now_under: dict[Blackout | None, list[int]] = defaultdict(list)
-    slots = list(blackout.slots.order_by("pk").select_for_update()[:most])
+    slots = list(blackout.slots.order_by("pk").only("worker", "start", "end").select_for_update()[:most])
     for slot in slots:
         now_under[covering(others, slot.worker, slot.start, slot.end)].append(slot.pk)
     for other, pks in now_under.items():

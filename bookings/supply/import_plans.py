@@ -16,11 +16,12 @@ from typing import Any, Literal, NamedTuple
 
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.supply.slot_rows import LONGEST, Row
+from bookings.supply.turns import Pace
 
 IMPORT = AppointmentSlot.Source.IMPORT
-# Rows of one transaction, which takes a tenth of a second at most; and of how many workers and pools, over how long:
-# so many of their slots have to be looked at.
-BATCH, GROUPS, SPAN = 500, 20, timedelta(days=31)
+# Of how many workers and pools the rows of one transaction are, over how long: so many of their slots have to be
+# looked at.
+GROUPS, SPAN = 20, timedelta(days=31)
 
 # A worker, or the pool of an area.
 Group = tuple[str, int]
@@ -217,7 +218,7 @@ class Plan:
 
     def _objection(self, target: Target) -> str:
         row, at = target.row, target.at
-        if not all(map(self.there.author.may_change, (row.area.pk, target.mine.area if target.mine else row.area.pk))):
+        if not all(map(self.there.author.may_change, (row.area.id, target.mine.area if target.mine else row.area.id))):
             return "its external id is in use for an area that you may not change"
         if at and at.external_id not in ("", row.external_id):
             owner = self.accepted.get(at.external_id)
@@ -245,21 +246,21 @@ class Plan:
         owner = self.accepted.get(slot.external_id)
         return not slot.is_withdrawn and not (owner and owner.is_leaving)
 
-    def transactions(self) -> Iterator[list[Row]]:
+    def transactions(self, pace: Pace) -> Iterator[list[Row]]:
         """The rows to write, in short transactions: those that need each other stand in the same one."""
         batch: list[Row] = []
         groups: set[Group] = set()
         begin = end = datetime.max
         for rows in self._bound_together():
-            more = groups | {group_of(row.worker, row.area.pk) for row in rows}
+            more = groups | {group_of(row.worker, row.area.id) for row in rows}
             first, last = min(row.start for row in rows), max(row.start for row in rows)
             begin, end = (min(begin, first), max(end, last)) if batch else (first, last)
             is_far = len(more) > 1 and (len(more) > GROUPS or end - begin > SPAN)
-            if batch and (len(batch) + len(rows) > BATCH or is_far):
+            if batch and (len(batch) + len(rows) > pace.rows or is_far):
                 yield batch
                 batch, groups, begin, end = [], set(), first, last
             batch.extend(rows)
-            groups |= {group_of(row.worker, row.area.pk) for row in rows}
+            groups |= {group_of(row.worker, row.area.id) for row in rows}
         if batch:
             yield batch
 
@@ -317,4 +318,4 @@ def group_of(worker: str, area: int) -> Group:
 
 
 def by_worker_and_time(row: Row) -> tuple[Any, ...]:
-    return (*group_of(row.worker, row.area.pk), row.start, row.external_id)
+    return (*group_of(row.worker, row.area.id), row.start, row.external_id)

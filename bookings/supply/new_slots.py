@@ -1,7 +1,7 @@
 """New slots and their history, written in one go, in a transaction of the only writer (`turns.write`)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -51,58 +51,69 @@ COLUMNS = [
 ]
 
 
+# The names in SQL come from this file, the values are parameters.
+TABLE = AppointmentSlot._meta.db_table
+NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+
+
 def insert(new: Sequence[Wanted], by: str) -> None:
     """Write new slots and their history in one go. What somebody wrote past the lock at this moment stays as it is."""
-    areas = {slot.area.pk for slot in new}
-    in_force: dict[int, list[Blackout]] = defaultdict(list)
-    for blackout in Blackout.objects.in_force().filter(area__in=areas):
-        in_force[blackout.area_id].append(blackout)
-    rows: list[tuple[Any, ...]] = []
-    for slot in new:
-        hiding = covering(in_force[slot.area.pk], slot.worker, slot.start, slot.end)
-        rows.append(
-            (
-                slot.area.pk,
-                slot.start,
-                slot.end,
-                slot.order_type,
-                slot.worker,
-                slot.capacity,
-                0,
-                slot.is_open,
-                hiding.pk if hiding else None,
-                utc_offset(slot.start, slot.area.zone),
-                slot.source,
-                slot.external_id,
-                slot.is_withdrawn,
-                slot.closed_reason,
-            )
-        )
-    # The names come from this file, the values as parameters.
-    table, at = AppointmentSlot._meta.db_table, clock.now()
-    columns = ", ".join(f'"{name}"' for name in COLUMNS)
+    rows = list(_rows(new))  # all read before a COPY begins: it holds the connection
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(f"CREATE TEMPORARY TABLE new_slot AS SELECT {columns} FROM {table} WITH NO DATA")  # noqa: S608
-            with cursor.copy(f"COPY new_slot ({columns}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-            text, values = history.slots_added("added", at=at, by=by)
-            cursor.execute(
-                f"WITH added AS (INSERT INTO {table} ({columns}) SELECT * FROM new_slot"  # noqa: S608
-                f" ON CONFLICT DO NOTHING RETURNING id, capacity) {text}",
-                values,
-            )
-            cursor.execute("DROP TABLE new_slot")
-            return
-        cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {table}")  # noqa: S608
-        (last,) = cursor.fetchone()
-        cursor.executemany(
-            f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING",  # noqa: S608
-            [_for_sqlite(row) for row in rows],
+            _copy(cursor, rows, by)
+        else:
+            _insert_each(cursor, rows, by)
+
+
+def _rows(new: Sequence[Wanted]) -> Iterator[tuple[Any, ...]]:
+    """The values of the columns; a blackout that is in force hides what is made in its time."""
+    in_force: dict[int, list[Blackout]] = defaultdict(list)
+    for blackout in Blackout.objects.in_force().filter(area__in={slot.area.pk for slot in new}):
+        in_force[blackout.area_id].append(blackout)
+    for slot in new:
+        hiding = covering(in_force[slot.area.pk], slot.worker, slot.start, slot.end)
+        yield (
+            slot.area.pk,
+            slot.start,
+            slot.end,
+            slot.order_type,
+            slot.worker,
+            slot.capacity,
+            0,
+            slot.is_open,
+            hiding.pk if hiding else None,
+            utc_offset(slot.start, slot.area.zone),
+            slot.source,
+            slot.external_id,
+            slot.is_withdrawn,
+            slot.closed_reason,
         )
-        text, values = history.slots_added(table, at=at, by=by)
-        cursor.execute(f"{text} WHERE id > %s", [*values, last])
+
+
+def _copy(cursor: Any, rows: Iterable[tuple[Any, ...]], by: str) -> None:
+    cursor.execute(f"CREATE TEMPORARY TABLE new_slot AS SELECT {NAMES} FROM {TABLE} WITH NO DATA")  # noqa: S608
+    with cursor.copy(f"COPY new_slot ({NAMES}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+    text, values = history.slots_added("added", at=clock.now(), by=by)
+    cursor.execute(
+        f"WITH added AS (INSERT INTO {TABLE} ({NAMES}) SELECT * FROM new_slot"  # noqa: S608
+        f" ON CONFLICT DO NOTHING RETURNING id, capacity) {text}",
+        values,
+    )
+    cursor.execute("DROP TABLE new_slot")
+
+
+def _insert_each(cursor: Any, rows: Iterable[tuple[Any, ...]], by: str) -> None:
+    cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {TABLE}")  # noqa: S608
+    (last,) = cursor.fetchone()
+    cursor.executemany(
+        f"INSERT INTO {TABLE} ({NAMES}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING",  # noqa: S608
+        [_for_sqlite(row) for row in rows],
+    )
+    text, values = history.slots_added(TABLE, at=clock.now(), by=by)
+    cursor.execute(f"{text} WHERE id > %s", [*values, last])
 
 
 def _for_sqlite(values: Iterable[Any]) -> list[Any]:

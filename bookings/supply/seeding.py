@@ -19,17 +19,17 @@ from itertools import chain
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db import connection
 from django.db.models import F, QuerySet
 
 from bookings import clock
 from bookings.clock import moment_of
 from bookings.history import record_each
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
-from bookings.supply import new_slots, turns, workers
+from bookings.supply import new_slots, workers
 from bookings.supply.hours import Diary, Period
 from bookings.supply.new_slots import Wanted
 from bookings.supply.plans import Plan, Template, fold
+from bookings.supply.turns import Pace
 
 ONE_DAY = timedelta(days=1)
 PLAN = AppointmentSlot.Source.PLAN
@@ -87,13 +87,13 @@ class Outcome:
 # --- Plans -------------------------------------------------------------------------------------------------
 
 
-def pieces(template: Template, gone: Iterable[Gone] = ()) -> Iterator[Piece]:
+def pieces(template: Template, gone: Iterable[Gone] = (), pace: Pace | None = None) -> Iterator[Piece]:
     """All that a template wants and has no longer, in pieces that are written one by one, always in the same order.
 
     A piece ends where neither an old slot nor a new one of the same worker is under way. So none of the new ones
     meets an old one of a later piece, and what is killed between two pieces has whole days of either plan.
     """
-    size = turns.BATCH[connection.vendor]
+    pace = pace or Pace()
     shares = _shares(template)
     old: dict[tuple[str, str], list[Gone]] = defaultdict(list)
     for slot in gone:
@@ -106,7 +106,7 @@ def pieces(template: Template, gone: Iterable[Gone] = ()) -> Iterator[Piece]:
         ]
         both = heapq.merge(*streams, key=_start)
         for unit in _units(both, is_pool=not who[0]):
-            if piece and len(piece) + len(unit) > size:
+            if piece and len(piece) + len(unit) > pace.rows:
                 yield piece
                 piece = []
             piece += unit
@@ -122,7 +122,9 @@ def count_wanted(template: Template) -> int:
     )
 
 
-def write_piece(piece: Piece, now: datetime, *, by: str, resize: bool = False, dry_run: bool = False) -> Outcome:
+def write_piece(
+    piece: Piece, now: datetime, *, by: str, resize: bool = False, dry_run: bool = False, pace: Pace | None = None
+) -> Outcome:
     """Write what is missing and hide what is gone, in one transaction; keep what is there, and leave out the rest.
 
     What a worker has no time for is left out, and what is over by `now`. The wanted slots must not contradict each
@@ -130,9 +132,11 @@ def write_piece(piece: Piece, now: datetime, *, by: str, resize: bool = False, d
     that are kept get the places of the plan, where their bookings leave it that. Locks nothing where nothing is to do.
     """
     outcome, changes = _compare(piece, now, resize, [slot.pk for slot in piece if isinstance(slot, Gone)])
+    pace = pace or Pace()
     if dry_run or not changes:
+        pace.took(len(piece), 0)
         return outcome
-    return turns.write(lambda: _write(piece, now, by, resize))
+    return pace.write(lambda: _write(piece, now, by, resize), len(piece))
 
 
 def missing_from(template: Template, now: datetime) -> Iterator[Gone]:

@@ -73,7 +73,7 @@ class Row(NamedTuple):
     @property
     def place(self) -> tuple[Any, ...]:
         """What never changes of a slot."""
-        return (self.area.pk, self.start, self.end, self.order_type, self.worker)
+        return (self.area.id, self.start, self.end, self.order_type, self.worker)
 
 
 class Unreadable(NamedTuple):

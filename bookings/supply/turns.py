@@ -8,23 +8,61 @@ write, for as long as one that has waited for a while may.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 T = TypeVar("T")
 
-# Rows that are written in one go, which takes a tenth of a second at most. On SQLite bookings wait meanwhile.
-BATCH = {"sqlite": 500, "postgresql": 1_000}
+# Rows of a command's first transaction, of any, and the seconds that one should take: others wait meanwhile.
+BATCH = {"sqlite": 200, "postgresql": 250}
+LEAST, MOST, GOAL = 20, 1_000, 0.1
 # How often a step is tried that could not get its locks; each try waits as long as the database's settings say.
 TRIES = 3
 # Seconds for which SQLite's lock is left free, alone and beside other writers, and for how long these are remembered.
 PAUSE, PAUSE_BESIDE_OTHERS, REMEMBERED = 0.026, 0.11, 2.0
 # What all who write slots wait for on PostgreSQL; any number that nobody else uses.
 WRITER_LOCK = 0x51075
+
+
+class Pace:
+    """How many rows a command writes in one transaction: as many as the ones before it wrote in GOAL seconds.
+
+    A machine that is slow, or has other work, so makes more transactions, and not longer ones.
+    """
+
+    def __init__(self) -> None:
+        self.rows = BATCH[connection.vendor]
+
+    def batches(self, rows: Sequence[T], weigh: Callable[[T], int] = lambda row: 1) -> Iterator[list[T]]:
+        """The rows in their order, each batch as large as it may be then; a row may weigh as much as several."""
+        done = 0
+        while done < len(rows):
+            end, weight = done, 0
+            while end < len(rows) and (end == done or weight + weigh(rows[end]) <= self.rows):
+                weight += weigh(rows[end])
+                end += 1
+            yield list(rows[done:end])
+            done = end
+
+    def write(self, step: Callable[[], T], rows: int) -> T:
+        """As the function `write`, for a step that writes so many rows."""
+
+        def timed() -> T:
+            began = time.monotonic()
+            # After the COMMIT, and before others get their turn.
+            transaction.on_commit(lambda: self.took(rows, time.monotonic() - began))
+            return step()
+
+        return write(timed)
+
+    def took(self, rows: int, seconds: float) -> None:
+        in_time = int(rows * GOAL / seconds) if seconds else MOST
+        # A few rows say little about how long many take.
+        self.rows = max(LEAST, min(in_time, 2 * self.rows, MOST))
 
 
 def write(step: Callable[[], T]) -> T:
@@ -85,7 +123,7 @@ def only_writer() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
 
 
-def in_batches(rows: Iterable[Any], size: int | None = None) -> Iterator[list[Any]]:
+def in_batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
     rows = iter(rows)
-    while batch := list(islice(rows, size or BATCH[connection.vendor])):
+    while batch := list(islice(rows, size)):
         yield batch

@@ -181,12 +181,13 @@ def _check(waiting: WaitingRows, author: Author) -> Counter[Outcome]:
 
 def _write(waiting: WaitingRows, author: Author, progress: Callable[[int], object]) -> Counter[Outcome]:
     counts: Counter[Outcome] = Counter()
+    pace = turns.Pace()
     for rows in waiting.bundles():
         plan = slot_imports.plan(rows, author)
         _refuse(rows, plan, waiting)
         counts.update(target.outcome for target in plan.accepted.values() if target.outcome == "kept")
-        for batch in plan.transactions():
-            outcomes = turns.write(partial(slot_imports.write, batch, author))
+        for batch in plan.transactions(pace):
+            outcomes = pace.write(partial(slot_imports.write, batch, author), len(batch))
             counts.update(outcome for _, outcome, _ in outcomes)
             waiting.refuse(RefusedRow(row.number, row.external_id, reason) for row, _, reason in outcomes if reason)
             progress(len(batch))

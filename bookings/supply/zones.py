@@ -5,8 +5,9 @@ clock at that moment. Slots without bookings are moved to the promised time; a b
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -20,6 +21,9 @@ from bookings.services import BookingError
 from bookings.supply import hours, new_slots, turns
 
 REASON = "The time zone changed its rule."
+
+# What never changes of a slot: area, start, end, order type and worker.
+Key = tuple[Any, ...]
 
 
 class Moved(NamedTuple):
@@ -51,44 +55,76 @@ def moved(now: datetime | None = None) -> Iterator[Moved]:
 def move_free(found: Iterable[Moved], *, by: str) -> int:
     """Withdraw slots without bookings and make others at the promised clock time; says how many.
 
-    One worker, or one pool, a transaction. All of its slots stay where a booking is in the way, until staff decided
-    about that booking.
+    In short transactions. The slots of a worker, or of a pool, on one day stay together where they are if a booking is
+    in the way of one of them, until staff decided about that booking.
     """
-    groups: dict[tuple[Any, ...], dict[int, Moved]] = defaultdict(dict)
+    days: dict[tuple[Any, ...], list[Moved]] = defaultdict(list)
     for each in found:
         slot = each.slot
         if each.period:
-            groups[(slot.worker,) if slot.worker else (slot.area_id, slot.order_type)][slot.pk] = each
-    return sum(_move_group(group, by) for group in groups.values())
+            who = (slot.worker,) if slot.worker else ("", slot.area_id, slot.order_type)
+            # A slot may move into the place of the next one, which has to be gone by then: the last ones go first
+            # where all go forward.
+            is_forward = each.period[0] > slot.start
+            day = _promised(slot).toordinal()
+            days[(*who, is_forward, -day if is_forward else day)].append(each)
+    pace = turns.Pace()
+    in_order = [days[key] for key in sorted(days)]
+    return sum(pace.write(partial(_move_days, some, by), sum(map(len, some))) for some in pace.batches(in_order, len))
 
 
-def _move_group(group: dict[int, Moved], by: str) -> int:
-    with transaction.atomic():
-        turns.only_writer()
-        free = AppointmentSlot.objects.filter(pk__in=group, booked=0, is_withdrawn=False).order_by("pk")
-        pks = list(free.select_for_update().values_list("pk", flat=True))
-        wanted = {slot.key: slot for slot in (_wanted(group[pk]) for pk in pks)}
-        if not wanted:
-            return 0
-        begin, end = min(slot.start for slot in wanted.values()), max(slot.end for slot in wanted.values())
-        around = AppointmentSlot.objects.within(begin, end).filter(worker=group[pks[0]].slot.worker)
-        there = {
-            (slot.area_id, slot.start, slot.end, slot.order_type, slot.worker): slot for slot in around.order_by("pk")
-        }
-        stay = {
-            key: slot for key, slot in there.items() if slot.pk not in pks and (slot.booked or not slot.is_withdrawn)
-        }
-        diary = hours.Diary((slot.start, slot.end) for slot in stay.values() if slot.worker)
-        if any(key in stay or diary.clash(slot.start, slot.end) for key, slot in wanted.items()):
-            return 0
-        _withdraw(pks, by)
-        new_slots.insert([slot for key, slot in wanted.items() if key not in there], by)
-        again = [there[key].pk for key in wanted if key in there]
-        AppointmentSlot.objects.filter(pk__in=again).update(is_withdrawn=False)
-        record_each(again, HistoryEntry.Event.OPENED, at=clock.now(), by=by, reason=REASON)
-        for slot in wanted.values():
-            _take_over(slot)
-    return len(wanted)
+def _move_days(days: Sequence[Sequence[Moved]], by: str) -> int:
+    all_of_them = [each for day in days for each in day]
+    pks = [each.slot.pk for each in all_of_them]
+    free = AppointmentSlot.objects.filter(pk__in=pks, booked=0, is_withdrawn=False).order_by("pk")
+    locked = set(free.select_for_update().values_list("pk", flat=True))
+    there = _around(all_of_them)
+    alive: dict[Key, AppointmentSlot | new_slots.Wanted] = {
+        key: slot for key, slot in there.items() if slot.booked or not slot.is_withdrawn
+    }
+    going: dict[int, new_slots.Wanted] = {}
+    for day in days:
+        leaving = [each for each in day if each.slot.pk in locked]
+        of_day = {each.slot.pk: _wanted(each) for each in leaving}
+        left = {_key(each.slot) for each in leaving}
+        staying = {key: slot for key, slot in alive.items() if key not in left}
+        if not _is_in_the_way(staying, list(of_day.values())):
+            going |= of_day
+            alive = staying | {slot.key: slot for slot in of_day.values()}
+    _withdraw(list(going), by)
+    _make(list(going.values()), there, by)
+    return len(going)
+
+
+def _around(found: Sequence[Moved]) -> dict[Key, AppointmentSlot]:
+    """All slots in the time to which some are to move, of their workers and pools."""
+    periods = [each.period for each in found if each.period]
+    within = AppointmentSlot.objects.within(min(start for start, _ in periods), max(end for _, end in periods))
+    workers = {each.slot.worker for each in found} - {""}
+    pools = {each.slot.area_id for each in found if not each.slot.worker}
+    slots = within.filter(Q(worker__in=workers) | Q(worker="", area__in=pools)).order_by("pk")
+    return {_key(slot): slot for slot in slots}
+
+
+def _key(slot: AppointmentSlot) -> Key:
+    return (slot.area_id, slot.start, slot.end, slot.order_type, slot.worker)
+
+
+def _is_in_the_way(staying: Mapping[Key, AppointmentSlot | new_slots.Wanted], wanted: list[new_slots.Wanted]) -> bool:
+    """Whether slots that stay keep others from coming, which are of one worker or of one pool."""
+    worker = wanted[0].worker if wanted else ""
+    diary = hours.Diary((slot.start, slot.end) for slot in staying.values() if worker and slot.worker == worker)
+    return any(slot.key in staying or diary.clash(slot.start, slot.end) for slot in wanted)
+
+
+def _make(wanted: list[new_slots.Wanted], there: Mapping[Key, AppointmentSlot], by: str) -> None:
+    """Slots at their new times: those that stand there withdrawn are taken up again, the others are new."""
+    again = {there[slot.key].pk: slot for slot in wanted if slot.key in there}
+    new_slots.insert([slot for slot in wanted if slot.key not in there], by)
+    AppointmentSlot.objects.filter(pk__in=again).update(is_withdrawn=False)
+    record_each(again, HistoryEntry.Event.OPENED, at=clock.now(), by=by, reason=REASON)
+    for pk, slot in again.items():
+        _take_over(pk, slot)
 
 
 def keep_instant(work_order: WorkOrder, *, by: str) -> None:
@@ -162,11 +198,9 @@ def _withdraw(pks: list[int], by: str) -> None:
     record_each(pks, HistoryEntry.Event.CLOSED, at=clock.now(), by=by, reason=REASON)
 
 
-def _take_over(wanted: new_slots.Wanted) -> None:
+def _take_over(pk: int, wanted: new_slots.Wanted) -> None:
     """Where a withdrawn slot was taken up again, it is now what the moved one was."""
-    AppointmentSlot.objects.filter(
-        area=wanted.area, start=wanted.start, end=wanted.end, order_type=wanted.order_type, worker=wanted.worker
-    ).exclude(booked__gt=wanted.capacity).update(
+    AppointmentSlot.objects.filter(pk=pk).exclude(booked__gt=wanted.capacity).update(
         capacity=wanted.capacity,
         source=wanted.source,
         external_id=wanted.external_id,

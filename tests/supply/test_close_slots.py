@@ -1,3 +1,4 @@
+import contextlib
 import io
 from datetime import UTC, datetime, time, timedelta
 from types import SimpleNamespace
@@ -360,6 +361,25 @@ class TestInShortTransactions:
         assert Blackout.objects.count() == 1
         assert HistoryEntry.objects.filter(event="closed", slot__isnull=False).count() == 7
         assert booked.history.filter(event="closed").count() == 1
+
+    @pytest.mark.parametrize("transactions", range(8))
+    def test_closing_crowded_slots_that_was_killed(self, monkeypatch, transactions):
+        """Their bookings are asked about first, two a transaction as well; once each, and again if reviewed since."""
+        AppointmentSlot.objects.filter(worker="w0").update(capacity=5)
+        booked = [make_booking(f"WO-{number}", booking(UserName="w0")) for number in range(5)]
+        for work_order in booked:
+            services.review(work_order=work_order, by="dispatcher")
+        with monkeypatch.context() as killed:
+            self.killed_after(killed, transactions)
+            with contextlib.suppress(Killed):
+                close()
+        if transactions == 4:
+            services.review(work_order=WorkOrder.objects.get(pk=booked[0].pk), by="dispatcher")
+        close()
+        assert hidden() == [413] * 7
+        assert not WorkOrder.objects.filter(reviewed_at__isnull=False).exists()
+        told = [work_order.history.filter(event="closed").count() for work_order in booked]
+        assert told == ([2, 1, 1, 1, 1] if transactions == 4 else [1] * 5)
 
     @pytest.mark.parametrize("transactions", range(5))
     def test_opening_that_was_killed(self, monkeypatch, transactions):

@@ -3,10 +3,11 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from bookings import services
 from bookings.models import AppointmentSlot, HistoryEntry
-from bookings.supply import blackouts
+from bookings.supply import blackouts, turns
 from tests.conftest import manage
 from tests.supply.test_seed_slots import everything
 from tests.support.helpers import END, START, clock_stands_at, make_area, make_booking, make_slot
@@ -157,7 +158,7 @@ class TestItWorks:
         assert export("--from=2026-12-04", "--until=2026-12-04").count("\n") == 4
 
     def test_over_several_batches(self, imported, monkeypatch):
-        monkeypatch.setattr("bookings.supply.import_plans.BATCH", 2)
+        monkeypatch.setitem(turns.BATCH, connection.vendor, 2)
         make_area()
         rows = "".join(P1.replace("P-1", f"P-{n}").replace("12-04T", f"12-{n + 10}T") for n in range(5))
         assert imported(rows) == (0, [summary(created=5)])

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from bookings import services
 from bookings.models import AppointmentSlot
@@ -220,7 +221,7 @@ class TestWhatIsBookedBetweenCheckAndWriting:
 @pytest.mark.django_db
 def test_a_transaction_is_short(imported, monkeypatch):  # noqa: F811
     """However large the file, a transaction writes some rows of few workers, and none that changes nothing."""
-    monkeypatch.setattr(import_plans, "BATCH", 10)
+    monkeypatch.setitem(turns.BATCH, connection.vendor, 10)
     monkeypatch.setattr(import_plans, "GROUPS", 3)
     written, write = [], slot_imports.write
     monkeypatch.setattr(

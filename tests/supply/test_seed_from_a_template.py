@@ -213,7 +213,9 @@ class TestItWorks:
         blackouts.lift(blackout=closed.blackout, by="test")
         assert starts(blackout=None) == starts()
 
-    def test_the_queries_do_not_grow_with_the_slots(self, seed, django_assert_max_num_queries):
+    def test_the_queries_do_not_grow_with_the_slots(self, seed, monkeypatch, django_assert_max_num_queries):
+        """But with the transactions."""
+        monkeypatch.setitem(turns.BATCH, connection.vendor, turns.MOST)
         make_area()
         with django_assert_max_num_queries(12):
             seed(plan(until="2026-12-08"))
@@ -347,7 +349,7 @@ class TestPrune:
         seed(plan(workers=workers))
         shown = self.watched(monkeypatch)
         pieces = seeding.pieces
-        monkeypatch.setattr(seeding, "pieces", lambda template, gone: [list(gone), *pieces(template)])
+        monkeypatch.setattr(seeding, "pieces", lambda template, gone, pace: [list(gone), *pieces(template)])
         seed(plan(workers=workers, hours='"09:00-13:00"'), "--prune", "--yes")
         assert min(shown) == 0
 

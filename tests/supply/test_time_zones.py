@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bookings import clock
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
+from bookings.supply import turns
 from tests.support import desk
 from tests.support.environment import ROOT
 from tests.support.helpers import END, START, booking, clock_stands_at, make_area, make_booking, make_slot
@@ -105,8 +106,8 @@ class TestAZoneThatChangedItsRule:
         with clock_stands_at():
             yield
 
-    def slot(self, start=START, **fields):
-        return make_slot(start=start, utc_offset=60, **fields)
+    def slot(self, start=START, utc_offset=60, **fields):
+        return make_slot(start=start, utc_offset=utc_offset, **fields)
 
     def test_nothing_to_say(self):
         make_slot()
@@ -150,12 +151,35 @@ class TestAZoneThatChangedItsRule:
         assert check("--apply") == (0, ["0 slots moved to the promised time."])
         call_command("verify_bookings")
 
-    def test_a_booking_in_the_way_keeps_all_of_that_worker(self):
+    @pytest.mark.parametrize("size", [1, 4, 100])
+    @pytest.mark.parametrize("worker", ["ann", ""])
+    @pytest.mark.parametrize("offset", [-60, 60])
+    def test_in_short_transactions(self, monkeypatch, worker, offset, size):
+        """Slots all round the clock, forward or back: each day into the place of the next one."""
+        monkeypatch.setitem(turns.BATCH, connection.vendor, size)
+        for number in range(72):
+            start = START + number * HOUR
+            self.slot(start, end=start + HOUR, worker=worker, external_id=f"x{number}", utc_offset=offset)
+        written, write = [], turns.write
+        monkeypatch.setattr(turns, "write", lambda step: written.append(write(step)) or written[-1])
+        assert check("--apply") == (0, ["72 slots moved to the promised time."])
+        # A day is never parted; the first and the last one are no whole days on the area's clock.
+        assert len(written) == 1 if size == 100 else len(written) == 4
+        assert max(written) <= max(size, 24)
+        shown = AppointmentSlot.objects.filter(is_withdrawn=False).order_by("start")
+        assert list(shown.values_list("start", "external_id", "utc_offset")) == [
+            (START + number * HOUR + timedelta(minutes=offset), f"x{number}", 0) for number in range(72)
+        ]
+        assert AppointmentSlot.objects.count() == 73
+        call_command("verify_bookings")
+
+    def test_a_booking_in_the_way_keeps_that_day_of_the_worker(self):
         first = self.slot(worker="ann")
         booked = self.slot(START + 2 * HOUR, worker="ann")
         number = make_booking(body=booking(booked.start, booked.end)).order_num
+        self.slot(START + 24 * HOUR, worker="ann")
         status, lines = check("--apply")
-        assert (status, lines[0], len(lines)) == (1, "0 slots moved to the promised time.", 3)
+        assert (status, lines[0], len(lines)) == (1, "1 slots moved to the promised time.", 3)
         assert not AppointmentSlot.objects.get(pk=first.pk).is_withdrawn
         status, lines = check("--keep-clock-time", number, "--apply")
         assert (status, lines) == (0, ["1 slots moved to the promised time."])

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection
 
-from bookings.supply import import_plans, turns
+from bookings.supply import turns
 from tests.services.test_reasons_stay import BEFORE, WRITERS, _every_state, all_slots  # noqa: F401
 from tests.support.helpers import clock_stands_at
 
@@ -18,7 +18,6 @@ BATCH = 16
 def test_a_transaction_touches_few_slots(name, tmp_path, monkeypatch):
     """However many there are."""
     monkeypatch.setitem(turns.BATCH, connection.vendor, BATCH)
-    monkeypatch.setattr(import_plans, "BATCH", BATCH)
     once, touched = turns._write_once, []
 
     def counted(step):

@@ -6,8 +6,9 @@ Example, after an upgrade that brought another tzdata:
     python manage.py check_time_zones --apply
 
 --apply moves the slots without bookings to the promised clock time: each is withdrawn and another one made. Where a
-booking is in the way, the slots of that worker or pool stay until you have decided about it. A booking needs a
-decision, and is named until there is one:
+booking is in the way, the slots of that worker or pool on that day stay until you have decided about it. It works in
+short transactions while bookings go on: what was interrupted is simply run again. A booking needs a decision, and is
+named until there is one:
 
     python manage.py check_time_zones --keep-clock-time FU-12 FU-13
         moves it to a slot at the promised time, which is made where there is none. Technician and customer keep the

@@ -17,6 +17,7 @@ import contextlib
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -28,6 +29,7 @@ from bookings import clock
 from bookings.management import arguments
 from bookings.operations import doctor
 from bookings.services import housekeeping
+from bookings.supply.turns import Pace
 
 
 class Command(BaseCommand):
@@ -46,7 +48,7 @@ class Command(BaseCommand):
         slots = housekeeping.old_slots(before).count()
         if not dry_run:
             housekeeping.overwrite_what_is_removed()
-            slots = _repeat(lambda: housekeeping.remove_slots(before=before), slots, "slot")
+            slots = _repeat(partial(housekeeping.remove_slots, before=before), slots, "slot")
         self.stdout.write(f"{slots} past slots without bookings removed.")
         refusals = _remove(housekeeping.old_refusals(before), dry_run, "refusal")
         records = _remove(housekeeping.old_log_in_records(before), dry_run, "log-in record")
@@ -62,11 +64,11 @@ class Command(BaseCommand):
             closures = housekeeping.old_closures(before).count()
             if not dry_run:
                 blackouts = _repeat(
-                    lambda: housekeeping.remove_reasons_of_blackouts(before=before), blackouts, "blackout"
+                    partial(housekeeping.remove_reasons_of_blackouts, before=before), blackouts, "blackout"
                 )
-                closures = _repeat(lambda: housekeeping.remove_reasons_of_slots(before=before), closures, "slot")
+                closures = _repeat(partial(housekeeping.remove_reasons_of_slots, before=before), closures, "slot")
                 orders = _repeat(
-                    lambda: housekeeping.remove_personal_data(before=before, by="purge"), orders, "work order"
+                    partial(housekeeping.remove_personal_data, before=before, by="purge"), orders, "work order"
                 )
                 _note(before)
             self.stdout.write(f"Reasons of {blackouts} blackouts and {closures} slots removed.")
@@ -87,14 +89,14 @@ def _note(before: datetime) -> None:
 
 def _remove(old: QuerySet[Any], dry_run: bool, unit: str) -> int:
     count = old.count()
-    return count if dry_run else _repeat(lambda: housekeeping.remove_rows(old), count, unit)
+    return count if dry_run else _repeat(partial(housekeeping.remove_rows, old), count, unit)
 
 
-def _repeat(step: Callable[[], int], expected: int, unit: str) -> int:
+def _repeat(step: Callable[..., int], expected: int, unit: str) -> int:
     """Until nothing is left; says how much it was."""
-    done = 0
+    done, pace = 0, Pace()
     with tqdm(total=expected, disable=None, unit=unit) as progress:
-        while count := step():
+        while count := pace.write(partial(step, most=pace.rows), pace.rows):
             done += count
             progress.update(count)
     return done

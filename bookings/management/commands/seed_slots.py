@@ -29,6 +29,7 @@ from bookings.management import arguments
 from bookings.supply import areas, plan_files, plans, seeding
 from bookings.supply.new_slots import Wanted
 from bookings.supply.plans import Template
+from bookings.supply.turns import Pace
 
 # What describes a plan. A template brings all of it itself, under the same names.
 PLAN_OPTIONS = [
@@ -99,8 +100,11 @@ class Command(BaseCommand):
         counts: Counter[tuple[str, str]] = Counter()
         total = seeding.count_wanted(template) + len(gone)
         with tqdm(total=total, disable=None, unit="slot", unit_scale=True) as self.progress:
-            for piece in seeding.pieces(template, gone):
-                outcome = seeding.write_piece(piece, now, by="seed_slots", resize=options["resize"], dry_run=dry_run)
+            pace = Pace()
+            for piece in seeding.pieces(template, gone, pace):
+                outcome = seeding.write_piece(
+                    piece, now, by="seed_slots", resize=options["resize"], dry_run=dry_run, pace=pace
+                )
                 counts.update(outcome.counts)
                 self.tell_of(outcome)
                 self.progress.update(len(piece))

@@ -1,0 +1,57 @@
+"""How many rows a command writes in one transaction: as many as are written in a tenth of a second."""
+
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection
+
+from bookings.supply import turns
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _first(monkeypatch):
+    monkeypatch.setitem(turns.BATCH, connection.vendor, 100)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rows"),
+    [
+        (turns.GOAL, 100),
+        (2 * turns.GOAL, 50),
+        # At the most twice as many as before, and never so few that nothing gets done.
+        (turns.GOAL / 10, 200),
+        (0, 200),
+        (1_000, turns.LEAST),
+    ],
+)
+def test_a_slow_transaction_makes_the_next_ones_smaller(seconds, rows):
+    pace = turns.Pace()
+    pace.took(100, seconds)
+    assert pace.rows == rows
+
+
+def test_it_ends_where_a_transaction_is_large_anyway():
+    pace = turns.Pace()
+    for _ in range(10):
+        pace.took(pace.rows, 0)
+    assert pace.rows == turns.MOST
+
+
+def test_what_is_measured_ends_with_the_commit(monkeypatch, django_capture_on_commit_callbacks):
+    now = [0.0]
+    monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: now[-1]))
+    pace = turns.Pace()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert pace.write(lambda: "done", 100) == "done"
+        now.append(4 * turns.GOAL)
+        assert pace.rows == 100
+    assert pace.rows == 25
+
+
+def test_heavy_rows_fill_a_batch():
+    pace = turns.Pace()
+    weights = [60, 40, 1, 500, 99, 1, 1]
+    assert list(pace.batches(weights, lambda weight: weight)) == [[60, 40], [1], [500], [99, 1], [1]]
+    assert list(pace.batches([])) == []
