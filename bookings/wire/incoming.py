@@ -241,9 +241,12 @@ def _without_a_period_of_no_dates(value: Any, read: ValidatorFunctionWrapHandler
         if not isinstance(value, dict) or not is_period_of_no_dates(value.get("Period")):
             raise
     rest = {name: there for name, there in value.items() if name != "Period"}
-    if not rest:
-        raise PydanticOmit
-    return read(rest)
+    try:
+        return read(rest)  # in a booking also an empty one, for its place counts
+    except ValidationError:
+        if rest:
+            raise
+        raise PydanticOmit from None
 
 
 def _not_more_than_can_be_ordered(parts: Any) -> Any:

@@ -131,7 +131,13 @@ class TestAPeriodOfNoDates:
 
     def test_where_nothing_else_names_the_slot(self, nothing):
         answer = post("WO-1", booking(TimeConstraints=[{"Period": nothing}])).json()["detail"]
-        assert answer["message"] == "TimeConstraints is missing."
+        assert answer["message"].startswith("TimeConstraints names no appointment")
+
+    def test_its_place_counts(self, nothing):
+        make_slot(capacity=0)
+        times = [{"Period": nothing}, *booking()["TimeConstraints"]]
+        answer = post("WO-1", booking(TimeConstraints=times)).json()["detail"]
+        assert answer["dataPath"] == "/TimeConstraints/1/Period"
 
     def test_in_a_search(self, nothing):
         make_slot()
