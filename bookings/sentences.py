@@ -67,9 +67,7 @@ NOTHING_TO_MOVE_TO = "There is no free appointment in {area} to move it to."
 NO_LENGTH = "The request must say its Content-Length; send it without Transfer-Encoding."
 NO_LIST = 'The request body must be an object with nothing but the list "{name}", or one object a line (NDJSON).'
 LONG_ROW = "A line is longer than {limit} bytes."
-NOTHING_NAMED = (
-    "The call names no slot: all slots of the period would be withdrawn. Close or withdraw them by themselves."
-)
+NOTHING_NAMED = "The call names no slot: all slots of the period would be withdrawn."
 ROWS_REFUSED = "Nothing was written: {count} rows are refused. The first one: {first}."
 
 # The cursor of the feed.

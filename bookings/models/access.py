@@ -79,8 +79,8 @@ class Scope(models.TextChoices):
     BOOK = "book", "book follow-up visits"
     WORK_ORDERS_READ = "work_orders:read", "read work orders, with the customers' names and addresses"
     WORK_ORDERS_WRITE = "work_orders:write", "cancel, move, review and note work orders"
-    SUPPLY_READ = "supply:read", "read slots, areas, blackouts and absences"
-    SUPPLY_WRITE = "supply:write", "make, change, open and close slots, areas, blackouts and absences"
+    SUPPLY_READ = "supply:read", "read slots"
+    SUPPLY_WRITE = "supply:write", "make, change and withdraw slots"
     EXPLAIN = "explain", "ask what the rules say of each slot"
 
 
