@@ -7,10 +7,14 @@ from typing import Any
 from bookings.operations import drain
 from bookjob_site import environment
 from bookjob_site.version import VERSION
+from bookjob_site.worker import names
+
+# Private names of gunicorn that this release of it has not, or otherwise: then its own worker has to do.
+missing = names.missing()
 
 # What is wrong in there is told with all the rest, when the settings are loaded.
 bind = f"127.0.0.1:{environment.value('PORT')}"
-worker_class = "bookjob_site.worker.Worker"  # gthread, cheaper for a connection that is busy
+worker_class = "gthread" if missing else "bookjob_site.worker.threads.Worker"
 workers = environment.value("WEB_CONCURRENCY")
 threads = 8  # each keeps a database connection of its own (settings.DATABASES)
 control_socket_disable = True
@@ -20,18 +24,21 @@ worker_tmp_dir = next(filter(lambda folder: os.access(folder, os.W_OK), ["/dev/s
 timeout = 30  # longer than the statement and lock timeouts of the database
 keepalive = 65  # longer than a proxy keeps its side open, so that it never writes into a closed connection
 # A token or an order number that is too long gets an answer that helps from the service itself; far beyond that,
-# from worker.py.
+# from the worker.
 limit_request_line = 8190
-sendfile = False  # worker.py sends, so that no slow reader keeps a thread
+sendfile = False  # the worker sends, so that no slow reader keeps a thread
 forwarder_headers = ""  # no header of a caller says where the service is mounted or who is logged in
 limit_request_field_size = 256 * 1024
-logger_class = "bookjob_site.worker.Lines"
+logger_class = "gunicorn.glogging.Logger" if missing else "bookjob_site.worker.lines.Lines"
 
 
 def when_ready(server: Any) -> None:
     """Before the workers are forked: what was loaded stays for good, so no collection looks at it (or copies it)."""
     server.log.info("bookjob %s serves.", VERSION, extra={"facts": {"version": VERSION}})
-    drain.stop_after(server, environment.value("BOOKJOB_DRAIN_SECONDS"))
+    if missing:
+        server.log.warning(names.FALL_BACK, names.READ_AGAINST, ", ".join(missing))
+    else:
+        drain.stop_after(server, environment.value("BOOKJOB_DRAIN_SECONDS"))
     gc.collect()
     gc.freeze()
     # Django REST framework leaves a cycle with each request, which holds its body: rarely enough to cost nothing, often

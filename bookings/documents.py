@@ -102,37 +102,13 @@ def document_as_it_came(text: str) -> dict[str, Any]:
     return document
 
 
-def ways_in(came: Any, ways: Iterable[Iterable[str | int]]) -> list[list[str | int]]:
-    """The ways to nodes of `came`, the document as it came, from the ways to them in one without what is absent.
-
-    One object that stands where a list is expected has no index in either.
-    """
-    there: dict[int, list[int]] = {}  # of a list, the places of the elements that are not absent
-    found = []
-    for steps in ways:
-        node, way = came, list[str | int]()
-        for step in steps:
-            if isinstance(step, int):
-                if not isinstance(node, list):
-                    continue
-                if id(node) not in there:
-                    there[id(node)] = [place for place, item in enumerate(node) if _is_there(item)]
-                step = there[id(node)][step]
-                node = node[step]
-            else:
-                node = node.get(step) if isinstance(node, dict) else None
-            way.append(step)
-        found.append(way)
-    return found
-
-
 def find(body: Body, pointer: str) -> tuple[str, Any]:
     """What a JSON Pointer into the text of a body points to, and the pointer to it in its document; None if nothing."""
     way: list[str | int] | None = [*steps_of(pointer)]
     if any(map(_is_index, way or ())):
         # An index counts what is absent, too, and that is in the text alone. One of the two is in memory at a time.
         body.document = {}
-        way = _without_absent(document_as_it_came(body.text), way or [])
+        way = _other_way(document_as_it_came(body.text), way or [], {}, counts_absent=True)
         body.document = _load(body.text)
     node: Any = body.document
     for step in way or []:
@@ -140,46 +116,51 @@ def find(body: Body, pointer: str) -> tuple[str, Any]:
     return (pointer_of(way), node) if way is not None else ("", None)
 
 
-def _without_absent(node: Any, way: list[str | int]) -> list[str | int] | None:
-    """The way to the same node in a document without what is absent; None where that has no such node."""
-    found: list[str | int] = []
-    for step in way:
+def pointer_in(text: str, pointer: str) -> str:
+    """The JSON Pointer into a text, from that into its document."""
+    (way,) = ways_in(_load(text, as_it_came=True), [steps_of(pointer)])
+    return pointer_of(way) or pointer
+
+
+def ways_in(came: Any, ways: Iterable[Iterable[str | int]]) -> list[list[str | int]]:
+    """The ways to nodes of `came`, the document as it came, from the ways to them in one without what is absent."""
+    there: dict[int, list[int]] = {}
+    return [_other_way(came, steps, there) or [] for steps in ways]
+
+
+def _other_way(
+    came: Any, steps: Iterable[str | int], there: dict[int, list[int]], *, counts_absent: bool = False
+) -> list[str | int] | None:
+    """The way to the same node in the other document: as it came, or (`counts_absent`) without what is absent.
+
+    `there` has, of a list, the places of the elements that are not absent. None where the other document lacks the
+    element. One object that stands where a list is expected has no index in either.
+    """
+    node, way = came, list[str | int]()
+    for step in steps:
         if isinstance(node, list):
-            place = int(step[:9]) if _is_index(step) and isinstance(step, str) else len(node)
-            if not node[place:] or not _is_there(node[place]):
+            if id(node) not in there:
+                there[id(node)] = [place for place, item in enumerate(node) if _is_there(item)]
+            places = there[id(node)]
+            number = int(str(step)[:9]) if _is_index(step) else len(node)
+            if counts_absent and number in places:
+                node = node[number]
+                way.append(places.index(number))
+            elif not counts_absent and number < len(places):
+                node = node[places[number]]
+                way.append(places[number])
+            else:
                 return None
-            found.append(sum(map(_is_there, node[:place])))
-            node = node[place]
+        elif _is_index(step) and not (isinstance(node, dict) and step in node):
+            continue
         else:
-            found.append(step)
             node = node.get(step) if isinstance(node, dict) else None
-    return found
+            way.append(step)
+    return way
 
 
 def _is_index(step: str | int) -> bool:
     return isinstance(step, int) or (step.isascii() and step.isdecimal())
-
-
-def pointer_in(text: str, pointer: str) -> str:
-    """The JSON Pointer into a text, from that into its document, which has nothing absent and lists for some objects.
-
-    It goes as far as there is something; nothing at all is what is missing, and stays as it is.
-    """
-    node, way = _load(text, as_it_came=True), list[str | int]()
-    for name in steps_of(pointer):
-        step: str | int = name
-        if isinstance(node, dict) and step not in node and name.isdecimal():
-            continue
-        if isinstance(node, list):
-            there = [place for place, item in enumerate(node) if _is_there(item)]
-            if not name.isdecimal() or int(name) >= len(there):
-                break
-            step = there[int(name)]
-        elif not isinstance(node, dict) or step not in node:
-            break
-        node = node[step]
-        way.append(step)
-    return pointer_of(way) or pointer
 
 
 def pointer_of(steps: Iterable[str | int]) -> str:

@@ -56,6 +56,17 @@ class Code(StrEnum):
     NO_SUCH_TIME = "no_such_time", 409
 
 
+# What any request can meet before the service sees it, by its status: the server answers in the same form
+# (bookjob_site/worker/refusals.py).
+OF_THE_SERVER = {
+    408: (Code.INVALID_REQUEST, sentences.TOO_SLOW),
+    414: (Code.TOO_LARGE, sentences.LONG_ADDRESS),
+    417: (Code.INVALID_REQUEST, sentences.UNKNOWN_EXPECTATION),
+    431: (Code.TOO_LARGE, sentences.LARGE_HEADERS),
+    501: (Code.INVALID_REQUEST, sentences.UNKNOWN_CODING),
+}
+
+
 class Refused(Exception):
     """A booking, a change or a request was refused, and nothing was changed.
 

@@ -7,6 +7,29 @@ Not here: days and hours, which clock.py writes, and what dispatchers read. Call
 EMPTY_BODY = "The request body is empty."
 SEVERAL_FAULTS = "{first} ({count} faults in all.)"
 PROPERTY = "{property} {fault}."
+UNREADABLE_PROPERTY = "cannot be read"
+# What is wrong with a property, by the name that Pydantic has for it.
+OF_A_PROPERTY = {
+    "missing": "is missing",
+    "string_type": "must be a text",
+    "string_too_long": "is longer than {max_length} characters",
+    "too_long": "has more than {max_length} entries",
+    "too_short": "is empty",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "decimal_max_digits": "has more than {max_digits} digits",
+    "decimal_max_places": "has more than {decimal_places} digits after the point",
+    "decimal_whole_digits": "has more than {whole_digits} digits before the point",
+    "greater_than_equal": "must be at least {ge}",
+}
 TOO_LARGE = "The request {fault}. Leave out what the visit does not need."
 LARGER_THAN = "is larger than {limit} bytes"
 WRONG_CONTENT_TYPE = "The request must be sent as Content-Type: application/json."
@@ -34,6 +57,15 @@ THROTTLED = "There were too many requests. Try again in {seconds} seconds."
 # Of the service.
 UNAVAILABLE = "The booking system is busy or being restarted. Try again in a moment."
 SERVER_ERROR = "Something went wrong here. Try again, and if it stays so, report incident {incident}."
+
+# Of what the server refuses before the service sees it.
+TOO_SLOW = "The request came too slowly. Send it again."
+LONG_ADDRESS = "The address of the request is too long. Shorten the order number."
+LARGE_HEADERS = "The headers of the request are too large. Log in again for a new token."
+UNREADABLE_ADDRESS = "The address of the request cannot be read. Percent-encode blanks in the order number (%20)."
+NO_HTTP = "The request cannot be read: it is no valid HTTP."
+UNKNOWN_CODING = "The request is sent in a transfer coding that is not known here."
+UNKNOWN_EXPECTATION = "The request expects something that is not known here."
 
 # Of the appointment.
 NO_SUCH_PERIOD = "There is no such appointment: {period}. Search again and choose another."

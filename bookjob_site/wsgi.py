@@ -37,16 +37,10 @@ api = ApiHandler()
 
 
 def handler_for(environ: dict[str, Any]) -> WSGIHandler:
-    """Django, which would misread two things that are noted or mended here.
+    """Django, which takes a body without Content-Length for an empty one: a chunked body is measured.
 
-    It takes a body without Content-Length for an empty one: a chunked body is measured. At most one byte more than
-    BOOKJOB_MAX_BODY_BYTES is kept, enough for the parser to refuse it. And it reads bytes of the path that are no
-    UTF-8 as their percent signs, which are another order's number: `serializers.read_order` refuses those.
+    At most one byte more than BOOKJOB_MAX_BODY_BYTES is kept, enough for the parser to refuse it.
     """
-    try:
-        environ["PATH_INFO"].encode("latin-1").decode()
-    except UnicodeError:
-        environ["bookjob.path_is_broken"] = True
     if environ.get("wsgi.input_terminated") and "CONTENT_LENGTH" not in environ:
         body = environ["wsgi.input"].read(settings.BOOKJOB_MAX_BODY_BYTES + 1)
         environ["wsgi.input"] = BytesIO(body)

@@ -208,7 +208,7 @@ class Service:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(45)  # longer than gunicorn's graceful_timeout
+        self.process.wait(35)  # longer than gunicorn gives requests that are under way (graceful_timeout)
 
 
 class ApiCall(ClientHandler):

@@ -19,7 +19,7 @@ from pydantic_core import core_schema
 from bookings import sentences, wire
 from bookings.access import tokens
 from bookings.models import Scope
-from bookings.refusals import Code
+from bookings.refusals import OF_THE_SERVER, Code
 
 ORDER = OpenApiParameter(
     "order",
@@ -254,9 +254,13 @@ def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     schemas = result["components"]["schemas"]
     schemas["Code"]["enum"] = [code.value for code in ERRORS]  # the others are of the dispatch desk
     _tidy(schemas)
+    result["components"]["responses"] = {f"Server{status}": _of_the_server(status) for status in OF_THE_SERVER}
     for path in result["paths"].values():
         for operation in path.values():
             operation.setdefault("security", [])  # else a reader takes it for forgotten
+            for status in OF_THE_SERVER.keys() - map(int, operation["responses"]):
+                operation["responses"][str(status)] = {"$ref": f"#/components/responses/Server{status}"}
+            operation["responses"] = dict(sorted(operation["responses"].items()))
             for parameter in operation.get("parameters", []):
                 parameter["schema"].pop("x-spec-enum-id", None)
             for status in {"429", "503"} & operation["responses"].keys():
@@ -264,6 +268,21 @@ def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
                 }
     return result
+
+
+def _of_the_server(status: int) -> dict[str, Any]:
+    """What the server refuses before the service sees the request."""
+    code, message = OF_THE_SERVER[status]
+    detail = {"message": message, "params": {"error": code.value}, "dataPath": ""}
+    return {
+        "description": f"`params.error`: {code}. {message}",
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/ErrorBody"},
+                "example": {"code": status, "detail": detail},
+            }
+        },
+    }
 
 
 def _tidy(schema: Any) -> None:

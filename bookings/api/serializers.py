@@ -1,11 +1,12 @@
 """Django REST framework's serializers over the objects of `wire`: a body in, a response out."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from django.conf import settings
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
 from rest_framework import serializers
 
 from bookings import clock, offers, sentences, wire
@@ -15,28 +16,8 @@ from bookings.refusals import MOST_FAULTS, InvalidRequest
 from bookings.services import Booked, feed
 from bookings.services.public_form import public_form
 
-# What Pydantic finds, in words for the person who has to report it.
-PHRASES = {
-    "missing": "is missing",
-    "string_type": "must be a text",
-    "string_too_long": "is longer than {max_length} characters",
-    "too_long": "has more than {max_length} entries",
-    "too_short": "is empty",
-    "bool_type": "must be true or false",
-    "list_type": "must be a list",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "finite_number": "must be a number",
-    "decimal_type": "must be a number",
-    "decimal_parsing": "must be a number",
-    "decimal_max_digits": "has more than {max_digits} digits",
-    "decimal_max_places": "has more than {decimal_places} digits after the point",
-    "decimal_whole_digits": "has more than {whole_digits} digits before the point",
-    "greater_than_equal": "must be at least {ge}",
-}
+# The kinds of fault that Pydantic knows by itself; all others are of the wire's own types, with sentences of their own.
+PYDANTICS = frozenset(get_args(ErrorType))
 
 
 class WireSerializer(serializers.BaseSerializer[Any]):
@@ -73,10 +54,10 @@ class WireSerializer(serializers.BaseSerializer[Any]):
 
 def told(fault: ErrorDetails, way: list[str | int]) -> tuple[str, str]:
     """(JSON Pointer, sentence) of what Pydantic found."""
-    phrase, said = PHRASES.get(fault["type"]), f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
-    return pointer_of(way), sentences.PROPERTY.format(
-        property=dotted(way), fault=phrase.format(**fault.get("ctx", {})) if phrase else said
-    )
+    kind, said = fault["type"], fault["msg"]
+    if kind in PYDANTICS:
+        said = sentences.OF_A_PROPERTY.get(kind, sentences.UNREADABLE_PROPERTY).format(**fault.get("ctx", {}))
+    return pointer_of(way), sentences.PROPERTY.format(property=dotted(way), fault=said)
 
 
 class BookJobSerializer(WireSerializer):
@@ -177,7 +158,7 @@ class FeedQuerySerializer(serializers.Serializer[Any]):
 def read_order(order: str, request: Any) -> str:
     """The work order's number as the path has it. Raises InvalidRequest where it cannot be stored faithfully."""
     fault = ""
-    if request.META.get("bookjob.path_is_broken"):
+    if not _is_utf8(request.META["PATH_INFO"]):
         fault = "is not UTF-8 text"
     elif "\0" in order:
         fault = "holds the character NUL"
@@ -186,6 +167,15 @@ def read_order(order: str, request: Any) -> str:
     if fault:
         raise InvalidRequest([("", sentences.BAD_ORDER.format(fault=fault))])
     return order
+
+
+def _is_utf8(path: str) -> bool:
+    """Of the path as WSGI has it. Django reads bytes that are none as their percent signs: another order's number."""
+    try:
+        path.encode("latin-1").decode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def read_current_order(order: str, request: Any) -> str:

@@ -88,7 +88,7 @@ class TestOneService:
 
 
 class TestConnectionsThatAreKept:
-    """A thread lingers on the connection that it has served (bookjob_site/worker.py); nobody may suffer from it."""
+    """A thread lingers on the connection that it has served (bookjob_site/worker/); no other caller suffers from it."""
 
     def test_far_more_of_them_than_threads(self, service):
         with contextlib.ExitStack() as stack:

@@ -1,18 +1,23 @@
-"""Callers that send slowly, read slowly or never close: they keep no thread from others (bookjob_site/worker.py)."""
+"""Callers that send slowly, read slowly or never close: they keep no thread from others (bookjob_site/worker/)."""
 
 import contextlib
 import errno
 import json
+import select
 import socket
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 
-from bookjob_site import worker
+from bookjob_site.worker import pace, sockets
+from bookjob_site.worker.inbox import LARGEST_HEAD, Inbox
+from bookjob_site.worker.threads import Worker
 from tests.api.test_over_http import raw
-from tests.operations.test_faults import workers
+from tests.operations.test_faults import UNAVAILABLE, workers
 from tests.operations.test_metrics import wait_for
 from tests.support.helpers import error, path_of
 
@@ -214,18 +219,18 @@ class TestTheInbox:
     @pytest.mark.parametrize("text", REQUESTS)
     def test_at_every_cut(self, text):
         for cut in range(len(text)):
-            inbox = worker.Inbox(text[:cut], 1000)
+            inbox = Inbox(text[:cut], 1000)
             assert not inbox.is_whole, cut
             inbox.take(text[cut:])
             assert inbox.is_whole, cut
-        inbox = worker.Inbox(b"", 1000)
+        inbox = Inbox(b"", 1000)
         wholes = [inbox.take(text[at : at + 1]) or inbox.is_whole for at in range(len(text))]
         assert wholes == [False] * (len(text) - 1) + [True]
 
     @pytest.mark.parametrize(
         "text",
         [
-            b"x" * (worker.LARGEST_HEAD + 1),
+            b"x" * (LARGEST_HEAD + 1),
             b"POST /a HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\n" + b"x" * 1001,
             b"POST /a HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
             b"POST /a HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
@@ -238,12 +243,12 @@ class TestTheInbox:
         ],
     )  # fmt: skip
     def test_what_the_parser_refuses_is_not_waited_for(self, text):
-        assert worker.Inbox(text, 1000).is_whole
+        assert Inbox(text, 1000).is_whole
 
     def test_the_pace(self):
         clock = mock.Mock(return_value=0.0)
-        with mock.patch("bookjob_site.worker.clock", clock):
-            inbox = worker.Inbox(b"POST /a HTTP/1.1\r\n", 1_000_000)
+        with mock.patch("bookjob_site.worker.pace.clock", clock):
+            inbox = Inbox(b"POST /a HTTP/1.1\r\n", 1_000_000)
             clock.return_value = 14.0
             inbox.take(b"Host: a\r\n")
             assert inbox.pace.deadline == 15.0  # a head that drips is no progress
@@ -297,24 +302,152 @@ class TestWhatGunicornRefusesItself:
         assert [line["outcome"] for line in lines if line.get("status") == 414] == ["too_large"]
 
 
-class TestWithoutFiles:
-    """A caller who opens more connections than the worker may have files must not end the worker."""
+def worker_with(*waiting, kept=()):
+    """A worker that waits for these connections, without a process, threads and sockets."""
+    made = Worker.__new__(Worker)
+    made.cfg, made.nr_conns = SimpleNamespace(is_ssl=False), len(waiting) + len(kept)
+    made.unfinished = {conn: SimpleNamespace(text=conn.text, pace=pace.Pace()) for conn in waiting}
+    made.unsent, made.closing, made.poller = {}, {}, mock.Mock()
+    made.keepalived_conns, made.seats = deque(kept), sockets.Seats(8)
+    return made
 
-    def worker(self, *waiting):
-        crowded = worker.Worker.__new__(worker.Worker)
-        crowded.cfg, crowded.nr_conns = SimpleNamespace(is_ssl=False), len(waiting)
-        crowded.unfinished = {conn: SimpleNamespace(text=conn.text) for conn in waiting}
-        crowded.unsent, crowded.closing, crowded.poller = {}, {}, mock.Mock()
-        return crowded
+
+def connection_with(text: bytes):
+    return mock.Mock(text=text, sock=mock.Mock(rest=b""))
+
+
+class TestWithoutRoom:
+    """A caller who opens more connections than the worker may have must neither end nor hold the worker."""
+
+    NO_FILE = OSError(errno.EMFILE, "too many open files")
 
     def test_the_connection_with_the_least_makes_room(self):
-        busy, idle, later = (mock.Mock(text=text) for text in (b"GET /", b"", b""))
-        crowded = self.worker(busy, idle, later)
-        crowded.accept(mock.Mock(accept=mock.Mock(side_effect=OSError(errno.EMFILE, "too many open files"))))
+        busy, idle, later = map(connection_with, (b"GET /", b"", b""))
+        crowded = worker_with(busy, idle, later)
+        crowded.accept(mock.Mock(accept=mock.Mock(side_effect=self.NO_FILE)))
         assert list(crowded.unfinished) == [busy, later]
         idle.close.assert_called_once()
         assert crowded.nr_conns == 2
 
+    def test_or_the_one_that_is_kept_for_longest(self):
+        first, second = map(connection_with, (b"", b""))
+        crowded = worker_with(kept=[first, second])
+        crowded.accept(mock.Mock(accept=mock.Mock(side_effect=self.NO_FILE)))
+        assert list(crowded.keepalived_conns) == [second]
+        first.close.assert_called_once()
+
     def test_what_is_another_fault_stays_one(self):
         with pytest.raises(OSError, match="gone"):
-            self.worker().accept(mock.Mock(accept=mock.Mock(side_effect=OSError(errno.EBADF, "gone"))))
+            worker_with().accept(mock.Mock(accept=mock.Mock(side_effect=OSError(errno.EBADF, "gone"))))
+
+    def test_idle_connections_beyond_the_limit_hold_nobody_up(self, start_service, connect):
+        service = start_service(GUNICORN_CMD_ARGS="--worker-connections 12", WEB_CONCURRENCY="1")
+        for _ in range(3 * MANY):
+            connect(service.port)
+        assert is_alive(service, seconds=pace.PATIENCE / 2)
+
+
+class TestTheSocket:
+    """What a thread waits for has a deadline, and needs one of the few seats."""
+
+    @pytest.fixture
+    def both(self):
+        near, far = socket.socketpair()
+        with far, sockets.PatientSocket(near, sockets.Seats(2)) as patient:
+            yield patient, far
+
+    def fill(self, patient):
+        patient.sendall(b"x" * (sockets.LARGEST_REST - 1))
+
+    def test_an_answer_that_is_not_taken_waits_without_a_thread(self, both):
+        self.fill(both[0])
+        assert both[0].seats.free.acquire(blocking=False)
+
+    def test_a_larger_one_takes_a_seat(self, both):
+        patient, far = both
+        taken = bytearray()
+        with ThreadPoolExecutor() as pool:
+
+            def read():
+                while len(taken) < 3 * sockets.LARGEST_REST:
+                    taken.extend(far.recv(65536))
+
+            reading = pool.submit(read)
+            patient.sendall(b"x" * 2 * sockets.LARGEST_REST)
+            patient.sendall(b"y" * sockets.LARGEST_REST)
+            while patient.rest:
+                patient.send_rest()
+            reading.result()
+        assert taken == b"x" * 2 * sockets.LARGEST_REST + b"y" * sockets.LARGEST_REST
+        assert patient.seats.free.acquire(blocking=False)  # and gives it back
+
+    def test_without_a_seat_it_ends(self, both):
+        both[0].seats.free.acquire()
+        with pytest.raises(ConnectionResetError, match="too many"):
+            both[0].sendall(b"x" * 3 * sockets.LARGEST_REST)
+        with pytest.raises(ConnectionResetError, match="too many"):
+            both[0].recv(1)
+
+    @pytest.mark.parametrize(
+        "wait", [lambda one: one.sendall(b"x" * 3 * sockets.LARGEST_REST), lambda one: one.recv(1)]
+    )
+    @pytest.mark.parametrize("patience", [0.01, 1000])
+    def test_too_slow(self, both, wait, patience):
+        patient, _ = both
+        with mock.patch("bookjob_site.worker.pace.PATIENCE", patience):
+            patient.begin_request()
+            if patience > 1:  # the worker stops
+                patient.seats.until = pace.clock()
+            with pytest.raises(ConnectionResetError, match="too slow"):
+                wait(patient)
+        assert patient.seats.free.acquire(blocking=False)
+
+    def test_a_body_that_drips_renews_nothing(self, both):
+        patient, far = both
+        clock = mock.Mock(return_value=0.0)
+        with mock.patch("bookjob_site.worker.pace.clock", clock):
+            patient.begin_request()
+            for second in range(20):
+                clock.return_value = float(second)
+                far.sendall(b"x")
+                assert patient.recv(1) == b"x"
+            with pytest.raises(ConnectionResetError, match="too slow"):
+                patient.recv(1)
+
+
+class TestTheStop:
+    """Whoever is under way when the worker stops gets some seconds, and nothing renews them."""
+
+    def test_a_body_that_drips(self, start_service, connect):
+        service = start_service("tests.support.apps.hasty")
+        connection = connect(service.port, head_of(service, 1_000_000))
+        service.process.terminate()
+        for _ in range(900):
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(b"x" * 1024)
+            # Not a sleep: the answer ends the wait. A KB in a tenth of a second is quick enough for any patience.
+            if select.select([connection], [], [], 0.1)[0]:
+                break
+        head, _, body = rest_of(connection).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 "), head
+        assert b"\r\nRetry-After: 5" in head
+        assert json.loads(body) == UNAVAILABLE
+        assert service.process.wait(30) == 0
+
+    def test_a_reader_that_drips(self):
+        conn = connection_with(b"")
+        stopping = worker_with()
+        stopping.nr_conns, stopping.unsent = 1, {conn: (pace.Pace(), None)}
+        stopping.pending_conns = stopping.keepalived_conns = deque()
+        stopping.worker_connections, stopping.look_at = 9, 0.0
+        clock = mock.Mock(return_value=pace.clock())
+        with mock.patch("bookjob_site.worker.pace.clock", clock):
+            stopping._cap_keepalive(clock() + 2)
+            clock.return_value += pace.STOPPING - 0.1
+            stopping.unsent[conn][0].move(1_000_000)
+            stopping.murder_pending()
+            assert stopping.unsent
+            clock.return_value += 1.1
+            stopping.murder_pending()
+        assert (stopping.unsent, stopping.nr_conns) == ({}, 0)
+        conn.close.assert_called_once()

@@ -26,7 +26,7 @@ NO_ZONES = ["localtime", "Factory", "posixrules", "europe/london", "Europe/Yorks
 
 
 class TestOneSource:
-    @pytest.mark.parametrize("module", ["bookjob_site.settings", "bookjob_site.wsgi", "bookjob_site.worker"])
+    @pytest.mark.parametrize("module", ["bookjob_site.settings", "bookjob_site.wsgi", "bookjob_site.worker.threads"])
     def test_no_process_reads_the_machines_zones(self, module):
         code = f"import {module}, zoneinfo; print(zoneinfo.TZPATH)"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
