@@ -1,6 +1,6 @@
 """DATABASE_URL and DATABASE_REPLICA_URL as Django's DATABASES; docs/databases.md has it for people.
 
-What a URL says wrongly is refused as everything else is (environment.py), each option by itself. PostgreSQL's own
+What a URL says wrongly is refused as everything else is (environment/), each option by itself. PostgreSQL's own
 library is asked about the options that it knows: it reads them all before it looks for a server.
 """
 

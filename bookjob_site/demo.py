@@ -30,6 +30,7 @@ class Ended(Exception):
 
 def main(var: Path = environment.VAR_DIR) -> int:
     """Serve until a signal comes or gunicorn ends; its exit status."""
+    environment.stop_if_refused()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _end)
     running: list[Process] = []
@@ -46,7 +47,7 @@ def _serve(running: list[Process], var: Path) -> int:
     _say(f"\nServiceMobility, simulated: {url}/  (what the technicians' devices show)\n")
     _manage("load_demo", "--connect", url, "--password-file", str(_password(var)))
     running.append(_start("manage.py", "deliver"))
-    server = _start("-m", "gunicorn", "bookjob_site.wsgi")
+    server = _start("-m", "bookjob_site.serve")
     running.append(server)
     _wait_for(server, running)
     return server.returncode

@@ -1,4 +1,4 @@
-"""The list of what Django gets. environment.py reads and refuses the values, databases.py the URLs."""
+"""The list of what Django gets. environment/ reads and refuses the values, databases.py the URLs."""
 
 from pathlib import Path
 
@@ -122,7 +122,7 @@ STATICFILES_FINDERS = ["bookjob_site.static_files.Finder"]
 # Without `collectstatic` the files come straight from the packages, so that the admin is never without its style.
 WHITENOISE_USE_FINDERS = not any(STATIC_ROOT.iterdir())
 
-# --- bookjob (environment.py says what each means) --------------------------------------------------------
+# --- bookjob (environment/ says what each means) --------------------------------------------------------
 
 BOOKJOB_VERSION = VERSION
 BOOKJOB_DRAIN_SECONDS: int = value("BOOKJOB_DRAIN_SECONDS")

@@ -18,7 +18,7 @@ import django
 import yaml
 from django.core.management import get_commands, load_command_class
 
-from bookjob_site.environment import SETTINGS, Setting
+from bookjob_site.environment.declarations import SETTINGS, Setting
 
 # Rights that are given one by one, beside the roles.
 SINGLE = "for single users"
@@ -29,7 +29,7 @@ def example() -> str:
     lines = [
         "# Every setting with its default. Copy to .env, or set them in the environment, which counts more.",
         "# A value that cannot be right stops the start with one line that names the variable. A comment has a line of",
-        "# its own; there are no blanks around the equals sign. Drawn from bookjob_site/environment.py: make docs.",
+        "# its own; there are no blanks around the equals sign. Drawn from bookjob_site/environment/: make docs.",
     ]
     for group, settings in SETTINGS.items():
         lines += ["", f"# --- {group} ---"]

@@ -167,7 +167,7 @@ def test_the_units_run_commands_that_there_are():
         if named := re.search(r"manage\.py (\w+)", command):
             assert (ROOT / "bookings" / "management" / "commands" / f"{named[1]}.py").exists()
         else:
-            assert command.endswith("/gunicorn bookjob_site.wsgi")
+            assert command.endswith("/python -m bookjob_site.serve")
 
 
 # --- nginx ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bookings.models import ServiceArea
-from bookjob_site import environment
+from bookjob_site.environment import declarations
 from tests.support.environment import KEY, OLD_KEY, ROOT
 from tests.support.postgres import free_port
 
@@ -137,6 +137,11 @@ WRONG = [
     ({"BOOKJOB_MAX_OFERS": "9"}, "BOOKJOB_MAX_OFERS", "is no setting. It must be BOOKJOB_MAX_OFFERS, if that is what is meant."),
     ({"bookjob_horizon_days": "9"}, "bookjob_horizon_days", "is no setting. It must be BOOKJOB_HORIZON_DAYS, if"),
     ({"BOOK_JOB_HTTPS": "on"}, "BOOK_JOB_HTTPS", "is no setting. It must be BOOKJOB_HTTPS, if"),
+    ({"FORWARDED_ALLOW_IPS": "proxy"}, "FORWARDED_ALLOW_IPS", "is 'proxy'. It must be addresses or networks"),
+    ({"GUNICORN_CMD_ARGS": "--workers two"}, "GUNICORN_CMD_ARGS", "is '--workers two': argument -w/--workers: invalid int value: 'two'. It must be arguments"),
+    ({"GUNICORN_CMD_ARGS": "--wokers 2"}, "GUNICORN_CMD_ARGS", "is '--wokers 2': unrecognized arguments: --wokers 2. It must be arguments"),
+    ({"GUNICORN_CMD_ARGS": "--statsd-host x:y"}, "GUNICORN_CMD_ARGS", "is '--statsd-host x:y': Value must be"),
+    ({"GUNICORN_CMD_ARGS": "--bind 'x"}, "GUNICORN_CMD_ARGS", "is \"--bind 'x\": No closing quotation. It must be"),
     ({"BOOKJOB_QQ": ""}, "BOOKJOB_QQ", "is no setting. It must be one of the names in .env.example."),
 ]  # fmt: skip
 
@@ -155,7 +160,7 @@ def test_a_wrong_value_stops_the_start(wrong, name, said):
 
 def test_the_table_has_every_setting():
     """STATIC_ROOT and those of which no text can be wrong have their place in it too."""
-    assert environment.BY_NAME.keys() - {name for _, name, _ in WRONG} == set()
+    assert declarations.BY_NAME.keys() - {name for _, name, _ in WRONG} == set()
 
 
 @pytest.mark.parametrize(
@@ -173,6 +178,8 @@ def test_the_table_has_every_setting():
         {"DATABASE_URL": "postgres://u:p@h:1,g:2/d?pool=true&sslmode=require"},
         {"DATABASE_URL": f"{PG}?pgbouncer=true"},
         {"SECRET_KEY_FILE": "/run/secrets/secret_key"},
+        {"GUNICORN_CMD_ARGS": "--workers 3 --bind=unix:/run/bookjob.sock", "FORWARDED_ALLOW_IPS": "10.0.0.1, fd00::/8"},
+        {"GUNICORN_CMD_ARGS": "--config deploy/other.py", "FORWARDED_ALLOW_IPS": "*"},
     ],
     ids=str,
 )
@@ -245,10 +252,27 @@ def test_the_example_itself_can_be_read(copy):
     assert (ended.returncode, ended.stdout) == (0, "x\n"), ended.stderr
 
 
+@pytest.mark.parametrize("command", ["bookjob_site.serve", "bookjob_site.demo"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("WEB_CONCURRENCY", "two"),
+        ("PORT", "two"),
+        ("FORWARDED_ALLOW_IPS", "two"),
+        ("GUNICORN_CMD_ARGS", "--workers two"),
+    ],
+)
+def test_what_gunicorn_reads_itself_ends_in_one_line_too(command, name, text):
+    ended = start("-m", command, **{name: text})
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"bookjob does not start: {name} is {text!r}")
+
+
 def test_all_wrong_values_are_told_at_once():
     wrong = {"DEBUG": "maybe", "DATABASE_URL": f"{PG}?sslmode=sure&connect_timeout=soon", "BOOKJOB_MAX_OFERS": "1",
              "WEB_CONCURRENCY": "0", "BOOKJOB_PART_ORDER_PREFIX": "FU-"}  # fmt: skip
-    for command in (["manage.py", "check"], ["-m", "gunicorn", "bookjob_site.wsgi"]):
+    for command in (["manage.py", "check"], ["-m", "bookjob_site.serve"], ["-m", "gunicorn", "bookjob_site.wsgi"]):
         ended = start(*command, PORT=str(free_port()), **wrong)
         assert ended.returncode != 0
         assert "Traceback" not in ended.stderr
