@@ -59,6 +59,7 @@ def test_the_role_without_rights_that_the_page_demands_backs_up_and_restores(rol
     # This server's superuser has no user of the system: its address is what `postgres` is elsewhere.
     here = {
         asked_of_postgres: f"createdb --maintenance-db='{SERVER}' --owner={name} {database.name}_restored",
+        "runuser -u bookjob -- ": "",
         ".venv/bin/python manage.py": f"{sys.executable} {ROOT}/manage.py",
     }
     commands = "\n".join([DUMP, LOAD, CHECK, PASS_ON_POSTGRESQL])
@@ -99,8 +100,11 @@ def run(empty_database, restored, tmp_path):
     here = {
         "runuser -u postgres -- createdb --owner=bookjob": f"createdb --maintenance-db='{SERVER}'",
         "bookjob_restored": restored.name,
-        "restored.sqlite3": restored.url.removeprefix("sqlite:///"),
+        "install -o bookjob -m 600 var/": "cp ",
+        "INTO 'var/": "INTO '",
+        "var/restored.sqlite3": restored.url.removeprefix("sqlite:///"),
         "var/bookjob.sqlite3": empty_database.url.removeprefix("sqlite:///"),
+        "runuser -u bookjob -- ": "",  # tests/operations/test_install.py has that user
         ".venv/bin/python manage.py": f"{sys.executable} {ROOT}/manage.py",
         ".venv/bin/python -c": f"{sys.executable} -c",
     }
