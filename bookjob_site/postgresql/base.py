@@ -2,6 +2,8 @@
 
 PostgreSQL limits its own statements, but one that is frozen keeps no limit, nor does a network that swallows packets,
 nor a commit that waits for a replica which is away. Django finds the class in a module of this name.
+
+`_configure_connection` and `wait` are private names of Django and psycopg: tests/operations/test_private_names.py.
 """
 
 import time
