@@ -117,9 +117,11 @@ def find(body: Body, pointer: str) -> tuple[str, Any]:
 
 
 def pointer_in(text: str, pointer: str) -> str:
-    """The JSON Pointer into a text, from that into its document."""
-    (way,) = ways_in(_load(text, as_it_came=True), [steps_of(pointer)])
-    return pointer_of(way) or pointer
+    """The JSON Pointer into a text, from that into its document. It goes as far as there is something.
+
+    Nothing at all is what is missing, and stays as it is.
+    """
+    return pointer_of(_other_way(_load(text, as_it_came=True), steps_of(pointer), {}, ends=True) or []) or pointer
 
 
 def ways_in(came: Any, ways: Iterable[Iterable[str | int]]) -> list[list[str | int]]:
@@ -129,12 +131,18 @@ def ways_in(came: Any, ways: Iterable[Iterable[str | int]]) -> list[list[str | i
 
 
 def _other_way(
-    came: Any, steps: Iterable[str | int], there: dict[int, list[int]], *, counts_absent: bool = False
+    came: Any,
+    steps: Iterable[str | int],
+    there: dict[int, list[int]],
+    *,
+    counts_absent: bool = False,
+    ends: bool = False,
 ) -> list[str | int] | None:
     """The way to the same node in the other document: as it came, or (`counts_absent`) without what is absent.
 
     `there` has, of a list, the places of the elements that are not absent. None where the other document lacks the
-    element. One object that stands where a list is expected has no index in either.
+    element. A property that is missing is in the way, unless that `ends` before it. One object that stands where a
+    list is expected has no index in either.
     """
     node, way = came, list[str | int]()
     for step in steps:
@@ -150,11 +158,13 @@ def _other_way(
                 node = node[places[number]]
                 way.append(places[number])
             else:
-                return None
-        elif _is_index(step) and not (isinstance(node, dict) and step in node):
+                return way if ends else None
             continue
-        else:
-            node = node.get(step) if isinstance(node, dict) else None
+        is_there = isinstance(node, dict) and step in node
+        if is_there or not _is_index(step):
+            if ends and not is_there:
+                break
+            node = node[step] if is_there else None
             way.append(step)
     return way
 

@@ -14,6 +14,7 @@ from django.conf import settings  # noqa: E402  the settings exist only from her
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 
 from bookings.api import schema  # noqa: E402
+from bookings.api.serializers import BROKEN_PATH  # noqa: E402
 from bookings.operations import metrics  # noqa: E402
 from bookjob_site.postgresql.base import DatabaseWrapper  # noqa: E402
 
@@ -37,10 +38,16 @@ api = ApiHandler()
 
 
 def handler_for(environ: dict[str, Any]) -> WSGIHandler:
-    """Django, which takes a body without Content-Length for an empty one: a chunked body is measured.
+    """Django, which would misread two things that are noted or mended here.
 
-    At most one byte more than BOOKJOB_MAX_BODY_BYTES is kept, enough for the parser to refuse it.
+    It takes a body without Content-Length for an empty one: a chunked body is measured. At most one byte more than
+    BOOKJOB_MAX_BODY_BYTES is kept, enough for the parser to refuse it. And it reads bytes of the path that are no
+    UTF-8 as their percent signs, and keeps nothing of what came: `serializers.read_order` refuses those.
     """
+    try:
+        environ["PATH_INFO"].encode("latin-1").decode()
+    except UnicodeError:
+        environ[BROKEN_PATH] = True
     if environ.get("wsgi.input_terminated") and "CONTENT_LENGTH" not in environ:
         body = environ["wsgi.input"].read(settings.BOOKJOB_MAX_BODY_BYTES + 1)
         environ["wsgi.input"] = BytesIO(body)

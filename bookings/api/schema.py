@@ -279,7 +279,7 @@ def _of_the_server(status: int) -> dict[str, Any]:
         "content": {
             "application/json": {
                 "schema": {"$ref": "#/components/schemas/ErrorBody"},
-                "example": {"code": status, "detail": detail},
+                "examples": {code.value: {"value": {"code": status, "detail": detail}}},
             }
         },
     }

@@ -1,5 +1,6 @@
 """What goes wrong in the admin is said in its look, with the id of the request and a way back."""
 
+from functools import partial
 from unittest import mock
 
 import pytest
@@ -9,6 +10,7 @@ from django.http import Http404
 from django.test import Client
 from psycopg.errors import ReadOnlySqlTransaction
 
+from tests.conftest import SERVER
 from tests.support import desk
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +54,23 @@ def test_each_has_its_page(viewer, fault, status, said):
     assert 'href="/admin/"' in page
     assert "secret detail" not in page
     assert ("Retry-After" in answer) == (status == 503)
+
+
+@pytest.mark.skipif(not SERVER, reason="SQLite is a file of this machine, there is nothing to be away from")
+def test_the_database_is_really_away(service):
+    """Every page of someone who has a cookie asks for the session first."""
+    cookie = {"Cookie": "sessionid=0123456789abcdefghijklmnopqrstuv"}
+    ask = [partial(service.request, "GET", page, **cookie) for page in ("/admin/", "/admin/bookings/workorder/")]
+    assert [call().status for call in ask] == [302, 302]  # to the log-in
+    with service.database.away():
+        for answer in (call() for call in ask):
+            page = answer.body.decode()
+            assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+            assert "The booking system is busy or being restarted" in page
+            assert "bookings/desk.css" in page
+            assert service.database.name not in page
+    assert [call().status for call in ask] == [302, 302]
+    assert "Traceback" not in service.log.read_text()
 
 
 def test_no_page_of_an_error_asks_the_database(viewer, django_assert_num_queries):

@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import SERVER, Database, Service, manage
 from tests.operations.test_faults import NO_HANG, OPERATIONS, SEARCH, UNAVAILABLE, survive
+from tests.operations.test_metrics import TOKEN, over_http
 from tests.support import histories, postgres
 from tests.support.helpers import at_once, tomorrow
 from tests.support.proxy import proxy
@@ -239,7 +240,11 @@ def replica(own_server, own_database, way):
 class TestReplica:
     @pytest.fixture
     def service(self, own_database, replica, start_on):
-        return start_on(DATABASE_REPLICA_URL=address(own_database.url, replica.port), WEB_CONCURRENCY="1")
+        return start_on(
+            DATABASE_REPLICA_URL=address(own_database.url, replica.port),
+            WEB_CONCURRENCY="1",
+            BOOKJOB_METRICS_TOKEN=TOKEN,
+        )
 
     def has_all(self, own_server, replica) -> bool:
         ((end,),) = ask(own_server.url, "SELECT pg_current_wal_lsn()::text")
@@ -270,12 +275,15 @@ class TestReplica:
     def test_one_that_is_away_costs_nobody_an_answer(self, service, own_server, replica):
         service.make_slot(capacity=9)
         wait_for(lambda: self.is_asked(service) and offered(service) == 1, "the slot is on the replica")
+        assert over_http(service)["bookjob_replica_follows"] == 1
         replica.stop("immediate")
         answers = at_once([lambda: search(service)] * 20)
         assert {(answer.status, len(answer.json()["TimeConstraints"])) for answer in answers} == {(200, 1)}
         assert not self.is_asked(service)
+        assert over_http(service)["bookjob_replica_follows"] == 0
         replica.start()
         wait_for(lambda: self.is_asked(service), "the replica is asked again")
+        assert over_http(service)["bookjob_replica_follows"] == 1
 
     @in_torture
     def test_one_that_is_far_behind_is_not_asked(self, service, own_server, replica, way):

@@ -11,9 +11,13 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -264,9 +268,76 @@ def test_files_cannot_grow(service):
     refused_while_full(service, lambda: limit(1), lambda: limit(resource.RLIM_INFINITY))
 
 
+@pytest.fixture
+def small_disk():
+    """A file system of 16 MB."""
+    disk = Path(tempfile.mkdtemp(prefix="bookjob-disk-"))
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m,mode=777", "tmpfs", disk], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        disk.rmdir()
+        pytest.skip(f"a file system of its own takes root: {mounted.stderr.strip()}")
+    disk.chmod(0o777)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+    disk.rmdir()
+
+
+def ballast(disk):
+    """(fill the disk, empty it again)"""
+    file = disk / "ballast"
+
+    def fill():
+        with contextlib.suppress(OSError), file.open("wb", buffering=0) as out:
+            while True:
+                out.write(b"x" * 4096)
+
+    return fill, file.unlink
+
+
+@contextlib.contextmanager
+def moved_to(folder, database):
+    """The tables of a database of a PostgreSQL on this machine, in that folder."""
+    name = f"small_{database.name}"
+    with psycopg.connect(SERVER, autocommit=True) as connection:
+        shutil.chown(folder, owner_of(connection))
+        connection.execute(f"CREATE TABLESPACE {name} LOCATION '{folder}'")
+        connection.execute(f"ALTER DATABASE {database.name} SET TABLESPACE {name}")
+        try:
+            yield
+        finally:
+            database.drop()
+            connection.execute(f"DROP TABLESPACE {name}")
+
+
+def owner_of(connection) -> int:
+    """The user as whom a PostgreSQL of this machine runs."""
+    (process,) = connection.execute("SELECT pg_backend_pid()").fetchone()
+    try:
+        return Path(f"/proc/{process}").stat().st_uid
+    except OSError:
+        pytest.skip("the server is on another machine")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a tmpfs is a file system of Linux")
+def test_the_disk_is_full(small_disk, template_database, tmp_path):
+    """A real one: the tables of PostgreSQL, or all files of SQLite, are on it."""
+    folder = small_disk / "tables"
+    folder.mkdir(mode=0o700)
+    database = Database(template_database, folder)
+    with moved_to(folder, database) if SERVER else contextlib.nullcontext():
+        service = Service(database, tmp_path / "gunicorn.log", "bookjob_site.wsgi")
+        try:
+            refused_while_full(service, *ballast(small_disk))
+        finally:
+            service.stop()
+
+
 def refused_while_full(service, fill, empty):
     body = service.make_slot(capacity=1000)
-    large = body | {"Notes": "x" * 100_000}  # more than the pages that are free
+    # More than the pages that are free, and nothing that could be compressed.
+    large = body | {"Notes": random.Random(1).randbytes(50_000).hex()}
     number = service.book("WO-before", body).json()["OrderNum"]
     fill()
     for attempt in range(8):

@@ -25,6 +25,12 @@ def operation_at(method: str, path: str) -> dict | None:
     return None
 
 
+def resolved(response: dict) -> dict:
+    """What several operations share stands once, among the components."""
+    name = response.get("$ref", "").rpartition("/")[2]
+    return DOCUMENT["components"]["responses"][name] if name else response
+
+
 def codes_of(response: dict) -> set[str]:
     """The error codes that an operation has with this status: each has its example."""
     examples = response["content"]["application/json"]["examples"].values()
@@ -40,6 +46,7 @@ def check(method: str, path: str, status: int, content: bytes) -> None:
     # With the documented statuses only, the body still tells the error's own one.
     published = operation["responses"].get(str(body["code"] if status >= 400 else status))
     assert published, f"{method} {path} answered {status}: {body}"
+    published = resolved(published)
     reference = published["content"]["application/json"]["schema"]["$ref"]
     faults = [f"{list(fault.instance_path)}: {fault.message}" for fault in validator(reference).iter_errors(body)]
     assert not faults, f"{method} {path} answered {body}: {faults}"
