@@ -31,6 +31,7 @@ class WatchingWorker(ThreadWorker):
         self.unsent: dict[Connection, tuple[pace.Pace, Any]] = {}  # with what the thread said of them
         self.closing: dict[Connection, float] = {}
         self.look_at = 0.0
+        self.lacks_a_file = False
         super().init_process()
 
     # --- Beginning -------------------------------------------------------------------------------------------
@@ -46,8 +47,7 @@ class WatchingWorker(ThreadWorker):
         except OSError as fault:
             if fault.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-            if not self._make_room_for_one():
-                time.sleep(0.01)  # others are answered meanwhile, and end
+            self.lacks_a_file = True
             return
         conn = Connection(self.cfg, PatientSocket(plain, self.seats), address, listener.getsockname())
         self.nr_conns += 1
@@ -164,7 +164,8 @@ class WatchingWorker(ThreadWorker):
     def murder_pending(self) -> None:
         """Also those that wait for their other end for too long; gunicorn calls this after each round of events."""
         super().murder_pending()
-        if self.nr_conns >= self.worker_connections:
+        # Not where the accepting fails: the connection that goes may have an event in the same round.
+        if self.lacks_a_file or self.nr_conns >= self.worker_connections:
             self._make_room_for_one()
         now = pace.clock()
         if now >= self.look_at:
@@ -205,12 +206,12 @@ class WatchingWorker(ThreadWorker):
             total -= held[conn]
             self._drop(conn)
 
-    def _make_room_for_one(self) -> bool:
+    def _make_room_for_one(self) -> None:
         """Nothing is left for another connection: the one goes on which the least has come, the oldest of these."""
         if self.unfinished:
             self._drop(min(self.unfinished, key=lambda conn: len(self.unfinished[conn].text)))
         elif self.keepalived_conns:
             self._drop(self.keepalived_conns.popleft())
-        else:
-            return False
-        return True
+        elif self.lacks_a_file:
+            time.sleep(0.01)  # others are answered meanwhile, and end
+        self.lacks_a_file = False

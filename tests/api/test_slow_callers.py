@@ -308,7 +308,8 @@ def worker_with(*waiting, kept=()):
     made.cfg, made.nr_conns = SimpleNamespace(is_ssl=False), len(waiting) + len(kept)
     made.unfinished = {conn: SimpleNamespace(text=conn.text, pace=pace.Pace()) for conn in waiting}
     made.unsent, made.closing, made.poller = {}, {}, mock.Mock()
-    made.keepalived_conns, made.seats = deque(kept), sockets.Seats(8)
+    made.keepalived_conns, made.pending_conns, made.seats = deque(kept), deque(), sockets.Seats(8)
+    made.worker_connections, made.look_at, made.lacks_a_file = 99, 0.0, False
     return made
 
 
@@ -319,12 +320,17 @@ def connection_with(text: bytes):
 class TestWithoutRoom:
     """A caller who opens more connections than the worker may have must neither end nor hold the worker."""
 
-    NO_FILE = OSError(errno.EMFILE, "too many open files")
+    def fail_to_accept(self, crowded):
+        before = [*crowded.unfinished], [*crowded.keepalived_conns]
+        crowded.accept(mock.Mock(accept=mock.Mock(side_effect=OSError(errno.EMFILE, "too many open files"))))
+        # Not at once: each of them may have an event in the same round.
+        assert before == ([*crowded.unfinished], [*crowded.keepalived_conns])
+        crowded.murder_pending()
 
     def test_the_connection_with_the_least_makes_room(self):
         busy, idle, later = map(connection_with, (b"GET /", b"", b""))
         crowded = worker_with(busy, idle, later)
-        crowded.accept(mock.Mock(accept=mock.Mock(side_effect=self.NO_FILE)))
+        self.fail_to_accept(crowded)
         assert list(crowded.unfinished) == [busy, later]
         idle.close.assert_called_once()
         assert crowded.nr_conns == 2
@@ -332,7 +338,7 @@ class TestWithoutRoom:
     def test_or_the_one_that_is_kept_for_longest(self):
         first, second = map(connection_with, (b"", b""))
         crowded = worker_with(kept=[first, second])
-        crowded.accept(mock.Mock(accept=mock.Mock(side_effect=self.NO_FILE)))
+        self.fail_to_accept(crowded)
         assert list(crowded.keepalived_conns) == [second]
         first.close.assert_called_once()
 
@@ -438,8 +444,6 @@ class TestTheStop:
         conn = connection_with(b"")
         stopping = worker_with()
         stopping.nr_conns, stopping.unsent = 1, {conn: (pace.Pace(), None)}
-        stopping.pending_conns = stopping.keepalived_conns = deque()
-        stopping.worker_connections, stopping.look_at = 9, 0.0
         clock = mock.Mock(return_value=pace.clock())
         with mock.patch("bookjob_site.worker.pace.clock", clock):
             stopping._cap_keepalive(clock() + 2)
