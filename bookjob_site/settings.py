@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from django.templatetags.static import static
-from django.urls import reverse_lazy
-
 from bookjob_site import databases, environment
+from bookjob_site.desk_theme import UNFOLD  # noqa: F401  the theme reads it
 from bookjob_site.environment import BASE_DIR, LOCAL_HOSTS, Network, value
 from bookjob_site.version import VERSION
 
@@ -179,104 +177,6 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["bookings.api.schema.finish"],
     "SERVERS": [{"url": "/", "description": "The service that this document came from."}],
 }
-UNFOLD = {
-    "SITE_TITLE": "bookjob",
-    "SITE_HEADER": "bookjob",
-    "SITE_SYMBOL": "event_available",
-    "SHOW_VIEW_ON_SITE": False,
-    "LOGIN": {"form": "bookings.access.sessions.LogInForm"},
-    "DASHBOARD_CALLBACK": "bookings.admin.board.dashboard",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("bookings/favicon.svg")}],
-    "STYLES": [lambda request: static("bookings/desk.css")],
-    "SIDEBAR": {
-        "show_all_applications": False,
-        "navigation": [
-            {
-                "title": "Dispatch",
-                "items": [
-                    {"title": "Board", "icon": "dashboard", "link": reverse_lazy("admin:index")},
-                    {
-                        "title": "Work orders",
-                        "icon": "assignment",
-                        "link": reverse_lazy("admin:bookings_workorder_changelist"),
-                        "permission": lambda request: request.user.has_perm("bookings.view_workorder"),
-                    },
-                    {
-                        "title": "Slots",
-                        "icon": "calendar_month",
-                        "link": reverse_lazy("admin:bookings_appointmentslot_changelist"),
-                        "permission": lambda request: request.user.has_perm("bookings.view_appointmentslot"),
-                    },
-                    {
-                        "title": "Blackouts",
-                        "icon": "event_busy",
-                        "link": reverse_lazy("admin:bookings_blackout_changelist"),
-                        "permission": lambda request: request.user.has_perm("bookings.view_blackout"),
-                    },
-                    {
-                        "title": "Refusals",
-                        "icon": "block",
-                        "link": reverse_lazy("admin:bookings_refusal_changelist"),
-                        "permission": lambda request: request.user.has_perm("bookings.view_refusal"),
-                    },
-                    {
-                        "title": "Receivers",
-                        "icon": "sync",
-                        "link": reverse_lazy("admin:bookings_receiver_changelist"),
-                        "permission": lambda request: request.user.has_perm("bookings.view_receiver"),
-                    },
-                    {
-                        "title": "Areas",
-                        "icon": "map",
-                        "link": reverse_lazy("admin:bookings_servicearea_changelist"),
-                        "permission": lambda request: request.user.has_perm("bookings.view_servicearea"),
-                    },
-                ],
-            },
-            {
-                "title": "People",
-                "separator": True,
-                "items": [
-                    {
-                        "title": "Users",
-                        "icon": "person",
-                        "link": reverse_lazy("admin:auth_user_changelist"),
-                        "permission": lambda request: request.user.has_perm("auth.view_user"),
-                    },
-                    {
-                        "title": "Roles",
-                        "icon": "group",
-                        "link": reverse_lazy("admin:auth_group_changelist"),
-                        "permission": lambda request: request.user.has_perm("auth.view_group"),
-                    },
-                    {
-                        "title": "API keys",
-                        "icon": "key",
-                        "link": reverse_lazy("admin:bookings_apikey_changelist"),
-                        "permission": lambda request: request.user.has_perm("bookings.view_apikey"),
-                    },
-                ],
-            },
-        ],
-    },
-    # Blues that are read on white and on black alike (4.5:1 at least with the text that stands on them).
-    "COLORS": {
-        "primary": {
-            "50": "oklch(97% .014 254)",
-            "100": "oklch(93% .032 255)",
-            "200": "oklch(88% .059 254)",
-            "300": "oklch(81% .105 252)",
-            "400": "oklch(76% .12 252)",
-            "500": "oklch(70% .14 254)",
-            "600": "oklch(50% .19 259)",
-            "700": "oklch(45% .19 261)",
-            "800": "oklch(40% .17 264)",
-            "900": "oklch(36% .14 265)",
-            "950": "oklch(28% .09 267)",
-        },
-    },
-}
-
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

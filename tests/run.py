@@ -12,6 +12,7 @@ servers and PostgreSQL too.
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,12 +26,8 @@ from tests.support import postgres
 from tests.support.browser import find_chromium
 
 TORTURE = {"TORTURE_OPERATIONS": "10000"}
-LONG_FORMS = ["services/test_histories", "supply/test_supply_histories", "delivery/test_histories",
-              "delivery/test_failing_well", "operations/test_faults", "operations/test_database_shapes",
-              # Properties, which try more examples then.
-              "api/test_body_shapes", "api/test_read_back", "api/test_schema", "offers/test_search_and_booking_agree",
-              "services/test_search_words", "services/test_state_machine", "supply/test_import_anything",
-              "supply/test_seed_anything"]  # fmt: skip
+# What marks a file that has a long form: its number of operations, or of the examples of a property.
+LONG_FORM = re.compile(r"TORTURE_OPERATIONS|\bexamples\(")
 # Two processes of pytest a database, so that the cores have work while some wait. Each takes the next tests in their
 # order (conftest.py), which `--dist worksteal` would not keep.
 SPREAD = ["-n", "2", "--dist", "load"]
@@ -78,6 +75,11 @@ def end(number: int, frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
+def long_forms() -> list[str]:
+    """The files of tests that do more in `make torture`."""
+    return sorted(str(file) for file in Path("tests").rglob("test_*.py") if LONG_FORM.search(file.read_text("utf-8")))
+
+
 def databases(stack: contextlib.ExitStack, *, quick: bool) -> list[tuple[str, str, list[str]]]:
     """(title, URL, further arguments of pytest) of each run. Raises where there is no PostgreSQL to be had."""
     if quick:
@@ -96,7 +98,7 @@ def main() -> int:
     arguments = [argument for argument in arguments if argument not in modes]
     environment = TORTURE if "--torture" in modes else {}
     if environment and not arguments:
-        arguments = [f"tests/{name}.py" for name in LONG_FORMS]
+        arguments = long_forms()
     for name in ("SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), end)
     with contextlib.ExitStack() as stack:

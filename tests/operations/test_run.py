@@ -95,3 +95,11 @@ def test_the_second_database_is_spared_what_depends_on_none(monkeypatch):
         ("SQLite", "", run.SPREAD),
         ("PostgreSQL of TEST_DATABASE_URL", "postgres://u@127.0.0.1/d", [*run.SPREAD, "-m", "not once"]),
     ]
+
+
+def test_the_long_form_has_each_file_that_has_one():
+    forms = run.long_forms()
+    assert {"tests/services/test_histories.py", "tests/delivery/test_histories.py", "tests/api/test_schema.py"} <= set(
+        forms
+    )
+    assert "tests/api/test_tokens.py" not in forms
