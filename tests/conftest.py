@@ -138,12 +138,20 @@ class Service:
                 stdout=output,
                 stderr=output,
             )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.token = helpers.tokens.issue_token("tech.jones")
+
+    def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + 30
         while not self._is_ready():
-            assert self.process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.05)  # the only way to wait for another process's port
-        self.token = helpers.tokens.issue_token("tech.jones")
 
     def _is_ready(self) -> bool:
         try:

@@ -270,10 +270,10 @@ def test_files_cannot_grow(service):
 
 @pytest.fixture
 def small_disk():
-    """A file system of 16 MB."""
+    """A file system of 64 MB: /readyz wants 32 of them for SQLite."""
     disk = Path(tempfile.mkdtemp(prefix="bookjob-disk-"))
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m,mode=777", "tmpfs", disk], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=64m,mode=777", "tmpfs", disk], capture_output=True, text=True
     )
     if mounted.returncode:
         disk.rmdir()

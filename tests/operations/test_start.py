@@ -139,7 +139,7 @@ WRONG = [
     ({"BOOK_JOB_HTTPS": "on"}, "BOOK_JOB_HTTPS", "is no setting. It must be BOOKJOB_HTTPS, if"),
     ({"FORWARDED_ALLOW_IPS": "proxy"}, "FORWARDED_ALLOW_IPS", "is 'proxy'. It must be addresses or networks"),
     ({"GUNICORN_CMD_ARGS": "--workers two"}, "GUNICORN_CMD_ARGS", "is '--workers two': argument -w/--workers: invalid int value: 'two'. It must be arguments"),
-    ({"GUNICORN_CMD_ARGS": "--wokers 2"}, "GUNICORN_CMD_ARGS", "is '--wokers 2': unrecognized arguments: --wokers 2. It must be arguments"),
+    ({"GUNICORN_CMD_ARGS": "--wokers 2"}, "GUNICORN_CMD_ARGS", "is '--wokers 2': unrecognized arguments: --wokers. It must be arguments"),
     ({"GUNICORN_CMD_ARGS": "--statsd-host x:y"}, "GUNICORN_CMD_ARGS", "is '--statsd-host x:y': Value must be"),
     ({"GUNICORN_CMD_ARGS": "--bind 'x"}, "GUNICORN_CMD_ARGS", "is \"--bind 'x\": No closing quotation. It must be"),
     ({"BOOKJOB_QQ": ""}, "BOOKJOB_QQ", "is no setting. It must be one of the names in .env.example."),
