@@ -7,12 +7,8 @@ would end with a traceback where they are wrong.
 import os
 import sys
 
-
-def command(arguments: list[str]) -> list[str]:
-    return [sys.executable, "-m", "gunicorn", "bookjob_site.wsgi", *arguments]
-
-
 if __name__ == "__main__":
     import bookjob_site.settings  # noqa: F401  ends with a line for each wrong value
 
-    os.execv(sys.executable, command(sys.argv[1:]))  # noqa: S606  no shell: this process becomes gunicorn
+    gunicorn = [sys.executable, "-m", "gunicorn", "bookjob_site.wsgi", *sys.argv[1:]]
+    os.execv(sys.executable, gunicorn)  # noqa: S606  no shell: this process becomes gunicorn

@@ -12,6 +12,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 
 from tests.conftest import SERVER
 from tests.support import desk
+from tests.support.helpers import request
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +61,8 @@ def test_each_has_its_page(viewer, fault, status, said):
 def test_the_database_is_really_away(service):
     """Every page of someone who has a cookie asks for the session first."""
     cookie = {"Cookie": "sessionid=0123456789abcdefghijklmnopqrstuv"}
-    ask = [partial(service.request, "GET", page, **cookie) for page in ("/admin/", "/admin/bookings/workorder/")]
+    pages = ("/admin/", "/admin/bookings/workorder/")
+    ask = [partial(request, service.port, "GET", page, headers=cookie) for page in pages]
     assert [call().status for call in ask] == [302, 302]  # to the log-in
     with service.database.away():
         for answer in (call() for call in ask):
