@@ -107,7 +107,7 @@ def _prepare_sqlite(name: str, found: dict[str, Any]) -> None:
 
 
 def _prepare_replica(found: dict[str, Any]) -> None:
-    # The primary is asked where the replica is away: nobody waits long for it.
+    # The primary is asked where the replica is away: no request waits long for it.
     found["OPTIONS"].setdefault("connect_timeout", 2)
     if "pgbouncer" not in found["OPTIONS"]:
         found["OPTIONS"].setdefault("options", "-c statement_timeout=2000 -c default_transaction_read_only=on")
@@ -143,9 +143,9 @@ def _prepare_postgresql(name: str, found: dict[str, Any]) -> None:
         options.setdefault(option, number)
     if not through_pgbouncer:
         options["options"] = f"{options.get('options', TIME_LIMITS)} {ISOLATION}"
-    # Longer than PostgreSQL's own limits: whoever is not answered by then is talking to nobody.
+    # Longer than PostgreSQL's own limits: what is not answered by then has no server behind it.
     found["LONGEST_WAIT"] = 18
-    # A connection is looked at before a request uses it: after a restart of the database nobody gets an error.
+    # A connection is looked at before a request uses it: after a restart of the database no caller gets an error.
     found["CONN_HEALTH_CHECKS"] = True
     if pool:
         options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 8}

@@ -68,7 +68,7 @@ def empties_the_tables(item) -> bool:
 
 
 class Database:
-    """A migrated database that nobody else uses."""
+    """A migrated database that no other test uses."""
 
     def __init__(self, template: "Database | None", folder: Path, server: str = SERVER) -> None:
         self.server = server

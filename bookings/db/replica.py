@@ -1,7 +1,7 @@
 """Where a search reads: from a streaming replica (DATABASE_REPLICA_URL) that follows closely, else from the primary.
 
 Only searches do. Their offers may be as old as the replica is behind; the booking decides on the primary, and its
-refusal names what is free there. A replica that is away, too far behind, or none any more costs nobody an answer.
+refusal names what is free there. A replica that is away, too far behind, or none any more costs no caller an answer.
 """
 
 import logging
@@ -20,10 +20,10 @@ T = TypeVar("T")
 ALIAS = "replica"
 MOST_LAG = 10  # seconds
 LOOK_EVERY = 1  # second, in each process
-# A replica that failed is left alone for so many seconds: each try may cost somebody the time to connect.
+# A replica that failed is left alone for so many seconds: each try may cost a caller the time to connect.
 PAUSE = 5
 
-# Seconds behind, or NULL where it follows nobody. All that came is applied: nothing is behind, however long ago the
+# Seconds behind, or NULL where it follows no primary. All that came is applied: nothing is behind, however long ago the
 # last change was.
 LAG = """
 SELECT CASE
@@ -69,7 +69,7 @@ def follows() -> bool:
         return False
     is_close = lag is not None and lag <= MOST_LAG
     if is_close != watch.follows:
-        behind = "follows nobody" if lag is None else f"is {lag:.0f} s behind"
+        behind = "follows no primary" if lag is None else f"is {lag:.0f} s behind"
         logger.warning("Searches read from the %s", "replica" if is_close else f"primary: the replica {behind}")
     watch.follows = is_close
     return is_close

@@ -53,7 +53,7 @@ class Answer:
             return float(text[:9])
         with contextlib.suppress(ValueError, TypeError, OverflowError):
             until = _http_date(text)
-            # By the clock of whoever wrote both, if it says what that shows.
+            # By the clock of the receiver that wrote both, if it says what that shows.
             with contextlib.suppress(ValueError, TypeError, OverflowError):
                 now = _http_date(self.headers.get("Date", ""))
             return max(0.0, (until - now).total_seconds())

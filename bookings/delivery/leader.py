@@ -183,7 +183,7 @@ class Leader:
                 return False
             made, settled = jobs.make(receiver, list(Delivery.objects.filter(pk__in=keys)))
             records.write(receiver, settled, self.clock.now())
-            # Before the call, so that whoever finds it after a kill knows that a call may have arrived.
+            # Before the call, so that the one that finds it after a kill knows that a call may have arrived.
             Delivery.objects.filter(pk__in=[job.delivery for job in made]).update(is_uncertain=True)
         order = {key: place for place, key in enumerate(keys)}
         for job in sorted(made, key=lambda job: order[job.delivery]):

@@ -41,7 +41,7 @@ class OrderFault(Exception):
 
 
 class Lost(Exception):
-    """The lease has not long enough to live for one more call: whoever leads next begins anew."""
+    """The lease has not long enough to live for one more call: the next leader begins anew."""
 
 
 @dataclass(frozen=True)

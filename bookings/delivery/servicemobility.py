@@ -118,7 +118,7 @@ class ServiceMobility:
         return answer
 
     def _log_in(self, attempt: Attempt, refused: str) -> str:
-        """One at a time; whoever waited for another's log-in takes its token."""
+        """One at a time; a thread that waited for another's log-in takes its token."""
         with self.lock:
             if self.token and self.token != refused:
                 return self.token

@@ -179,7 +179,7 @@ class Delivery(models.Model):
 
 
 class DeliveryEntry(models.Model):
-    """A line of the log of a receiver: an attempt without its body, or what was done to the receiver and by whom."""
+    """A line of the log of a receiver: an attempt without its body, or what a person did to the receiver."""
 
     class Event(models.TextChoices):
         ACCEPTED = "accepted", "accepted"

@@ -1,6 +1,6 @@
 """What every answer tells a browser not to do (docs/security.md has the reasons and the exceptions).
 
-Most callers of the API are no browsers; an answer that somebody opens in one, or embeds, is still only data. Django's
+Most callers of the API are no browsers; an answer that is opened in one, or embeds, is still only data. Django's
 own middleware adds X-Content-Type-Options, X-Frame-Options, Referrer-Policy, Cross-Origin-Opener-Policy and HSTS.
 """
 

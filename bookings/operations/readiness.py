@@ -1,7 +1,7 @@
 """Whether this process can take a booking right now: what `/readyz` asks.
 
 A booking needs a database that is reached, migrated, guarded by its triggers, that takes writes and that keeps every
-text. Of a full disk PostgreSQL tells only whoever writes, so nothing is asked of it: there is an alert (BookjobDisk).
+text. Of a full disk PostgreSQL tells only those that write, so nothing is asked of it: there is an alert (BookjobDisk).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""One line in the log for each request, and one count in the metrics: how it ended, for whom, how long it took.
+"""One line in the log for each request, and one count in the metrics: how it ended, for which caller, how long it took.
 
 It is named by its route, not by its path, which holds an order number.
 """

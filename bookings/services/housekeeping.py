@@ -1,7 +1,7 @@
 """What is removed when it is old: slots without bookings, refusals, logs, log-in records, personal data.
 
 Each call is one short transaction that finds its own work, `most` rows of it (BATCH), so that the service runs on, and
-whoever was interrupted starts again. The numbers of work orders stay taken, and a copy of an old booking still gets its
+a run that was interrupted starts again. The numbers of work orders stay taken, and a copy of an old booking still gets its
 old answer.
 """
 
@@ -72,7 +72,7 @@ def old_answers(before: datetime) -> QuerySet[KeptAnswer]:
 
 
 def old_log_in_records(before: datetime) -> QuerySet[LogInRecord]:
-    """Records of whom nobody has heard since; what log-in still goes by stays, however late `before` is."""
+    """Records of users who did not log in since; what log-in still goes by stays, however late `before` is."""
     before = min(before, clock.now() - log_in.KNOWN_FOR)
     return LogInRecord.objects.exclude(failed_at__gte=before).exclude(succeeded_at__gte=before)
 
@@ -80,7 +80,7 @@ def old_log_in_records(before: datetime) -> QuerySet[LogInRecord]:
 def remove_rows(old: QuerySet[Any], *, most: int = 0) -> int:
     """Remove some of these rows, which nothing refers to; says how many, 0 when none is left."""
     found = list(old.order_by("pk").values_list("pk", flat=True)[: most or BATCH])
-    # Asked again in the DELETE itself: whoever logs in at this moment keeps the record. It counts as done all the same.
+    # Asked again in the DELETE itself: a user who logs in at this moment keeps the record. It counts as done, too.
     old.filter(pk__in=found).delete()
     return len(found)
 
@@ -163,7 +163,7 @@ def remove_traces(*, vacuum: bool = False) -> bool:
     """What was removed leaves the files, too: the search index, SQLite's free space and its log.
 
     Pages that were split before keep copies of rows until `vacuum` writes the file anew, for which SQLite stands still.
-    False: somebody reads in SQLite's log, which so could not be emptied.
+    False: another process reads in SQLite's log, which so could not be emptied.
     """
     search_terms.forget_removed_words()
     if connection.in_atomic_block:  # neither can be done in a transaction

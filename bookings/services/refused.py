@@ -1,4 +1,4 @@
-"""What was refused is kept for staff, whom callers ring about it. It changes no booking."""
+"""What was refused is kept for staff: callers ring them about it. It changes no booking."""
 
 import logging
 

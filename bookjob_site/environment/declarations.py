@@ -74,7 +74,7 @@ SETTINGS: dict[str, list[Setting]] = {
             "origins of the admin behind a proxy, `https://bookjob.example.org`", unset=[],
         ),
         Setting(
-            "BOOKJOB_HTTPS", "", switch, "on or off", "log-ins could travel unencrypted, or nobody could log in",
+            "BOOKJOB_HTTPS", "", switch, "on or off", "log-ins could travel unencrypted, or no one could log in",
             "the admin only over https, secure cookies, HSTS; the proxy sets `X-Forwarded-Proto` itself and drops the"
             " caller's",
             shown="on, unless only this machine is allowed", unset=None,

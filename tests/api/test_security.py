@@ -318,7 +318,7 @@ class TestHeadersOfARequest:
         )
         assert answer.startswith(b"HTTP/1.1 415")
 
-        # Nobody says over HTTP who he is to the server.
+        # No caller says over HTTP which user it is to the server.
         for name in (b"REMOTE_USER", b"REMOTE-USER", b"X-Forwarded-User"):
             answer = raw(service.port, b"GET /admin/ HTTP/1.1\r\n" + host + name + b": chief\r\n\r\n")
             assert answer.startswith(b"HTTP/1.1 302")

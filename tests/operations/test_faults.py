@@ -1,6 +1,6 @@
 """What breaks while bookings are made: workers, the database, connections, the disk, the clock.
 
-During it a caller hears "try again" in the vendor's words, in time, or nothing where his worker is dead; never a 200
+During it a caller hears "try again" in the vendor's words, in time, or nothing where its worker is dead; never a 200
 that is not so. Afterwards nothing acknowledged is lost, nothing half-done stands, and the repeat answers once.
 """
 

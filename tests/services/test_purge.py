@@ -145,7 +145,7 @@ class TestRecords:
         assert "0 refusals and 0 log-in records removed.\n" in purge()
 
     def test_what_log_in_still_goes_by_stays(self):
-        """However late the day: a technician who logged in last week is known at his address."""
+        """However late the day: a technician who logged in last week is known at that address."""
         now = timezone.now()
         self.log_in("known", now - timedelta(days=29), now - timedelta(days=29))
         self.log_in("forgotten", now - timedelta(days=31), now - timedelta(days=31))

@@ -33,7 +33,7 @@ CAPACITIES = [1, 1, 2, 2, 3, 5, 10_000]
 ALWAYS_FREE = len(CAPACITIES) - 1
 ORDERS = 24
 VARIANTS = 5  # bodies for one order and place
-# Whoever had no answer does not know when it was done, if it was: at the latest so many seconds after he gave up. The
+# A caller without an answer does not know when it was done, if it was: at most so many seconds after it gave up. The
 # database has ended by then what a process that died had asked it for.
 SETTLED = 5
 

@@ -48,5 +48,5 @@ class Command(BaseCommand):
                 # Where the lines end otherwise, Python does not quote this one, and does not read it back either.
                 (quoted if "\r" in "".join(row) else plain).writerow(row)
         except BrokenPipeError:
-            # Whoever reads has enough, as `head` does. What is left unwritten must not fail at the exit.
+            # The reader has enough, as `head` does. What is left unwritten must not fail at the exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
