@@ -41,7 +41,6 @@ class Code(StrEnum):
     ALREADY_REVIEWED = "already_reviewed", 409
     ALREADY_CLOSED = "already_closed", 409
     ALREADY_OPEN = "already_open", 409
-    ALREADY_LIFTED = "already_lifted", 409
     SAME_SLOT = "same_slot", 409
     SAME_CAPACITY = "same_capacity", 409
     BELOW_BOOKED = "below_booked", 409
@@ -98,7 +97,11 @@ class InvalidRequest(Refused):
         count = max(count, len(faults))
         super().__init__(
             "invalid_request",
-            short(first_message if count == 1 else sentences.SEVERAL_FAULTS.format(first=first_message, count=count)),
+            short(
+                first_message
+                if count == 1
+                else sentences.say(sentences.SEVERAL_FAULTS, first=first_message, count=count)
+            ),
             data_path=first_path,
             errors=[{"dataPath": path, "message": short(message)} for path, message in faults[:MOST_FAULTS]],
             **({"error_count": count} if count > 1 else {}),
@@ -111,7 +114,7 @@ class TooLarge(Refused):
     def __init__(self, limit: int, fault: str = "") -> None:
         super().__init__(
             "too_large",
-            sentences.TOO_LARGE.format(fault=fault or sentences.LARGER_THAN.format(limit=limit)),
+            sentences.say(sentences.TOO_LARGE, fault=fault or sentences.say(sentences.LARGER_THAN, limit=limit)),
             limit=limit,
         )
 

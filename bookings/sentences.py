@@ -1,7 +1,31 @@
 """What technicians and administrators read in an error of the API: each sentence once, with named placeholders.
 
 Not here: days and hours, which clock.py writes, and what dispatchers read. Called by all that refuse a request.
+`say` fills in every sentence, also those for dispatchers.
 """
+
+import re
+from typing import Any
+
+# Letters that are read from right to left, and marks that turn what follows.
+TURNS = re.compile(
+    "[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefe"
+    "\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+ISOLATES = re.compile("[\u2066-\u2069]")
+
+
+def say(sentence: str, **values: Any) -> str:
+    """The sentence with these values. None of them turns round the words beside it, whatever was stored."""
+    return sentence.format(**{name: isolated(value) for name, value in values.items()})
+
+
+def isolated(value: Any) -> Any:
+    """A text that may be read from right to left, between the marks that keep its direction inside (UAX 9)."""
+    if not TURNS.search(text := str(value)):
+        return value
+    return f"\u2068{ISOLATES.sub('', text)}\u2069"
+
 
 # Of the body.
 EMPTY_BODY = "The request body is empty."

@@ -28,6 +28,7 @@ from bookings.models import (
     visible_areas,
 )
 from bookings.refusals import Code, Refused
+from bookings.sentences import say
 
 # A visit that is as near has to be on the device.
 URGENT = timedelta(hours=24)
@@ -225,10 +226,10 @@ class SendAgain(Action):
     def unfit(self, row: WorkOrder) -> str:
         return "" if _to_send(row) else "was not sent to anything yet"
 
-    def run(self, row: WorkOrder, form: ActionForm, by: str) -> None:
+    def run(self, row: WorkOrder, form: ActionForm, by: str, seen: int) -> None:
         deliveries = _to_send(row)
         if not deliveries:
-            raise Refused(Code.NOT_FOUND, f"{row.order_num} was not sent to anything yet.")
+            raise Refused(Code.NOT_FOUND, say("{number} was not sent to anything yet.", number=row.order_num))
         for delivery in deliveries:
             receivers.send_again(delivery, by=by)
 
@@ -244,7 +245,7 @@ class OfReceiver(Action):
         """Another person may have been faster."""
         row.refresh_from_db()
         if reason := self.unfit(row):
-            raise Refused(Code.NOT_FOUND, f"{row} {reason}.")
+            raise Refused(Code.NOT_FOUND, say("{name} {reason}.", name=row, reason=reason))
 
 
 class Pause(OfReceiver):
@@ -256,7 +257,7 @@ class Pause(OfReceiver):
     def unfit(self, row: Receiver) -> str:
         return f"is paused already, by {row.paused_by or 'an operator'}" if row.paused_at else ""
 
-    def run(self, row: Receiver, form: PauseForm, by: str) -> None:
+    def run(self, row: Receiver, form: PauseForm, by: str, seen: int) -> None:
         self.refuse_unfit(row)
         receivers.pause(row, reason=form.cleaned_data["reason"], by=by)
 
@@ -268,7 +269,7 @@ class Resume(OfReceiver):
     def unfit(self, row: Receiver) -> str:
         return "" if row.paused_at else "is not paused"
 
-    def run(self, row: Receiver, form: ActionForm, by: str) -> None:
+    def run(self, row: Receiver, form: ActionForm, by: str, seen: int) -> None:
         self.refuse_unfit(row)
         receivers.resume(row, by=by)
 

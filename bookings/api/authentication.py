@@ -61,5 +61,5 @@ class HasScope(BasePermission):
             raise MethodNotAllowed(method)
         scope = view.scopes.get(method, "")
         if method != "OPTIONS" and not cast(Caller, request.user).may(scope):
-            raise Refused(Code.FORBIDDEN, sentences.FORBIDDEN.format(scope=scope), scope=scope)
+            raise Refused(Code.FORBIDDEN, sentences.say(sentences.FORBIDDEN, scope=scope), scope=scope)
         return True

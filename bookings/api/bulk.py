@@ -43,7 +43,7 @@ class Rows:
     def _lines(self) -> Iterator[Any]:
         while line := self.file.readline(MAX_ROW + 1):
             if len(line) > MAX_ROW:
-                raise InvalidRequest([("", sentences.LONG_ROW.format(limit=MAX_ROW))])
+                raise InvalidRequest([("", sentences.say(sentences.LONG_ROW, limit=MAX_ROW))])
             if line.strip():
                 yield _row_in(line)
 
@@ -54,7 +54,7 @@ class Rows:
             _refuse("The request body is not UTF-8 text.")
         begin = re.compile(rf'[ \t\r\n]*\{{[ \t\r\n]*"{name}"[ \t\r\n]*:[ \t\r\n]*\[').match(text)
         if not begin:
-            _refuse(sentences.NO_LIST.format(name=name))
+            _refuse(sentences.say(sentences.NO_LIST, name=name))
         place = _after_blanks(text, begin.end())
         while text[place : place + 1] != "]":
             try:
@@ -72,7 +72,7 @@ class Rows:
             _refuse(f"The request body is no JSON from character {place} on.")
         place = _after_blanks(text, place + 1)
         if text[place : place + 1] != "}" or _after_blanks(text, place + 1) != len(text):
-            _refuse(sentences.NO_LIST.format(name=name))
+            _refuse(sentences.say(sentences.NO_LIST, name=name))
 
 
 class RowsParser(BaseParser):

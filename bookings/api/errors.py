@@ -66,14 +66,22 @@ def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[st
             return Code.INVALID_LOGON, message, "", {}, headers
         case exceptions.Throttled():
             wait = max(1, round(getattr(exception, "wait", None) or RETRY_AFTER_SECONDS))
-            message = sentences.THROTTLED.format(seconds=wait)
+            message = sentences.say(sentences.THROTTLED, seconds=wait)
             return Code.THROTTLED, message, "", {"seconds": wait}, {"Retry-After": str(wait)}
         case exceptions.PermissionDenied() | PermissionDenied():
             return Code.FORBIDDEN, sentences.NOT_ALLOWED, "", {}, {}
         case exceptions.ValidationError():
             # Of a query: what is wrong with a body, InvalidRequest says.
             said: Any = exception.detail
-            return _tell(InvalidRequest([("", f"{name}: {text}") for name, texts in said.items() for text in texts]))
+            return _tell(
+                InvalidRequest(
+                    [
+                        ("", sentences.say("{name}: {text}", name=name, text=text))
+                        for name, texts in said.items()
+                        for text in texts
+                    ]
+                )
+            )
         case exceptions.NotFound() | Http404():
             return Code.NOT_FOUND, sentences.NOT_FOUND, "", {}, {}
         case exceptions.MethodNotAllowed():
@@ -98,7 +106,7 @@ def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[st
         case _:
             incident = uuid.uuid4().hex[:12]
             logger.error("Incident %s", incident, exc_info=exception)
-            message = sentences.SERVER_ERROR.format(incident=incident)
+            message = sentences.say(sentences.SERVER_ERROR, incident=incident)
             return Code.SERVER_ERROR, message, "", {"incident": incident}, {}
 
 

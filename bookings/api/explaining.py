@@ -63,7 +63,9 @@ class ExplainView(APIView):
         try:
             after = offers.read_cursor(asked.cursor) if asked.cursor else None
         except ValueError:
-            raise InvalidRequest([("/Cursor", f"Cursor {sentences.NO_CURSOR}.")]) from None
+            raise InvalidRequest(
+                [("/Cursor", sentences.say(sentences.PROPERTY, property="Cursor", fault=sentences.NO_CURSOR))]
+            ) from None
         found = offers.explain(
             asked, clock.now(), most=asked.limit, after=after, areas=cast(Caller, request.user).areas
         )

@@ -112,7 +112,7 @@ def _claimed(key: ApiKey, given: str, digest: str, seconds: int) -> KeptAnswer:
     if kept is None:
         raise _still_running()  # it came to nothing in this very moment
     if kept.digest != digest:
-        raise Refused(Code.IDEMPOTENCY_MISMATCH, sentences.IDEMPOTENCY_MISMATCH.format(key=given))
+        raise Refused(Code.IDEMPOTENCY_MISMATCH, sentences.say(sentences.IDEMPOTENCY_MISMATCH, key=given))
     if kept.status or kept.claim == claim:
         return kept
     left = KeptAnswer.objects.filter(

@@ -127,7 +127,7 @@ def _made() -> tuple[bytes, str]:
 PERIOD = OFFER["Period"]
 ERRORS: dict[Code, tuple[str, dict[str, Any], str]] = {
     Code.INVALID_REQUEST: (
-        sentences.SEVERAL_FAULTS.format(first="RequiredParts[0].Qty must be a number.", count=2),
+        sentences.say(sentences.SEVERAL_FAULTS, first="RequiredParts[0].Qty must be a number.", count=2),
         {
             "errors": [
                 {"dataPath": "/RequiredParts/0/Qty", "message": "RequiredParts[0].Qty must be a number."},
@@ -139,36 +139,38 @@ ERRORS: dict[Code, tuple[str, dict[str, Any], str]] = {
     ),
     Code.INVALID_LOGON: (sentences.INVALID_LOGON, {}, ""),
     Code.FORBIDDEN: (
-        sentences.FORBIDDEN.format(scope=Scope.WORK_ORDERS_READ),
+        sentences.say(sentences.FORBIDDEN, scope=Scope.WORK_ORDERS_READ),
         {"scope": Scope.WORK_ORDERS_READ.value},
         "",
     ),
     Code.NOT_FOUND: (sentences.NOT_FOUND, {}, ""),
     Code.SLOT_NOT_FOUND: (
-        sentences.NO_SUCH_PERIOD.format(period=OFFER["Desc"]),
+        sentences.say(sentences.NO_SUCH_PERIOD, period=OFFER["Desc"]),
         {"area": "LEEDS"},
         "/TimeConstraints/0/Period",
     ),
     Code.METHOD_NOT_ALLOWED: (sentences.METHOD_NOT_ALLOWED, {}, ""),
     Code.SLOT_UNAVAILABLE: (
-        sentences.SLOT_UNAVAILABLE.format(
-            why=sentences.WHY_UNAVAILABLE["full"], appointment="Fri 4 Dec 2026, 11:00-13:00 (Europe/London)"
+        sentences.say(
+            sentences.SLOT_UNAVAILABLE,
+            why=sentences.WHY_UNAVAILABLE["full"],
+            appointment="Fri 4 Dec 2026, 11:00-13:00 (Europe/London)",
         ),
         {"reason": "full", "alternatives": [OFFER]},
         "/TimeConstraints",
     ),
     Code.ALREADY_BOOKED: (
-        sentences.ALREADY_BOOKED.format(number="FU-1", appointment=OFFER["Desc"]),
+        sentences.say(sentences.ALREADY_BOOKED, number="FU-1", appointment=OFFER["Desc"]),
         {"OrderNum": "FU-1", "Status": "booked", "Period": PERIOD},
         "",
     ),
     Code.CANCELLED_MEANWHILE: (
-        sentences.CANCELLED_MEANWHILE.format(number="FU-1"),
+        sentences.say(sentences.CANCELLED_MEANWHILE, number="FU-1"),
         {"OrderNum": "FU-1", "Status": "cancelled", "Period": PERIOD},
         "",
     ),
     Code.CONFLICTING_DUPLICATE: (
-        sentences.CONFLICTING_DUPLICATE.format(number="FU-1"),
+        sentences.say(sentences.CONFLICTING_DUPLICATE, number="FU-1"),
         {"OrderNum": "FU-1"},
         "",
     ),
@@ -181,22 +183,22 @@ ERRORS: dict[Code, tuple[str, dict[str, Any], str]] = {
     Code.ALREADY_CANCELLED: ("FU-1 was cancelled by anna, Fri 4 Dec 2026, 09:12 (Europe/London).", {}, ""),
     Code.ALREADY_REVIEWED: ("FU-1 was reviewed by anna, Fri 4 Dec 2026, 09:12 (Europe/London).", {}, ""),
     Code.SAME_SLOT: ("FU-1 is in this appointment already. Choose another.", {}, ""),
-    Code.IDEMPOTENCY_MISMATCH: (sentences.IDEMPOTENCY_MISMATCH.format(key="4f9c"), {}, ""),
+    Code.IDEMPOTENCY_MISMATCH: (sentences.say(sentences.IDEMPOTENCY_MISMATCH, key="4f9c"), {}, ""),
     Code.STILL_RUNNING: (sentences.STILL_RUNNING, {}, ""),
     Code.ROWS_REFUSED: (
-        sentences.ROWS_REFUSED.format(count=1, first="there is no area 'YORK'"),
+        sentences.say(sentences.ROWS_REFUSED, count=1, first="there is no area 'YORK'"),
         {"errors": [{"dataPath": "/Slots/0", "message": "there is no area 'YORK'"}], "error_count": 1},
         "/Slots/0",
     ),
     Code.TOO_LARGE: (
-        sentences.TOO_LARGE.format(fault=sentences.LARGER_THAN.format(limit=1_048_576)),
+        sentences.say(sentences.TOO_LARGE, fault=sentences.say(sentences.LARGER_THAN, limit=1_048_576)),
         {"limit": 1_048_576},
         "",
     ),
     Code.UNSUPPORTED_MEDIA_TYPE: (sentences.WRONG_CONTENT_TYPE, {}, ""),
-    Code.THROTTLED: (sentences.THROTTLED.format(seconds=12), {"seconds": 12}, ""),
+    Code.THROTTLED: (sentences.say(sentences.THROTTLED, seconds=12), {"seconds": 12}, ""),
     Code.SERVER_ERROR: (
-        sentences.SERVER_ERROR.format(incident="5f0c2a9be1d4"),
+        sentences.say(sentences.SERVER_ERROR, incident="5f0c2a9be1d4"),
         {"incident": "5f0c2a9be1d4"},
         "",
     ),

@@ -59,7 +59,7 @@ def told(fault: ErrorDetails, way: list[str | int]) -> tuple[str, str]:
     kind, said = fault["type"], fault["msg"]
     if kind in PYDANTICS:
         said = sentences.OF_A_PROPERTY.get(kind, sentences.UNREADABLE_PROPERTY).format(**fault.get("ctx", {}))
-    return pointer_of(way), sentences.PROPERTY.format(property=dotted(way), fault=said)
+    return pointer_of(way), sentences.say(sentences.PROPERTY, property=dotted(way), fault=said)
 
 
 class BookJobSerializer(WireSerializer):
@@ -167,7 +167,7 @@ def read_order(order: str, request: Any) -> str:
     elif len(order) > ID_LENGTH:
         fault = f"is longer than {ID_LENGTH} characters"
     if fault:
-        raise InvalidRequest([("", sentences.BAD_ORDER.format(fault=fault))])
+        raise InvalidRequest([("", sentences.say(sentences.BAD_ORDER, fault=fault))])
     return order
 
 

@@ -189,7 +189,7 @@ def _upsert(rows: Rows, asked: dict[str, Any], caller: Caller) -> upserts.Report
         ]
         raise Refused(
             Code.ROWS_REFUSED,
-            sentences.ROWS_REFUSED.format(count=report.refused_count, first=faults[0]["message"]),
+            sentences.say(sentences.ROWS_REFUSED, count=report.refused_count, first=faults[0]["message"]),
             data_path=faults[0]["dataPath"],
             errors=faults,
             error_count=report.refused_count,

@@ -12,6 +12,7 @@ from bookings import wire
 from bookings.db import sql
 from bookings.db.codes import fold
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, WorkOrder, countries, plain_postcode
+from bookings.sentences import say
 
 AREAS, CODES, PREFIXES, ORDERS = (
     f'"{model._meta.db_table}"' for model in (ServiceArea, AreaCode, PostcodePrefix, WorkOrder)
@@ -88,11 +89,12 @@ def no_area(job: wire.Search) -> str:
     """Why a visit has no area. Asks the database once more."""
     location = job.location
     if code := location.service_area_id.strip():
-        return f"There is no service area {code}."
+        return say("There is no service area {code}.", code=code)
     if plain_postcode(location.address.zip):
         text, values = _fitting_prefixes(location.address)
         found = sql.run(f"SELECT DISTINCT country FROM ({text}) AS fitting WHERE place = 1 ORDER BY country", values)
         if found.rows:
             names = ", ".join(country for (country,) in found.rows if country)
-            return f"Postcode {location.address.zip} is served in several countries: {names}. Add the country."
+            message = "Postcode {zip} is served in several countries: {names}. Add the country."
+            return say(message, zip=location.address.zip, names=names)
     return "No service area takes care of this place."

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 
-from bookings import clock, wire
+from bookings import clock, sentences, wire
 from bookings.db import sql
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.offers.areas import AREA, AREA_WIDTH, FROM_AREA, area_of, find_area, no_area, read_area
@@ -82,8 +82,11 @@ def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Se
     if not word:
         return search(job, now, using)  # a place was given back in this very moment
     delivery = latest_delivery(job, area)
-    message = EMPTY[word].format(
-        area=area.name, days=settings.BOOKJOB_HORIZON_DAYS, delivery=delivery and area.instant_text(delivery)
+    message = sentences.say(
+        EMPTY[word],
+        area=area.name,
+        days=settings.BOOKJOB_HORIZON_DAYS,
+        delivery=delivery and area.instant_text(delivery),
     )
     return SearchResult(area, [], message)
 

@@ -10,6 +10,7 @@ from psycopg.errors import DeadlockDetected
 from bookings import clock, history, offers
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 from bookings.refusals import Refused
+from bookings.sentences import say
 from bookings.services import places, rows, search_terms
 
 
@@ -45,11 +46,17 @@ def move(
     except places.LostRace:
         found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), clock.now(), slot.area).first()
         why = offers.REFUSALS[found.refusal] if found and found.refusal else "This place was taken a moment ago."
-        raise Refused("slot_unavailable", f"{why} {work_order.order_num} stays where it is.") from None
+        raise Refused(
+            "slot_unavailable", say("{why} {number} stays where it is.", why=why, number=work_order.order_num)
+        ) from None
     except IntegrityError:
         raise Refused(
             "already_booked",
-            f"Order {work_order.original_order} has another booking in the appointment {slot}. Choose another.",
+            say(
+                "Order {order} has another booking in the appointment {slot}. Choose another.",
+                order=work_order.original_order,
+                slot=slot,
+            ),
         ) from None
     except OperationalError as fault:
         # A booking of this order holds the place that we want, and wants what we hold. PostgreSQL has ended ours.
@@ -57,17 +64,25 @@ def move(
             raise
         raise Refused(
             "changed_meanwhile",
-            f"Order {work_order.original_order} is being booked right now. Look at it again before you repeat this.",
+            say(
+                "Order {order} is being booked right now. Look at it again before you repeat this.",
+                order=work_order.original_order,
+            ),
         ) from None
 
 
 def _check_fits(work_order: WorkOrder, slot: AppointmentSlot) -> None:
     if slot.pk == work_order.slot_id:
-        raise Refused("same_slot", f"{work_order.order_num} is in this appointment already. Choose another.")
+        message = say("{number} is in this appointment already. Choose another.", number=work_order.order_num)
+        raise Refused("same_slot", message)
     if slot.order_type not in ("", work_order.order_type):
         raise Refused(
             "slot_not_found",
-            f"The appointment {slot} is for orders of the type {slot.order_type} only. Choose another.",
+            say(
+                "The appointment {slot} is for orders of the type {type} only. Choose another.",
+                slot=slot,
+                type=slot.order_type,
+            ),
         )
 
 
@@ -141,15 +156,24 @@ def _what_happened(work_order: WorkOrder, version: int) -> Refused:
     number, area = current.order_num, current.area
     if current.status == WorkOrder.Status.CANCELLED and current.cancelled_at:
         when = area.instant_text(current.cancelled_at)
-        reason = f": {current.cancel_reason}" if current.cancel_reason else ""
-        who = current.cancelled_by or "an unnamed person"
-        return Refused("already_cancelled", f"{number} was cancelled by {who}, {when}{reason}.")
+        who, why = current.cancelled_by or "an unnamed person", current.cancel_reason
+        sentence = (
+            "{number} was cancelled by {who}, {when}: {why}." if why else "{number} was cancelled by {who}, {when}."
+        )
+        return Refused("already_cancelled", say(sentence, number=number, who=who, when=when, why=why))
     if current.reviewed_at and current.version == version:
         when = area.instant_text(current.reviewed_at)
-        return Refused("already_reviewed", f"{number} was reviewed by {current.reviewed_by}, {when}.")
-    last, what = current.history.last(), ""
-    if last:
-        what = f"{last.get_event_display().lower()} by {last.by or 'an unnamed person'}, {area.instant_text(last.at)}"
-    return Refused(
-        "changed_meanwhile", f"{number} was changed meanwhile ({what}). Look at it again before you repeat this."
+        message = say("{number} was reviewed by {who}, {when}.", number=number, who=current.reviewed_by, when=when)
+        return Refused("already_reviewed", message)
+    last = current.history.last()
+    if last is None:
+        message = say("{number} was changed meanwhile. Look at it again before you repeat this.", number=number)
+        return Refused("changed_meanwhile", message)
+    message = say(
+        "{number} was changed meanwhile ({what} by {who}, {when}). Look at it again before you repeat this.",
+        number=number,
+        what=last.get_event_display().lower(),
+        who=last.by or "an unnamed person",
+        when=area.instant_text(last.at),
     )
+    return Refused("changed_meanwhile", message)

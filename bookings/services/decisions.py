@@ -54,14 +54,14 @@ def named_slots(request: BookingRequest, found: list[Choice], seen: offers.Candi
         period = seen.area.period_text(found[0].start, found[0].end)
         raise Refused(
             "slot_not_found",
-            sentences.NO_SUCH_PERIOD.format(period=period),
+            sentences.say(sentences.NO_SUCH_PERIOD, period=period),
             data_path=found[0].path,
             area=seen.area.code,
         )
     if len(named) > 1:
         raise Refused(
             "invalid_request",
-            f"{named[0].place[1:]} names several appointments. Choose one.",
+            sentences.say("{place} names several appointments. Choose one.", place=named[0].place[1:]),
             data_path=named[0].place,
         )
     request.choice = named[0]
@@ -95,7 +95,7 @@ def check_is_not_late(request: BookingRequest, earlier: list[WorkOrder], now: da
         raise _already_booked(earlier[0])
     raise Refused(
         "cancelled_meanwhile",
-        sentences.CANCELLED_MEANWHILE.format(number=work_order.order_num),
+        sentences.say(sentences.CANCELLED_MEANWHILE, number=work_order.order_num),
         OrderNum=work_order.order_num,
         **_where(work_order),
     )
@@ -104,7 +104,7 @@ def check_is_not_late(request: BookingRequest, earlier: list[WorkOrder], now: da
 def _already_booked(work_order: WorkOrder) -> Refused:
     return Refused(
         "already_booked",
-        sentences.ALREADY_BOOKED.format(number=work_order.order_num, appointment=work_order.slot),
+        sentences.say(sentences.ALREADY_BOOKED, number=work_order.order_num, appointment=work_order.slot),
         OrderNum=work_order.order_num,
         **_where(work_order),
     )
@@ -129,7 +129,7 @@ def to_move(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None
         ):
             raise Refused(
                 "conflicting_duplicate",
-                sentences.CONFLICTING_DUPLICATE.format(number=work_order.order_num),
+                sentences.say(sentences.CONFLICTING_DUPLICATE, number=work_order.order_num),
                 OrderNum=work_order.order_num,
             )
     if not earlier or settings.BOOKJOB_FOLLOWUP_POLICY == "multiple":
@@ -155,7 +155,7 @@ def unavailable(slots: list[AppointmentSlot], order_type: str, now: datetime, da
     slot = slots[0]
     return Refused(
         "slot_unavailable",
-        sentences.SLOT_UNAVAILABLE.format(why=offers.REFUSALS[reason], appointment=slot),
+        sentences.say(sentences.SLOT_UNAVAILABLE, why=offers.REFUSALS[reason], appointment=slot),
         data_path=data_path,
         reason=reason,
         alternatives=offers.offered(slot.area, offers.alternatives(slot, order_type, now)),

@@ -37,7 +37,7 @@ def alternatives(work_order: WorkOrder) -> offers.SearchResult:
     slot = work_order.slot
     found = offers.open_for(slot.area, work_order.order_type, clock.now())
     periods = [period for period in found if period != (slot.start, slot.end)]
-    message = "" if periods else sentences.NOTHING_TO_MOVE_TO.format(area=slot.area.name)
+    message = "" if periods else sentences.say(sentences.NOTHING_TO_MOVE_TO, area=slot.area.name)
     return offers.SearchResult(slot.area, periods, message)
 
 
@@ -66,5 +66,8 @@ def _place(
 def _no_such_slot(area: ServiceArea, start: datetime, end: datetime) -> Refused:
     period = area.period_text(start, end)
     return Refused(
-        "slot_not_found", sentences.NO_SLOT_TO_MOVE_TO.format(period=period), data_path="/Period", area=area.code
+        "slot_not_found",
+        sentences.say(sentences.NO_SLOT_TO_MOVE_TO, period=period),
+        data_path="/Period",
+        area=area.code,
     )

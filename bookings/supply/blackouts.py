@@ -1,7 +1,7 @@
 """Times in which an area takes no bookings: closing, opening again, and what they do to slots and bookings.
 
 A blackout hides slots and deletes nothing. It also hides the slots that are made later (`covering`), so that a closed
-Christmas stays closed when somebody fills December. Bookings in it stay where they are and ask to be reviewed again.
+Christmas stays closed when December is filled. Bookings in it stay where they are and ask to be reviewed again.
 """
 
 from collections import defaultdict
@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from bookings import clock, services
 from bookings.history import About, record_each
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
+from bookings.sentences import say
 from bookings.services import BookingError
 from bookings.supply import turns
 
@@ -76,9 +77,9 @@ def open_slots(*, area: ServiceArea, start: datetime, end: datetime, by: str, wo
     opened = 0
     for blackout in _within(area, start, end, worker):
         turns.write(partial(_keep_rests, blackout, start, end))
-        # Another person may have lifted it meanwhile.
+        # Another person may have opened it meanwhile.
         with suppress(BookingError):
-            opened += lift(blackout=blackout, by=by)
+            opened += reopen(blackout=blackout, by=by)
     return opened
 
 
@@ -91,7 +92,7 @@ def would_open(*, area: ServiceArea, start: datetime, end: datetime, worker: str
     return sum(covering(others, slot.worker, slot.start, slot.end) is None for slot in hidden.iterator(2_000))
 
 
-def lift(*, blackout: Blackout, by: str) -> int:
+def reopen(*, blackout: Blackout, by: str) -> int:
     """End one blackout and open the slots that no other one hides; says how many.
 
     In short transactions, and it ends with the last of them. Raises BookingError if another person was faster.
@@ -153,7 +154,7 @@ def _tell(blackout: Blackout, pks: list[int], by: str) -> None:
 def _hide(blackout: Blackout, pks: list[int], told: set[int], by: str) -> int:
     """Hide slots; `told` are bookings that were asked to be reviewed already."""
     if not Blackout.objects.in_force().filter(pk=blackout.pk).exists():
-        return 0  # lifted meanwhile
+        return 0  # opened meanwhile
     now = clock.now()
     # Bookings first and the slots after them, as who books, moves or cancels does, so that none waits in a circle.
     asked = _ask_for_review(pks, told, now)
@@ -186,7 +187,8 @@ def _open(blackout: Blackout, most: int, by: str) -> tuple[int, bool]:
     now = clock.now()
     if not Blackout.objects.in_force().filter(pk=blackout.pk).exists():
         current = Blackout.objects.select_related("area").get(pk=blackout.pk)
-        raise BookingError("already_lifted", f"{current} was lifted already, by {current.opened_by}.")
+        message = say("{blackout} was opened already, by {who}.", blackout=current, who=current.opened_by)
+        raise BookingError("already_open", message)
     others = list(blackout.area.blackouts.in_force().exclude(pk=blackout.pk))
     now_under: dict[Blackout | None, list[int]] = defaultdict(list)
     slots = list(blackout.slots.order_by("pk").only("worker", "start", "end").select_for_update()[:most])

@@ -91,7 +91,7 @@ def slots_of_day(day: date, hours: list[Hours], length: int, zone: ZoneInfo, gap
 
 
 class Diary:
-    """When somebody is busy. Periods may overlap each other, as they do where two people wrote them."""
+    """When a worker is busy. Periods may overlap each other, as they do where two people wrote them."""
 
     def __init__(self, periods: Iterable[Period]) -> None:
         self.starts: list[datetime] = []

@@ -57,7 +57,7 @@ NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 
 
 def insert(new: Sequence[Wanted], by: str) -> None:
-    """Write new slots and their history in one go. What somebody wrote past the lock at this moment stays as it is."""
+    """Write new slots and their history in one go. What was written past the lock at this moment stays as it is."""
     rows = list(_rows(new))  # all read before a COPY begins: it holds the connection
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -105,7 +105,7 @@ def _outcome(row: Row, plan: Plan) -> tuple[Outcome, str]:
 def _locked(there: There, rows: Iterable[Row]) -> dict[int, Slot]:
     """The slots that the rows may write, as they are now that they are locked: nothing is booked there any more.
 
-    Bookings first and the slots after them, as whoever books, moves or cancels does: nobody waits in a circle.
+    Bookings first and the slots after them, as bookings, moves and cancellations do: none waits in a circle.
     """
     found = [there.by_id.get(row.external_id) for row in rows] + [there.by_place.get(row.place) for row in rows]
     keys = {slot.pk for slot in found if slot}

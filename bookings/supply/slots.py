@@ -7,6 +7,7 @@ from django.db import transaction
 from bookings import clock, history, services
 from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
+from bookings.sentences import say
 from bookings.services import BookingError
 from bookings.supply import blackouts, turns
 
@@ -40,7 +41,8 @@ def add(
         slot.full_clean()
         others = AppointmentSlot.objects.keeping_busy(slot.worker, start, end)
         if busy := others.select_related("area").order_by("start", "pk").first():
-            raise BookingError("worker_busy", f"{slot.worker} is busy {busy} in {busy.area.code}. Choose another time.")
+            message = "{worker} is busy {when} in {area}. Choose another time."
+            raise BookingError("worker_busy", say(message, worker=slot.worker, when=busy, area=busy.area.code))
         slot.blackout = blackouts.covering(area.blackouts.in_force(), slot.worker, start, end)
         slot.save(force_insert=True)
         history.record(slot, HistoryEntry.Event.ADDED, at=clock.now(), by=by, after={"capacity": capacity})
@@ -55,13 +57,14 @@ def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
     now, event = clock.now(), HistoryEntry.Event.CLOSED
     hit = WorkOrder.objects.active().filter(slot=slot)
     with transaction.atomic():
-        # Bookings first and the slot after them, as whoever books, moves or cancels does: nobody waits in a circle.
+        # Bookings first and the slot after them, as bookings, moves and cancellations do: none waits in a circle.
         services.ask_for_review(hit, now)
         if not AppointmentSlot.objects.filter(pk=slot.pk, is_open=True).update(is_open=False, closed_reason=reason):
             current = AppointmentSlot.objects.select_related("area").get(pk=slot.pk)
-            why = f": {current.closed_reason}" if current.closed_reason else "."
-            raise BookingError("already_closed", f"{current} is closed already{why}")
-        # Whoever was moved here between the two is asked about as well.
+            why = current.closed_reason
+            sentence = "{slot} is closed already: {why}" if why else "{slot} is closed already."
+            raise BookingError("already_closed", say(sentence, slot=current, why=why))
+        # What was moved here between the two is asked about as well.
         services.ask_for_review(hit, now)
         bookings = list(hit)
         history.record_each(bookings, event, at=now, by=by, reason=reason)
@@ -77,34 +80,52 @@ def reopen(*, slot: AppointmentSlot, by: str, reason: str = "") -> None:
             if current.blackout:
                 raise BookingError(
                     "hidden_by_blackout",
-                    f"{current} is hidden by a blackout: {current.blackout.reason}.",
+                    say("{slot} is closed by a blackout: {why}.", slot=current, why=current.blackout.reason),
                     blackout=current.blackout_id,
                 )
             if current.is_withdrawn:
-                raise BookingError("withdrawn", f"{current} is hidden: its plan has it no longer.")
-            raise BookingError("already_open", f"{current} is open already.")
+                raise BookingError("withdrawn", say("{slot} is closed: its plan has it no longer.", slot=current))
+            raise BookingError("already_open", say("{slot} is open already.", slot=current))
         before = {"closed_reason": slot.closed_reason}
         history.record(slot, HistoryEntry.Event.OPENED, at=clock.now(), by=by, reason=reason, before=before)
 
 
-def resize(*, slot: AppointmentSlot, capacity: int, by: str, reason: str = "") -> None:
-    """Give the slot more or fewer places, never fewer than are booked. Raises BookingError."""
+def resize(
+    *, slot: AppointmentSlot, capacity: int, by: str, reason: str = "", seen_capacity: int | None = None
+) -> None:
+    """Give the slot more or fewer places, never fewer than are booked. Raises BookingError.
+
+    `seen_capacity` is how many the person saw, where that is not what `slot` has.
+    """
+    seen = slot.capacity if seen_capacity is None else seen_capacity
     with transaction.atomic():
         # The conditional UPDATE is what a booking of this very moment cannot get past.
-        enough = AppointmentSlot.objects.filter(pk=slot.pk, booked__lte=capacity, capacity=slot.capacity)
+        enough = AppointmentSlot.objects.filter(pk=slot.pk, booked__lte=capacity, capacity=seen)
         if not enough.exclude(capacity=capacity).update(capacity=capacity):
             current = AppointmentSlot.objects.select_related("area").get(pk=slot.pk)
             if current.capacity == capacity:
-                raise BookingError("same_capacity", f"{current} has {capacity} places already.")
+                raise BookingError(
+                    "same_capacity", say("{slot} has {capacity} places already.", slot=current, capacity=capacity)
+                )
             if current.booked > capacity:
                 raise BookingError(
                     "below_booked",
-                    f"{current} has {current.booked} bookings. Move or cancel some before it gets {capacity} places.",
+                    say(
+                        "{slot} has {booked} bookings. Move or cancel some before it gets {capacity} places.",
+                        slot=current,
+                        booked=current.booked,
+                        capacity=capacity,
+                    ),
                 )
             raise BookingError(
-                "changed_meanwhile", f"{current} was given {current.capacity} places meanwhile. Look at it again."
+                "changed_meanwhile",
+                say(
+                    "{slot} was given {capacity} places meanwhile. Look at it again.",
+                    slot=current,
+                    capacity=current.capacity,
+                ),
             )
-        before, after = {"capacity": slot.capacity}, {"capacity": capacity}
+        before, after = {"capacity": seen}, {"capacity": capacity}
         history.record(
             slot, HistoryEntry.Event.RESIZED, at=clock.now(), by=by, reason=reason, before=before, after=after
         )

@@ -24,7 +24,7 @@ LEAST, MOST, GOAL = 20, 1_000, 0.1
 TRIES = 3
 # Seconds for which SQLite's lock is left free, alone and beside other writers, and for how long these are remembered.
 PAUSE, PAUSE_BESIDE_OTHERS, REMEMBERED = 0.026, 0.11, 2.0
-# What all who write slots wait for on PostgreSQL; any number that nobody else uses.
+# What all who write slots wait for on PostgreSQL; any number that nothing else uses.
 WRITER_LOCK = 0x51075
 
 
@@ -114,7 +114,7 @@ def _is_about_locks(fault: OperationalError) -> bool:
 
 
 def only_writer() -> None:
-    """Wait until nobody else makes or hides slots: what was looked at before writing holds until the transaction ends.
+    """Wait until no other process makes or hides slots: what was looked at before writing holds until the commit.
 
     On SQLite the transaction itself is the only writer (transaction_mode IMMEDIATE). Bookings do not wait for this.
     """

@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
 from bookings.models import AppointmentSlot
+from bookings.sentences import isolated, say
 from bookings.supply.plans import fold
 
 SHOWN = 3
@@ -28,5 +29,5 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """That there is no such worker or area, with the known names that are nearest."""
     like = {fold(other): other for other in known}
     near = [like[found] for found in get_close_matches(fold(name), like, n=SHOWN)]
-    hint = f"Did you mean {' or '.join(near)}?" if near else "Check the name."
-    return f"There is no {what} {name!r}. {hint}"
+    hint = f"Did you mean {' or '.join(map(isolated, near))}?" if near else "Check the name."
+    return say("There is no {what} {name}. ", what=what, name=repr(name)) + hint

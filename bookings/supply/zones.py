@@ -17,6 +17,7 @@ from django.db.models.functions import Greatest
 from bookings import clock, services
 from bookings.history import record_each
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
+from bookings.sentences import say
 from bookings.services import BookingError
 from bookings.supply import hours, new_slots, turns
 
@@ -145,11 +146,13 @@ def keep_clock_time(work_orders: Iterable[WorkOrder], *, by: str) -> None:
             slot = work_order.slot
             period = _period(slot)
             if period is None:
-                raise BookingError("no_such_time", f"{work_order.order_num}: there is no such clock time on that day.")
+                message = say("{number}: there is no such clock time on that day.", number=work_order.order_num)
+                raise BookingError("no_such_time", message)
             others = AppointmentSlot.objects.keeping_busy(slot.worker, *period).exclude(pk=slot.pk)
             wanted = _wanted(Moved(slot, period))
             if busy := others.exclude(start=period[0], end=period[1], area=slot.area).first():
-                raise BookingError("worker_busy", f"{work_order.order_num}: {slot.worker} is busy {busy} then.")
+                sentence, number = "{number}: {worker} is busy {when} then.", work_order.order_num
+                raise BookingError("worker_busy", say(sentence, number=number, worker=slot.worker, when=busy))
             there = AppointmentSlot.objects.filter(
                 area=slot.area, start=period[0], end=period[1], order_type=slot.order_type, worker=slot.worker
             )
@@ -162,7 +165,8 @@ def keep_clock_time(work_orders: Iterable[WorkOrder], *, by: str) -> None:
         _withdraw(list(AppointmentSlot.objects.filter(pk__in=left, booked=0).values_list("pk", flat=True)), by)
         if stay := AppointmentSlot.objects.filter(pk__in=left, booked__gt=0).exclude(worker="").first():
             orders = ", ".join(stay.work_orders.filter(status="booked").values_list("order_num", flat=True))
-            raise BookingError("worker_busy", f"{stay.worker} would be at two places. Name {orders} as well.")
+            sentence = "{worker} would be at two places. Name {orders} as well."
+            raise BookingError("worker_busy", say(sentence, worker=stay.worker, orders=orders))
 
 
 def _promised(slot: AppointmentSlot) -> datetime:

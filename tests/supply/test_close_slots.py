@@ -199,9 +199,9 @@ class TestOpening:
         assert run("open_slots", worker="anna").startswith("LEEDS: 0 slots opened")
         slot.refresh_from_db()
         assert slot.blackout == everybody.blackout
-        assert blackouts.lift(blackout=everybody.blackout, by="test") == 1
-        with pytest.raises(services.BookingError, match="was lifted already, by test"):
-            blackouts.lift(blackout=everybody.blackout, by="test")
+        assert blackouts.reopen(blackout=everybody.blackout, by="test") == 1
+        with pytest.raises(services.BookingError, match="was opened already, by test"):
+            blackouts.reopen(blackout=everybody.blackout, by="test")
         slot.refresh_from_db()
         assert not slot.is_hidden
 

@@ -210,7 +210,7 @@ class TestItWorks:
         closed = blackouts.close_slots(area=area, start=at, end=at.replace(day=9), reason="Stocktaking", by="test")
         seed(plan())
         assert starts(blackout=closed.blackout) == ["08.12. 08:00", "08.12. 10:00"]
-        blackouts.lift(blackout=closed.blackout, by="test")
+        blackouts.reopen(blackout=closed.blackout, by="test")
         assert starts(blackout=None) == starts()
 
     def test_the_queries_do_not_grow_with_the_slots(self, seed, monkeypatch, django_assert_max_num_queries):

@@ -238,9 +238,9 @@ class TestWhatVerifyBookingsSees:
         other = "which is for another area, worker or time."
         assert sorted(self.faults()) == sorted(
             [
-                f"Slot {slots[0].pk} is hidden by the blackout {lifted.pk}, which was lifted.",
+                f"Slot {slots[0].pk} is closed by the blackout {lifted.pk}, which was opened.",
                 *(
-                    f"Slot {slot.pk} is hidden by the blackout {blackout.pk}, {other}"
+                    f"Slot {slot.pk} is closed by the blackout {blackout.pk}, {other}"
                     for slot, blackout in zip(slots[1:4], [elsewhere, others, later], strict=True)
                 ),
             ]

@@ -5,7 +5,7 @@ Example, every hour from cron, which mails what is printed:
     python manage.py verify_bookings
 
 The constraints of the database make these faults impossible; this command proves it, also after a restore or after
-somebody wrote past the service. It reads one state of the database and can run while bookings come in.
+something wrote past the service. It reads one state of the database and can run while bookings come in.
 """
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -117,12 +117,12 @@ CHECKS = [
            ) AS diary WHERE busy_until > start ORDER BY worker, start""",
     ),
     (
-        "Slot {} is hidden by the blackout {}, which was lifted.",
+        "Slot {} is closed by the blackout {}, which was opened.",
         """SELECT s.id, b.id FROM bookings_appointmentslot s JOIN bookings_blackout b ON b.id = s.blackout_id
            WHERE b.opened_at IS NOT NULL""",
     ),
     (
-        "Slot {} is hidden by the blackout {}, which is for another area, worker or time.",
+        "Slot {} is closed by the blackout {}, which is for another area, worker or time.",
         """SELECT s.id, b.id FROM bookings_appointmentslot s JOIN bookings_blackout b ON b.id = s.blackout_id
            WHERE b.area_id <> s.area_id OR (b.worker <> '' AND b.worker <> s.worker)
               OR b.start >= s."end" OR b."end" <= s.start""",
@@ -165,7 +165,7 @@ class Command(BaseCommand):
         faults = 0
         with transaction.atomic(), connection.cursor() as cursor:
             if connection.vendor == "postgresql":
-                # One snapshot for all queries; outside of a transaction of somebody else's, that is.
+                # One snapshot for all queries; unless a caller has begun a transaction.
                 if len(connection.atomic_blocks) == 1:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 cursor.execute("SET LOCAL statement_timeout = 0")
