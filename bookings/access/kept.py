@@ -105,5 +105,9 @@ def show_again(request: HttpRequest) -> bool:
     fields["do"] = "edit"
     _ = request.POST  # read while it is a GET: read later, it would begin the body, and so the fields, anew
     request.method, request.POST = "POST", fields  # type: ignore[assignment]
-    messages.info(request, "This is what you typed before you logged in. Nothing was changed yet: send it again.")
+    messages.info(
+        request,
+        "You were logged out, or logged in again, before this was saved. Here is what you typed."
+        " Nothing was changed yet: send it again.",
+    )
     return True

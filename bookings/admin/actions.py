@@ -6,6 +6,7 @@ there are is in work_order_actions.py, slot_actions.py and blackouts.py.
 """
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import messages
@@ -17,9 +18,10 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from bookings import clock
 from bookings.access import kept
 from bookings.admin import addresses
-from bookings.admin.cells import blackout_link
+from bookings.admin.cells import blackout_link, say
 from bookings.admin.forms import ActionForm
 from bookings.models import WorkOrder
 from bookings.refusals import Code, Refused
@@ -31,21 +33,28 @@ if TYPE_CHECKING:
 MAX_ROWS = 1_000
 SHOWN_ROWS = 50
 REPORTED_REFUSALS = 10
+# A click of the same person that comes later is a wish of its own.
+SECOND_CLICK = timedelta(minutes=1)
 
 
 class Action:
     """One thing that staff do with one row or many. A further action is a subclass in the list of its subject.
 
     `consequence` says what will happen to one row. `run` does it, by a service, and raises Refused where it comes
-    to nothing; the other methods add to what the page says before and after.
+    to nothing, also where the row is not in the version `seen` any more; the other methods add to what the page says
+    before and after.
     """
 
     name: ClassVar[str]
     icon: ClassVar[str]
     title: ClassVar[str]
     done: ClassVar[str]
-    consequence: ClassVar[str]
+    consequence: ClassVar[str] = ""
     permission: ClassVar[str]
+    key: ClassVar[str] = ""  # that presses its button; see desk.js
+    # The line of the history that it writes, and how a second click is answered.
+    event: ClassVar[str] = ""
+    first_click: ClassVar[str] = ""
     bulk_permission: ClassVar[str] = ""  # for many at once, where it is another
     form: ClassVar[type[ActionForm]] = ActionForm
     is_dangerous: ClassVar[bool] = False
@@ -53,12 +62,25 @@ class Action:
     fields_template: ClassVar[str] = "admin/bookings/fields.html"
     asks_again_after: ClassVar[Collection[Code]] = ()
 
-    def run(self, row: Any, form: Any, by: str) -> None:
+    def run(self, row: Any, form: Any, by: str, seen: int) -> None:
         raise NotImplementedError
 
     def unfit(self, row: Any) -> str:
         """Why it would come to nothing for this row, or empty."""
         return ""
+
+    def consequence_for(self, rows: Sequence[Any]) -> str:
+        return self.consequence
+
+    def is_done(self, row: Any, form: Any, by: str) -> bool:
+        """Whether the same person did this very thing a moment ago: a double click, or a phone that sends twice."""
+        last = row.history.last() if self.event else None
+        if last is None or last.at < clock.now() - SECOND_CLICK:
+            return False
+        return bool((last.event, last.by, last.reason) == (self.event, by, form.words()))
+
+    def done_text(self, form: Any, done: Sequence[Any]) -> str:
+        return f"{len(done):,} {self.done}."
 
     def told(self) -> str:
         """Who hears of it, where the customer has to; behind the consequence."""
@@ -123,16 +145,24 @@ def _perform(
     form: ActionForm,
     back: str,
 ) -> HttpResponse:
-    done, refused = [], []
+    by = request.user.get_username()
+    done, repeated, refused = [], [], []
     for row in rows:
-        # What was seen, not what is there: the service compares the two.
-        admin.show_as_seen(row, versions[row.pk])
         try:
-            action.run(row, form, request.user.get_username())
+            action.run(row, form, by, versions[row.pk])
             done.append(row)
         except Refused as refusal:
-            refused.append(refusal)
-    _report(request, action, len(done), [_told(refusal) for refusal in refused])
+            if action.is_done(row, form, by):
+                repeated.append(row)
+            else:
+                refused.append(refusal)
+    if done:
+        messages.success(request, action.done_text(form, done))
+    if repeated:
+        messages.info(request, _second_click_text(action, repeated))
+    if refused:
+        told = some_of([_told(refusal) for refusal in refused])
+        messages.warning(request, format_html("{} skipped. {}", f"{len(refused):,}", told))
     if done:
         action.report(request, form, done)
     if len(rows) == 1 and refused and refused[0].error in action.asks_again_after:
@@ -178,6 +208,7 @@ def _ask(
         "original": rows[0] if len(rows) == 1 else None,
         "title": f"{action.title}: {rows[0]}" if len(rows) == 1 else f"{action.title}: {number} {names}",
         "action": action,
+        "consequence": action.consequence_for(rows),
         "address": reverse(f"admin:bookings_{admin.opts.model_name}_act", args=[action.name]),
         "form": form,
         "rows": rows[:SHOWN_ROWS],
@@ -195,11 +226,10 @@ def _ask(
     return TemplateResponse(request, "admin/bookings/action.html", context)
 
 
-def _report(request: HttpRequest, action: Action, done: int, refused: list[str]) -> None:
-    if done:
-        messages.success(request, f"{done:,} {action.done}.")
-    if refused:
-        messages.warning(request, format_html("{} skipped. {}", f"{len(refused):,}", some_of(refused)))
+def _second_click_text(action: Action, rows: Sequence[Any]) -> str:
+    which = rows[0] if len(rows) == 1 else f"{len(rows):,}"
+    first = action.first_click or say("{} {}.", which, action.done)
+    return format_html("{} The second click changed nothing.", first)
 
 
 def some_of(texts: Sequence[str]) -> str:

@@ -12,14 +12,14 @@ from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils.html import format_html
 
-from bookings import clock
+from bookings import clock, sentences
 from bookings.access import kept
 from bookings.admin import addresses, filters
 from bookings.admin.actions import SHOWN_ROWS, Action
-from bookings.admin.cells import instant_lines, say, two_lines
+from bookings.admin.cells import area_name, instant_lines, say, two_lines
 from bookings.admin.desk import DeskAdmin, close_links
-from bookings.admin.forms import MAX_NOTE, TEXT, ActionForm, AreaField, clock_field, day_field
-from bookings.models import ID_LENGTH, AppointmentSlot, Blackout, ServiceArea, WorkOrder
+from bookings.admin.forms import MAX_NOTE, TEXT, ActionForm, AreaForm, clock_field, day_field
+from bookings.models import ID_LENGTH, AppointmentSlot, Blackout, WorkOrder
 from bookings.supply import blackouts, workers
 
 CLOSE_HINT = "On the clock of the area. The next page shows which slots and bookings are affected."
@@ -29,12 +29,10 @@ class BlackoutStateFilter(filters.BarFilter):
     title, parameter_name = "state", "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("force", "in force"), ("lifted", "lifted")]
+        return [("closed", "closed"), ("open", "opened again")]
 
     def condition(self, request: HttpRequest) -> Q:
-        return {"force": Q(opened_at__isnull=True), "lifted": Q(opened_at__isnull=False)}.get(
-            self.value(), Q(pk__in=[])
-        )
+        return {"closed": Q(opened_at__isnull=True), "open": Q(opened_at__isnull=False)}.get(self.value(), Q(pk__in=[]))
 
 
 class BlackoutTimeFilter(filters.BarFilter):
@@ -50,10 +48,9 @@ class BlackoutTimeFilter(filters.BarFilter):
         )
 
 
-class BlackoutForm(forms.Form):
+class BlackoutForm(AreaForm):
     """A time in which an area, or one worker there, takes no bookings, on the area's own clock."""
 
-    area = AreaField()
     worker = forms.CharField(
         max_length=ID_LENGTH, required=False, widget=forms.TextInput(TEXT), help_text="Empty: all workers of the area."
     )
@@ -64,11 +61,6 @@ class BlackoutForm(forms.Form):
     reason = forms.CharField(
         max_length=MAX_NOTE, widget=forms.TextInput(TEXT), help_text="For staff. Callers only hear that it is closed."
     )
-
-    def __init__(self, request: HttpRequest, data: Any = None) -> None:
-        self.request = request
-        super().__init__(data)
-        self.fields["area"].queryset = ServiceArea.objects.visible_to(request.user)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
@@ -91,19 +83,19 @@ class BlackoutForm(forms.Form):
         return clock.moment_of(self.cleaned_data[name], minute, self.cleaned_data["area"].zone)
 
 
-class Lift(Action):
-    name, icon, title, done = "lift", "lock_open", "Lift", "lifted"
+class Open(Action):
+    name, icon, title, done = "open", "lock_open", "Open", "opened"
     consequence = (
-        "The slots that it hides are offered again, but for those that another blackout, a person or"
-        " their plan hides. The bookings in its time stay as they are."
+        "The slots that it closes are offered again, but for those that another blackout, a person or"
+        " their plan closes. The bookings in its time stay as they are."
     )
     permission = "bookings.close_appointmentslot"
 
     def unfit(self, row: Blackout) -> str:
-        return f"was lifted already, by {row.opened_by}" if row.opened_at else ""
+        return sentences.say("was opened already, by {who}", who=row.opened_by) if row.opened_at else ""
 
-    def run(self, row: Blackout, form: ActionForm, by: str) -> None:
-        blackouts.lift(blackout=row, by=by)
+    def run(self, row: Blackout, form: ActionForm, by: str, seen: int) -> None:
+        blackouts.reopen(blackout=row, by=by)
 
 
 def _closed_text(closed: blackouts.Closed) -> str:
@@ -114,19 +106,19 @@ def _closed_text(closed: blackouts.Closed) -> str:
 
 @admin.register(Blackout)
 class BlackoutAdmin(DeskAdmin):
-    list_display = ["begins", "ends", "area_name", "who", "why", "closed", "state", "hides", "hits"]
+    list_display = ["begins", "ends", area_name, "who", "why", "closed", "state", "hides", "hits"]
     list_display_links = ["begins"]
     list_select_related = ["area"]
     list_filter = [BlackoutStateFilter, BlackoutTimeFilter, filters.AreaFilter]
     ordering = ["-start", "-pk"]
     search_fields = ["reason", "worker"]
     search_help_text = "Reason, worker"
-    desk_actions = [Lift()]
+    desk_actions = [Open()]
     page_template = "admin/bookings/blackout.html"
     rows_template = "admin/bookings/blackout_rows.html"
 
     def version_of(self, row: Blackout) -> int:
-        """A blackout changes once: when it is lifted."""
+        """A blackout changes once: when it is opened."""
         return int(row.opened_at is not None)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Blackout]:
@@ -187,10 +179,6 @@ class BlackoutAdmin(DeskAdmin):
     def ends(self, blackout: Blackout) -> str:
         return instant_lines(blackout.area, blackout.end)
 
-    @admin.display(description="Area")
-    def area_name(self, blackout: Blackout) -> str:
-        return two_lines(blackout.area.name)
-
     @admin.display(description="Worker")
     def who(self, blackout: Blackout) -> str:
         return two_lines(blackout.worker or "all workers")
@@ -201,18 +189,18 @@ class BlackoutAdmin(DeskAdmin):
 
     @admin.display(description="By", ordering="closed_at")
     def closed(self, blackout: Blackout) -> str:
-        return two_lines(blackout.closed_by, f"lifted by {blackout.opened_by}" if blackout.opened_at else "")
+        return two_lines(blackout.closed_by, f"opened by {blackout.opened_by}" if blackout.opened_at else "")
 
     @admin.display(description="State")
     def state(self, blackout: Blackout) -> str:
         now = clock.now()
         when = "past" if blackout.end <= now else "now" if blackout.start <= now else "coming"
-        word, colour = ("lifted", "off") if blackout.opened_at else ("in force", "off" if when == "past" else "new")
+        word, colour = ("opened", "off") if blackout.opened_at else ("closed", "off" if when == "past" else "new")
         return format_html(
             '<span class="desk-label desk-label-{}">{}</span> <span class="desk-sub">{}</span>', colour, word, when
         )
 
-    @admin.display(description="Slots hidden")
+    @admin.display(description="Slots closed")
     def hides(self, blackout: Blackout) -> str:
         return two_lines(f"{blackout.slot_count:,}")
 

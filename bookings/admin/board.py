@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from bookings import clock, offers
 from bookings.admin import addresses, days, delivery, lists, refusals, work_order_filters
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
+from bookings.models.work_orders import PARTS_LATE
 
 WEEKS = 6
 NEXT_TO_REVIEW = 6
@@ -61,6 +62,14 @@ class Week:
     booked_percent: int = 0
     free_percent: int = 0
 
+    @property
+    def booked_text(self) -> str:
+        return f"{self.booked:,}"
+
+    @property
+    def free_text(self) -> str:
+        return f"{self.free:,}"
+
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK: what templates/admin/index.html draws."""
@@ -78,6 +87,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context | {
         "title": "Board",
         "board": {
+            "no_areas": "" if areas else lists.no_areas_text(request.user),
             "areas": [(area, area in shown and bool(codes)) for area in areas],
             "day": day,
             "is_week": is_week,
@@ -120,7 +130,7 @@ def _tiles(
         ),
         (
             "Parts after the visit",
-            orders.filter(status="booked", parts_due_at__gt=F("visit_start")),
+            orders.filter(PARTS_LATE),
             "workorder",
             {"view": "all", "parts": "late"},
             True,

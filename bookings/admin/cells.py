@@ -2,7 +2,9 @@
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
@@ -20,6 +22,12 @@ def two_lines(first: Any, second: Any = "", *, warn: bool = False) -> str:
     )
 
 
+@admin.display(description="Area")
+def area_name(row: Any) -> str:
+    """A column of the lists whose rows belong to an area each."""
+    return two_lines(row.area.name)
+
+
 def state_label(work_order: WorkOrder) -> str:
     """Booked and not yet looked at, looked at, or cancelled: a word, and a colour for the quick eye."""
     if work_order.status == WorkOrder.Status.CANCELLED:
@@ -33,16 +41,16 @@ def state_label(work_order: WorkOrder) -> str:
 
 def period_lines(area: ServiceArea, slot: AppointmentSlot) -> str:
     """`Fri 4 Dec, 13:00-15:00` above the zone that it is read in; the year where it is not this one."""
-    return _lines(area, area.period_text(slot.start, slot.end))
+    return time_lines(area.period_text(slot.start, slot.end), area.zone)
 
 
 def instant_lines(area: ServiceArea, instant: datetime) -> str:
-    return _lines(area, area.instant_text(instant))
+    return time_lines(area.instant_text(instant), area.zone)
 
 
-def _lines(area: ServiceArea, text: str) -> str:
-    text, _, zone = text.rpartition(" (")
-    return two_lines(text.replace(f" {days.today(area.zone).year}", ""), zone.rstrip(")"))
+def time_lines(text: str, zone: ZoneInfo) -> str:
+    text, _, name = text.rpartition(" (")
+    return two_lines(text.replace(f" {days.today(zone).year}", ""), name.rstrip(")"))
 
 
 def link(address: str, text: str) -> str:

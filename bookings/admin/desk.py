@@ -38,6 +38,7 @@ class DeskList:
     takes. A page that is there no longer is the last one."""
 
     paginator: Any = lists.BoundedPaginator
+    list_max_show_all = lists.ROWS_OF_ALL
 
     def changeform_view(self, request: HttpRequest, *arguments: Any, **options: Any) -> HttpResponse:
         """Draws again what was typed before a log-in, as a form that cannot be saved yet."""
@@ -105,9 +106,6 @@ class DeskAdmin(ReadOnlyAdmin):
     def version_of(self, row: Any) -> int:
         """What changes when a person changes the row: an action on what was seen before then changes nothing."""
         raise NotImplementedError
-
-    def show_as_seen(self, row: Any, version: int) -> None:
-        """Makes the row what it was when it had this version, for the service to compare."""
 
     def get_urls(self) -> list[URLPattern]:
         name = f"bookings_{self.opts.model_name}_act"

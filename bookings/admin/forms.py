@@ -39,9 +39,25 @@ class AreaField(forms.ModelChoiceField):  # type: ignore[type-arg]
         super().__init__(ServiceArea.objects.none(), empty_label="Choose an area", widget=forms.Select(SELECT))
 
 
+class AreaForm(forms.Form):
+    """Asks for an area, of those that the viewer may see."""
+
+    area = AreaField()
+
+    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        self.request = request
+        super().__init__(data)
+        self.fields["area"].queryset = ServiceArea.objects.visible_to(request.user)  # type: ignore[attr-defined]
+
+
 class ActionForm(forms.Form):
     """`chosen` is what the action is done to, `request` who does it."""
 
     def __init__(self, chosen: Sequence[Any], request: HttpRequest, data: Any = None) -> None:
         self.chosen, self.request = chosen, request
         super().__init__(data)
+
+    def words(self) -> str:
+        """What the history keeps of it."""
+        given = self.cleaned_data
+        return str(given.get("note") or given.get("reason") or "")

@@ -67,7 +67,7 @@ class Revoke(Action):
     def unfit(self, row: ApiKey) -> str:
         return f"was revoked before, by {row.revoked_by}" if row.revoked_at else ""
 
-    def run(self, row: ApiKey, form: ActionForm, by: str) -> None:
+    def run(self, row: ApiKey, form: ActionForm, by: str, seen: int) -> None:
         try:
             keys.revoke(row, by=by)
         except keys.Unfit as fault:

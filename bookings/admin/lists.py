@@ -9,11 +9,14 @@ from django.utils.functional import cached_property
 from unfold.views import ChangeList
 
 from bookings.admin import addresses, days
+from bookings.models import ServiceArea, visible_areas
 
 # A filter or a search leads further than so many rows can be paged through. It bounds what a count can cost.
 COUNTED = 10_000
 # A day or a few are listed, and printed, on one page.
 ROWS_OF_DAYS = 500
+# "Show all" lists, and "Print" then prints, so many on one page.
+ROWS_OF_ALL = 2_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
@@ -42,11 +45,19 @@ def count_text(count: int) -> str:
     return f"{count:,}+" if count >= COUNTED else f"{count:,}"
 
 
+def no_areas_text(user: Any) -> str:
+    """Why a person sees nothing at all; empty where the areas are not the reason."""
+    if visible_areas(user) == set():
+        return "You are restricted to areas, but none was chosen yet. Ask your administrator."
+    return "" if ServiceArea.objects.exists() else "There are no areas yet. Ask your administrator to add one."
+
+
 class DeskChangeList(ChangeList):
     """Django would count the whole table to say what the filters leave out."""
 
     page_num: int
     result_list: Any
+    nothing_fits = "Nothing fits. Remove a filter."
 
     def get_results(self, request: HttpRequest) -> None:
         if any(days.read_day(request.GET.get(name)) for name in ("day", "until")):
@@ -59,6 +70,16 @@ class DeskChangeList(ChangeList):
     @property
     def counted(self) -> str:
         return count_text(self.result_count)
+
+    @property
+    def print_text(self) -> str:
+        is_whole = not self.multi_page or (self.show_all and self.can_show_all)
+        return "Print" if is_whole else "Print page"
+
+    def empty_text(self) -> str:
+        """Why the list holds nothing, and what to do."""
+        narrowed = self.nothing_fits if self.combined() else ""
+        return no_areas_text(self.request.user) or narrowed or "There is nothing here yet."
 
     def combined(self) -> list[tuple[str, str]]:
         """All that narrows the list, in words, each with the address of the list without it."""

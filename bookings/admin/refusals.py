@@ -8,11 +8,10 @@ from zoneinfo import ZoneInfo
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 
 from bookings import clock
 from bookings.admin import addresses, days, details, filters
-from bookings.admin.cells import link, two_lines
+from bookings.admin.cells import link, time_lines, two_lines
 from bookings.admin.desk import DeskAdmin
 from bookings.models import Refusal, ServiceArea
 
@@ -35,7 +34,7 @@ class RefusalDayFilter(filters.HiddenFilter):
 class RefusalAdmin(DeskAdmin):
     """What was asked for over the API and refused: dispatch is called about it."""
 
-    list_display = ["when", "order", "area_name", "wanted", "kind", "said", "caller", "request_id"]
+    list_display = ["when", "order", "area_name", "wanted", "said", "who"]
     list_display_links = ["when"]
     list_filter = [RefusalDayFilter, filters.AreaFilter, filters.OrderTypeFilter]
     list_select_related = ["area"]
@@ -49,30 +48,29 @@ class RefusalAdmin(DeskAdmin):
 
     @admin.display(description="When", ordering="at")
     def when(self, refusal: Refusal) -> str:
-        return _lines_in(refusal.area, refusal.at)
+        return time_lines(_instant_text(refusal.area, refusal.at), _zone(refusal.area))
 
-    @admin.display(description="Original order", ordering="original_order")
+    @admin.display(description="Original order, type", ordering="original_order")
     def order(self, refusal: Refusal) -> str:
-        return link(addresses.list_of("workorder", view="all", q=refusal.original_order), refusal.original_order)
+        address = addresses.list_of("workorder", view="all", q=refusal.original_order)
+        return two_lines(link(address, refusal.original_order), refusal.order_type)
 
     @admin.display(description="Area")
     def area_name(self, refusal: Refusal) -> str:
-        if refusal.area is None:
-            return "none"
-        return link(addresses.list_of("refusal", area=refusal.area.code), refusal.area.name)
+        area = refusal.area
+        return two_lines(link(addresses.list_of("refusal", area=area.code), area.name) if area else "none")
 
     @admin.display(description="Asked for", ordering="visit_start")
     def wanted(self, refusal: Refusal) -> str:
-        text, _, zone = _wanted_text(refusal).rpartition(" (")
-        return two_lines(text, zone.rstrip(")"))
-
-    @admin.display(description="Type")
-    def kind(self, refusal: Refusal) -> str:
-        return two_lines(refusal.order_type)
+        return time_lines(_wanted_text(refusal), _zone(refusal.area))
 
     @admin.display(description="Message")
     def said(self, refusal: Refusal) -> str:
-        return format_html('<span class="desk-message" dir="auto">{}</span>', refusal.message)
+        return two_lines(refusal.message)
+
+    @admin.display(description="Caller, request", ordering="caller")
+    def who(self, refusal: Refusal) -> str:
+        return two_lines(refusal.caller, refusal.request_id)
 
     def page_context(self, request: HttpRequest, row: Refusal) -> dict[str, Any]:
         area = row.area
@@ -99,10 +97,8 @@ def _wanted_text(refusal: Refusal) -> str:
     """The period that was asked for; empty for what an earlier release kept."""
     if refusal.visit_start is None or refusal.visit_end is None:
         return ""
-    zone = refusal.area.time_zone if refusal.area else "UTC"
-    return clock.period_text(refusal.visit_start, refusal.visit_end, zone)
+    return clock.period_text(refusal.visit_start, refusal.visit_end, _zone(refusal.area).key)
 
 
-def _lines_in(area: ServiceArea | None, instant: datetime) -> str:
-    text, _, zone = _instant_text(area, instant).rpartition(" (")
-    return two_lines(text, zone.rstrip(")"))
+def _zone(area: ServiceArea | None) -> ZoneInfo:
+    return area.zone if area else ZoneInfo("UTC")

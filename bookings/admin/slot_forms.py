@@ -5,20 +5,18 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
 
 from bookings import clock
-from bookings.admin.forms import TEXT, AreaField, clock_field, day_field
-from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
+from bookings.admin.forms import TEXT, AreaForm, clock_field, day_field
+from bookings.models import ID_LENGTH, AppointmentSlot
 from bookings.supply.hours import MAX_CAPACITY
 
 MAX_RANGE_DAYS = 370
 
 
-class AddSlotForm(forms.Form):
+class AddSlotForm(AreaForm):
     """One slot, in the hours of the area's own clock."""
 
-    area = AreaField()
     day = day_field("Day")
     begins = clock_field("Begins")
     ends = clock_field("Ends")
@@ -31,10 +29,6 @@ class AddSlotForm(forms.Form):
     order_type = forms.CharField(
         max_length=ID_LENGTH, required=False, widget=forms.TextInput(TEXT), help_text="Empty: orders of any type."
     )
-
-    def __init__(self, request: HttpRequest, data: Any = None) -> None:
-        super().__init__(data)
-        self.fields["area"].queryset = ServiceArea.objects.visible_to(request.user)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
@@ -56,20 +50,14 @@ class AddSlotForm(forms.Form):
         return instant
 
 
-class DaysForm(forms.Form):
+class DaysForm(AreaForm):
     """The slots of an area on a range of days, to be changed together."""
 
-    area = AreaField()
     day = day_field("First day")
     until = day_field("Last day")
-    begins = clock_field("Beginning not before", required=False)
-    ends = clock_field("Beginning before", required=False)
+    begins = clock_field("From", required=False, help_text="Slots that begin at this time or later.")
+    ends = clock_field("To", required=False, help_text="Slots that begin before this time.")
     worker = forms.CharField(max_length=ID_LENGTH, required=False, widget=forms.TextInput(TEXT))
-
-    def __init__(self, request: HttpRequest, data: Any = None) -> None:
-        self.request = request
-        super().__init__(data)
-        self.fields["area"].queryset = ServiceArea.objects.visible_to(request.user)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         first, last = self.cleaned_data.get("day"), self.cleaned_data.get("until")

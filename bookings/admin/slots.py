@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from bookings import clock, offers
 from bookings.access import kept
 from bookings.admin import actions, days, details, filters, slot_actions, slot_forms
-from bookings.admin.cells import period_lines, say, state_label, two_lines
+from bookings.admin.cells import area_name, period_lines, say, state_label, two_lines
 from bookings.admin.desk import DeskAdmin, close_links
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 from bookings.refusals import Refused
@@ -68,7 +68,7 @@ class SlotStateFilter(filters.BarFilter):
 
 @admin.register(AppointmentSlot)
 class AppointmentSlotAdmin(DeskAdmin):
-    list_display = ["period", "area_name", "who", "kind", "fill", "state"]
+    list_display = ["period", area_name, "who", "kind", "fill", "state"]
     list_display_links = ["period"]
     list_select_related = ["area", "blackout"]
     list_filter = [
@@ -87,9 +87,6 @@ class AppointmentSlotAdmin(DeskAdmin):
 
     def version_of(self, row: AppointmentSlot) -> int:
         return row.capacity
-
-    def show_as_seen(self, row: AppointmentSlot, version: int) -> None:
-        row.capacity = version
 
     def get_urls(self) -> list[URLPattern]:
         days = path("days/", self.admin_site.admin_view(self.days_view), name="bookings_appointmentslot_days")
@@ -152,10 +149,6 @@ class AppointmentSlotAdmin(DeskAdmin):
     @admin.display(description="Period", ordering="start")
     def period(self, slot: AppointmentSlot) -> str:
         return period_lines(slot.area, slot)
-
-    @admin.display(description="Area")
-    def area_name(self, slot: AppointmentSlot) -> str:
-        return two_lines(slot.area.name)
 
     @admin.display(description="Worker")
     def who(self, slot: AppointmentSlot) -> str:

@@ -10,9 +10,10 @@ from django.http import HttpRequest
 from bookings import services
 from bookings.admin import delivery
 from bookings.admin.actions import Action
+from bookings.admin.cells import say
 from bookings.admin.forms import AREA, MAX_NOTE, SELECT, ActionForm
 from bookings.admin.moving import MoveForm
-from bookings.models import WorkOrder
+from bookings.models import HistoryEntry, WorkOrder
 from bookings.refusals import Code
 
 
@@ -39,7 +40,7 @@ class CancelForm(ActionForm):
         reasons = [(reason, reason) for reason in settings.BOOKJOB_CANCEL_REASONS]
         self.fields["reason"].choices = [("", "Choose a reason"), *reasons]  # type: ignore[attr-defined]
 
-    def whole_reason(self) -> str:
+    def words(self) -> str:
         reason, more = self.cleaned_data["reason"], self.cleaned_data["more"].strip()
         return f"{reason}: {more}" if more else str(reason)
 
@@ -53,6 +54,7 @@ class OfBooked(Action):
 
 class Review(OfBooked):
     name, icon, title, done = "review", "task_alt", "Review", "reviewed"
+    event = HistoryEntry.Event.REVIEWED
     consequence = "It leaves the list of what needs attention. The booking itself stays as it is."
     permission = "bookings.review_workorder"
     form = ReviewForm
@@ -60,12 +62,14 @@ class Review(OfBooked):
     def unfit(self, row: WorkOrder) -> str:
         return super().unfit(row) or ("is reviewed already" if row.reviewed_at else "")
 
-    def run(self, row: WorkOrder, form: ReviewForm, by: str) -> None:
-        services.review(work_order=row, by=by, note=form.cleaned_data["note"])
+    def run(self, row: WorkOrder, form: ReviewForm, by: str, seen: int) -> None:
+        services.review(work_order=row, by=by, note=form.words(), seen_version=seen)
 
 
 class Move(OfBooked):
     name, icon, title, done = "move", "event_repeat", "Move", "moved"
+    event = HistoryEntry.Event.MOVED
+    key = "m"
     consequence = (
         "It keeps its number and takes a place in the appointment that you choose."
         " Its present place can be booked by others at once."
@@ -79,8 +83,19 @@ class Move(OfBooked):
     def told(self) -> str:
         return delivery.told_text()
 
-    def run(self, row: WorkOrder, form: MoveForm, by: str) -> None:
-        services.move(work_order=row, slot=form.cleaned_data["slot"], by=by, reason=form.cleaned_data["reason"])
+    def run(self, row: WorkOrder, form: MoveForm, by: str, seen: int) -> None:
+        services.move(work_order=row, slot=form.cleaned_data["slot"], by=by, reason=form.words(), seen_version=seen)
+
+    def is_done(self, row: WorkOrder, form: MoveForm, by: str) -> bool:
+        return row.slot_id == form.cleaned_data["slot"].pk and super().is_done(row, form, by)
+
+    def done_text(self, form: MoveForm, done: Any) -> str:
+        slot = form.cleaned_data["slot"]
+        where, who = slot.area.period_text(slot.start, slot.end), slot.worker or "pool"
+        if len(done) > 1:
+            return say("{} moved to {}, {}. Call the customers.", f"{len(done):,}", where, who)
+        call = say("Call {}.", done[0].phone) if done[0].phone else "Call the customer."
+        return say("{} moved to {}, {}. {}", done[0], where, who, call)
 
     def report(self, request: HttpRequest, form: MoveForm, done: Any) -> None:
         if late := form.late_text(form.cleaned_data["slot"]):
@@ -89,16 +104,20 @@ class Move(OfBooked):
 
 class Note(Action):
     name, icon, title, done = "note", "sticky_note_2", "Add a note", "noted"
+    event = HistoryEntry.Event.NOTED
+    first_click = "Your note was saved."
     consequence = "The note is kept in the history. It cannot be changed or taken back."
     permission = "bookings.note_workorder"
     form = NoteForm
 
-    def run(self, row: WorkOrder, form: NoteForm, by: str) -> None:
-        services.add_note(work_order=row, by=by, note=form.cleaned_data["note"])
+    def run(self, row: WorkOrder, form: NoteForm, by: str, seen: int) -> None:
+        services.add_note(work_order=row, by=by, note=form.words(), seen_version=seen)
 
 
 class Cancel(OfBooked):
     name, icon, title, done = "cancel", "event_busy", "Cancel booking", "cancelled"
+    event = HistoryEntry.Event.CANCELLED
+    key = "c"
     consequence = (
         "Its place can be booked by others at once. The booking stays here as cancelled and cannot be"
         " brought back; the order may be booked again and gets a new number."
@@ -110,8 +129,9 @@ class Cancel(OfBooked):
     def told(self) -> str:
         return delivery.told_text()
 
-    def run(self, row: WorkOrder, form: CancelForm, by: str) -> None:
-        services.cancel(work_order=row, by=by, reason=form.whole_reason())
+    def run(self, row: WorkOrder, form: CancelForm, by: str, seen: int) -> None:
+        services.cancel(work_order=row, by=by, reason=form.words(), seen_version=seen)
 
 
-WORK_ORDER_ACTIONS = [Review(), Move(), Note(), Cancel(), delivery.SendAgain()]
+REVIEW = Review()
+WORK_ORDER_ACTIONS = [REVIEW, Move(), Note(), Cancel(), delivery.SendAgain()]

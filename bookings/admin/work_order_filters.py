@@ -3,21 +3,22 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.db.models import F, Q
+from django.db.models import Q
 from django.http import HttpRequest
 
 from bookings import clock, offers
 from bookings.admin.days import last_days, on_days
 from bookings.admin.filters import BarFilter, HiddenFilter, TextFilter
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
-
-# As WorkOrderQuerySet.needing_attention and the index work_order_to_review have it.
-TO_REVIEW = Q(status="booked", reviewed_at__isnull=True)
+from bookings.models.work_orders import PARTS_LATE, TO_REVIEW
 
 
 def in_closed_slot(now: datetime) -> Q:
     """Bookings of visits to come whose slot was closed, by staff, a blackout or a plan."""
     return Q(status="booked", slot__in=AppointmentSlot.objects.filter(~offers.SHOWN, start__gt=now).values("pk"))
+
+
+ONLY_ATTENTION = "only what needs attention"
 
 
 class ViewFilter(BarFilter):
@@ -34,14 +35,12 @@ class ViewFilter(BarFilter):
         if super(BarFilter, self).value() in ("attention", "closed", "all") or self.value() != "attention":
             return super().options()
         return [
-            ("", "needs attention, until you filter", True),
+            ("", "attention, until you filter", True),
             *[(value, text, False) for value, text, _ in super().options()],
         ]
 
     def says(self) -> str:
-        return {"attention": "only what needs attention", "closed": "only what is booked in a closed slot"}.get(
-            self.value(), ""
-        )
+        return {"attention": ONLY_ATTENTION, "closed": "only what is booked in a closed slot"}.get(self.value(), "")
 
     def value(self) -> str:
         given = super().value()
@@ -88,7 +87,7 @@ class PartsFilter(BarFilter):
 
     def condition(self, request: HttpRequest) -> Q:
         return {
-            "late": Q(status="booked", parts_due_at__gt=F("visit_start")),
+            "late": PARTS_LATE,
             "waiting": Q(status="booked", parts_due_at__gt=clock.now()),
             "some": Q(part_count__gt=0),
             "none": Q(part_count=0),

@@ -8,14 +8,30 @@ from django.http import HttpRequest, HttpResponse
 from unfold.views import ChangeList
 
 from bookings import clock
-from bookings.admin import delivery, details, exports, filters, lists, work_order_actions, work_order_filters
-from bookings.admin.cells import period_lines, state_label, two_lines
+from bookings.admin import (
+    delivery,
+    details,
+    exports,
+    filters,
+    lists,
+    review_queue,
+    work_order_actions,
+    work_order_filters,
+)
+from bookings.admin.cells import area_name, period_lines, state_label, two_lines
 from bookings.admin.desk import DeskAdmin
 from bookings.models import WorkOrder
 from bookings.services import public_form, search_terms
 
 
 class WorkOrderChangeList(lists.DeskChangeList):
+    nothing_fits = "No booking fits. Remove a filter or search by phone number."
+
+    def empty_text(self) -> str:
+        text = super().empty_text()
+        is_reviewed = [name for name, _ in self.combined()] == [work_order_filters.ONLY_ATTENTION]
+        return "Everything is reviewed." if is_reviewed and text == self.nothing_fits else text
+
     def get_results(self, request: HttpRequest) -> None:
         """How many parts are late is counted once for the page."""
         super().get_results(request)
@@ -27,7 +43,7 @@ class WorkOrderChangeList(lists.DeskChangeList):
 
 @admin.register(WorkOrder)
 class WorkOrderAdmin(DeskAdmin):
-    list_display = ["number", "state", "customer", "place", "area_name", "period", "who", "kind", "parts"]
+    list_display = ["number", "state", "customer", "place", area_name, "period", "who", "parts"]
     list_display_links = ["number"]
     list_select_related = ["area", "slot"]
     list_filter = [
@@ -48,15 +64,12 @@ class WorkOrderAdmin(DeskAdmin):
     ]
     # How they are found is in search_terms.py; the names only make Django draw the field.
     search_fields = ["order_num"]
-    search_help_text = "Any number, name, address or phone"
+    search_help_text = "Number, name, address or phone"
     desk_actions = work_order_actions.WORK_ORDER_ACTIONS
     page_template = "admin/bookings/work_order.html"
 
     def version_of(self, row: WorkOrder) -> int:
         return row.version
-
-    def show_as_seen(self, row: WorkOrder, version: int) -> None:
-        row.version = version
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
         return WorkOrderChangeList
@@ -97,10 +110,6 @@ class WorkOrderAdmin(DeskAdmin):
         where = work_order.address or work_order.location_name or work_order.location_num
         return two_lines(work_order.postcode or where, where if work_order.postcode else "")
 
-    @admin.display(description="Area")
-    def area_name(self, work_order: WorkOrder) -> str:
-        return two_lines(work_order.area.name)
-
     @admin.display(description="Appointment", ordering="visit_start")
     def period(self, work_order: WorkOrder) -> str:
         return period_lines(work_order.area, work_order.slot)
@@ -110,10 +119,6 @@ class WorkOrderAdmin(DeskAdmin):
         """The worker of the slot, and below the one that the technician asked for."""
         assigned, asked = work_order.slot.worker or "pool", work_order.worker
         return two_lines(assigned, f"asked: {asked}" if asked and assigned != asked else "")
-
-    @admin.display(description="Type")
-    def kind(self, work_order: WorkOrder) -> str:
-        return two_lines(work_order.order_type)
 
     @admin.display(description="Parts")
     def parts(self, work_order: WorkOrder) -> str:
@@ -128,9 +133,9 @@ class WorkOrderAdmin(DeskAdmin):
             warn=work_order.has_late_parts,
         )
 
-    @admin.display(description="State")
+    @admin.display(description="State, type")
     def state(self, work_order: WorkOrder) -> str:
-        return state_label(work_order)
+        return two_lines(state_label(work_order), work_order.order_type)
 
     def page_context(self, request: HttpRequest, row: WorkOrder) -> dict[str, Any]:
         row = WorkOrder.objects.select_related("area", "slot__area").get(pk=row.pk)
@@ -138,6 +143,9 @@ class WorkOrderAdmin(DeskAdmin):
         return {
             "row": row,
             "state": state_label(row),
+            "queue": review_queue.around(self, request, row),
+            "can_review": not work_order_actions.REVIEW.unfit(row)
+            and work_order_actions.REVIEW.is_allowed(request, many=False),
             "when": row.area.period_text(row.slot.start, row.slot.end),
             "created": row.area.instant_text(row.created_at),
             "root_order": public_form.root_order(row),

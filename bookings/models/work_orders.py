@@ -10,6 +10,10 @@ from bookings.models.access import AreaQuerySet
 from bookings.models.areas import ServiceArea
 from bookings.models.slots import AppointmentSlot
 
+# Each said once, for the list, its filters, the board and the indexes that they are read by.
+TO_REVIEW = Q(status="booked", reviewed_at__isnull=True)
+PARTS_LATE = Q(status="booked", parts_due_at__gt=F("visit_start"))
+
 
 class WorkOrderQuerySet(AreaQuerySet["WorkOrder"]):
     def active(self) -> Self:
@@ -18,7 +22,7 @@ class WorkOrderQuerySet(AreaQuerySet["WorkOrder"]):
 
     def needing_attention(self) -> Self:
         """Bookings that no dispatcher has looked at since they came, or since their slot was closed."""
-        return self.active().filter(reviewed_at__isnull=True)
+        return self.filter(TO_REVIEW)
 
 
 class WorkOrder(models.Model):
@@ -103,7 +107,7 @@ class WorkOrder(models.Model):
             # What the list and the board show first.
             models.Index(
                 fields=["visit_start", "area"],
-                condition=Q(status="booked", reviewed_at__isnull=True),
+                condition=TO_REVIEW,
                 name="work_order_to_review",
             ),
             # A day or a range of days.
@@ -122,7 +126,7 @@ class WorkOrder(models.Model):
             # Parts that come after the visit.
             models.Index(
                 fields=["visit_start"],
-                condition=Q(status="booked", parts_due_at__gt=F("visit_start")),
+                condition=PARTS_LATE,
                 name="work_order_parts_late",
             ),
             # What the feed has still to number, and where it begins for modified_since.

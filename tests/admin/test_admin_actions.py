@@ -64,6 +64,14 @@ def last_entry(work_order):
     return work_order.history.last()
 
 
+def moved_text(work_order, slot):
+    return f"{work_order} moved to {slot}, {slot.worker or 'pool'}. Call {work_order.phone or 'the customer'}."
+
+
+def done_of(action):
+    return {"review": "reviewed", "move": "moved", "cancel": "cancelled"}[action]
+
+
 class TestOne:
     def test_review(self, dispatcher, work_order):
         answer = desk.perform(dispatcher, "review", work_order, **FORMS["review"])
@@ -108,7 +116,7 @@ class TestOne:
         page = dispatcher.get(f"{desk.LIST}act/move/", {"chosen": desk.chosen(work_order)})
         assert f'value="{target.pk}"' in page.content.decode()
         answer = desk.perform(dispatcher, "move", work_order, slot=target.pk, reason="Asked for it")
-        assert desk.said(answer) == ["1 moved."]
+        assert desk.said(answer) == [moved_text(work_order, target)]
         work_order.refresh_from_db()
         assert (work_order.slot_id, work_order.visit_start) == (target.pk, target.start)
         assert list(AppointmentSlot.objects.order_by("start").values_list("booked", flat=True)) == [0, 1]
@@ -198,6 +206,15 @@ class TestNothingTwice:
         after = state()
         answer = desk.perform(dispatcher, action, versions=versions, **form_of(action, target))
         assert state() == after
+        first = "Your note was saved" if action == "note" else f"{work_order} {done_of(action)}"
+        assert desk.said(answer) == [f"{first}. The second click changed nothing."]
+
+    def test_what_is_not_the_same_is_no_second_click(self, dispatcher, work_order, action):
+        """From the same page, but with other words or another slot: it is told that it was not done."""
+        versions = desk.chosen(work_order)
+        desk.perform(dispatcher, action, versions=versions, **form_of(action, desk.slot_in(days=1)))
+        other = {"note": "Other words", "reason": "Other", "slot": desk.slot_in(days=2).pk}
+        answer = desk.perform(dispatcher, action, versions=versions, **other)
         assert desk.said(answer)[0].startswith("1 skipped."), desk.said(answer)
 
     def test_the_second_of_two_people_is_told_what_happened(self, dispatcher, work_order, action):
@@ -285,14 +302,15 @@ class TestMany:
         done = work_order_actions.WORK_ORDER_ACTIONS[["review", "move", "note", "cancel"].index(action)].done
         answer = desk.perform(supervisor, action, versions=versions, **form_of(action, target))
         first, second = desk.said(answer)
-        assert first == f"4 {done}."
+        where = f" to {target}, pool. Call the customers" if action == "move" else ""
+        assert first == f"4 {done}{where}."
         assert second.startswith(f"1 skipped. {five[2].order_num} was cancelled by ann, ")
 
     def test_a_move_of_many_goes_as_far_as_there_is_room(self, supervisor, five):
         target = desk.slot_in(days=1, capacity=2)
         answer = desk.perform(supervisor, "move", *five, slot=target.pk)
         first, second = desk.said(answer)
-        assert first == "2 moved."
+        assert first == f"2 moved to {target}, pool. Call the customers."
         assert second.startswith("3 skipped. This appointment is full.")
         target.refresh_from_db()
         assert target.booked == 2
@@ -300,7 +318,7 @@ class TestMany:
     def test_each_is_a_transaction_of_its_own(self, supervisor, five):
         real = services.cancel
 
-        def fails_for_one(*, work_order, by, reason):
+        def fails_for_one(*, work_order, by, reason, seen_version):
             if work_order.pk == five[1].pk:
                 raise services.BookingError("unavailable", "Not now.")
             real(work_order=work_order, by=by, reason=reason)
@@ -536,7 +554,8 @@ class TestMovingOutOfAClosedSlot:
     def test_it_counts_as_reviewed(self, dispatcher, work_order):
         target = desk.slot_in(days=1)
         slots.close(slot=work_order.slot, by="sue", reason="Snow")
-        assert desk.said(desk.perform(dispatcher, "move", work_order, slot=target.pk)) == ["1 moved."]
+        said = desk.said(desk.perform(dispatcher, "move", work_order, slot=target.pk))
+        assert said == [moved_text(work_order, target)]
         work_order.refresh_from_db()
         assert work_order.reviewed_by == dispatcher.user.username
         assert last_entry(work_order).details["reviewed"] is True
@@ -589,7 +608,7 @@ class TestWhatAMoveOffers:
         shown = self.asked(supervisor, work_order, other, first_day=early.start.date())
         assert shown.days[0][1][0].late_text == "parts of 1 booking"
         said = desk.said(desk.perform(supervisor, "move", work_order, slot=early.pk))
-        assert said == ["1 moved.", "1 of 2 parts come after the new visit begins."]
+        assert said == [moved_text(work_order, early), "1 of 2 parts come after the new visit begins."]
 
     def test_a_refused_move_keeps_the_way_back(self, dispatcher, work_order):
         target = desk.slot_in(days=1)

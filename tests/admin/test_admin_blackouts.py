@@ -193,7 +193,7 @@ class TestClosing:
 
     def test_it_can_be_closed_again_after_it_was_lifted(self, supervisor, slot):
         close(supervisor, slot)
-        blackouts.lift(blackout=Blackout.objects.get(), by="ann")
+        blackouts.reopen(blackout=Blackout.objects.get(), by="ann")
         assert desk.said(close(supervisor, slot)) == ["1 slot closed."]
         assert Blackout.objects.count() == 2
 
@@ -241,13 +241,13 @@ class TestTheList:
         desk.slot_in(days=5, worker="anna")
         closed(slot, worker="anna", reason="Dentist")
         text = text_of(supervisor.get(BLACKOUTS))
-        for part in ("Leeds", "Europe/London", "Snow", "all workers", "anna", "ann", "in force coming"):
+        for part in ("Leeds", "Europe/London", "Snow", "all workers", "anna", "ann", "closed coming"):
             assert part in text, part
         row = supervisor.get(BLACKOUTS).context["cl"].result_list.get(pk=blackout.pk)
         assert (row.slot_count, row.booking_count) == (1, 2)
-        blackouts.lift(blackout=blackout, by="sue")
-        text = text_of(supervisor.get(BLACKOUTS, {"state": "lifted"}))
-        assert "lifted by sue" in text
+        blackouts.reopen(blackout=blackout, by="sue")
+        text = text_of(supervisor.get(BLACKOUTS, {"state": "open"}))
+        assert "opened by sue" in text
         row = supervisor.get(BLACKOUTS).context["cl"].result_list.get(pk=blackout.pk)
         assert (row.slot_count, row.booking_count) == (0, 0)
 
@@ -258,18 +258,18 @@ class TestTheList:
         past = closed(slot, start=now - 9 * hour, end=now - hour, reason="Fire").pk
         current = closed(slot, area=boston, start=now - hour, end=now + hour, worker="tech.silva").pk
         lifted = closed(slot, area=boston, reason="Parade")
-        blackouts.lift(blackout=lifted, by="sue")
+        blackouts.reopen(blackout=lifted, by="sue")
         for query, found in (
             ({}, {coming, past, current, lifted.pk}),
-            ({"state": "force"}, {coming, past, current}),
-            ({"state": "lifted"}, {lifted.pk}),
+            ({"state": "closed"}, {coming, past, current}),
+            ({"state": "open"}, {lifted.pk}),
             ({"state": "nonsense"}, set()),
             ({"when": "coming"}, {coming, lifted.pk}),
             ({"when": "now"}, {current}),
             ({"when": "past"}, {past}),
             ({"when": "nonsense"}, set()),
             ({"area": "LEEDS"}, {coming, past}),
-            ({"area": "BOSTON", "state": "force"}, {current}),
+            ({"area": "BOSTON", "state": "closed"}, {current}),
             ({"q": "fire"}, {past}),
             ({"q": "SILVA"}, {current}),
             ({"q": "nothing-like-it"}, set()),
@@ -290,7 +290,7 @@ class TestTheList:
                 closed(other, reason=f"Snow {number}")
 
         fill(0, 1)
-        addresses = [BLACKOUTS, page_of(Blackout.objects.get()), f"{BLACKOUTS}act/lift/?chosen="]
+        addresses = [BLACKOUTS, page_of(Blackout.objects.get()), f"{BLACKOUTS}act/open/?chosen="]
         with CaptureQueriesContext(connection) as few:
             read(supervisor, *addresses)
         number = len(few)
@@ -313,7 +313,7 @@ class TestThePage:
         blackout = closed(slot)
         answer = supervisor.get(page_of(blackout))
         text = text_of(answer)
-        for part in (str(slot), "all workers", "1 hidden", "Ruth Okafor", "History", "closed ann", "in force"):
+        for part in (str(slot), "all workers", "1 closed", "Ruth Okafor", "History", "closed ann", "closed coming"):
             assert part in text, part
         assert reverse("admin:bookings_workorder_change", args=[work_order.pk]) in answer.content.decode()
         days = re.search(r'href="([^"]*appointmentslot/\?[^"]*)"', answer.content.decode())[1].replace("&amp;", "&")
@@ -324,7 +324,7 @@ class TestThePage:
         closed(slot)
         second = closed(slot, reason="Fire", end=slot.end + timedelta(hours=1))
         text = text_of(supervisor.get(page_of(second)))
-        assert "0 hidden" in text
+        assert "0 closed" in text
         assert work_order.order_num in text
 
     def test_a_cancelled_booking_is_hit_no_more(self, supervisor, slot):
@@ -334,9 +334,14 @@ class TestThePage:
 
     def test_after_it_was_lifted(self, supervisor, slot):
         blackout = desk.book(slot) and closed(slot)
-        blackouts.lift(blackout=blackout, by="sue")
+        blackouts.reopen(blackout=blackout, by="sue")
         text = text_of(supervisor.get(page_of(blackout)))
-        for part in ("It was lifted. No booking is affected any more.", "lifted sue", "closed ann", "lifted coming"):
+        for part in (
+            "It was opened again. No booking is affected any more.",
+            "opened sue",
+            "closed ann",
+            "opened coming",
+        ):
             assert part in text, part
 
     def test_one_that_is_not_there(self, supervisor):
@@ -356,15 +361,15 @@ class TestThePage:
 class TestLifting:
     def test_asked_first_then_done(self, supervisor, slot):
         blackout = desk.book(slot) and closed(slot)
-        assert "act/lift/?chosen=" in supervisor.get(page_of(blackout)).content.decode()
-        asked = supervisor.get(f"{BLACKOUTS}act/lift/", {"chosen": f"{blackout.pk}:0"})
+        assert "act/open/?chosen=" in supervisor.get(page_of(blackout)).content.decode()
+        asked = supervisor.get(f"{BLACKOUTS}act/open/", {"chosen": f"{blackout.pk}:0"})
         text = text_of(asked)
-        assert "The slots that it hides are offered again" in text
-        assert "1 slot hidden" in text
+        assert "The slots that it closes are offered again" in text
+        assert "1 slot closed" in text
         assert Blackout.objects.in_force().exists()
 
-        answer = desk.perform(supervisor, "lift", model="blackout", versions=f"{blackout.pk}:0")
-        assert desk.said(answer) == ["1 lifted."]
+        answer = desk.perform(supervisor, "open", model="blackout", versions=f"{blackout.pk}:0")
+        assert desk.said(answer) == ["1 opened."]
         assert answer.redirect_chain[-1][0] == page_of(blackout)
         slot.refresh_from_db()
         assert not slot.is_hidden
@@ -377,50 +382,50 @@ class TestLifting:
     def test_what_others_hide_stays_hidden(self, supervisor, slot):
         slots.close(slot=slot, by="ann", reason="Road works")
         first, second = closed(slot), closed(slot, end=slot.end + timedelta(hours=1))
-        desk.perform(supervisor, "lift", model="blackout", versions=f"{first.pk}:0")
+        desk.perform(supervisor, "open", model="blackout", versions=f"{first.pk}:0")
         slot.refresh_from_db()
         assert slot.blackout == second
-        desk.perform(supervisor, "lift", model="blackout", versions=f"{second.pk}:0")
+        desk.perform(supervisor, "open", model="blackout", versions=f"{second.pk}:0")
         slot.refresh_from_db()
         assert (slot.blackout, slot.is_hidden) == (None, True)
 
     def test_two_people_at_once(self, supervisor, slot):
         blackout = closed(slot)
-        blackouts.lift(blackout=blackout, by="sue")
+        blackouts.reopen(blackout=blackout, by="sue")
         before = [*Blackout.objects.values(), *HistoryEntry.objects.values()]
-        answer = desk.perform(supervisor, "lift", model="blackout", versions=f"{blackout.pk}:0")
-        assert desk.said(answer) == [f"1 skipped. {blackout} was lifted already, by sue."]
+        answer = desk.perform(supervisor, "open", model="blackout", versions=f"{blackout.pk}:0")
+        assert desk.said(answer) == [f"1 skipped. {blackout} was opened already, by sue."]
         assert [*Blackout.objects.values(), *HistoryEntry.objects.values()] == before
-        asked = supervisor.get(f"{BLACKOUTS}act/lift/", {"chosen": f"{blackout.pk}:0"})
+        asked = supervisor.get(f"{BLACKOUTS}act/open/", {"chosen": f"{blackout.pk}:0"})
         assert "Changed since you opened it" in desk.said(asked)[0]
         assert "Nothing will happen." in text_of(asked)
-        assert "act/lift" not in supervisor.get(page_of(blackout)).content.decode()
+        assert "act/open" not in supervisor.get(page_of(blackout)).content.decode()
 
     def test_several_from_the_list(self, supervisor, slot):
         other = desk.slot_in(days=1)
         pair = [closed(slot).pk, closed(other).pk]
-        asked = supervisor.post(BLACKOUTS, {"action": "lift", "_selected_action": pair})
+        asked = supervisor.post(BLACKOUTS, {"action": "open", "_selected_action": pair})
         assert asked.context["number"] == 2
-        answer = desk.perform(supervisor, "lift", model="blackout", versions=asked.context["chosen"])
-        assert desk.said(answer) == ["2 lifted."]
+        answer = desk.perform(supervisor, "open", model="blackout", versions=asked.context["chosen"])
+        assert desk.said(answer) == ["2 opened."]
         assert not Blackout.objects.in_force().exists()
 
     def test_the_command_and_the_page_see_the_same(self, supervisor, slot):
         close(supervisor, slot)
         day = day_of(slot)
         call_command("open_slots", "--area=LEEDS", f"--from={day}", f"--until={day}")
-        assert "lifted open_slots" in text_of(supervisor.get(page_of(Blackout.objects.get())))
+        assert "opened open_slots" in text_of(supervisor.get(page_of(Blackout.objects.get())))
 
 
 class TestSlotsThatABlackoutHides:
     def test_opening_one_says_what_hides_it_and_leads_there(self, supervisor, slot):
         blackout = closed(slot, reason="Snow & <ice>")
         asked = supervisor.get(f"{desk.SLOTS}act/open/", {"chosen": desk.chosen(slot)})
-        assert "is hidden by" in text_of(asked)
+        assert "is closed by" in text_of(asked)
         assert page_of(blackout) in asked.content.decode()
         answer = desk.perform(supervisor, "open", slot, model=SLOT)
         (said,) = desk.said(answer)
-        assert said.startswith(f"1 skipped. {slot} is hidden by a blackout: Snow &amp; &lt;ice&gt;.")
+        assert said.startswith(f"1 skipped. {slot} is closed by a blackout: Snow &amp; &lt;ice&gt;.")
         assert f'href="{page_of(blackout)}"' in answer.content.decode()
         assert "is open already" not in said
         slot.refresh_from_db()
@@ -432,13 +437,13 @@ class TestSlotsThatABlackoutHides:
         answer = desk.perform(supervisor, "open", slot, model=SLOT)
         done, stays = desk.said(answer)
         assert done == "1 opened."
-        assert stays.startswith(f"{slot} stays hidden by ")
+        assert stays.startswith(f"{slot} stays closed by ")
         assert page_of(blackout) in stays
 
     def test_one_that_its_plan_has_no_longer(self, supervisor, slot):
         AppointmentSlot.objects.update(is_withdrawn=True)
         answer = desk.perform(supervisor, "open", slot, model=SLOT)
-        assert desk.said(answer) == [f"1 skipped. {slot} is hidden: its plan has it no longer."]
+        assert desk.said(answer) == [f"1 skipped. {slot} is closed: its plan has it no longer."]
 
     def test_its_page_leads_to_the_blackout(self, supervisor, slot):
         blackout = closed(slot)
@@ -454,21 +459,21 @@ class TestWhoMay:
         assert (f'href="{ADD}"' in page) == may
         assert (f'href="{ADD}"' in client.get(desk.SLOTS).content.decode()) == may
         assert f'href="{BLACKOUTS}"' in client.get("/admin/").content.decode()
-        assert ("act/lift/?chosen=" in client.get(page_of(blackout)).content.decode()) == may
-        assert ("lift" in desk.offered(client, BLACKOUTS)) == may
+        assert ("act/open/?chosen=" in client.get(page_of(blackout)).content.decode()) == may
+        assert ("open" in desk.offered(client, BLACKOUTS)) == may
         before = [*Blackout.objects.values(), *HistoryEntry.objects.values()]
         status = 200 if may else 403
         assert client.get(ADD).status_code == status
-        assert client.get(f"{BLACKOUTS}act/lift/", {"chosen": f"{blackout.pk}:0"}).status_code == status
+        assert client.get(f"{BLACKOUTS}act/open/", {"chosen": f"{blackout.pk}:0"}).status_code == status
         assert close(client, slot).status_code == status
-        lifted = desk.perform(client, "lift", model="blackout", versions=f"{blackout.pk}:0")
+        lifted = desk.perform(client, "open", model="blackout", versions=f"{blackout.pk}:0")
         assert lifted.status_code == status
         assert ([*Blackout.objects.values(), *HistoryEntry.objects.values()] == before) != may
 
     def test_staff_without_a_role_and_strangers(self, slot, client):
         blackout = closed(slot)
         client.force_login(User.objects.create(username="nobody", is_staff=True))
-        addresses = (BLACKOUTS, ADD, page_of(blackout), f"{BLACKOUTS}act/lift/?chosen={blackout.pk}:0")
+        addresses = (BLACKOUTS, ADD, page_of(blackout), f"{BLACKOUTS}act/open/?chosen={blackout.pk}:0")
         for address in addresses:
             assert client.get(address).status_code == 403, address
         client.logout()
@@ -482,9 +487,9 @@ class TestWhoMay:
         assert shown(restricted) == [ours.pk]
         assert shown(restricted, area="BOSTON") == []
         assert "doesn’t exist" in desk.said(restricted.get(page_of(theirs), follow=True))[0]
-        asked = restricted.get(f"{BLACKOUTS}act/lift/", {"chosen": f"{theirs.pk}:0"}, follow=True)
+        asked = restricted.get(f"{BLACKOUTS}act/open/", {"chosen": f"{theirs.pk}:0"}, follow=True)
         assert desk.said(asked) == ["Nothing was chosen that you may see. Choose again."]
-        desk.perform(restricted, "lift", model="blackout", versions=f"{theirs.pk}:0")
+        desk.perform(restricted, "open", model="blackout", versions=f"{theirs.pk}:0")
         assert Blackout.objects.in_force().count() == 2
         for do in ("", "perform"):
             assert "Select a valid choice" in text_of(restricted.post(ADD, form(boston, do=do)))

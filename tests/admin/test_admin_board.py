@@ -154,7 +154,7 @@ def test_odd_questions_are_answered_all_the_same(viewer, query):
 
 def test_without_areas(viewer):
     page = viewer.get("/admin/").content.decode()
-    assert "You may see no area yet. Ask your administrator." in page
+    assert "There are no areas yet. Ask your administrator to add one." in page
     assert "Everything is reviewed" not in page
 
 

@@ -96,7 +96,7 @@ class TestCloseAndOpen:
     def test_a_double_click_closes_once(self, supervisor, slot):
         for _ in range(2):
             answer = desk.perform(supervisor, "close", slot, model=SLOT, reason="Snow")
-        assert desk.said(answer) == [f"1 skipped. {slot} is closed already: Snow"]
+        assert desk.said(answer) == [f"{slot} closed. The second click changed nothing."]
         assert slot.history.count() == 1
 
     def test_opening_an_open_one_is_refused(self, supervisor, slot):
@@ -142,6 +142,11 @@ class TestPlaces:
         slot.refresh_from_db()
         assert slot.capacity == 3
         assert desk.said(desk.perform(supervisor, "resize", slot, model=SLOT, capacity="2")) == ["1 changed."]
+
+    def test_each_slot_is_said_with_its_places(self, supervisor, slot):
+        other = desk.slot_in(days=1, capacity=5)
+        page = supervisor.get("/admin/bookings/appointmentslot/act/resize/", {"chosen": desk.chosen(slot, other)})
+        assert "Each of these 2 slots will have this many places (now 3, 5)." in desk.text_of(page)
 
     def test_two_people_at_once(self, supervisor, slot):
         versions = desk.chosen(slot)

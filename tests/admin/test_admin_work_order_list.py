@@ -254,7 +254,7 @@ def test_a_count_ends_where_nobody_pages_any_more(viewer, monkeypatch):
     many(75, desk.slot_in(capacity=500))
     answer = viewer.get(desk.LIST, {"view": "all"})
     assert answer.context["cl"].result_count == 60
-    assert "60 or more" in re.sub(r"\s+", " ", answer.content.decode())
+    assert "60+ work orders" in re.sub(r"\s+", " ", answer.content.decode())
     assert len(desk.numbers(viewer, view="all")) == 50
     assert len(desk.numbers(viewer, view="all", p=2)) == 10
 
@@ -277,7 +277,11 @@ def test_the_words_to_search_by_are_written_with_the_booking(viewer):
 
 def test_without_anything_the_list_says_so(viewer):
     helpers.make_area()
-    assert "No results found" in viewer.get(desk.LIST).content.decode()
+    assert "Everything is reviewed." in viewer.get(desk.LIST).content.decode()
+    assert "No booking fits. Remove a filter or search by phone number." in desk.text_of(
+        viewer.get(desk.LIST, {"q": "x"})
+    )
+    assert "There is nothing here yet." in viewer.get("/admin/bookings/refusal/").content.decode()
 
 
 def test_how_many_parts_are_late(viewer):

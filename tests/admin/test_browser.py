@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def test_from_the_board_to_a_place_that_is_free_again(open_page, office):
     choice = page.locator("label.desk-choice").first
     choice.click()
     page.get_by_role("button", name="Move", exact=True).click()
-    page.get_by_text("1 moved.").wait_for()
+    page.get_by_text("moved to").wait_for()
     # The old place can be booked again over the API, by another order.
     again = office.book("WO-9002", body | {"Account": {"AccountNum": "C-778"}})
     assert again.status == 200, again.body
@@ -164,7 +165,7 @@ def test_by_keyboard_alone(open_page, office):
                 "document.activeElement.matches('a, button') ? document.activeElement.innerText : ''"
             )
             if text in focused:
-                # Whoever works by keyboard sees where he is.
+                # The focus is seen wherever it is.
                 assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
                 return
         raise AssertionError(f"{text!r} is not reached by Tab")
@@ -217,7 +218,7 @@ def blackout_pages(office) -> list[str]:
     """The pages about blackouts, one of which was made by the command."""
     closed = office.manage("close_slots", "--area=LEEDS", "--from=2026-01-01", "--until=2199-12-31", "--reason=Fire")
     assert closed.returncode == 0, closed.stderr
-    pages = ["", "add/", "1/change/", "act/lift/?chosen=1:0"]
+    pages = ["", "add/", "1/change/", "act/open/?chosen=1:0"]
     return [f"bookings/blackout/{page}" for page in pages]
 
 
@@ -238,13 +239,13 @@ def test_an_area_is_closed_for_a_time_and_opened_again(open_page, office):
     page.get_by_role("button", name="Close for this time").click()
     page.get_by_text("slots closed.").wait_for()
     assert office.database.execute(hidden)[0][0] > 0
-    # The whole of it is one person's work in one place: from there to a booking, and back to lift it.
+    # The whole of it is one person's work in one place: from there to a booking, and back to open it.
     page.get_by_role("region", name="Bookings").get_by_role("link").first.click()
     page.get_by_text("The slot is closed: Fire. Move or cancel the booking.").wait_for()
     page.go_back()
-    page.get_by_role("link", name="Lift").click()
-    page.get_by_role("button", name="Lift").click()
-    page.get_by_text("1 lifted.").wait_for()
+    page.get_by_role("link", name="Open").click()
+    page.get_by_role("button", name="Open").click()
+    page.get_by_text("1 opened.").wait_for()
     assert office.database.execute(hidden) == [(0,)]
     assert office.manage("verify_bookings").stdout == ""
 
@@ -349,15 +350,109 @@ def count_of(page):
 
 LISTS = [
     "bookings/workorder/?view=all",
-    "bookings/appointmentslot/",
+    "bookings/workorder/",
+    "bookings/appointmentslot/?area=LEEDS",
     "bookings/blackout/",
+    "bookings/refusal/",
+    "bookings/receiver/",
     "bookings/servicearea/",
     "auth/user/",
     "auth/group/",
 ]
+FORMS = [
+    "auth/user/1/change/",
+    "auth/user/add/",
+    "auth/group/1/change/",
+    "bookings/servicearea/1/change/",
+    "bookings/appointmentslot/add/",
+    "bookings/appointmentslot/days/",
+    "bookings/blackout/add/",
+    "bookings/workorder/act/move/?chosen={work_order}:1",
+    "bookings/workorder/act/cancel/?chosen={work_order}:1",
+]
+SIZES = pytest.mark.parametrize(
+    "size", [browser.PHONE, browser.DESKTOP, {"width": 1920, "height": 1080}], ids=["390", "1280", "1920"]
+)
 
 
-@pytest.mark.parametrize("size", [browser.DESKTOP, browser.PHONE], ids=["desktop", "phone"])
+def crowd(office):
+    """Names as long as they are in life, in each column of each list."""
+    run = office.database.execute
+    run(
+        "UPDATE bookings_servicearea SET name = 'Middlesbrough and surroundings',"
+        " time_zone = 'America/Argentina/Buenos_Aires' WHERE code = 'LEEDS'"
+    )
+    days = [f"--from={date.today() + timedelta(days=1)}", "--days=5", "--weekdays=mon-sun"]
+    hours = ["--hours=18:00-22:00", "--length=120", "--capacity=9"]
+    seeded = office.manage("seed_slots", "--area=LEEDS", "--worker=konstantina.papadopoulos", *days, *hours)
+    assert seeded.returncode == 0, seeded.stderr
+    run(
+        "UPDATE bookings_workorder SET order_type = 'ANNUAL-SERVICE', worker = 'theodora.montgomery', part_count = 4,"
+        " account_name = 'Wolfeschlegelsteinhausen-Bergerdorff & Sons Ltd', location_name = 'Depot of the north',"
+        " address = '81 Station Street, Middlesbrough', original_order = 'WO-2026/00' || id, parts_due_at = visit_start"
+    )
+    run("UPDATE bookings_refusal SET order_type = 'ANNUAL-SERVICE', caller = 'servicemobility-production'")
+    run(
+        "UPDATE bookings_blackout SET reason = 'Public holiday: depot and call centre are closed', worker = 'ann.baker'"
+    )
+    receiver = (
+        "from bookings import clock; from bookings.models import Receiver;"
+        "Receiver.objects.create(name='Mobility', url='https://example.org', connected_at=clock.now())"
+    )
+    made = office.manage("shell", "--command", receiver)
+    assert made.returncode == 0, made.stderr
+
+
+def too_wide(page):
+    """What is cut off, or can be read only by scrolling sideways; a placeholder that its field cannot show."""
+    return page.evaluate(
+        """() => {
+            const wide = document.documentElement.scrollWidth > innerWidth ? ['the page'] : [];
+            for (const box of document.querySelectorAll('#main *')) {
+                const style = getComputedStyle(box), brush = document.createElement('canvas').getContext('2d');
+                brush.font = style.font;
+                const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+                const cuts = style.overflowX !== 'visible' && !box.matches('input, select, textarea, .desk-scroll');
+                const isCut = cuts && box.scrollWidth > box.clientWidth + 1;
+                const hides = box.placeholder && brush.measureText(box.placeholder).width + padding > box.clientWidth;
+                const isOurs = !box.matches('[class*=simplebar-height], .sr-only, header *, .truncate, option');
+                if (box.clientWidth > 0 && isOurs && (isCut || hides))
+                    wide.push(`${box.tagName} ${box.className}: ${box.innerText.slice(0, 60)}${box.placeholder ?? ''}`);
+            }
+            return wide;
+        }"""
+    )
+
+
+@SIZES
+def test_nothing_is_wider_than_its_box(open_page, office, size):
+    blackout_pages(office)
+    make_chief(office)
+    refuse(office)
+    crowd(office)
+    page = open_page("chief", size=size)
+    work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
+    found = {}
+    for address in [*LISTS, *FORMS, ""]:
+        page.goto(f"{office.url}/admin/{address.format(work_order=work_order)}")
+        page.wait_for_load_state("networkidle")
+        assert address in FORMS or not address or page.locator("#result_list tbody tr").count(), address
+        # On a phone the board's weeks and a page's tables scroll in a frame of their own.
+        if wide := too_wide(page):
+            found[address] = wide
+    assert found == {}, json.dumps(found, indent=1)
+
+
+def test_the_test_above_would_notice_a_text_that_is_cut_off(open_page, office):
+    crowd(office)
+    page = open_page()
+    page.goto(f"{office.url}/admin/bookings/workorder/?view=all")
+    assert too_wide(page) == []
+    page.add_style_tag(content=".desk-line { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }")
+    assert too_wide(page) != []
+
+
+@SIZES
 def test_each_list_answers_to_the_controls_of_the_theme(open_page, office, size):
     """The box in the head, the shift key, the counter, "select all", and no row below the bar of actions."""
     blackout_pages(office)
@@ -367,8 +462,10 @@ def test_each_list_answers_to_the_controls_of_the_theme(open_page, office, size)
         page.goto(f"{office.url}/admin/{address}")
         page.wait_for_load_state("networkidle")
         boxes, head = page.locator("#result_list input.action-select"), page.locator(".action-toggle").first
+        assert last_row_is_free(page, "[class*='lg:sticky']"), address
         number = boxes.count()
-        assert number, address
+        if not number:
+            continue  # a list without actions, or without rows
         head.check()
         assert page.locator("#result_list input.action-select:checked").count() == number, address
         assert count_of(page) == f"{number} of {number} selected", address
@@ -387,16 +484,17 @@ def test_each_list_answers_to_the_controls_of_the_theme(open_page, office, size)
             assert count_of(page) == f"3 of {number} selected", address
 
 
-def last_row_is_free(page):
-    """Scrolled to the end, the last row ends above the bar of actions."""
+def last_row_is_free(page, bar="#changelist-actions"):
+    """Scrolled to the end, the last row ends above the bar."""
     page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return page.evaluate(
-        """() => {
+        """name => {
             const rows = document.querySelectorAll('#result_list tbody tr');
-            const bar = document.querySelector('#changelist-actions');
-            return rows[rows.length - 1].getBoundingClientRect().bottom <= bar.getBoundingClientRect().top;
-        }"""
+            const top = document.querySelector(name).getBoundingClientRect().top;
+            return !rows.length || rows[rows.length - 1].getBoundingClientRect().bottom <= top;
+        }""",
+        bar,
     )
 
 
@@ -407,14 +505,6 @@ def make_chief(office):
     )
     answer = office.manage("shell", "--command", script)
     assert answer.returncode == 0, answer.stderr
-
-
-@pytest.mark.parametrize("width", [1280, 1920])
-def test_the_last_row_is_above_the_bar(open_page, office, width):
-    page = open_page("supervisor", size={"width": width, "height": 800})
-    page.goto(f"{office.url}/admin/bookings/workorder/?view=all")
-    page.locator(".action-toggle").first.check()
-    assert last_row_is_free(page)
 
 
 def test_places_are_changed_in_all_that_the_filters_find(open_page, office):
@@ -479,6 +569,50 @@ def test_the_last_page_of_what_needs_attention_reviewed(open_page, office):
     page.goto(f"{office.url}/admin/bookings/workorder/?view=attention&area=LEEDS&p=2")
     assert "area: Leeds" in page.locator(".desk-says").inner_text()
     assert page.locator("#result_list tbody").count() > 0
+
+
+def test_thirty_are_looked_at_in_thirty_five_presses(open_page, office):
+    """From the board, by keys; one is skipped, and what is skipped waits."""
+    for number in range(30):
+        new_booking(office, f"WO-{9300 + number}")
+    waiting = "SELECT COUNT(*) FROM bookings_workorder WHERE status = 'booked' AND reviewed_at IS NULL"
+    before = office.database.execute(waiting)[0][0]
+    page, presses = open_page(), 0
+
+    def press(key):
+        nonlocal presses
+        presses += 1
+        with page.expect_navigation():
+            page.keyboard.press(key)
+
+    page.get_by_role("link", name="To review").click()
+    page.locator("#result_list tbody th a").first.click()
+    presses += 2
+    seen = {page.url.partition("?")[0]}
+    press("n")
+    seen.add(page.url.partition("?")[0])
+    for _ in range(29):
+        press("r")
+        page.get_by_text("1 reviewed.").wait_for()
+        seen.add(page.url.partition("?")[0])
+    print(f"{len(seen)} looked at in {presses} presses")
+    assert (len(seen), presses) == (31, 32)
+    assert office.database.execute(waiting)[0][0] == before - 29
+    # Keys do nothing in a field, and help says which there are.
+    page.keyboard.press("?")
+    said = page.get_by_role("dialog").inner_text()
+    for line in ("r Review and next", "n Skip", "m Move", "c Cancel booking"):
+        assert line in said, said
+    assert seriously_wrong(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="detached")
+    with page.expect_navigation():
+        page.keyboard.press("c")
+    page.get_by_label("More about it").fill("more nrcmp")
+    assert page.get_by_label("More about it").input_value() == "more nrcmp"
+    page.goto(f"{office.url}/admin/bookings/workorder/")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "searchbar"
 
 
 def test_the_button_of_a_move_is_on_the_screen(open_page, office):
@@ -576,12 +710,17 @@ def test_a_day_is_printed_as_it_is_listed(open_page, office):
     )
     assert shown[0] == []
     assert shown[1] > rows * 20
-    assert not page.locator(".desk-bar").is_visible()
+    for name in (".desk-bar", "[class*='lg:sticky']", "#nav-sidebar"):
+        assert not page.locator(name).first.is_visible(), name
+
+
+def refuse(office):
+    body = helpers.booking() | {"Location": {"LocationNum": "L-1", "ServiceAreaID": "NOWHERE"}}
+    assert office.book("Wo-Lost", body).status == 404
 
 
 def test_refusals_show_what_was_refused(open_page, office):
-    body = helpers.booking() | {"Location": {"LocationNum": "L-1", "ServiceAreaID": "NOWHERE"}}
-    assert office.book("Wo-Lost", body).status == 404
+    refuse(office)
     page = open_page("supervisor")
     page.goto(f"{office.url}/admin/bookings/refusal/?q=wo-LOST")
     assert seriously_wrong(page) == []

@@ -1,0 +1,33 @@
+/* Keys of the desk: what carries data-key is pressed by that key. Without this file everything is there as link and button. */
+
+{
+    const isTyped = (box) => box.matches("input, select, textarea, [contenteditable]");
+    const keyed = (key) => document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+
+    function help() {
+        const box = document.createElement("dialog");
+        box.className = "desk desk-card desk-help";
+        box.append(Object.assign(document.createElement("h2"), { textContent: "Keys" }));
+        for (const target of document.querySelectorAll("[data-key]")) {
+            const line = document.createElement("p");
+            const key = Object.assign(document.createElement("kbd"), { textContent: target.dataset.key });
+            line.append(key, ` ${target.dataset.keyText || target.lastChild.textContent.trim()}`);
+            box.append(line);
+        }
+        box.append(Object.assign(document.createElement("p"), { textContent: "Esc closes this." }));
+        box.addEventListener("close", () => box.remove());
+        document.body.append(box);
+        box.showModal();
+    }
+
+    document.addEventListener("keydown", (event) => {
+        if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyped(event.target)) return;
+        if (document.querySelector("dialog[open]")) return;
+        const target = keyed(event.key);
+        if (event.key === "?") help();
+        else if (target && isTyped(target)) target.focus();
+        else if (target) target.click();
+        else return;
+        event.preventDefault();
+    });
+}

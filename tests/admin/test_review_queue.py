@@ -1,0 +1,112 @@
+"""One booking after another: review and next, skip, back to the list with its filters."""
+
+import re
+from html import unescape
+
+import pytest
+
+from bookings import services
+from bookings.models import WorkOrder
+from tests.support import desk
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def dispatcher():
+    return desk.person("dispatcher")
+
+
+@pytest.fixture
+def four():
+    """By the visit: WO-3, WO-1, WO-2, and WO-4 in another area."""
+    rows = [desk.book(desk.slot_in(days=days), f"WO-{number}") for number, days in ((1, 2), (2, 3), (3, 1))]
+    return [*rows, desk.book(desk.slot_in("BOSTON", "America/New_York", days=2, hour=18), "WO-4")]
+
+
+def opened(client, address):
+    """The page of a booking: its order, and where its buttons lead."""
+    answer = client.get(address)
+    page = answer.content.decode()
+    links = {
+        text: unescape(link)
+        for link, text in re.findall(r'<a href="([^"]*)" class="desk-button"[^>]*>([\w ]+)</a>', page)
+    }
+    back = re.search(r'name="back" value="([^"]*)"', page)
+    return answer.context["row"].original_order, links | {"next": unescape(back[1])}, page
+
+
+def first_of(client, **query):
+    """The address of the first row, as the list has it."""
+    page = client.get(desk.LIST, query).content.decode()
+    return unescape(re.search(r'<th class="field-number.*?href="([^"]*)"', page, re.S)[1])
+
+
+def review_and_next(client, row, links):
+    return client.post(
+        f"{desk.LIST}act/review/", {"chosen": desk.chosen(row), "do": "perform", "back": links["next"]}, follow=True
+    )
+
+
+def test_the_whole_queue_in_the_order_of_the_list(dispatcher, four):
+    address, seen = first_of(dispatcher), []
+    for _ in four:
+        order, links, page = opened(dispatcher, address)
+        seen.append(order)
+        assert f"{4 - len(seen)} more to review" in page
+        answer = review_and_next(dispatcher, WorkOrder.objects.get(original_order=order), links)
+        assert desk.said(answer) == ["1 reviewed."]
+        address = links["next"]
+    assert seen == ["WO-3", "WO-1", "WO-4", "WO-2"]
+    assert address == desk.LIST
+    assert not WorkOrder.objects.needing_attention().exists()
+
+
+def test_it_stays_within_the_filters_of_the_list(dispatcher, four):
+    order, links, _ = opened(dispatcher, first_of(dispatcher, view="attention", area="LEEDS", q=""))
+    assert order == "WO-3"
+    seen = [order]
+    while "/change/" in links["Skip"]:
+        order, links, _ = opened(dispatcher, links["Skip"])
+        seen.append(order)
+    assert seen == ["WO-3", "WO-1", "WO-2"]
+    assert links["Back to the list"].startswith(f"{desk.LIST}?")
+    rows = dispatcher.get(links["Back to the list"]).context["cl"].result_list
+    assert [row.original_order for row in rows] == ["WO-3", "WO-1", "WO-2"]
+    # Nothing was reviewed by looking at it.
+    assert WorkOrder.objects.needing_attention().count() == 4
+
+
+def test_the_newest_first_where_the_list_has_it_so(dispatcher, four):
+    order, links, _ = opened(dispatcher, first_of(dispatcher, view="all"))
+    seen = [order]
+    while "/change/" in links["Skip"]:
+        order, links, _ = opened(dispatcher, links["Skip"])
+        seen.append(order)
+    assert seen == ["WO-4", "WO-3", "WO-2", "WO-1"]
+    assert opened(dispatcher, links["Previous"])[0] == "WO-2"
+
+
+def test_what_another_person_reviewed_meanwhile_is_left_out(dispatcher, four):
+    address = first_of(dispatcher)
+    services.review(work_order=four[0], by="ann")
+    assert opened(dispatcher, opened(dispatcher, address)[1]["Skip"])[0] == "WO-4"
+    # A booking that is reviewed already has a next one, too, and no button to review it.
+    _, links, page = opened(dispatcher, f"{desk.LIST}{four[0].pk}/change/")
+    assert opened(dispatcher, links["Next"])[0] == "WO-4"
+    assert "Review and next" not in page
+
+
+def test_only_what_a_person_may_see_and_do(four):
+    viewer = desk.person("viewer", four[0].area)
+    order, links, page = opened(viewer, first_of(viewer))
+    assert "Review and next" not in page
+    assert (order, opened(viewer, links["Next"])[0]) == ("WO-3", "WO-1")
+    assert "2 more to review" in page
+
+
+@pytest.mark.parametrize("filters", ["nothing=1", "%00", "p=x&o=99", "view=all&p=7&all="])
+def test_odd_filters_are_answered_all_the_same(dispatcher, four, filters):
+    answer = dispatcher.get(f"{desk.LIST}{four[0].pk}/change/", {"_changelist_filters": filters})
+    assert answer.status_code == 200
+    assert "more to review" in answer.content.decode()
