@@ -287,11 +287,11 @@ class Change(OfReceiver):
     def unfit(self, row: Receiver) -> str:
         return "" if row.is_on else "is off: connect it again"
 
-    def run(self, row: Receiver, form: SettingsForm, by: str) -> None:
-        seen = row.seen_version  # type: ignore[attr-defined]
+    def run(self, row: Receiver, form: SettingsForm, by: str, seen: int) -> None:
         self.refuse_unfit(row)
         if row.settings_version != seen:
-            raise Refused(Code.NOT_FOUND, f"{row} was changed meanwhile. Look at it, and change it again.")
+            message = say("{name} was changed meanwhile. Look at it, and change it again.", name=row)
+            raise Refused(Code.NOT_FOUND, message)
         receivers.change(row, by=by, **form.columns())
 
 

@@ -41,9 +41,6 @@ class ReceiverAdmin(DeskAdmin):
     def version_of(self, row: Receiver) -> int:
         return row.settings_version
 
-    def show_as_seen(self, row: Receiver, version: int) -> None:
-        row.seen_version = version  # type: ignore[attr-defined]
-
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Not of a person who is restricted to areas: a receiver hears of all of them."""
         return request.user.has_perm("bookings.add_receiver") and visible_areas(request.user) is None

@@ -1,8 +1,8 @@
 """What is removed when it is old: slots without bookings, refusals, logs, log-in records, personal data.
 
 Each call is one short transaction that finds its own work, `most` rows of it (BATCH), so that the service runs on, and
-a run that was interrupted starts again. The numbers of work orders stay taken, and a copy of an old booking still gets its
-old answer.
+a run that was interrupted starts again. The numbers of work orders stay taken, and a copy of an old booking still gets
+its old answer.
 """
 
 from datetime import datetime
