@@ -80,7 +80,7 @@ class SettingsForm(ActionForm):
         if name in self.cleaned_data:
             try:
                 self.cleaned_data[name] = check(self.cleaned_data[name])
-            except receivers.Refused as fault:
+            except receivers.Unfit as fault:
                 self.add_error(name, str(fault))
 
     def _paths(self, lines: list[str], most: int) -> list[str]:
@@ -88,9 +88,7 @@ class SettingsForm(ActionForm):
         if not "".join(lines).strip():
             if self.chosen and self.cleaned_data.get("url", self.chosen[0].url) == self.chosen[0].url:
                 return list(self.chosen[0].secret_files)
-            raise receivers.Refused(
-                "Give the file again: another address gets it." if self.chosen else "Give the file."
-            )
+            raise receivers.Unfit("Give the file again: another address gets it." if self.chosen else "Give the file.")
         return receivers.check_paths([line.strip() for line in lines if line.strip()], most)
 
     def columns(self) -> dict[str, Any]:

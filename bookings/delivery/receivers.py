@@ -34,27 +34,27 @@ LONGEST_URL = 2000
 NO_TROUBLE: dict[str, Any] = {"trouble": "", "trouble_since": None, "probe_at": None, "failures": 0}
 
 
-class Refused(ValueError):
+class Unfit(ValueError):
     """What was given cannot be right; the text says why, and what would be."""
 
 
 def check_url(url: str) -> str:
-    """The address. Raises Refused: https, or http on this machine alone; no log-in, no fragment."""
+    """The address. Raises Unfit: https, or http on this machine alone; no log-in, no fragment."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise Refused(f"{_shown(url)} is no address such as https://host/path.") from None
+        raise Unfit(f"{_shown(url)} is no address such as https://host/path.") from None
     if parts.scheme not in ("http", "https") or not host or len(url) > LONGEST_URL:
-        raise Refused(f"{_shown(url)} is no address such as https://host/path.")
+        raise Unfit(f"{_shown(url)} is no address such as https://host/path.")
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise Refused("The address holds a blank or another character that must be percent-encoded.")
+        raise Unfit("The address holds a blank or another character that must be percent-encoded.")
     if parts.username is not None or parts.password is not None:
-        raise Refused("The address holds a log-in, which would be shown. Leave it out.")
+        raise Unfit("The address holds a log-in, which would be shown. Leave it out.")
     if parts.fragment:
-        raise Refused("The address holds a #fragment. Leave it out.")
+        raise Unfit("The address holds a #fragment. Leave it out.")
     if parts.scheme == "http" and not _is_this_machine(host):
-        raise Refused("An http address may be on this machine only: what is sent names customers. Use https.")
+        raise Unfit("An http address may be on this machine only: what is sent names customers. Use https.")
     return url
 
 
@@ -72,47 +72,47 @@ def _is_this_machine(host: str) -> bool:
 
 
 def check_base(url: str) -> str:
-    """The base address of ServiceMobility, to which each call adds its path. Raises Refused."""
+    """The base address of ServiceMobility, to which each call adds its path. Raises Unfit."""
     if urlsplit(check_url(url)).query:
-        raise Refused("The base address of ServiceMobility holds a question mark. Leave the query out.")
+        raise Unfit("The base address of ServiceMobility holds a question mark. Leave the query out.")
     if "/seiapi" in urlsplit(url).path:
-        raise Refused("The base address ends before /seiapi: each call adds that itself.")
+        raise Unfit("The base address ends before /seiapi: each call adds that itself.")
     return url.rstrip("/")
 
 
 def check_rate(rate: float) -> float:
     if not math.isfinite(rate) or not 0 < rate <= MOST_RATE:
-        raise Refused(f"The rate {rate:g} is not above 0 and at most {MOST_RATE} calls a second.")
+        raise Unfit(f"The rate {rate:g} is not above 0 and at most {MOST_RATE} calls a second.")
     return rate
 
 
 def read_template(path: str) -> dict[str, Any]:
-    """Raises Refused."""
+    """Raises Unfit."""
     try:
         with Path(path).open("rb") as file:
             content = file.read(MOST_TEMPLATE + 1)
     except OSError as fault:
-        raise Refused(f"{path} cannot be read: {fault.strerror}.") from None
+        raise Unfit(f"{path} cannot be read: {fault.strerror}.") from None
     return read_object(content, path)
 
 
 def read_object(content: bytes, what: str) -> dict[str, Any]:
-    """A template. Raises Refused."""
+    """A template. Raises Unfit."""
     if len(content) > MOST_TEMPLATE:
-        raise Refused(f"{what} is larger than {MOST_TEMPLATE} bytes.")
+        raise Unfit(f"{what} is larger than {MOST_TEMPLATE} bytes.")
     try:
         found = json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError) as fault:
-        raise fault if isinstance(fault, Refused) else Refused(f"{what} holds no JSON: {fault}.") from None
+        raise fault if isinstance(fault, Unfit) else Unfit(f"{what} holds no JSON: {fault}.") from None
     if not isinstance(found, dict):
-        raise Refused(f"{what} holds no JSON object, such as {{}}.")
+        raise Unfit(f"{what} holds no JSON object, such as {{}}.")
     if "OrderNum" in found:
-        raise Refused(f"{what} names an OrderNum: that is each work order's own.")
+        raise Unfit(f"{what} names an OrderNum: that is each work order's own.")
     return found
 
 
 def _no_number(word: str) -> Any:
-    raise Refused(f"{word} is no JSON number.")
+    raise Unfit(f"{word} is no JSON number.")
 
 
 def connect(name: str, kind: str, *, by: str, **columns: Any) -> Receiver:
@@ -151,9 +151,9 @@ def turn_off(receiver: Receiver, *, by: str) -> None:
 
 
 def pause(receiver: Receiver, *, reason: str, by: str) -> None:
-    """Nothing is sent until it is resumed; what changes meanwhile waits. Raises Refused without a reason."""
+    """Nothing is sent until it is resumed; what changes meanwhile waits. Raises Unfit without a reason."""
     if not reason.strip():
-        raise Refused("Say why it is paused: others read it.")
+        raise Unfit("Say why it is paused: others read it.")
     with transaction.atomic():
         Receiver.objects.filter(pk=receiver.pk).update(paused_at=clock.now(), paused_by=by, paused_reason=reason)
         say(receiver, Event.PAUSED, by=by, text=reason)
@@ -207,27 +207,27 @@ def remove(receiver: Receiver) -> None:
 
 
 def check_name(name: str) -> str:
-    """Of a webhook. Raises Refused."""
+    """Of a webhook. Raises Unfit."""
     name = check_text("NAME", name)
     if name == NAME:
-        raise Refused(f"{NAME} is the name of ServiceMobility itself. Give another one.")
+        raise Unfit(f"{NAME} is the name of ServiceMobility itself. Give another one.")
     return name
 
 
 def check_paths(paths: list[str], most: int) -> list[str]:
-    """Of the files of its secrets, which are not read here. Raises Refused."""
+    """Of the files of its secrets, which are not read here. Raises Unfit."""
     if len(paths) > most:
-        raise Refused("Give one file." if most == 1 else "Give one file, or two while the secret is changed.")
+        raise Unfit("Give one file." if most == 1 else "Give one file, or two while the secret is changed.")
     for path in paths:
         if not path.startswith("/") or not path.isprintable() or len(path) > LONGEST_URL:
-            raise Refused("The path of a file must be absolute, such as /etc/bookjob/erp.secret.")
+            raise Unfit("The path of a file must be absolute, such as /etc/bookjob/erp.secret.")
     return paths
 
 
 def check_text(what: str, text: str) -> str:
-    """Raises Refused."""
+    """Raises Unfit."""
     if not text.strip() or not text.isprintable() or len(text) > NAME_LENGTH:
-        raise Refused(f"{what} is empty, too long, or holds a character that cannot be shown.")
+        raise Unfit(f"{what} is empty, too long, or holds a character that cannot be shown.")
     return text.strip()
 
 

@@ -97,10 +97,11 @@ def reopen(*, blackout: Blackout, by: str) -> int:
 
     In short transactions, and it ends with the last of them. Raises BookingError if another person was faster.
     """
-    opened, is_over, pace = 0, False, turns.Pace()
-    while not is_over:
+    pace, opened = turns.Pace(), 0
+    after: int | None = -1
+    while after is not None:
         most = pace.rows
-        number, is_over = pace.write(partial(_open, blackout, most, by), most)
+        number, after = pace.write(partial(_open, blackout, after, most, by), most)
         opened += number
     return opened
 
@@ -182,8 +183,11 @@ def _record_closed(blackout: Blackout, about: Iterable[About], now: datetime, by
     record_each(about, HistoryEntry.Event.CLOSED, at=now, by=by, reason=blackout.reason, blackout=blackout.pk)
 
 
-def _open(blackout: Blackout, most: int, by: str) -> tuple[int, bool]:
-    """Open some of the slots of a blackout, and end it with the last: how many, and whether these were the last."""
+def _open(blackout: Blackout, after: int, most: int, by: str) -> tuple[int, int | None]:
+    """Open some of the slots of a blackout behind this key: how many, and the key to go on behind.
+
+    The blackout ends, and there is no such key, where none is left behind the least one.
+    """
     now = clock.now()
     if not Blackout.objects.in_force().filter(pk=blackout.pk).exists():
         current = Blackout.objects.select_related("area").get(pk=blackout.pk)
@@ -191,17 +195,20 @@ def _open(blackout: Blackout, most: int, by: str) -> tuple[int, bool]:
         raise BookingError("already_open", message)
     others = list(blackout.area.blackouts.in_force().exclude(pk=blackout.pk))
     now_under: dict[Blackout | None, list[int]] = defaultdict(list)
-    slots = list(blackout.slots.order_by("pk").only("worker", "start", "end").select_for_update()[:most])
+    hidden = blackout.slots.filter(pk__gt=after).order_by("pk").only("worker", "start", "end")
+    slots = list(hidden.select_for_update()[:most])
     for slot in slots:
         now_under[covering(others, slot.worker, slot.start, slot.end)].append(slot.pk)
     for other, pks in now_under.items():
         AppointmentSlot.objects.filter(pk__in=pks).update(blackout=other)
     opened = now_under[None]
     record_each(opened, HistoryEntry.Event.OPENED, at=now, by=by, reason=blackout.reason, blackout=blackout.pk)
-    is_over = len(slots) < most
-    if is_over:
-        Blackout.objects.filter(pk=blackout.pk).update(opened_at=now, opened_by=by)
-    return len(opened), is_over
+    if len(slots) == most:
+        return len(opened), slots[-1].pk
+    if after >= 0:
+        return len(opened), -1  # another blackout that ended meanwhile may have left its slots to this one
+    Blackout.objects.filter(pk=blackout.pk).update(opened_at=now, opened_by=by)
+    return len(opened), None
 
 
 def _keep_rests(blackout: Blackout, start: datetime, end: datetime) -> None:

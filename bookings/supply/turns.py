@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 # Rows of a command's first transaction, of any, and the seconds that one should take: others wait meanwhile.
 BATCH = {"sqlite": 200, "postgresql": 250}
-LEAST, MOST, GOAL = 20, 1_000, 0.1
+LEAST, MOST, GOAL = 100, 1_000, 0.1
 # How often a step is tried that could not get its locks; each try waits as long as the database's settings say.
 TRIES = 3
 # Seconds for which SQLite's lock is left free, alone and beside other writers, and for how long these are remembered.

@@ -20,7 +20,7 @@ def raised():
     """(place, first argument) of each refusal that is made anywhere."""
     for file in sorted((ROOT / "bookings").rglob("*.py")):
         if "class Refused" in file.read_text():
-            continue  # refusals.py, and delivery with one of its own for what an operator gives it
+            continue  # refusals.py itself
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in (
                 "BookingError",

@@ -347,7 +347,7 @@ class TestInShortTransactions:
         assert made[1:] == [2, 2, 2, 1]
         made.clear()
         assert run("open_slots").startswith("LEEDS: 7 slots opened")
-        assert made == [None, (2, False), (2, False), (2, False), (1, True)]
+        assert [made[0], *(number for number, _ in made[1:])] == [None, 2, 2, 2, 1, 0]
 
     @pytest.mark.parametrize("transactions", range(5))
     def test_closing_that_was_killed(self, monkeypatch, transactions):

@@ -18,17 +18,18 @@ def _first(monkeypatch):
 @pytest.mark.parametrize(
     ("seconds", "rows"),
     [
-        (turns.GOAL, 100),
-        (2 * turns.GOAL, 50),
+        (turns.GOAL, 400),
+        (2 * turns.GOAL, 200),
         # At the most twice as many as before, and never so few that nothing gets done.
-        (turns.GOAL / 10, 200),
-        (0, 200),
+        (turns.GOAL / 10, 800),
+        (0, 800),
         (1_000, turns.LEAST),
     ],
 )
-def test_a_slow_transaction_makes_the_next_ones_smaller(seconds, rows):
+def test_a_slow_transaction_makes_the_next_ones_smaller(monkeypatch, seconds, rows):
+    monkeypatch.setitem(turns.BATCH, connection.vendor, 400)
     pace = turns.Pace()
-    pace.took(100, seconds)
+    pace.took(400, seconds)
     assert pace.rows == rows
 
 
@@ -44,10 +45,10 @@ def test_what_is_measured_ends_with_the_commit(monkeypatch, django_capture_on_co
     monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: now[-1]))
     pace = turns.Pace()
     with django_capture_on_commit_callbacks(execute=True):
-        assert pace.write(lambda: "done", 100) == "done"
-        now.append(4 * turns.GOAL)
+        assert pace.write(lambda: "done", 1_000) == "done"
+        now.append(5 * turns.GOAL)
         assert pace.rows == 100
-    assert pace.rows == 25
+    assert pace.rows == 200
 
 
 def test_heavy_rows_fill_a_batch():

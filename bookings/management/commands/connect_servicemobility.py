@@ -52,7 +52,7 @@ class Command(BaseCommand):
                 raise CommandError("ServiceMobility is not connected. Give --url, --username and --password-file.")
             elif steps and receiver:
                 self._do(receiver, steps[0], options)
-        except (receivers.Refused, secrets.Unfit) as fault:
+        except (receivers.Unfit, secrets.Unfit) as fault:
             raise CommandError(str(fault)) from None
         for line in receivers.state_lines(receiver):
             self.stdout.write(line)
@@ -81,7 +81,7 @@ class Command(BaseCommand):
 
 
 def read_columns(options: dict[str, Any]) -> dict[str, Any]:
-    """What is given, checked. Raises Refused and Unfit."""
+    """What is given, checked. Raises Unfit."""
     columns: dict[str, Any] = {name: options[name] for name in ("move", "worker") if options[name]}
     if options["url"] is not None:
         columns["url"] = receivers.check_base(options["url"])
