@@ -20,13 +20,11 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
     field_validator,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError, PydanticOmit, SchemaValidator
+from pydantic_core import PydanticCustomError, SchemaValidator
 
 from bookings.wire.values import (
     MAX_ITEMS,
@@ -46,11 +44,11 @@ from bookings.wire.values import (
     LooseItem,
     LooseObject,
     Number,
+    OptionalPeriod,
     Quantity,
     Text,
     Texts,
     WireModel,
-    is_period_of_no_dates,
 )
 
 MAX_PERIODS = 200  # each becomes a condition of the search
@@ -233,22 +231,6 @@ class ChosenTime(TimeConstraint):
     period: Period | None = None  # type: ignore[assignment]
 
 
-def _without_a_period_of_no_dates(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    """Where both ends of the period are no dates, such as .NET's 0001-01-01, it is absent; with it all that is so."""
-    try:
-        return read(value)
-    except ValidationError:
-        if not isinstance(value, dict) or not is_period_of_no_dates(value.get("Period")):
-            raise
-    rest = {name: there for name, there in value.items() if name != "Period"}
-    try:
-        return read(rest)  # in a booking also an empty one, for its place counts
-    except ValidationError:
-        if rest:
-            raise
-        raise PydanticOmit from None
-
-
 def _not_more_than_can_be_ordered(parts: Any) -> Any:
     """Counted before they are looked at, so that their number bounds the errors in them."""
     if isinstance(parts, list) and sum(map(_replacements, parts)) > MAX_ITEMS >= len(parts):
@@ -269,7 +251,6 @@ RequiredParts = Annotated[
     list[RequiredPart], Field(max_length=MAX_ITEMS), BeforeValidator(_not_more_than_can_be_ordered)
 ]
 BookedParts = Annotated[list[BookedPart], Field(max_length=MAX_ITEMS), BeforeValidator(_not_more_than_can_be_ordered)]
-OptionalPeriod = WrapValidator(_without_a_period_of_no_dates)
 TimeConstraints = Annotated[
     list[Annotated[TimeConstraint, OptionalPeriod]], Field(max_length=MAX_PERIODS), BeforeValidator(_read_list)
 ]

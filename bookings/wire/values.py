@@ -15,10 +15,13 @@ from pydantic import (
     PlainValidator,
     StringConstraints,
     TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
 )
 from pydantic.alias_generators import to_pascal
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticOmit, core_schema
 
 from bookings import clock
 from bookings.models import ID_LENGTH
@@ -183,3 +186,22 @@ _READ_ID: TypeAdapter[str] = TypeAdapter(LooseId)
 def read_id(value: Any) -> str:
     """An identifier or code of a body by itself; empty where it is none."""
     return _READ_ID.validate_python(value)
+
+
+def _without_a_period_of_no_dates(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """Where both ends of the period are no dates, such as .NET's 0001-01-01, it is absent; with it all that is so."""
+    try:
+        return read(value)
+    except ValidationError:
+        if not isinstance(value, dict) or not is_period_of_no_dates(value.get("Period")):
+            raise
+    rest = {name: there for name, there in value.items() if name != "Period"}
+    try:
+        return read(rest)  # in a booking also an empty one, for its place counts
+    except ValidationError:
+        if rest:
+            raise
+        raise PydanticOmit from None
+
+
+OptionalPeriod = WrapValidator(_without_a_period_of_no_dates)

@@ -119,8 +119,8 @@ SETTINGS: dict[str, list[Setting]] = {
         ),
         Setting(
             "BOOKJOB_TRUST_UPSTREAM", "off", switch, "on or off", "tokens would be believed or refused by mistake",
-            "read tokens from trusted networks without checking their signature; only for customers to whom"
-            " ServiceMobility gives no key",
+            "read tokens from trusted networks without checking their signature; only for customers that get"
+            " no key from ServiceMobility",
         ),
         Setting(
             "BOOKJOB_TRUSTED_NETWORKS", "", networks, "networks such as 10.1.0.0/16, separated by blanks or commas",

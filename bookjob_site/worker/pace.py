@@ -5,7 +5,7 @@ import time
 PATIENCE = 15.0  # seconds
 SLOWEST = 1024  # bytes a second
 CLOSING = 2.0  # seconds in which the other end reads the rest before a connection is cut
-STOPPING = 10.0  # seconds that are left, once the worker stops, to whoever still sends or takes something
+STOPPING = 10.0  # seconds that are left, once the worker stops, to callers that still send or take something
 
 clock = time.monotonic
 
