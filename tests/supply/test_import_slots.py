@@ -400,6 +400,12 @@ class TestRefusedRows:
         assert imported(P1, "--strict") == (0, [summary(created=1)])
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_commas_semicolons_and_tabs_alike(imported, separator):
+    make_area()
+    assert imported((HEAD + P1).replace(",", separator), head="") == (0, [summary(created=1)])
+
+
 class TestRefusedFiles:
     @pytest.mark.parametrize(
         ("text", "message"),
