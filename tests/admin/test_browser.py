@@ -408,9 +408,10 @@ def too_wide(page):
     return page.evaluate(
         """() => {
             const wide = document.documentElement.scrollWidth > innerWidth ? ['the page'] : [];
+            const brush = document.createElement('canvas').getContext('2d');
             for (const box of document.querySelectorAll('#main *')) {
-                const style = getComputedStyle(box), brush = document.createElement('canvas').getContext('2d');
-                brush.font = style.font;
+                const style = getComputedStyle(box);
+                if (box.placeholder) brush.font = style.font;
                 const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
                 const cuts = style.overflowX !== 'visible' && !box.matches('input, select, textarea, .desk-scroll');
                 const isCut = cuts && box.scrollWidth > box.clientWidth + 1;
