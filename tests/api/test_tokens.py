@@ -18,12 +18,13 @@ from tests.support.helpers import booking, clock_stands_at, error, make_slot, pa
 
 pytestmark = pytest.mark.django_db
 
-SOON = int(time.time()) + 600
+# Of when the tests are collected; a run may last.
+SOON, AGO = int(time.time()) + 10_800, int(time.time()) - 300
 INVALID = error(401, "invalid_logon", "Your log-in has expired or is not valid. Log in again.")
 
 
 def token(payload=None, key=KEY, algorithm="HS256", **header):
-    return jwt.encode({"exp": SOON, "iat": SOON - 900} if payload is None else payload, key, algorithm, headers=header)
+    return jwt.encode({"exp": SOON, "iat": AGO} if payload is None else payload, key, algorithm, headers=header)
 
 
 def by_hand(header: dict, payload: dict, signature: bytes = b"") -> str:
@@ -44,7 +45,7 @@ class TestAccepted:
         [
             token(),  # as ServiceMobility documents it: exp and iat, nothing else
             token({"exp": SOON}),
-            token({"exp": SOON, "iat": SOON - 900, "name": "T. Jones", "email": "t@example.org", "expdb": "x"}),
+            token({"exp": SOON, "iat": AGO, "name": "T. Jones", "email": "t@example.org", "expdb": "x"}),
             token(key=OLD_KEY),  # during a rotation
             token(kid="current"),
             token(kid="previous", key=OLD_KEY),
@@ -110,7 +111,7 @@ BAD = {
     "kid of another type": resigned({"alg": "HS256", "kid": ["current"]}, {"exp": SOON}),
     "crit": token(crit=["exp"]),
     "expired": token({"exp": int(time.time()) - 60}),
-    "no exp": token({"iat": SOON - 900}),
+    "no exp": token({"iat": AGO}),
     "exp is a text": token({"exp": "soon"}),
     "exp is null": resigned({"alg": "HS256"}, {"exp": None}),
     "exp is a list": resigned({"alg": "HS256"}, {"exp": [SOON]}),

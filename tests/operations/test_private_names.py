@@ -29,6 +29,7 @@ TEMPLATES = {
     "admin/actions.html": "b5332aace8e69192",
     "admin/index.html": "9fdb849b7da18ccd",
     "admin/login.html": "13deb7765ce36659",
+    "unfold/helpers/empty_results.html": "5f4727a37a99da76",
     "unfold/helpers/navigation_user.html": "4c9ba58b3f215326",
     "unfold/helpers/theme_switch.html": "c8e659df65f5aa78",
     "unfold/helpers/welcomemsg.html": "e8eab02522ba2319",

@@ -58,7 +58,7 @@ class Command(BaseCommand):
             raise CommandError(f"{path.name}, {error}") from None
         except OperationalError as error:
             raise CommandError(
-                f"The database did not take all rows: {error}".strip() + " What was written before stays. Run it again."
+                f"The database did not do it: {error}".strip() + " What was written before stays. Run it again."
             ) from None
         for row in report.refused:
             self.stdout.write(f"line {row.number} is refused: {row.message}.")
