@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
 from tqdm import tqdm
 
 from bookings.management import arguments
@@ -56,10 +55,6 @@ class Command(BaseCommand):
                 )
         except CsvError as error:
             raise CommandError(f"{path.name}, {error}") from None
-        except OperationalError as error:
-            raise CommandError(
-                f"The database did not do it: {error}".strip() + " What was written before stays. Run it again."
-            ) from None
         for row in report.refused:
             self.stdout.write(f"line {row.number} is refused: {row.message}.")
         if strict and report.refused_count and not report.is_written:
