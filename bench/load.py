@@ -72,7 +72,8 @@ def send(port: int, requests: list[bytes], *, connections: int = 8, patience: fl
     selector = selectors.DefaultSelector()
     busy = time.process_time()
     began = time.perf_counter()
-    for request, _ in zip(waiting, range(connections), strict=False):
+    # In this order: the other one would take a request more than there are connections, and send it never.
+    for _, request in zip(range(connections), waiting, strict=False):
         connection = _Connection(port)
         selector.register(connection.socket, selectors.EVENT_READ, connection)
         connection.send(request)
