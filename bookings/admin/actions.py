@@ -21,7 +21,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from bookings import clock
 from bookings.access import kept
 from bookings.admin import addresses
-from bookings.admin.cells import blackout_link, say
+from bookings.admin.cells import blackout_link, message
 from bookings.admin.forms import ActionForm
 from bookings.models import WorkOrder
 from bookings.refusals import Code, Refused
@@ -228,7 +228,7 @@ def _ask(
 
 def _second_click_text(action: Action, rows: Sequence[Any]) -> str:
     which = rows[0] if len(rows) == 1 else f"{len(rows):,}"
-    first = action.first_click or say("{} {}.", which, action.done)
+    first = action.first_click or message("{} {}.", which, action.done)
     return format_html("{} The second click changed nothing.", first)
 
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from bookings import clock
-from bookings.admin.cells import say
+from bookings.admin.cells import message
 from bookings.admin.desk import DeskList
 from bookings.models import AppointmentSlot, AreaCode, PostcodePrefix, ServiceArea, visible_areas
 
@@ -71,7 +71,9 @@ class ServiceAreaAdmin(DeskList, ModelAdmin):
                 whose = prefix.name_of(around.area)
                 messages.warning(
                     request,
-                    say("{} lies within {} of {}. The longer one decides: {}.", prefix, around, whose, form.instance),
+                    message(
+                        "{} lies within {} of {}. The longer one decides: {}.", prefix, around, whose, form.instance
+                    ),
                 )
 
 

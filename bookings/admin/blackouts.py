@@ -16,7 +16,7 @@ from bookings import clock, sentences
 from bookings.access import kept
 from bookings.admin import addresses, filters
 from bookings.admin.actions import SHOWN_ROWS, Action
-from bookings.admin.cells import area_name, instant_lines, say, two_lines
+from bookings.admin.cells import area_name, instant_lines, message, two_lines
 from bookings.admin.desk import DeskAdmin, close_links
 from bookings.admin.forms import MAX_NOTE, TEXT, ActionForm, AreaForm, clock_field, day_field
 from bookings.models import ID_LENGTH, AppointmentSlot, Blackout, WorkOrder
@@ -165,7 +165,7 @@ class BlackoutAdmin(DeskAdmin):
             messages.success(request, _closed_text(closed))
         else:
             messages.warning(
-                request, say("This time was closed already, by {}: {}", found.closed_by or "unknown", found.reason)
+                request, message("This time was closed already, by {}: {}", found.closed_by or "unknown", found.reason)
             )
         if hit := len(closed.bookings):
             messages.warning(request, f"Bookings in this time: {hit:,}. Move or cancel them.")

@@ -57,7 +57,7 @@ def link(address: str, text: str) -> str:
     return format_html('<a class="desk-link desk-line" dir="auto" href="{}">{}</a>', address, text)
 
 
-def say(text: str, *values: Any) -> str:
+def message(text: str, *values: Any) -> str:
     """A message with stored texts in it: none of them can turn round the words beside it."""
     return format_html(text, *(format_html("<bdi>{}</bdi>", value) for value in values))
 

@@ -16,7 +16,7 @@ from django.utils.timesince import timesince
 from bookings import clock
 from bookings.access import kept
 from bookings.admin import addresses, delivery
-from bookings.admin.cells import say, two_lines
+from bookings.admin.cells import message, two_lines
 from bookings.admin.desk import DeskAdmin
 from bookings.admin.receiver_forms import ConnectForm
 from bookings.delivery import receivers
@@ -55,7 +55,7 @@ class ReceiverAdmin(DeskAdmin):
         if form.is_valid() and request.POST.get("do") != "edit":
             name, by = form.cleaned_data["name"], request.user.get_username()
             receiver = receivers.connect(name, form.kind(), by=by, **form.columns())
-            messages.success(request, say("{} is connected. It hears of all changes from now on.", receiver))
+            messages.success(request, message("{} is connected. It hears of all changes from now on.", receiver))
             return HttpResponseRedirect(reverse("admin:bookings_receiver_change", args=[receiver.pk]))
         context = {"title": "Connect a receiver", "form": form, "button": "Connect", "hint": CONNECT_HINT}
         return self.form_page(request, context)

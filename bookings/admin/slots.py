@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from bookings import clock, offers
 from bookings.access import kept
 from bookings.admin import actions, days, details, filters, slot_actions, slot_forms
-from bookings.admin.cells import area_name, period_lines, say, state_label, two_lines
+from bookings.admin.cells import area_name, message, period_lines, state_label, two_lines
 from bookings.admin.desk import DeskAdmin, close_links
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 from bookings.refusals import Refused
@@ -120,7 +120,7 @@ class AppointmentSlotAdmin(DeskAdmin):
             except Refused as refusal:
                 form.add_error(None, refusal.message)
             else:
-                messages.success(request, say("The slot {} was added.", slot))
+                messages.success(request, message("The slot {} was added.", slot))
                 return HttpResponseRedirect(reverse("admin:bookings_appointmentslot_change", args=[slot.pk]))
         context = {"title": "Add a slot", "form": form, "button": "Add the slot", "hint": ADD_HINT}
         return self.form_page(request, context)

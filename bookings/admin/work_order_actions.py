@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from bookings import services
 from bookings.admin import delivery
 from bookings.admin.actions import Action
-from bookings.admin.cells import say
+from bookings.admin.cells import message
 from bookings.admin.forms import AREA, MAX_NOTE, SELECT, ActionForm
 from bookings.admin.moving import MoveForm
 from bookings.models import HistoryEntry, WorkOrder
@@ -93,9 +93,9 @@ class Move(OfBooked):
         slot = form.cleaned_data["slot"]
         where, who = slot.area.period_text(slot.start, slot.end), slot.worker or "pool"
         if len(done) > 1:
-            return say("{} moved to {}, {}. Call the customers.", f"{len(done):,}", where, who)
-        call = say("Call {}.", done[0].phone) if done[0].phone else "Call the customer."
-        return say("{} moved to {}, {}. {}", done[0], where, who, call)
+            return message("{} moved to {}, {}. Call the customers.", f"{len(done):,}", where, who)
+        call = message("Call {}.", done[0].phone) if done[0].phone else "Call the customer."
+        return message("{} moved to {}, {}. {}", done[0], where, who, call)
 
     def report(self, request: HttpRequest, form: MoveForm, done: Any) -> None:
         if late := form.late_text(form.cleaned_data["slot"]):

@@ -149,7 +149,7 @@ class Leader:
                 known.update(is_uncertain=True)
                 known.filter(work_order__slot__end__gt=now, work_order__purged_at=None).update(**receivers.due(now))
                 Receiver.objects.filter(pk=held.pk).update(epoch=epoch, last_order_before=receivers.ALL_ORDERS)
-                receivers.say(held, DeliveryEntry.Event.NEW_EPOCH)
+                receivers.write_line(held, DeliveryEntry.Event.NEW_EPOCH)
         return True
 
     # What is due.

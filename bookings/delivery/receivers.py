@@ -129,7 +129,7 @@ def connect(name: str, kind: str, *, by: str, **columns: Any) -> Receiver:
     }
     with transaction.atomic():
         receiver, _ = Receiver.objects.update_or_create(name=name, defaults={"kind": kind} | columns | from_now_on)
-        say(receiver, Event.CONNECTED, by=by, text=receiver.url)
+        write_line(receiver, Event.CONNECTED, by=by, text=receiver.url)
     return receiver
 
 
@@ -139,7 +139,7 @@ def change(receiver: Receiver, *, by: str, **columns: Any) -> None:
     said = ", ".join(name for name, value in columns.items() if getattr(receiver, name) != value)
     with transaction.atomic():
         Receiver.objects.filter(pk=receiver.pk).update(**columns, **NO_TROUBLE)
-        say(receiver, Event.CHANGED, by=by, text=said)
+        write_line(receiver, Event.CHANGED, by=by, text=said)
 
 
 def turn_off(receiver: Receiver, *, by: str) -> None:
@@ -147,7 +147,7 @@ def turn_off(receiver: Receiver, *, by: str) -> None:
     with transaction.atomic():
         Receiver.objects.filter(pk=receiver.pk).update(is_on=False, lease_holder="", lease_until=None, **NO_TROUBLE)
         Delivery.objects.filter(receiver=receiver).open().update(due_at=None, wanted_at=None, needs_person="")
-        say(receiver, Event.TURNED_OFF, by=by)
+        write_line(receiver, Event.TURNED_OFF, by=by)
 
 
 def pause(receiver: Receiver, *, reason: str, by: str) -> None:
@@ -156,21 +156,21 @@ def pause(receiver: Receiver, *, reason: str, by: str) -> None:
         raise Unfit("Say why it is paused: others read it.")
     with transaction.atomic():
         Receiver.objects.filter(pk=receiver.pk).update(paused_at=clock.now(), paused_by=by, paused_reason=reason)
-        say(receiver, Event.PAUSED, by=by, text=reason)
+        write_line(receiver, Event.PAUSED, by=by, text=reason)
 
 
 def resume(receiver: Receiver, *, by: str) -> None:
     with transaction.atomic():
         paused = Receiver.objects.filter(pk=receiver.pk, paused_at__isnull=False)
         if paused.update(paused_at=None, paused_by="", paused_reason=""):
-            say(receiver, Event.RESUMED, by=by)
+            write_line(receiver, Event.RESUMED, by=by)
 
 
 def send_again(delivery: Delivery, *, by: str) -> None:
     """Look at once at what stands there, and send what differs, whatever was taken before."""
     with transaction.atomic():
         make_due(delivery.receiver, [delivery.work_order_id], to_look=True)
-        say(delivery.receiver, Event.SENT_AGAIN, by=by, delivery=delivery)
+        write_line(delivery.receiver, Event.SENT_AGAIN, by=by, delivery=delivery)
 
 
 def make_due(receiver: Receiver, work_orders: Collection[int], *, to_look: bool = False) -> None:
@@ -193,7 +193,9 @@ def due(now: datetime) -> dict[str, Any]:
     }
 
 
-def say(receiver: Receiver, event: Event, *, by: str = "", text: str = "", delivery: Delivery | None = None) -> None:
+def write_line(
+    receiver: Receiver, event: Event, *, by: str = "", text: str = "", delivery: Delivery | None = None
+) -> None:
     DeliveryEntry.objects.create(receiver=receiver, delivery=delivery, event=event, at=clock.now(), by=by, text=text)
 
 

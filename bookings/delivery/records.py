@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import F
 
 from bookings.delivery.outcomes import Event, Result
-from bookings.delivery.receivers import NO_TROUBLE, say
+from bookings.delivery.receivers import NO_TROUBLE, write_line
 from bookings.models import Counter, Delivery, DeliveryEntry, Receiver
 
 FIRST, MOST_OF_AN_ORDER, MOST_OF_A_RECEIVER = 5.0, 7200.0, 120.0
@@ -58,7 +58,7 @@ def write(receiver: Receiver, results: list[Result], now: datetime, *, probes: C
     if tally:
         receiver.save(update_fields=["trouble", "trouble_since", "failures", "probe_at", "answered_at"])
     if before and not receiver.trouble:
-        say(receiver, Event.ANSWERS_AGAIN)
+        write_line(receiver, Event.ANSWERS_AGAIN)
 
 
 def _columns(receiver: Receiver, delivery: Delivery, result: Result, now: datetime) -> dict[str, Any]:

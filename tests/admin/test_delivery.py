@@ -160,9 +160,11 @@ class TestTheLine:
         receiver = connect()
         order, other = desk.book(slot), desk.book(slot, "WO-2")
         delivery = deliver(receiver, order)
-        receivers.say(receiver, DeliveryEntry.Event.WAITS, text="503 <b>came</b>", delivery=delivery)
-        receivers.say(receiver, DeliveryEntry.Event.SENT_AGAIN, by="dan", delivery=delivery)
-        receivers.say(receiver, DeliveryEntry.Event.ACCEPTED, text="of the other", delivery=deliver(receiver, other))
+        receivers.write_line(receiver, DeliveryEntry.Event.WAITS, text="503 <b>came</b>", delivery=delivery)
+        receivers.write_line(receiver, DeliveryEntry.Event.SENT_AGAIN, by="dan", delivery=delivery)
+        receivers.write_line(
+            receiver, DeliveryEntry.Event.ACCEPTED, text="of the other", delivery=deliver(receiver, other)
+        )
         text = desk.text_of(viewer.get(f"{desk.LIST}{order.pk}/change/"))
         assert "503 &lt;b&gt;came&lt;/b&gt;" in text
         assert "dan" in text
@@ -325,7 +327,7 @@ class TestReceivers:
         order, stuck = desk.book(slot, "WO-1"), desk.book(slot, "WO-2")
         deliver(receiver, order, due_at=clock.now())
         delivery = deliver(receiver, stuck, needs_person="account C-9 is unknown there")
-        receivers.say(receiver, DeliveryEntry.Event.NEEDS_PERSON, text="400", delivery=delivery)
+        receivers.write_line(receiver, DeliveryEntry.Event.NEEDS_PERSON, text="400", delivery=delivery)
         (row,) = viewer.get(RECEIVERS).context["cl"].result_list
         assert (row.waiting_count, row.stuck_count) == (1, 1)
         for address in (RECEIVERS, f"{RECEIVERS}{receiver.pk}/change/"):
@@ -354,10 +356,10 @@ class TestReceivers:
     def test_restricted_to_areas(self, slot):
         receiver = connect()
         hidden = deliver(receiver, desk.book(slot, "WO-1"), needs_person="no")
-        receivers.say(receiver, DeliveryEntry.Event.NEEDS_PERSON, text="of Leeds", delivery=hidden)
+        receivers.write_line(receiver, DeliveryEntry.Event.NEEDS_PERSON, text="of Leeds", delivery=hidden)
         boston = desk.slot_in("BOSTON", "America/New_York", days=3)
         seen = deliver(receiver, desk.book(boston, "WO-2"), due_at=clock.now())
-        receivers.say(receiver, DeliveryEntry.Event.WAITS, text="of Boston", delivery=seen)
+        receivers.write_line(receiver, DeliveryEntry.Event.WAITS, text="of Boston", delivery=seen)
         client = desk.person("viewer", boston.area)
         (row,) = client.get(RECEIVERS).context["cl"].result_list
         assert (row.waiting_count, row.stuck_count) == (1, 0)
@@ -384,7 +386,7 @@ class TestReceivers:
         few = count()
         for number in range(3):
             delivery = deliver(receiver, desk.book(slot, f"WO-{number}"))
-            receivers.say(receiver, DeliveryEntry.Event.ACCEPTED, text="200", delivery=delivery)
+            receivers.write_line(receiver, DeliveryEntry.Event.ACCEPTED, text="200", delivery=delivery)
         assert count() == few
 
 

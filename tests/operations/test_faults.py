@@ -312,7 +312,7 @@ def moved_to(folder, database):
 
 
 def owner_of(connection) -> int:
-    """The user as whom a PostgreSQL of this machine runs."""
+    """The user that a PostgreSQL of this machine runs as."""
     (process,) = connection.execute("SELECT pg_backend_pid()").fetchone()
     try:
         return Path(f"/proc/{process}").stat().st_uid
