@@ -33,6 +33,7 @@ CAPACITIES = [1, 1, 2, 2, 3, 5, 10_000]
 ALWAYS_FREE = len(CAPACITIES) - 1
 ORDERS = 24
 VARIANTS = 5  # bodies for one order and place
+ROUNDS = 20
 # A caller without an answer does not know when it was done, if it was: at most so many seconds after it gave up. The
 # database has ended by then what a process that died had asked it for.
 SETTLED = 5
@@ -77,8 +78,12 @@ def run(
     technicians: int = 10,
     staff: int = 2,
     disturb: Callable[[threading.Event], None] | None = None,
+    until: Callable[[History], bool] = lambda history: True,
 ) -> History:
-    """Random operations from all clients. `disturb` does its harm meanwhile, until its event is set."""
+    """Random operations from all clients. `disturb` does its harm meanwhile, until its event is set.
+
+    Chance may let a quick run end before any harm was done: the clients go on, `operations` at a time, `until` it was.
+    """
     history = History(service, policy)
     for hour, capacity in enumerate(CAPACITIES):
         history.bodies.append(service.make_slot(capacity, start=tomorrow(hour)))
@@ -88,11 +93,18 @@ def run(
     with ThreadPoolExecutor(technicians + staff + 1) as pool:
         harm = pool.submit(disturb, over) if disturb else None
         share = math.ceil(operations / (technicians + staff))
-        clients = [pool.submit(technician, history, share, seed) for seed in range(technicians)]
-        clients += [pool.submit(dispatcher, history, share, 1000 + seed) for seed in range(staff)]
         try:
-            for client in clients:
-                client.result()
+            for again in range(ROUNDS):
+                clients = [pool.submit(technician, history, share, 100 * again + at) for at in range(technicians)]
+                clients += [pool.submit(dispatcher, history, share, 10_000 + 100 * again + at) for at in range(staff)]
+                for client in clients:
+                    client.result()
+                if until(history):
+                    break
+            else:
+                raise AssertionError(
+                    f"In {ROUNDS} times {operations} operations nothing was harmed: the test shows nothing."
+                )
         finally:
             over.set()
         if harm:
