@@ -1,5 +1,6 @@
 """The values of ServiceMobility's objects: how a property is read, and how large it may be."""
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -30,6 +31,8 @@ MAX_TEXT = 10_000
 MAX_ITEMS = 1_000
 MOST_DIGITS = 11  # before the point, in the columns of quantities and prices
 SMALLEST, ZERO = Decimal("0.0001"), Decimal("0.0000")
+# Decimal itself reads more, such as 1_000 and the digits of other scripts.
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 NO_INSTANT = "must be a date and time such as 2026-12-04T13:00:00.000Z"
 
 
@@ -105,9 +108,13 @@ def _day_or_instant(value: Any) -> date | None:
 
 
 def read_number(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise PydanticCustomError("decimal_type", "must be a number")
-    return value.strip() if isinstance(value, str) else value
+    if isinstance(value, str):
+        value = value.strip()
+        if NUMBER.fullmatch(value):
+            return value
+    elif not isinstance(value, bool):
+        return value
+    raise PydanticCustomError("decimal_type", "must be a number")
 
 
 def _fit_number(value: Decimal) -> Decimal:

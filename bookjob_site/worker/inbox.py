@@ -10,7 +10,7 @@ LARGEST_CHUNK_HEAD = 1024
 LARGEST_TRAILER = 8192
 
 HEAD_END = b"\r\n\r\n"
-LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.I)
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d+)[ \t]*\r\n", re.I)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.I)
 EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.I)
 CHUNK = re.compile(rb"[0-9a-f]{1,8}", re.I)
@@ -50,7 +50,7 @@ class Inbox:
             self.is_chunked = False  # two opinions on the length: the parser refuses that
         elif length:
             # One byte more than is taken: the service says that it is too large.
-            self.next_at += min(int(length[1]), self.largest_body + 1)
+            self.next_at += min(int(length[1][:15]), self.largest_body + 1)
         self.asks_to_go_on = (self.is_chunked or length is not None) and EXPECT.search(head) is not None
 
     def _has_last_chunk(self) -> bool:

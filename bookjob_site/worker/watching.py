@@ -31,6 +31,7 @@ class WatchingWorker(ThreadWorker):
         self.unsent: dict[Connection, tuple[pace.Pace, Any]] = {}  # with what the thread said of them
         self.closing: dict[Connection, float] = {}
         self.look_at = 0.0
+        self.came = 0  # bytes of unfinished requests since that look
         self.lacks_a_file = False
         super().init_process()
 
@@ -90,6 +91,7 @@ class WatchingWorker(ThreadWorker):
             self._drop(conn)
             return
         inbox.take(data)
+        self.came += len(data)
         self._ask_to_go_on(conn, inbox)
         if inbox.is_whole:
             del self.unfinished[conn]
@@ -168,8 +170,8 @@ class WatchingWorker(ThreadWorker):
         if self.lacks_a_file or self.nr_conns >= self.worker_connections:
             self._make_room_for_one()
         now = pace.clock()
-        if now >= self.look_at:
-            self.look_at = now + min(1.0, pace.PATIENCE / 4)
+        if now >= self.look_at or self.came > MOST_HELD // 8:
+            self.look_at, self.came = now + min(1.0, pace.PATIENCE / 4), 0
             self._end_what_takes_too_long(now)
             self._make_room()
 

@@ -167,6 +167,8 @@ FAULTS = [
     ({"RequiredParts": [{"Qty": "many"}]}, "/RequiredParts/0/Qty", "RequiredParts[0].Qty must be a number."),
     ({"RequiredParts": [{"Qty:": -1}]}, "/RequiredParts/0/Qty:", "RequiredParts[0].Qty: must be at least 0."),
     ({"RequiredParts": [{"Qty": True}]}, "/RequiredParts/0/Qty", "RequiredParts[0].Qty must be a number."),
+    ({"RequiredParts": [{"Qty": "1_000"}]}, "/RequiredParts/0/Qty", "RequiredParts[0].Qty must be a number."),
+    ({"RequiredParts": [{"Qty": "\u0663"}]}, "/RequiredParts/0/Qty", "RequiredParts[0].Qty must be a number."),
     ({"RequiredParts": [{"Qty": "NaN"}]}, "/RequiredParts/0/Qty", "RequiredParts[0].Qty must be a number."),
     (
         {"RequiredParts": [{}, {"Qty": "99999999999.99995"}]},

@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from bookjob_site.worker import pace, sockets
+from bookjob_site.worker import pace, sockets, watching
 from bookjob_site.worker.inbox import LARGEST_HEAD, Inbox
 from bookjob_site.worker.threads import Worker
 from tests.api.test_over_http import raw
@@ -215,6 +215,8 @@ class TestTheInbox:
         b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0\r\n\r\n12345\r\n0\r\n\r\n",
         b"POST /a HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\nx: y\r\n\r\n",
         b"POST /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+        b"POST /a HTTP/1.1\r\nContent-Length: 00000000000000000000003\r\n\r\nabc",
+        b"POST /a HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n" + b"x" * 1001,
     )
 
     @pytest.mark.parametrize("text", REQUESTS)
@@ -233,7 +235,7 @@ class TestTheInbox:
         [
             b"x" * (LARGEST_HEAD + 1),
             b"POST /a HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\n" + b"x" * 1001,
-            b"POST /a HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+            b"POST /a HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n" + b"x" * 1001,
             b"POST /a HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
             *(
                 b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
@@ -310,7 +312,7 @@ def worker_with(*waiting, kept=()):
     made.unfinished = {conn: SimpleNamespace(text=conn.text, pace=pace.Pace()) for conn in waiting}
     made.unsent, made.closing, made.poller = {}, {}, mock.Mock()
     made.keepalived_conns, made.pending_conns, made.seats = deque(kept), deque(), sockets.Seats(8)
-    made.worker_connections, made.look_at, made.lacks_a_file = 99, 0.0, False
+    made.worker_connections, made.look_at, made.came, made.lacks_a_file = 99, 0.0, 0, False
     return made
 
 
@@ -342,6 +344,26 @@ class TestWithoutRoom:
         self.fail_to_accept(crowded)
         assert list(crowded.keepalived_conns) == [second]
         first.close.assert_called_once()
+
+    def test_much_at_once_is_noticed_in_the_same_round(self):
+        """Not a second later, when a quick sender has sent many times of what a worker may hold."""
+        senders = [connection_with(b"x" * (watching.MOST_HELD // 4)) for _ in range(6)]
+        crowded = worker_with(*senders)
+        crowded.look_at = pace.clock() + 3600
+        for sender in senders:
+            crowded.unfinished[sender].take = lambda data: None
+            crowded.unfinished[sender].asks_to_go_on = crowded.unfinished[sender].is_whole = False
+            sender.sock.recv_at_once.return_value = b"x" * 65536
+        for _ in range(watching.MOST_HELD // 8 // 65536 // len(senders)):
+            for sender in senders:
+                crowded._collect(sender, None)
+        crowded.murder_pending()
+        assert len(crowded.unfinished) == 6
+        for sender in senders:
+            crowded._collect(sender, None)
+        crowded.murder_pending()
+        assert len(crowded.unfinished) == 4
+        assert crowded.came == 0
 
     def test_what_is_another_fault_stays_one(self):
         with pytest.raises(OSError, match="gone"):
