@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from conformance import cleaning, kit, push, reports
+from conformance import checklist, cleaning, kit, push, reports
 from conformance.client import Implementation
 from conformance.plan import Plan
 
@@ -65,6 +65,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="KEY",
         help="Authorization: Bearer of that call; CHECK_CONTRACT_CLEAN_KEY does the same (the token)",
     )
+    parser.add_argument(
+        "--check-list",
+        action="store_true",
+        help="print what to set up, ticked where this run proves it; without a URL, the list alone",
+    )
     parser.add_argument("--timeout", type=float, default=30, metavar="SECONDS", help="for a whole call (30)")
     there = parser.add_argument_group("a test tenant of ServiceMobility itself")
     there.add_argument("--push", action="store_true", help="put, dispatch, read and delete an order of its own there")
@@ -80,6 +85,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: dict[str, Any], write: Callable[[str], object]) -> int:
     """Run the kit as the options say and `write` its lines. The exit status: 0, or 1 where a check failed. Raises
     Wrong."""
+    if options["check_list"] and not (options["url"] or options["base"]):
+        write("\n".join(checklist.lines([])))
+        return 0
     plan, report = read_plan(options), options["report"]
     tried = tenant_run(options, plan) if options["push"] else kit.Run(read_target(options), plan)
     try:
@@ -99,6 +107,8 @@ def run(options: dict[str, Any], write: Callable[[str], object]) -> int:
         if options["clean"] and isinstance(tried, kit.Run):
             write("\n".join(["", *cleaning.cancel_all(tried, options["clean_path"], options["clean_key"].strip())]))
         write("\n".join(["", *reports.closing_lines(tried)]))
+        if options["check_list"]:
+            write("\n".join(["", *checklist.lines(tried.results, is_push=options["push"])]))
         if report:
             reports.write(tried, report)
     return int(any(result.outcome == kit.FAIL for result in tried.results))

@@ -10,6 +10,7 @@ import os
 import re
 import textwrap
 from collections.abc import Iterable
+from functools import partial
 
 # First: the settings are read from the environment that this makes.
 from tests.support.environment import ROOT  # isort: skip
@@ -19,6 +20,7 @@ import yaml
 from django.core.management import get_commands, load_command_class
 
 from bookjob_site.environment.declarations import SETTINGS, Setting
+from conformance import checklist
 
 # Rights that are given one by one, beside the roles.
 SINGLE = "for single users"
@@ -171,6 +173,13 @@ def limits() -> str:
     )
 
 
+def section(name: str) -> str:
+    """A part of the check list that the kit prints."""
+    fill = partial(textwrap.fill, width=120, break_long_words=False, break_on_hyphens=False)
+    items = checklist.SECTIONS[name]
+    return "".join(fill(f"- [ ] {item.text}", subsequent_indent="  ") + "\n" for item in items)
+
+
 TABLES = {
     "settings": settings,
     "commands": commands,
@@ -179,6 +188,7 @@ TABLES = {
     "operations": operations,
     "codes": codes,
     "limits": limits,
+    **{f"check_list_{name}": partial(section, name) for name in checklist.SECTIONS},
 }
 MARK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
