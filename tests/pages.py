@@ -6,6 +6,7 @@ names and statuses are compared in tests/api/test_refusals.py and tests/operatio
 """
 
 import argparse
+import math
 import os
 import re
 import textwrap
@@ -173,6 +174,34 @@ def limits() -> str:
     )
 
 
+# Per technician in the busiest minute, as docs/scale.md assumes: bookings a second, and searches for each of them.
+BOOKINGS_A_SECOND, SEARCHES = 6 / 5 * 0.2 * 3 / 3600, 3
+KILOBYTES_A_BOOKING, DAYS_A_YEAR = 10, 250
+
+
+def measured(heading: str) -> tuple[float, float]:
+    """Milliseconds of Python and of the database that ours took in a table of bench/results.md."""
+    text = (ROOT / "bench" / "results.md").read_text()
+    row = text[text.index(f"| {heading}") :].partition("\n| ours |")[2].partition("\n")[0].split("|")
+    return float(row[3]), float(row[4])
+
+
+def scale() -> str:
+    """What so many technicians need: cores at half load."""
+    booking, search = measured("booking, 1,000,000 slots"), measured("search, 50 offers")
+    rows = []
+    for technicians in (1_000, 10_000, 100_000, 1_000_000, 10_000_000):
+        books = technicians * BOOKINGS_A_SECOND
+        service, database = (
+            2 * books * (one + SEARCHES * another) / 1000 for one, another in zip(booking, search, strict=True)
+        )
+        gigabytes = technicians * 1.2 * DAYS_A_YEAR * KILOBYTES_A_BOOKING / 1_000_000
+        rows.append([f"{technicians:,}", f"{books:,.1f}", f"{books * SEARCHES:,.1f}", f"{math.ceil(service)}",
+                     f"{math.ceil(database)}", f"{math.ceil(gigabytes):,} GB"])  # fmt: skip
+    head = ["technicians", "bookings a second", "searches a second", "cores, service", "cores, database", "disk a year"]
+    return table(head, rows)
+
+
 def section(name: str) -> str:
     """A part of the check list that the kit prints."""
     fill = partial(textwrap.fill, width=120, break_long_words=False, break_on_hyphens=False)
@@ -188,6 +217,7 @@ TABLES = {
     "operations": operations,
     "codes": codes,
     "limits": limits,
+    "scale": scale,
     **{f"check_list_{name}": partial(section, name) for name in checklist.SECTIONS},
 }
 MARK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
