@@ -7,6 +7,7 @@ something else: `datetime.fromisoformat` alone takes `20261128012000Z` for noon 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
+from time import monotonic
 from zoneinfo import ZoneInfo, available_timezones
 
 import tzdata
@@ -35,6 +36,11 @@ _TIME = re.compile(
 def now() -> datetime:
     """This moment, in UTC. Call it as `clock.now()`: a test that stops the clock replaces it here, for all."""
     return timezone.now()
+
+
+def ticks() -> float:
+    """Seconds that are never set back, the same for all processes of a machine. A test stops these here too."""
+    return monotonic()
 
 
 # --- Texts of callers -------------------------------------------------------------------------------------

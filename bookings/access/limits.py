@@ -12,7 +12,6 @@ means that it begins with a full bucket again. No caller is refused for another 
 
 import ipaddress
 import struct
-import time
 from typing import Any, cast
 
 from django.conf import settings
@@ -20,6 +19,7 @@ from django.urls import ResolverMatch
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 
+from bookings import clock
 from bookings.telemetry.shared import SharedMemory
 
 # Buckets lie in rows of eight: where a key's row is follows from its hash, and only that row is searched.
@@ -63,11 +63,6 @@ class Buckets:
 buckets = Buckets()
 
 
-def clock() -> float:
-    """The same for all processes of a machine, and never set back."""
-    return time.monotonic()
-
-
 def count_address(request: Request, address: str) -> None:
     """Before anything is known of the caller, so that tokens are not guessed faster either. Raises Throttled."""
     if settings.BOOKJOB_ADDRESS_LIMIT:
@@ -84,7 +79,7 @@ def count_caller(request: Request) -> None:
 
 def _count(request: Request, who: str, limit: int) -> None:
     endpoint = cast(ResolverMatch, request.resolver_match).route
-    wait = buckets.take(f"{endpoint} {who}", limit, clock())
+    wait = buckets.take(f"{endpoint} {who}", limit, clock.ticks())
     if wait:
         raise Throttled(wait)
 

@@ -5,7 +5,6 @@ browser, after BOOKJOB_SESSION_IDLE_MINUTES without a request, and BOOKJOB_SESSI
 happens. A changed password ends all others of that user (Django's session hash).
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from unfold.forms import AuthenticationForm
 
+from bookings import clock
 from bookings.access import kept, log_in
 from bookings.access.addresses import client_address
 
@@ -65,7 +65,7 @@ class SessionLifeMiddleware:
         return None
 
     def look_at(self, request: HttpRequest) -> None:
-        now = int(time.time())
+        now = int(clock.now().timestamp())
         began, seen = request.session.get("began", now), request.session.get("seen", 0)
         away = now - seen if seen else 0
         if now - began > settings.BOOKJOB_SESSION_HOURS * 3600 or away > settings.BOOKJOB_SESSION_IDLE_MINUTES * 60:

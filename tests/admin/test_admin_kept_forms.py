@@ -1,16 +1,16 @@
 """What somebody typed comes back after the log-in, and nothing is done with it until they send it again."""
 
 import re
-import time
-from unittest import mock
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from bookings.access import kept
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
-from tests.support import desk
+from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db
 
@@ -100,8 +100,8 @@ def test_a_session_that_ended_by_itself(slot, settings):
     client, work_order = Client(), desk.book(slot)
     client.login(username="chief", password=PASSWORD)
     client.get("/admin/")
-    later = time.time() + settings.BOOKJOB_SESSION_HOURS * 3600 + 60
-    with mock.patch("bookings.access.sessions.time", mock.Mock(time=mock.Mock(return_value=later))):
+    later = timezone.now() + timedelta(hours=settings.BOOKJOB_SESSION_HOURS, minutes=1)
+    with helpers.clock_stands_at(later):
         asked = client.post(
             "/admin/bookings/workorder/act/note/", {"chosen": desk.chosen(work_order), "note": "Hello", "do": "perform"}
         )

@@ -1,5 +1,6 @@
 """Staff log in to the admin, and stay in for as long as they may."""
 
+from datetime import UTC, datetime
 from unittest import mock
 
 import pytest
@@ -9,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from bookings.models import LogInRecord
+from tests.support.helpers import clock_stands_at
 
 pytestmark = pytest.mark.django_db
 
@@ -22,25 +24,26 @@ def dispatcher(settings):
 
 
 class Clock:
-    """Of the sessions; the test sets it."""
+    """In seconds; the test sets it."""
 
     now = 1_800_000_000.0
 
     def time(self):
-        return self.now
+        return datetime.fromtimestamp(self.now, UTC)
 
 
 @pytest.fixture
 def clock():
     clock = Clock()
-    with mock.patch("bookings.access.sessions.time", clock):
+    with clock_stands_at() as stopped:
+        stopped.now = clock.time
         yield clock
 
 
 @pytest.fixture
 def still():
     """The clock of the log-in stands, so that no wait passes by itself."""
-    with mock.patch("bookings.clock.now", return_value=timezone.now()):
+    with clock_stands_at(timezone.now()):
         yield
 
 
@@ -97,7 +100,7 @@ class TestGuessing:
         for _ in range(6):
             attempt(password="wrong")
         later = timezone.now() + timedelta(seconds=40)
-        with mock.patch("bookings.clock.now", return_value=later):
+        with clock_stands_at(later):
             assert attempt().status_code == 302
 
     def test_both_doors_count_together(self, still):

@@ -31,7 +31,7 @@ class Clock:
 @pytest.fixture
 def clock():
     clock = Clock()
-    with mock.patch("bookings.access.limits.clock", new=clock.time):
+    with mock.patch("bookings.clock.ticks", new=clock.time):
         yield clock
 
 

@@ -249,7 +249,7 @@ class TestGuessingIsSlowedDown:
         assert attempt().status_code == 429
 
     def test_an_address_that_waits_does_not_make_the_service_hash_for_ever(self, clock, monkeypatch):
-        monkeypatch.setattr(limits, "clock", lambda: 1000.0)
+        monkeypatch.setattr("bookings.clock.ticks", lambda: 1000.0)
         for number in range(100):
             attempt(f"nobody-{number}", "wrong")
         with mock.patch("django.contrib.auth.hashers.MD5PasswordHasher.encode", return_value="md5$a$b") as encode:
@@ -261,8 +261,8 @@ class TestGuessingIsSlowedDown:
         technician_of(service)
         right = json.dumps({"username": "tech.jones", "password": "right"})
         for _ in range(2):  # unknown at first, then known
-            answers = at_once([lambda: service.request("POST", "/api/v1/auth/token", right)] * 20)
-            assert [answer.status for answer in answers] == [200] * 20
+            answers = at_once([lambda: service.request("POST", "/api/v1/auth/token", right)] * 10)
+            assert [answer.status for answer in answers] == [200] * 10
 
     def test_the_test_above_would_notice_when_each_counts_as_a_guess(self, start_service, technician_of):
         service = start_service("tests.support.apps.suspicious")
