@@ -29,8 +29,9 @@ TORTURE = {"TORTURE_OPERATIONS": "10000"}
 # What marks a file that has a long form: its number of operations, or of the examples of a property.
 LONG_FORM = re.compile(r"TORTURE_OPERATIONS|\bexamples\(")
 # Two processes of pytest a database, so that the cores have work while some wait. Each takes the next tests in their
-# order (conftest.py), which `--dist worksteal` would not keep.
-SPREAD = ["-n", "2", "--dist", "load"]
+# order (conftest.py), which `--dist worksteal` would not keep: a few at a time, since the first ones take long, and one
+# process would otherwise begin with an eighth of them all.
+SPREAD = ["-n", "2", "--dist", "load", "--maxschedchunk", "3"]
 NO_TESTS = 5  # pytest's exit status where nothing was selected: `-k` may name tests that run on one database alone
 
 
