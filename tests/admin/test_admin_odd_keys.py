@@ -16,7 +16,7 @@ CLASSES = [pytest.param(model, id=model.__name__) for model in admin.site._regis
 
 @pytest.fixture
 def boss(db):
-    return User.objects.create_superuser("boss", password="x")
+    return User.objects.create_superuser("boss")
 
 
 @pytest.fixture

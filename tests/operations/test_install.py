@@ -108,7 +108,8 @@ def test_every_step_works_for_the_user_that_it_names(work):
 def test_the_test_above_would_notice_a_step_of_another_user(work):
     """What the page said once: a copy that root makes cannot be served by the service."""
     (work / "restore").write_text("cp var/bookjob.backup var/restored.sqlite3\n")
-    (work / "check").write_text("")
+    for step in ("upgrade", "migrate", "index", "check"):
+        (work / step).write_text("")
     ended = run(work)
     assert ended.returncode != 0
     assert "--- restore" in ended.stdout
