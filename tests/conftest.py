@@ -21,7 +21,7 @@ from django.test.client import ClientHandler
 from bookings.access import tokens
 from bookings.supply import turns
 from bookjob_site import wsgi
-from tests.support import helpers, published
+from tests.support import helpers, published, warm
 from tests.support.environment import ROOT
 from tests.support.postgres import free_port
 
@@ -34,8 +34,8 @@ if "TORTURE_OPERATIONS" not in os.environ:
 
 # Files whose tests say nothing of a database: `make test` runs them on SQLite alone.
 ONCE = {"test_alerts", "test_body_shapes", "test_browser", "test_check_contract", "test_clients", "test_container",
-        "test_dependencies", "test_deploy", "test_first_run", "test_install", "test_layers", "test_private_names",
-        "test_readme", "test_run", "test_start"}  # fmt: skip
+        "test_demo", "test_dependencies", "test_deploy", "test_first_run", "test_install", "test_layers",
+        "test_private_names", "test_readme", "test_run", "test_slow_callers", "test_start"}  # fmt: skip
 # Files that wait for processes of their own rather than compute, or take five seconds and more: not for `make check`.
 SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_browser", "test_calendars", "test_commands_end",
         "test_dependencies", "test_failing_well", "test_histories", "test_install", "test_log_in", "test_logs",
@@ -46,6 +46,11 @@ SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_browser", "test_calenda
 def pytest_configure(config):
     config.addinivalue_line("markers", "once: does not depend on the database")
     config.addinivalue_line("markers", "slow: starts a service, or makes up its input; not for `make check`")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """What is not wanted is not even loaded: to look which tests there are takes a quarter of `make check`."""
+    return True if "not slow" in config.option.markexpr and collection_path.stem in SLOW else None
 
 
 def pytest_collection_modifyitems(items):
@@ -112,10 +117,13 @@ class Database:
 
 
 def manage(database: Database, *arguments: str, folder: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
+    environment = os.environ | {"DATABASE_URL": database.url} | environment
+    if folder == ROOT and not any(argument.startswith("--settings") for argument in arguments):
+        return warm.run("manage.py", *arguments, environment=environment)
+    return subprocess.run(  # another release, or other apps
         [sys.executable, "manage.py", *arguments],
         cwd=folder,
-        env=os.environ | {"DATABASE_URL": database.url} | environment,
+        env=environment,
         capture_output=True,
         text=True,
         timeout=120,
@@ -131,14 +139,13 @@ class Service:
         self.up = up
         self.database, self.port, self.log, self.environment = database, free_port(), log, environment
         self.url = f"http://127.0.0.1:{self.port}"
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", app],
-                cwd=folder,
-                env=os.environ | {"DATABASE_URL": database.url, "PORT": str(self.port)} | environment,
-                stdout=output,
-                stderr=output,
-            )
+        environment = os.environ | {"DATABASE_URL": database.url, "PORT": str(self.port)} | environment
+        if folder == ROOT:
+            self.process = warm.start("-m", "gunicorn", app, environment=environment, streams={1: log, 2: log})
+        else:  # another release
+            with log.open("wb") as output:
+                command = [sys.executable, "-m", "gunicorn", app]
+                self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
         try:
             self._wait_until_ready()
         except BaseException:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
@@ -11,7 +10,7 @@ import pytest
 import bookings
 from bookjob_site import commands
 from tests.conftest import SERVER, Database, manage
-from tests.support.environment import ROOT
+from tests.support import warm
 from tests.support.postgres import free_port
 
 # What each command is called with; a new command gets its line here.
@@ -74,15 +73,8 @@ def end(name: str, url: str, folder: Path) -> subprocess.CompletedProcess:
     )
     (folder / "secret").write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     arguments = [text.format(port=free_port(), folder=folder) for text in ARGUMENTS[name]]
-    return subprocess.run(
-        [sys.executable, "manage.py", name, *arguments],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": url, "DJANGO_SUPERUSER_PASSWORD": "long enough for it"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    variables = os.environ | {"DATABASE_URL": url, "DJANGO_SUPERUSER_PASSWORD": "long enough for it"}
+    return warm.run("manage.py", name, *arguments, environment=variables)
 
 
 def one_line(ended: subprocess.CompletedProcess) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from bookings.models import ServiceArea
 from bookjob_site.environment import declarations
+from tests.support import warm
 from tests.support.environment import KEY, OLD_KEY, ROOT
 from tests.support.postgres import free_port
 
@@ -19,6 +20,8 @@ BOTH = {"BOOKJOB_TRUST_UPSTREAM": "on", "BOOKJOB_TRUSTED_NETWORKS": "10.0.0.0/8"
 
 
 def start(*command, folder=ROOT, **environment):
+    if not command and folder == ROOT:  # test_warm.py shows that it ends alike
+        return warm.run("-c", "from bookjob_site import settings", environment=os.environ | environment)
     return subprocess.run(
         [sys.executable, *(command or ("-c", "from bookjob_site import settings"))],
         cwd=folder,

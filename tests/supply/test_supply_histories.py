@@ -3,8 +3,6 @@
 import json
 import os
 import random
-import subprocess
-import sys
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.support import histories, planners
-from tests.support.environment import ROOT
+from tests.support import histories, planners, warm
 from tests.support.helpers import booking, path_of, request, tomorrow
 
 # Ten thousand in `make torture`.
@@ -66,22 +63,8 @@ class Acknowledged:
 
 
 def planner(service, calls: int, seed: int) -> list[dict]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.planners"],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": service.database.url, "DJANGO_SETTINGS_MODULE": "bookjob_site.settings"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        answers = []
-        for number in range(calls):
-            process.stdin.write(json.dumps({"seed": seed * 1_000_000 + number}) + "\n")
-            process.stdin.flush()
-            answers.append(json.loads(process.stdout.readline()))
-        process.stdin.close()
-        assert process.wait() == 0
-    return answers
+    with warm.talk("tests.support.planners", service.database.url) as ask:
+        return [ask({"seed": seed * 1_000_000 + number}) for number in range(calls)]
 
 
 def dispatcher(service, calls: int, seed: int) -> None:

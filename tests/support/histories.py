@@ -12,10 +12,7 @@ import contextlib
 import http.client
 import json
 import math
-import os
 import random
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -25,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tests.support.environment import ROOT
+from tests.support import warm
 from tests.support.helpers import path_of, tomorrow
 
 # Capacities of the slots; in the last one there is always a place, so that a search is never rightly empty.
@@ -216,22 +213,8 @@ def dispatcher(history: History, calls: int, seed: int) -> None:
 @contextlib.contextmanager
 def desk(url: str):
     """Staff at work in a process of their own: a function that hands a command over and returns the answer."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.staff"],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "bookjob_site.settings"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-
-        def ask(do: str, request_id: str, arguments: dict) -> dict:
-            process.stdin.write(json.dumps({"do": do, "request_id": request_id, "arguments": arguments}) + "\n")
-            process.stdin.flush()
-            return json.loads(process.stdout.readline())
-
-        yield ask
-        process.stdin.close()
+    with warm.talk("tests.support.staff", url) as ask:
+        yield lambda do, request_id, arguments: ask({"do": do, "request_id": request_id, "arguments": arguments})
 
 
 # --- Checking ------------------------------------------------------------------------------------------------

@@ -1,25 +1,19 @@
 """`deliver` with short pauses and a short lease, so that tests need not wait, and with other changes by name.
 
-Each is a process of its own, forked from one that has Django loaded: those are cheap to start, and to kill.
+Each is a process of its own, forked from one that has Django loaded (warm.py): those are cheap to start, and to kill.
 """
 
-import multiprocessing
 import os
 import signal
 import threading
 from multiprocessing.process import BaseProcess
-
-import django
-from django.apps import apps
-
-if not apps.ready:
-    django.setup()
 
 from django.core.management import call_command
 from django.db import connection
 
 from bookings.delivery import calls, leader, lease, outcomes, receivers, records, worker
 from bookings.models import Delivery
+from tests.support import warm
 
 
 def die():
@@ -94,10 +88,6 @@ def send_stuck_ones_again(database: str) -> None:
         receivers.send_again(delivery, by="dispatcher")
 
 
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload([__name__])
-
-
 def start(database: str, *changes: str, once: bool = False) -> BaseProcess:
     """On the server of the tests; `database` is the name of one of its databases, or SQLite's file."""
     return _start(deliver, database, changes, once)
@@ -108,6 +98,6 @@ def send_again(database: str) -> None:
 
 
 def _start(function, *arguments) -> BaseProcess:
-    process = context.Process(target=function, args=arguments, daemon=True)
+    process = warm.context.Process(target=function, args=arguments, daemon=True)
     process.start()
     return process

@@ -1,0 +1,31 @@
+"""What a process of warm.py has loaded: Django, all models, delivery, views, pages of the admin, and the schema.
+
+Not gunicorn, which reads the environment while it is loaded.
+"""
+
+import gc
+import os
+
+import django
+from django.apps import apps
+
+if not apps.ready:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookjob_site.settings")
+    django.setup()
+
+from django.urls import get_resolver
+
+from bookings.api import schema
+from bookings.delivery import worker  # noqa: F401
+from bookings.telemetry.shared import SharedMemory
+
+get_resolver().url_patterns  # noqa: B018  views, forms and pages are loaded with them
+schema.published()  # says nothing of the environment
+
+SHARED = [found for found in gc.get_objects() if type(found) is SharedMemory]
+
+
+def share_nothing() -> None:
+    """Workers share what was made before they were forked; two services do not."""
+    for memory in SHARED:
+        memory.__init__(len(memory.memory))
