@@ -44,7 +44,8 @@ class Run:
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pytest", *arguments],
-                env=os.environ | {"TEST_DATABASE_URL": url} | environment,
+                # Compiled files are kept, or each process would compile the whole house, and all tests, for itself.
+                env=os.environ | {"TEST_DATABASE_URL": url, "PYTHONDONTWRITEBYTECODE": ""} | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
