@@ -74,22 +74,23 @@ class Faster:
 
     def __init__(self, database, ask):
         self.database, self.ask, self.lock = database, ask, threading.Lock()
-        self.puts, self.cancelled = 0, 0
+        self.puts, self.cancelled, self.noticed = 0, 0, 0
 
     def __call__(self, method, number):
         with self.lock:
             self.puts += method == "PUT"
             if method != "PUT" or self.puts % 2 == 0:
                 return
-            for (order,) in self.database.execute(
-                "SELECT original_order FROM bookings_workorder WHERE order_num = %s AND status = 'booked'", number
-            ):
-                self.cancelled += "ok" in self.ask("cancel", "", {"order": order})
+            booked = "SELECT original_order FROM bookings_workorder WHERE order_num = %s AND status = 'booked'"
+            orders = self.database.execute(booked, number)
+            is_cancelled = any("ok" in self.ask("cancel", "", {"order": order}) for (order,) in orders)
+            self.cancelled += is_cancelled
         read = """SELECT 1 FROM bookings_workorder w, bookings_receiver r
                   WHERE w.order_num = %s AND w.change_num <= r.place"""
-        began = time.monotonic()
-        while not self.database.execute(read, number) and time.monotonic() < began + 0.6:
+        deadline = time.monotonic() + 0.6
+        while not (read_of_it := self.database.execute(read, number)) and time.monotonic() < deadline:
             time.sleep(0.02)  # the only way to wait for another process
+        self.noticed += bool(is_cancelled and read_of_it)
 
 
 def settle(service, harm):
@@ -134,7 +135,7 @@ def live(start_service, simulator, tmp_path, faults, *changes, operations=OPERAT
         simulator.when_called = faster = Faster(service.database, ask)
 
         def was_harmed(history):
-            return faster.cancelled and (not faults or (harm.killed and harm.caused))
+            return faster.noticed and (not faults or (harm.killed and harm.caused))
 
         history = histories.run(service, operations=operations, policy=policy, disturb=harm, until=was_harmed)
         simulator.when_called = lambda method, number: None
