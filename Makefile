@@ -20,7 +20,8 @@ FIRST := $(PYTHON) -m bookjob_site.first_run
 var/secrets.env:
 	@mkdir -p -m 700 var
 	@umask 077 && $(PYTHON) -c 'import secrets; print("SECRET_KEY=" + secrets.token_urlsafe(50)); \
-		print("BOOKJOB_JWT_KEYS=demo:" + secrets.token_urlsafe(36))' > $@
+		print("BOOKJOB_JWT_KEYS=demo:" + secrets.token_urlsafe(36)); \
+		print("BOOKJOB_METRICS_TOKEN=" + secrets.token_urlsafe(24))' > $@
 
 .PHONY: port
 port:

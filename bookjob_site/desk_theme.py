@@ -51,6 +51,18 @@ UNFOLD = {
                     _entry("API keys", "key", "bookings.apikey"),
                 ],
             },
+            {
+                "title": "About",
+                "separator": True,
+                "items": [
+                    {
+                        "title": "Proof",
+                        "icon": "verified",
+                        "link": reverse_lazy("proof"),
+                        "permission": lambda request: request.user.has_perm("bookings.view_workorder"),
+                    },
+                ],
+            },
         ],
     },
     # Blues that are read on white and on black alike (4.5:1 at least with the text that stands on them).

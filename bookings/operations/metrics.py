@@ -63,11 +63,14 @@ def _routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
             yield from _routes(pattern, route)
 
 
-def page(request: HttpRequest) -> HttpResponse:
-    """The numbers, for the caller that has BOOKJOB_METRICS_TOKEN."""
+def is_allowed(request: HttpRequest) -> bool:
+    """Whether the caller has BOOKJOB_METRICS_TOKEN."""
     given = request.headers.get("Authorization", "").encode()
-    if not secrets.compare_digest(given, f"Bearer {settings.BOOKJOB_METRICS_TOKEN}".encode()):
-        return HttpResponse("", status=401, headers={"WWW-Authenticate": "Bearer"})
+    return secrets.compare_digest(given, f"Bearer {settings.BOOKJOB_METRICS_TOKEN}".encode())
+
+
+def page() -> HttpResponse:
+    """The numbers."""
     registry = CollectorRegistry()
     registry.register(_Counted())
     registry.register(_InTheDatabase())

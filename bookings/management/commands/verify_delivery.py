@@ -18,6 +18,7 @@ from django.db import transaction
 from bookings.delivery import receivers, witness
 from bookings.delivery.outcomes import ReceiverFault
 from bookings.models import Receiver
+from bookings.services import proof
 
 
 class Command(BaseCommand):
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         receiver = Receiver.objects.on().filter(kind=Receiver.Kind.SERVICEMOBILITY).first()
         if receiver is None:
             raise CommandError("ServiceMobility is not connected. See connect_servicemobility.", returncode=2)
-        count = 0
+        count, begun = 0, proof.begin()
         try:
             for work_order, text in witness.differences(receiver):
                 count += 1
@@ -41,5 +42,6 @@ class Command(BaseCommand):
                         receivers.make_due(receiver, [work_order.pk], to_look=True)
         except ReceiverFault as fault:
             raise CommandError(f"ServiceMobility cannot be asked. {fault}", returncode=2) from None
+        proof.remember(proof.Check.DELIVERY, begun, is_well=not count)
         if count:
             raise SystemExit(1)
