@@ -33,14 +33,14 @@ def families() -> Iterable[Metric]:
     """Of each receiver that is on; three statements, however many there are, and one where there is none."""
     receivers = list(Receiver.objects.on())
     gauges = {name: GaugeMetricFamily(name, words, labels=["receiver"]) for name, words in GAUGES.items()}
-    counted = _counted() if receivers else {}
+    found = counted() if receivers else {}
     for receiver in receivers:
-        for name, value in _values(receiver, counted.get(receiver.pk, {})).items():
+        for name, value in _values(receiver, found.get(receiver.pk, {})).items():
             gauges[f"bookjob_delivery_{name}"].add_metric([receiver.name], value)
     return [*gauges.values(), _attempts(receivers)]
 
 
-def _counted() -> dict[int, dict[str, Any]]:
+def counted() -> dict[int, dict[str, Any]]:
     """By receiver. What needs a person is not what waits."""
     rows = Delivery.objects.open().order_by().values("receiver")
     found = rows.annotate(

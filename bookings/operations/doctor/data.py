@@ -1,7 +1,4 @@
-"""What an expert would find in this installation. Each check is a function that finds something; more are appended.
-
-Nothing here writes, and each check reads a bounded part of the database.
-"""
+"""What is wrong with the rows: guards, time zones, personal data that came back, codes that mean nothing yet."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -9,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
 from django.conf import settings
@@ -17,27 +13,17 @@ from django.db import connection
 
 from bookings import clock
 from bookings.db import triggers
-from bookings.models import AreaCode, Counter, ServiceArea, WorkOrder
-from bookings.services import housekeeping
+from bookings.models import Counter, Receiver, ServiceArea, WorkOrder
+from bookings.operations.doctor.finding import NAMED, Finding
+from bookings.services import housekeeping, proof
 from bookings.supply import zones
 
-# So many of the newest bodies are looked at, and so many slots are named.
+# So many of the newest bodies are looked at.
 BODIES = 500
-NAMED = 10
 ZONES_ARE_OLD = timedelta(days=366)
-
-
-class Finding(NamedTuple):
-    """`is_urgent`: a promise is in danger, or a duty is not done."""
-
-    is_urgent: bool
-    sentence: str
-
-
-def findings(now: datetime | None = None) -> list[Finding]:
-    """All of them, the urgent ones first."""
-    now = now or clock.now()
-    return sorted((found for check in CHECKS for found in check(now)), key=lambda found: not found.is_urgent)
+CLOCKS_DIFFER = timedelta(seconds=60)
+# After as long a check of the promises should have run again.
+RECOUNTED, COMPARED = timedelta(hours=25), timedelta(hours=49)
 
 
 def missing_triggers(now: datetime) -> Iterator[Finding]:
@@ -66,6 +52,17 @@ def moved_slots(now: datetime) -> Iterator[Finding]:
             )
     if found and not all(slot.booked for slot, _ in found):
         yield Finding(False, "Slots are at another hour than was promised. Run check_time_zones --apply.")
+
+
+def orders_from_the_future(now: datetime) -> Iterator[Finding]:
+    """A clock was put back, or that of another machine is ahead: notice and cut-off go by it."""
+    newest = WorkOrder.objects.order_by("-pk").values_list("order_num", "created_at").first()
+    if newest and newest[1] > now + CLOCKS_DIFFER:
+        yield Finding(
+            True,
+            f"{newest[0]} was booked at {newest[1]:%Y-%m-%d %H:%M:%S} UTC, and the clock here says {now:%H:%M:%S}: the"
+            " clocks of the machines differ. Let each of them follow a time server.",
+        )
 
 
 def old_zones(now: datetime) -> Iterator[Finding]:
@@ -109,6 +106,20 @@ def purge_after_restore(now: datetime) -> Iterator[Finding]:
         )
 
 
+def promises_not_recounted(now: datetime) -> Iterator[Finding]:
+    """deploy/ has timers for both: every hour, and every night."""
+    is_connected = Receiver.objects.on().filter(kind=Receiver.Kind.SERVICEMOBILITY).exists()
+    runs = {run.check: run for run in proof.last_runs()}
+    asked = [(runs[proof.Check.BOOKINGS], RECOUNTED, WorkOrder.objects.exists())]
+    for run, every, is_due in [*asked, (runs[proof.Check.DELIVERY], COMPARED, is_connected)]:
+        if run.at is None and is_due:
+            yield Finding(False, f"{run.check} was never run. Run it from a timer (docs/operations.md).")
+        elif run.at and not run.is_well:
+            yield Finding(True, f"{run.check} found something on {run.at:%Y-%m-%d %H:%M} UTC. Run it and see.")
+        elif run.at and is_due and now - run.at > every:
+            yield Finding(False, f"{run.check} ran last on {run.at:%Y-%m-%d %H:%M} UTC. Does its timer run?")
+
+
 def types_without_setting(now: datetime) -> Iterator[Finding]:
     """Of the times that customers sent while no code means "not available"; those of offers are our own."""
     if settings.BOOKJOB_UNAVAILABLE_TYPES:
@@ -129,23 +140,15 @@ def types_without_setting(now: datetime) -> Iterator[Finding]:
         )
 
 
-def areas_without_postcodes(now: datetime) -> Iterator[Finding]:
-    """Where some areas are found by postcodes, one without any is never found by them."""
-    default = AreaCode.objects.meaning(settings.BOOKJOB_DEFAULT_AREA)
-    without = ServiceArea.objects.filter(postcode_prefixes=None).exclude(codes__in=default)
-    if ServiceArea.objects.exclude(postcode_prefixes=None).exists():
-        for area in without.order_by("code")[:NAMED]:
-            yield Finding(False, f"Area {area.code} has no postcodes, though others do: it is found by its code alone.")
-
-
 CHECKS: list[Callable[[datetime], Iterator[Finding]]] = [
     missing_triggers,
     unknown_zones,
     moved_slots,
     purge_after_restore,
     types_without_setting,
+    promises_not_recounted,
+    orders_from_the_future,
     old_zones,
-    areas_without_postcodes,
 ]
 
 
