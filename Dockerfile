@@ -10,6 +10,7 @@ COPY bookjob_site bookjob_site
 COPY bookings bookings
 COPY conformance conformance
 COPY templates templates
+COPY docs docs
 COPY deploy/entrypoint.sh deploy/entrypoint.sh
 # Whatever the modes were where this is built: everybody may read, and nobody has to write.
 RUN mkdir -p var \

@@ -55,6 +55,7 @@ UNFOLD = {
                 "title": "About",
                 "separator": True,
                 "items": [
+                    {"title": "Help", "icon": "help", "link": reverse_lazy("help")},
                     {
                         "title": "Proof",
                         "icon": "verified",

@@ -3,8 +3,11 @@
 from django.contrib import admin
 from django.urls import path
 
-from bookings.admin import proof
+from bookings.admin import handbook, proof
 
 urlpatterns = [
     path("proof/", admin.site.admin_view(proof.page), name="proof"),
+    path("help/", admin.site.admin_view(handbook.contents), name="help"),
+    path("help/<str:name>", admin.site.admin_view(handbook.document), name="document"),
+    path("help/screenshots/<str:name>", admin.site.admin_view(handbook.picture), name="picture"),
 ]

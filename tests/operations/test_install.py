@@ -15,7 +15,7 @@ from tests.support.environment import KEY, ROOT
 from tests.support.postgres import free_port
 
 SCRIPT = ROOT / "tests" / "support" / "as_on_the_page.sh"
-IN_THE_SERVICE = ["bookings", "bookjob_site", "conformance", "templates", "deploy"]
+IN_THE_SERVICE = ["bookings", "bookjob_site", "conformance", "templates", "docs", "deploy"]
 # What says that the service serves, run by its own Python: its process is the one to stop.
 READY = """
 import json, os, subprocess, sys, time, urllib.request
