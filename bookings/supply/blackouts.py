@@ -97,12 +97,13 @@ def reopen(*, blackout: Blackout, by: str) -> int:
 
     In short transactions, and it ends with the last of them. Raises BookingError if another person was faster.
     """
-    pace, opened = turns.Pace(), 0
-    after: int | None = -1
-    while after is not None:
-        most = pace.rows
-        number, after = pace.write(partial(_open, blackout, after, most, by), most)
-        opened += number
+    pace, opened, is_over = turns.Pace(), 0, False
+    while not is_over:
+        # Another blackout that ended meanwhile may have left its slots to this one: looked for until none is left.
+        hidden = list(blackout.slots.order_by("pk").values_list("pk", flat=True))
+        for pks in pace.batches(hidden):
+            opened += pace.write(partial(_open, blackout, pks, by), len(pks))
+        is_over = turns.write(partial(_end, blackout, by))
     return opened
 
 
@@ -183,32 +184,36 @@ def _record_closed(blackout: Blackout, about: Iterable[About], now: datetime, by
     record_each(about, HistoryEntry.Event.CLOSED, at=now, by=by, reason=blackout.reason, blackout=blackout.pk)
 
 
-def _open(blackout: Blackout, after: int, most: int, by: str) -> tuple[int, int | None]:
-    """Open some of the slots of a blackout behind this key: how many, and the key to go on behind.
-
-    The blackout ends, and there is no such key, where none is left behind the least one.
-    """
+def _open(blackout: Blackout, pks: list[int], by: str) -> int:
+    """Open some of the slots of a blackout, or leave them to another one that hides them as well; how many are open."""
+    _check_in_force(blackout)
+    others = list(blackout.area.blackouts.in_force().exclude(pk=blackout.pk))
+    now_under: dict[Blackout | None, list[int]] = defaultdict(list)
+    hidden = blackout.slots.filter(pk__in=pks).order_by("pk").only("worker", "start", "end")
+    for slot in hidden.select_for_update():
+        now_under[covering(others, slot.worker, slot.start, slot.end)].append(slot.pk)
+    for other, theirs in now_under.items():
+        AppointmentSlot.objects.filter(pk__in=theirs).update(blackout=other)
+    opened = now_under[None]
     now = clock.now()
+    record_each(opened, HistoryEntry.Event.OPENED, at=now, by=by, reason=blackout.reason, blackout=blackout.pk)
+    return len(opened)
+
+
+def _end(blackout: Blackout, by: str) -> bool:
+    """End a blackout that hides no slot any more; says whether that is so."""
+    _check_in_force(blackout)
+    is_over = not blackout.slots.exists()
+    if is_over:
+        Blackout.objects.filter(pk=blackout.pk).update(opened_at=clock.now(), opened_by=by)
+    return is_over
+
+
+def _check_in_force(blackout: Blackout) -> None:
     if not Blackout.objects.in_force().filter(pk=blackout.pk).exists():
         current = Blackout.objects.select_related("area").get(pk=blackout.pk)
         message = say("{blackout} was opened already, by {who}.", blackout=current, who=current.opened_by)
         raise BookingError("already_open", message)
-    others = list(blackout.area.blackouts.in_force().exclude(pk=blackout.pk))
-    now_under: dict[Blackout | None, list[int]] = defaultdict(list)
-    hidden = blackout.slots.filter(pk__gt=after).order_by("pk").only("worker", "start", "end")
-    slots = list(hidden.select_for_update()[:most])
-    for slot in slots:
-        now_under[covering(others, slot.worker, slot.start, slot.end)].append(slot.pk)
-    for other, pks in now_under.items():
-        AppointmentSlot.objects.filter(pk__in=pks).update(blackout=other)
-    opened = now_under[None]
-    record_each(opened, HistoryEntry.Event.OPENED, at=now, by=by, reason=blackout.reason, blackout=blackout.pk)
-    if len(slots) == most:
-        return len(opened), slots[-1].pk
-    if after >= 0:
-        return len(opened), -1  # another blackout that ended meanwhile may have left its slots to this one
-    Blackout.objects.filter(pk=blackout.pk).update(opened_at=now, opened_by=by)
-    return len(opened), None
 
 
 def _keep_rests(blackout: Blackout, start: datetime, end: datetime) -> None:

@@ -17,9 +17,11 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 T = TypeVar("T")
 
-# Rows of a command's first transaction, of any, and the seconds that one should take: others wait meanwhile.
+# Rows of a command's first transaction, of any, and the seconds that one should take: others wait meanwhile. On a busy
+# machine some take several times as long. On SQLite a pause follows each, so they are longer there.
 BATCH = {"sqlite": 200, "postgresql": 250}
-LEAST, MOST, GOAL = 100, 1_000, 0.1
+LEAST, MOST = 50, 1_000
+GOAL = {"sqlite": 0.08, "postgresql": 0.05}
 # How often a step is tried that could not get its locks; each try waits as long as the database's settings say.
 TRIES = 3
 # Seconds for which SQLite's lock is left free, alone and beside other writers, and for how long these are remembered.
@@ -29,7 +31,7 @@ WRITER_LOCK = 0x51075
 
 
 class Pace:
-    """How many rows a command writes in one transaction: as many as the ones before it wrote in GOAL seconds.
+    """How many rows a command writes in one transaction: as many as the one before it wrote in GOAL seconds.
 
     A machine that is slow, or has other work, so makes more transactions, and not longer ones.
     """
@@ -60,7 +62,7 @@ class Pace:
         return write(timed)
 
     def took(self, rows: int, seconds: float) -> None:
-        in_time = int(rows * GOAL / seconds) if seconds else MOST
+        in_time = int(rows * GOAL[connection.vendor] / seconds) if seconds else MOST
         # A few rows say little about how long many take.
         self.rows = max(LEAST, min(in_time, 2 * self.rows, MOST))
 

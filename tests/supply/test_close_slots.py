@@ -347,7 +347,28 @@ class TestInShortTransactions:
         assert made[1:] == [2, 2, 2, 1]
         made.clear()
         assert run("open_slots").startswith("LEEDS: 7 slots opened")
-        assert [made[0], *(number for number, _ in made[1:])] == [None, 2, 2, 2, 1, 0]
+        assert made == [None, 2, 2, 2, 1, True]
+
+    @pytest.mark.parametrize("transactions", range(3, 6))
+    def test_what_another_blackout_leaves_to_one_that_ends_is_opened_with_it(self, monkeypatch, transactions):
+        """It was lifted after this one had asked which slots it hides."""
+        close()
+        own, write, done = Blackout.objects.get(), turns.write, []
+
+        def lifted_in_between(step):
+            done.append(write(step))
+            if len(done) == transactions:
+                other = Blackout.objects.create(area=own.area, start=own.start, end=own.end, reason="x", closed_at=NOW)
+                AppointmentSlot.objects.filter(blackout__isnull=True).update(blackout=other)
+                with monkeypatch.context() as undisturbed:
+                    undisturbed.setattr(turns, "write", write)
+                    blackouts.reopen(blackout=other, by="another")
+            return done[-1]
+
+        monkeypatch.setattr(turns, "write", lifted_in_between)
+        run("open_slots")
+        assert hidden() == []
+        assert not Blackout.objects.in_force().exists()
 
     @pytest.mark.parametrize("transactions", range(5))
     def test_closing_that_was_killed(self, monkeypatch, transactions):
