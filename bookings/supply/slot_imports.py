@@ -1,11 +1,12 @@
 """Rows of slots are one state to be reached: looking at what is there, and writing it while bookings go on.
 
-`Plan` decides by the slots that it is given: first outside of locks, then again for the rows of each short transaction,
-by what is there at that moment. upserts.py brings all rows of a call here.
+`Plan` decides by the slots that it is given: first outside of locks, then again for the rows of each short transaction
+where these slots are not as they were. upserts.py brings all rows of a call here.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -36,9 +37,18 @@ READ_AT_ONCE = 1_000
 # --- Looking -------------------------------------------------------------------------------------------------
 
 
-def plan(rows: Collection[Row], author: Author) -> Plan:
+class Ready(NamedTuple):
+    """Rows that are written in one transaction, and what they come to as long as these slots are what is there."""
+
+    rows: Sequence[Row]
+    slots: dict[int, Slot]
+    plan: Plan
+
+
+def plan(rows: Sequence[Row], author: Author) -> Ready:
     """By what is there now; locks nothing."""
-    return Plan(rows, There(_slots_for(rows), author))
+    slots = _by_key(_slots_for(rows))
+    return Ready(rows, slots, Plan(rows, There(slots.values(), author)))
 
 
 def is_as_wanted(row: Row, mine: Slot) -> bool:
@@ -54,6 +64,10 @@ def by_external_id(ids: Collection[str]) -> dict[str, Slot]:
 
 def read(slots: QuerySet[AppointmentSlot]) -> Iterator[Slot]:
     return map(Slot._make, slots.order_by().values_list(*FIELDS))
+
+
+def _by_key(slots: Iterable[Slot]) -> dict[int, Slot]:
+    return {slot.pk: slot for slot in slots}
 
 
 def _slots_for(rows: Iterable[Row]) -> Iterator[Slot]:
@@ -77,15 +91,17 @@ def _slots_for(rows: Iterable[Row]) -> Iterator[Slot]:
 # --- Writing, inside of a short transaction of the only writer ------------------------------------------------
 
 
-def write(rows: Sequence[Row], author: Author) -> list[tuple[Row, Outcome, str]]:
+def write(ready: Ready, author: Author) -> list[tuple[Row, Outcome, str]]:
     """Bring the slots of some rows to what they want: what became of each row, and why it was refused.
 
     What was booked or written since the rows were checked is seen: what it makes impossible is refused.
     """
-    slots = {slot.pk: slot for slot in _slots_for(rows)}
+    rows, _, plan = ready
+    slots = _by_key(_slots_for(rows))
     if connection.features.has_select_for_update:
-        slots |= _locked(There(slots.values(), author), rows)
-    plan = Plan(rows, There(slots.values(), author))
+        slots |= _locked(plan.there if slots == ready.slots else There(slots.values(), author), rows)
+    if slots != ready.slots:
+        plan = Plan(rows, There(slots.values(), author))
     targets = plan.to_write()
     now, by = clock.now(), author.by
     _leave(plan, targets, now, by)
@@ -112,7 +128,7 @@ def _locked(there: There, rows: Iterable[Row]) -> dict[int, Slot]:
     booked = [slot.pk for slot in found if slot and slot.booked]
     list(WorkOrder.objects.active().filter(slot__in=booked).order_by("pk").select_for_update().values_list("pk"))
     locked = AppointmentSlot.objects.filter(pk__in=keys).order_by("pk").select_for_update().values_list(*FIELDS)
-    return {slot.pk: slot for slot in map(Slot._make, locked)}
+    return _by_key(map(Slot._make, locked))
 
 
 def _leave(plan: Plan, targets: Iterable[Target], now: datetime, by: str) -> None:

@@ -173,7 +173,7 @@ def _check(waiting: WaitingRows, author: Author) -> Counter[Outcome]:
     """What all rows come to now. Locks nothing."""
     counts: Counter[Outcome] = Counter()
     for rows in waiting.bundles():
-        plan = slot_imports.plan(rows, author)
+        plan = slot_imports.plan(rows, author).plan
         counts.update(target.outcome for target in plan.accepted.values())
         _refuse(rows, plan, waiting)
     return counts
@@ -183,11 +183,13 @@ def _write(waiting: WaitingRows, author: Author, progress: Callable[[int], objec
     counts: Counter[Outcome] = Counter()
     pace = turns.Pace()
     for rows in waiting.bundles():
-        plan = slot_imports.plan(rows, author)
+        plan = slot_imports.plan(rows, author).plan
         _refuse(rows, plan, waiting)
         counts.update(target.outcome for target in plan.accepted.values() if target.outcome == "kept")
         for batch in plan.transactions(pace):
-            outcomes = pace.write(partial(slot_imports.write, batch, author), len(batch))
+            # Planned before the lock is taken.
+            ready = slot_imports.plan(batch, author)
+            outcomes = pace.write(partial(slot_imports.write, ready, author), len(batch))
             counts.update(outcome for _, outcome, _ in outcomes)
             waiting.refuse(RefusedRow(row.number, row.external_id, reason) for row, _, reason in outcomes if reason)
             progress(len(batch))
