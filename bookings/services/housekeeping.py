@@ -25,6 +25,7 @@ from bookings.models import (
     KeptAnswer,
     LogInRecord,
     PartOrder,
+    Receiver,
     Refusal,
     RequiredPart,
     SearchTerm,
@@ -182,6 +183,12 @@ def overwrite_what_is_removed() -> None:
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA secure_delete = ON")
+
+
+def remove_what_receivers_said(before: datetime) -> None:
+    """Why a receiver is in trouble since long ago: its answer may quote what it was sent."""
+    # What is in trouble has to say why.
+    Receiver.objects.filter(trouble_since__lt=before).exclude(trouble="").update(trouble=NO_REASON)
 
 
 def note_purge(before: datetime) -> None:

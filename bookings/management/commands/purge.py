@@ -70,6 +70,7 @@ class Command(BaseCommand):
                 orders = _repeat(
                     partial(housekeeping.remove_personal_data, before=before, by="purge"), orders, "work order"
                 )
+                housekeeping.remove_what_receivers_said(before)
                 _note(before)
             self.stdout.write(f"Reasons of {blackouts} blackouts and {closures} slots removed.")
             self.stdout.write(f"{orders} work orders emptied of personal data.")
