@@ -1,12 +1,15 @@
 """Run a command of manage.py, and say how long its longest transaction lasted: `python -m bench.held seed_slots …`.
 
-The last line on standard error is `held 0.123`: seconds from when the transaction was there (on SQLite it has the lock
-then) to the end of its COMMIT.
+The last line on standard error is `held 0.123 4.567`: seconds from when the transaction was there (on SQLite it has the
+lock then) to the end of its COMMIT, and the seconds of the processor that the command used without the start of Django,
+those of PostgreSQL included where it runs on the same machine.
 """
 
 import os
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookjob_site.settings")
 
@@ -33,10 +36,23 @@ def main() -> None:
             began = time.monotonic()
 
     connection.set_autocommit = timed
+    began_using = time.process_time()
     try:
         execute_from_command_line(["manage.py", *sys.argv[1:]])
     finally:
-        print(f"{MARK}{longest:.3f}", file=sys.stderr)
+        used = time.process_time() - began_using + used_by_server(connection)
+        print(f"{MARK}{longest:.3f} {used:.3f}", file=sys.stderr)
+
+
+def used_by_server(connection: Any) -> float:
+    if connection.vendor != "postgresql" or connection.connection is None:
+        return 0.0
+    try:
+        stat = Path(f"/proc/{connection.connection.info.backend_pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    in_user_mode, in_kernel = stat.rpartition(")")[2].split()[11:13]
+    return (int(in_user_mode) + int(in_kernel)) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

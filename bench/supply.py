@@ -1,9 +1,9 @@
 """Callers beside each command that fills, changes or forgets the supply: `python -m bench.supply`.
 
 On SQLite, or on the PostgreSQL of TEST_DATABASE_URL. Prints two tables. Alone: how many rows a second the commands
-write that write many. Beside callers, half of which book in the area that is changed: how long the command took, how
-many rows it wrote a second, its longest transaction, how many requests it had beside it, the longest that one of them
-took, and how many were answered 503.
+write that write many, by the clock and by the processor's time, which what else runs does not change. Beside callers,
+half of which book in the area that is changed: how long the command took, how many rows it wrote a second, its longest
+transaction, how many requests it had beside it, the longest that one of them took, and how many were answered 503.
 """
 
 import json
@@ -45,12 +45,19 @@ class Beside:
     seconds: float = 0.0
     rows: int = 0
     held: float = 0.0
+    used: float = 0.0
     waits: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
 
     @property
     def rate(self) -> float:
         return self.rows / self.seconds
+
+    def line_alone(self) -> str:
+        return (
+            f"| `{self.command}` | {self.rows:,} | {self.seconds:.1f} s | {self.rate:,.0f}"
+            f" | {self.rows / self.used:,.0f} | {self.held:.2f} s |"
+        )
 
     def line(self) -> str:
         return (
@@ -101,7 +108,7 @@ def measure(service: Service, rows: int, *command: str, callers: int = CALLERS) 
         thread.join()
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
-    beside.held = float(done.stderr.rpartition(MARK)[2])
+    beside.held, beside.used = map(float, done.stderr.rpartition(MARK)[2].split())
     return beside
 
 
@@ -142,6 +149,7 @@ def alone(service: Service, folder: Path, workers: int, days: int) -> Iterator[B
     file = import_file(folder, many, days, hour=8, area="SOUTH")
     yield measure(service, many, "import_slots", str(file), callers=0)
     file = import_file(folder, many, days, hour=9, area="SOUTH")
+    yield measure(service, many, "import_slots", str(file), callers=0)
     yield measure(service, many, "import_slots", str(file), callers=0)
 
 
@@ -197,10 +205,10 @@ def main() -> int:
         manage(database, "migrate", "--verbosity", "0")
         service = Service(database, folder / "gunicorn.log", "bookjob_site.wsgi", WEB_CONCURRENCY="2")
         try:
-            print("| command, alone | rows | took | rows a second | longest transaction |")
-            print("| --- | --- | --- | --- | --- |")
+            print("| command, alone | rows | took | rows a second | a second of the processor | longest transaction |")
+            print("| --- | --- | --- | --- | --- | --- |")
             for each in alone(service, folder, WORKERS, DAYS):
-                print(" | ".join(each.line().split(" | ")[:5]) + " |", flush=True)
+                print(each.line_alone(), flush=True)
             print("\n| command, beside callers | rows | took | rows a second | longest transaction", end="")
             print(" | callers' requests | longest wait | 503 |")
             print("| --- | --- | --- | --- | --- | --- | --- | --- |")

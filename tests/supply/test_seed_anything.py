@@ -219,6 +219,41 @@ def test_a_run_that_is_killed_and_repeated(template, kills, size):
 
 
 @pytest.mark.django_db
+@given(
+    template=templates().filter(lambda found: len(found) > 1),
+    kills=st.lists(st.integers(1, 6), max_size=4),
+    size=st.sampled_from([1, 3, 500]),
+    is_reversed=st.booleans(),
+    prune=st.booleans(),
+)
+@some
+@undone
+def test_two_plans_in_any_order_and_any_kill(template, kills, size, is_reversed, prune):
+    """They end in the rows of one run with both; runs of either that were killed before make no difference."""
+    for number, entry in enumerate(template):
+        entry |= {"workers": [f"{worker}-{number}" for worker in entry["workers"]]} if "workers" in entry else {}
+    plans_of_both = [template[:1], template[1:]]
+    if any(isinstance(read(plan), list) for plan in (template, *plans_of_both)):
+        return
+    with transaction.atomic():
+        run(read(template))
+        undisturbed = rows()
+        transaction.set_rollback(True)
+    for number, kill in enumerate(kills):
+        calls = count(1)
+
+        def until_killed(kill=kill, calls=calls):
+            if next(calls) >= kill:
+                raise Killed
+
+        with contextlib.suppress(Killed):
+            run(read(plans_of_both[number % 2]), prune=prune, size=size, after_each=until_killed)
+    for plan in reversed(plans_of_both) if is_reversed else plans_of_both:
+        run(read(plan), prune=prune, size=size)
+    assert rows() == undisturbed
+
+
+@pytest.mark.django_db
 @given(old=templates(), new=templates(), size=st.sampled_from([1, 5, 500]))
 @some
 @undone
