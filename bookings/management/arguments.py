@@ -5,11 +5,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, OutputWrapper
 
 from bookings import clock
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.supply import areas, hours, workers
+from bookings.supply.upserts import Report
 
 
 def text_of(path: Path) -> str:
@@ -40,6 +41,22 @@ def read_area(code: str) -> ServiceArea:
     if code not in known:
         raise CommandError(workers.unknown("area", code, known))
     return known[code]
+
+
+def tell_of_rows(stdout: OutputWrapper, report: Report, what: str, *, strict: bool, dry_run: bool) -> None:
+    """Say what became of the rows of a file. Raises SystemExit, or CommandError, where some were refused."""
+    for row in report.refused:
+        stdout.write(f"line {row.number} is refused: {row.message}.")
+    if strict and report.refused_count and not report.is_written:
+        raise CommandError(f"{report.refused_count} rows were refused, and with --strict nothing was written.")
+    stdout.write(
+        f"{report.created} {what} created, {report.changed} changed, {report.kept} kept,"
+        f" {report.refused_count} rows refused."
+    )
+    if dry_run:
+        stdout.write("This was a dry run: nothing was written.")
+    if report.refused_count:
+        raise SystemExit(1)
 
 
 def add_period(parser: ArgumentParser) -> None:

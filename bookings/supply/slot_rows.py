@@ -132,14 +132,21 @@ def _cell(name: str, value: object) -> str:
         if not isinstance(value, bool):
             raise RowError("IsOpen is neither true nor false")
         return "yes" if value else "no"
+    return text_of(PROPERTIES[name], value)
+
+
+def text_of(key: str, value: object) -> str:
+    """An identifier or number of a JSON object as a file has it. Raises RowError, which names the property."""
+    if value is None:
+        return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise RowError(f"{PROPERTIES[name]} is neither a text nor a number")
+        raise RowError(f"{key} is neither a text nor a number")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     try:
         return str(value).strip()
     except ValueError:  # Python writes no numbers of thousands of digits
-        raise RowError(f"{PROPERTIES[name]} is too long a number") from None
+        raise RowError(f"{key} is too long a number") from None
 
 
 # --- Cells -------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
-"""What staff change of a slot, each in one transaction with its line in the slot's history."""
+"""What staff change of a slot, each in one transaction with its line in the history. Of many: slot_changes.py."""
 
+from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
@@ -54,28 +56,38 @@ def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
 
     Raises BookingError if it is closed already.
     """
-    now, event = clock.now(), HistoryEntry.Event.CLOSED
-    hit = WorkOrder.objects.active().filter(slot=slot)
     with transaction.atomic():
-        # Bookings first and the slot after them, as bookings, moves and cancellations do: none waits in a circle.
-        services.ask_for_review(hit, now)
-        if not AppointmentSlot.objects.filter(pk=slot.pk, is_open=True).update(is_open=False, closed_reason=reason):
+        closed, bookings = close_each([slot.pk], by=by, reason=reason)
+        if not closed:
             current = AppointmentSlot.objects.select_related("area").get(pk=slot.pk)
             why = current.closed_reason
             sentence = "{slot} is closed already: {why}" if why else "{slot} is closed already."
             raise BookingError("already_closed", say(sentence, slot=current, why=why))
-        # What was moved here between the two is asked about as well.
-        services.ask_for_review(hit, now)
-        bookings = list(hit)
-        history.record_each(bookings, event, at=now, by=by, reason=reason)
-        history.record(slot, event, at=now, by=by, reason=reason, bookings=len(bookings))
-    return len(bookings)
+    return bookings
+
+
+def close_each(pks: Collection[int], *, by: str, reason: str) -> tuple[int, int]:
+    """Close those of some slots that are open, in the caller's transaction; how many, and the bookings in them."""
+    now, event = clock.now(), HistoryEntry.Event.CLOSED
+    # Bookings first and the slots after them, as bookings, moves and cancellations do: none waits in a circle.
+    services.ask_for_review(WorkOrder.objects.active().filter(slot__in=pks, slot__is_open=True), now)
+    slots = AppointmentSlot.objects.filter(pk__in=pks, is_open=True).order_by("pk").select_for_update()
+    closed = list(slots.values_list("pk", flat=True))
+    AppointmentSlot.objects.filter(pk__in=closed).update(is_open=False, closed_reason=reason)
+    # What was booked, or moved here, between the two is asked about as well.
+    hit = WorkOrder.objects.active().filter(slot__in=closed)
+    services.ask_for_review(hit, now)
+    bookings = list(hit.only("slot_id"))
+    history.record_each(bookings, event, at=now, by=by, reason=reason)
+    numbers = Counter(work_order.slot_id for work_order in bookings)
+    history.write_lines(history.entry(pk, event, at=now, by=by, reason=reason, bookings=numbers[pk]) for pk in closed)
+    return len(closed), len(bookings)
 
 
 def reopen(*, slot: AppointmentSlot, by: str, reason: str = "") -> None:
     """Offer the slot again. Raises BookingError if it is open already, or if it is not staff who hide it."""
     with transaction.atomic():
-        if not AppointmentSlot.objects.filter(pk=slot.pk, is_open=False).update(is_open=True, closed_reason=""):
+        if not reopen_each([slot.pk], by=by, reason=reason):
             current = AppointmentSlot.objects.select_related("area", "blackout").get(pk=slot.pk)
             if current.blackout:
                 raise BookingError(
@@ -86,8 +98,18 @@ def reopen(*, slot: AppointmentSlot, by: str, reason: str = "") -> None:
             if current.is_withdrawn:
                 raise BookingError("withdrawn", say("{slot} is closed: its plan has it no longer.", slot=current))
             raise BookingError("already_open", say("{slot} is open already.", slot=current))
-        before = {"closed_reason": slot.closed_reason}
-        history.record(slot, HistoryEntry.Event.OPENED, at=clock.now(), by=by, reason=reason, before=before)
+
+
+def reopen_each(pks: Collection[int], *, by: str, reason: str = "") -> int:
+    """Open those of some slots that staff closed, in the caller's transaction; how many."""
+    slots = AppointmentSlot.objects.filter(pk__in=pks, is_open=False).order_by("pk").select_for_update()
+    closed = list(slots.values_list("pk", "closed_reason"))
+    AppointmentSlot.objects.filter(pk__in=[pk for pk, _ in closed]).update(is_open=True, closed_reason="")
+    now, event = clock.now(), HistoryEntry.Event.OPENED
+    history.write_lines(
+        history.entry(pk, event, at=now, by=by, reason=reason, before={"closed_reason": why}) for pk, why in closed
+    )
+    return len(closed)
 
 
 def resize(
@@ -129,3 +151,13 @@ def resize(
         history.record(
             slot, HistoryEntry.Event.RESIZED, at=clock.now(), by=by, reason=reason, before=before, after=after
         )
+
+
+def resize_each(slots: Collection[AppointmentSlot], *, capacity: int, by: str, reason: str = "") -> None:
+    """Give slots that the caller has locked, and that have no more bookings, other places."""
+    AppointmentSlot.objects.filter(pk__in=[slot.pk for slot in slots]).update(capacity=capacity)
+    now, event, after = clock.now(), HistoryEntry.Event.RESIZED, {"capacity": capacity}
+    history.write_lines(
+        history.entry(slot, event, at=now, by=by, reason=reason, before={"capacity": slot.capacity}, after=after)
+        for slot in slots
+    )

@@ -16,6 +16,7 @@ from tests.support.postgres import free_port
 # What each command is called with; a new command gets its line here.
 ARGUMENTS = {
     "add_webhook": ["erp", "--url", "https://erp.example.org/hook", "--secret-file", "{folder}/secret"],
+    "change_slots": ["open", "--area", "LEEDS", "--from", "2030-01-01", "--until", "2030-01-02"],
     "check_contract": ["http://127.0.0.1:{port}/api/v1", "--token", "a.b.c"],
     "check_time_zones": [],
     "close_slots": ["--area", "LEEDS", "--from", "2030-01-01", "--until", "2030-01-02", "--reason", "snow"],
@@ -25,6 +26,7 @@ ARGUMENTS = {
     "deliver": ["--once"],
     "doctor": [],
     "export_slots": [],
+    "import_areas": ["{folder}/areas.csv"],
     "import_slots": ["{folder}/slots.csv"],
     "index_work_orders": [],
     "issue_token": ["api"],
@@ -67,6 +69,7 @@ def test_each_command_has_its_line():
 
 
 def end(name: str, url: str, folder: Path) -> subprocess.CompletedProcess:
+    (folder / "areas.csv").write_text("area,name,time_zone\nYORK,York,Europe/London\n")
     (folder / "slots.csv").write_text(
         "external_id,area,start,end,order_type,worker,capacity,open\n"
         "A-1,LEEDS,2030-01-01T08:00:00Z,2030-01-01T10:00:00Z,,,1,yes\n"

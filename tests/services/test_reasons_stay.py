@@ -13,7 +13,7 @@ from django.core.management import call_command
 
 from bookings import services
 from bookings.models import AppointmentSlot, Blackout, WorkOrder
-from bookings.supply import slots
+from bookings.supply import slot_rows, slots, upserts
 from tests.support.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +103,19 @@ def open_again(folder):
     run("open_slots", *PERIOD)
 
 
+def upsert_a_scope(folder):
+    """One slot is named: what else a planning system has there is withdrawn."""
+    slot = AppointmentSlot.objects.order_by("start")[0]
+    period = {"Start": slot.start.isoformat(), "End": slot.end.isoformat()}
+    rows = slot_rows.read_objects([{"ExternalID": "P-0", "ServiceAreaID": "LEEDS", **period}])
+    scope = upserts.Scope(slot.area, FIRST, FIRST + 31 * 24 * HOUR)
+    upserts.upsert_slots(rows, by="test", scope=scope)
+
+
+def change(*arguments):
+    return lambda folder: run("change_slots", *arguments, *PERIOD)
+
+
 def check_time_zones(folder):
     AppointmentSlot.objects.update(utc_offset=-60)
     run("check_time_zones", "--apply")
@@ -134,6 +147,10 @@ WRITERS = {
     "resize": (resize, PLANS | {"capacity"}),
     "import": (import_file, PLANS | {"external_id"}),
     "import with staff columns": (import_with_staff_columns, PLANS | STAFFS | {"external_id"}),
+    "a scope": (upsert_a_scope, PLANS | {"external_id"}),
+    "change closes": (change("close", "--reason=flood"), STAFFS),
+    "change opens": (change("open"), STAFFS),
+    "change resizes": (change("resize", "--capacity=5"), {"capacity"}),
     "close": (close, BLACKOUTS),
     "open": (open_again, BLACKOUTS),
     "zones": (check_time_zones, {"is_withdrawn", "external_id"}),

@@ -14,7 +14,13 @@ BATCH = 16
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_every_state")
-@pytest.mark.parametrize("name", ["seed", "prune", "resize", "import", "import with staff columns", "close", "open"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("seed", "prune", "resize", "import", "import with staff columns", "a scope", "close", "open"),
+        *("change closes", "change opens", "change resizes"),
+    ],
+)
 def test_a_transaction_touches_few_slots(name, tmp_path, monkeypatch):
     """However many there are."""
     monkeypatch.setitem(turns.BATCH, connection.vendor, BATCH)

@@ -55,15 +55,4 @@ class Command(BaseCommand):
                 )
         except CsvError as error:
             raise CommandError(f"{path.name}, {error}") from None
-        for row in report.refused:
-            self.stdout.write(f"line {row.number} is refused: {row.message}.")
-        if strict and report.refused_count and not report.is_written:
-            raise CommandError(f"{report.refused_count} rows were refused, and with --strict nothing was written.")
-        self.stdout.write(
-            f"{report.created} slots created, {report.changed} changed, {report.kept} kept,"
-            f" {report.refused_count} rows refused."
-        )
-        if options["dry_run"]:
-            self.stdout.write("This was a dry run: nothing was written.")
-        if report.refused_count:
-            raise SystemExit(1)
+        arguments.tell_of_rows(self.stdout, report, "slots", strict=strict, dry_run=options["dry_run"])

@@ -1,0 +1,177 @@
+"""Service areas as other systems want them: reading a JSON object or a row of a file, and giving areas out again.
+
+What is not named stays as it is. A list that is named is the whole list: what it lacks is taken away.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from bookings.models import ServiceArea, countries, plain_postcode
+from bookings.supply import csv_files
+from bookings.supply.slot_rows import RowError, Unreadable, text_of
+
+COLUMNS = ["area", "name", "time_zone", "aliases", "postcodes", "cutoff_days", "cutoff_time", "safety_percent"]
+# The properties of a JSON object, by the columns that they mean.
+PROPERTIES = {
+    "area": "ServiceAreaID",
+    "name": "Name",
+    "time_zone": "TimeZone",
+    "aliases": "Aliases",
+    "postcodes": "Postcodes",
+    "cutoff_days": "CutoffDays",
+    "cutoff_time": "CutoffTime",
+    "safety_percent": "SafetyPercent",
+}
+# Those that can be taken away from an area; of the others nothing said is nothing changed.
+CUTOFF = ["cutoff_days", "cutoff_time"]
+
+
+class Postcode(NamedTuple):
+    """The beginning of a postcode as areas keep it: capital letters and digits, with the ISO code of its country."""
+
+    country: str
+    prefix: str
+
+
+class AreaRow(NamedTuple):
+    """An area as it is wanted. `values` are fields of ServiceArea; None is a list that is not named."""
+
+    number: int
+    code: str
+    values: Mapping[str, str | None]
+    aliases: tuple[str, ...] | None = None
+    postcodes: tuple[Postcode, ...] | None = None
+
+
+# --- JSON --------------------------------------------------------------------------------------------------
+
+
+def read_objects(objects: Iterable[object]) -> Iterator[AreaRow | Unreadable]:
+    """The areas that a JSON body lists, numbered from 1."""
+    for number, given in enumerate(objects, 1):
+        code = ""
+        try:
+            if not isinstance(given, Mapping):
+                raise RowError("it is no object")
+            code = _text("area", given.get(PROPERTIES["area"]))
+            yield AreaRow(number, code, _values(given), _aliases(given), _postcodes(given))
+        except RowError as error:
+            yield Unreadable(number, code, str(error))
+
+
+def as_object(area: ServiceArea) -> dict[str, Any]:
+    """An area with all that `read_objects` reads of it."""
+    time = area.cutoff_time
+    return {
+        "ServiceAreaID": area.code,
+        "Name": area.name,
+        "TimeZone": area.time_zone,
+        "Aliases": sorted(code.code for code in area.codes.all() if code.is_alias),
+        "Postcodes": [
+            {"Prefix": postcode.prefix, "Country": postcode.country} for postcode in area.postcode_prefixes.all()
+        ],
+        "CutoffDays": area.cutoff_days,
+        "CutoffTime": time and f"{time:%H:%M}",
+        "SafetyPercent": area.safety_percent,
+    }
+
+
+def _values(given: Mapping[str, object]) -> dict[str, str | None]:
+    values: dict[str, str | None] = {}
+    for name in ("name", "time_zone", "safety_percent", *CUTOFF):
+        key = PROPERTIES[name]
+        text = _text(name, given.get(key))
+        if text or (key in given and name in CUTOFF):
+            values[name] = text or None
+    return values
+
+
+def _aliases(given: Mapping[str, object]) -> tuple[str, ...] | None:
+    found = _list("aliases", given)
+    return None if found is None else tuple(_needed("Aliases", _text("aliases", alias)) for alias in found)
+
+
+def _postcodes(given: Mapping[str, object]) -> tuple[Postcode, ...] | None:
+    found = _list("postcodes", given)
+    if found is None:
+        return None
+    if not all(isinstance(postcode, Mapping) for postcode in found):
+        raise RowError("Postcodes is no list of objects with a Prefix")
+    texts = [[_text("postcodes", postcode.get(key)) for key in ("Country", "Prefix")] for postcode in found]
+    return tuple(_postcode("Postcodes", *postcode) for postcode in texts)
+
+
+def _list(name: str, given: Mapping[str, object]) -> list[Any] | None:
+    found = given.get(PROPERTIES[name])
+    if found is None or found == "":
+        return None
+    if not isinstance(found, list):
+        raise RowError(f"{PROPERTIES[name]} is no list")
+    return found
+
+
+def _text(name: str, value: object) -> str:
+    return _printable(PROPERTIES[name], text_of(PROPERTIES[name], value))
+
+
+# --- Files -------------------------------------------------------------------------------------------------
+
+
+def read_file(text: str) -> Iterator[AreaRow | Unreadable]:
+    """The areas of a CSV file, numbered by their lines. Raises CsvError where it is not to be understood as a whole."""
+    if not text.strip():
+        raise csv_files.CsvError((1, f"The file is empty. It begins with {','.join(COLUMNS)}."))
+    for line, cells in csv_files.read_rows(text, COLUMNS, ["area"]):
+        try:
+            yield _read_cells(line, cells)
+        except RowError as error:
+            yield Unreadable(line, cells.get("area", ""), str(error))
+
+
+def _read_cells(line: int, cells: Mapping[str, str]) -> AreaRow:
+    if cells.get(""):
+        raise RowError("there are more cells than columns")
+    for name, cell in cells.items():
+        _printable(name, cell)
+    values = {
+        name: cells[name] or None
+        for name in ("name", "time_zone", "safety_percent", *CUTOFF)
+        if cells.get(name) or (name in CUTOFF and name in cells)
+    }
+    aliases, postcodes = (_parts(cells.get(name)) for name in ("aliases", "postcodes"))
+    return AreaRow(
+        line,
+        cells["area"],
+        values,
+        None if aliases is None else tuple(aliases),
+        None if postcodes is None else tuple(_with_country(part) for part in postcodes),
+    )
+
+
+def _parts(cell: str | None) -> list[str] | None:
+    return None if cell is None else [part for text in cell.split(",") if (part := text.strip())]
+
+
+def _with_country(text: str) -> Postcode:
+    """`GB LS1`, or `LS1` in any country."""
+    country, _, prefix = text.rpartition(" ")
+    return _postcode("postcodes", country, prefix)
+
+
+# --- Both --------------------------------------------------------------------------------------------------
+
+
+def _postcode(name: str, country: str, prefix: str) -> Postcode:
+    return Postcode(countries.code_of(country), _needed(name, plain_postcode(prefix)))
+
+
+def _needed(name: str, text: str) -> str:
+    if not text:
+        raise RowError(f"{name} holds an empty one")
+    return text
+
+
+def _printable(name: str, text: str) -> str:
+    if not text.isprintable():
+        raise RowError(f"{name} holds a character that cannot be printed")
+    return text

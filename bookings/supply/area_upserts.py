@@ -1,0 +1,351 @@
+"""Many service areas as another system wants them, with their codes and postcodes: files and the API come here.
+
+The rows are one state to be reached, whatever their order: an alias or the beginning of a postcode that one row gives
+up, another row takes in the same transaction, so that no customer is without an area in between. All rows are checked
+before the first is written. What was interrupted is simply sent again.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal, NamedTuple, Self, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from bookings.db.codes import fold
+from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries
+from bookings.supply import turns
+from bookings.supply.area_rows import PROPERTIES, AreaRow, Postcode
+from bookings.supply.slot_rows import Unreadable
+from bookings.supply.upserts import NAMED, Report
+from bookings.supply.waiting_rows import RefusedRow
+
+logger = logging.getLogger("bookings")
+
+# Names that are looked for in one query.
+AT_ONCE = 1_000
+FIELDS = {field.name: field for field in ServiceArea._meta.concrete_fields}
+
+M = TypeVar("M", AreaCode, PostcodePrefix)
+
+
+Thing = AreaCode | PostcodePrefix
+
+
+class Known(NamedTuple):
+    """The codes and postcodes that rows name or their areas have: by the folded code, by the prefix, by the area."""
+
+    codes: dict[str, AreaCode]
+    postcodes: dict[str, list[PostcodePrefix]]
+    of_area: dict[int, list[Thing]]
+
+
+@dataclass
+class Target:
+    """What a row comes to: its area with the new values, and what is to be added to it and taken away."""
+
+    row: AreaRow
+    area: ServiceArea
+    changed: list[str] = field(default_factory=list)
+    added: list[Thing] = field(default_factory=list)
+    gone: list[Thing] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> Literal["created", "changed", "kept"]:
+        if not self.area.pk:
+            return "created"
+        return "changed" if self.changed or self.added or self.gone else "kept"
+
+
+class Call(NamedTuple):
+    """The rows of one call that are not refused, by the keys of their areas, and whose they are."""
+
+    rows: dict[int, AreaRow]
+    areas: Collection[int] | None
+    called: str
+
+
+def upsert_areas(
+    rows: Iterable[AreaRow | Unreadable],
+    *,
+    by: str,
+    strict: bool = False,
+    dry_run: bool = False,
+    areas: Collection[int] | None = None,
+    named: int | None = NAMED,
+    called: str = "row",
+) -> Report:
+    """Bring the areas to what the rows say; not inside of a transaction.
+
+    `strict`: where a row is refused, nothing is written; what others make impossible afterwards is refused alone.
+    `areas`: the keys of the only ones that may be changed; then none is made. `called`: what messages call a row.
+    Raises OperationalError where the database did not give its locks: what was written stays; send the rows again.
+    """
+    some = list(rows)
+    refused = {row.number: RefusedRow(*row) for row in some if isinstance(row, Unreadable)}
+    readable = [row for row in some if isinstance(row, AreaRow)]
+    call, targets, reasons = _check(readable, areas, called)
+    is_written = not dry_run and not (strict and (refused or reasons))
+    if is_written:
+        differing = [target for target in targets if target.outcome != "kept"]
+        reasons |= _write(differing, call)
+        for target in differing:
+            if target.row.number not in reasons:
+                logger.info("The service area %r was written by %r.", target.area.code, by)
+    refused |= {
+        row.number: RefusedRow(row.number, row.code, reasons[row.number]) for row in readable if row.number in reasons
+    }
+    outcomes = [target.outcome for target in targets if target.row.number not in reasons]
+    first = sorted(refused.values())
+    return Report(
+        created=outcomes.count("created"),
+        changed=outcomes.count("changed"),
+        kept=outcomes.count("kept"),
+        refused_count=len(refused),
+        refused=first if named is None else first[:named],
+        is_written=is_written,
+    )
+
+
+# --- Deciding ----------------------------------------------------------------------------------------------
+
+
+def _check(
+    rows: Sequence[AreaRow], areas: Collection[int] | None, called: str
+) -> tuple[Call, list[Target], dict[int, str]]:
+    """What the rows come to, and by its number why a row is refused. Locks nothing."""
+    known = _known(rows)
+    reasons: dict[int, str] = {}
+    while True:
+        # A row that is refused gives nothing up, which may stand in the way of others.
+        accepted = [row for row in rows if row.number not in reasons]
+        named = {
+            known.codes[fold(row.code)].area_id: row for row in reversed(accepted) if fold(row.code) in known.codes
+        }
+        call = Call(named, areas, called)
+        targets = [_target(row, known) for row in accepted]
+        found = _objections(targets, known, call)
+        if not found:
+            return call, targets, reasons
+        reasons |= found
+
+
+def _objections(targets: Iterable[Target], known: Known, call: Call) -> dict[int, str]:
+    """Why rows are refused, each by its number; of two that are against each other, the later one."""
+    reasons: dict[int, str] = {}
+    claimed: dict[str, int] = {}
+    postcodes: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for target in targets:
+        number = target.row.number
+        first = claimed.setdefault(fold(target.area.code), number)
+        reason = f"{call.called} {first} has {target.area.code}, too" if first != number else ""
+        reason = reason or _objection(target, known, call)
+        for thing in target.added:
+            if isinstance(thing, AreaCode):
+                other = claimed.setdefault(fold(thing.code), number)
+            else:
+                others = [who for country, who in postcodes[thing.prefix] if _share(country, thing.country)]
+                other = others[0] if others else number
+                postcodes[thing.prefix].append((thing.country, number))
+            if other != number:
+                reason = reason or f"{call.called} {other} has {thing}, too"
+        if reason:
+            reasons[number] = reason
+    return reasons
+
+
+def _objection(target: Target, known: Known, call: Call) -> str:
+    row, area, seen = target.row, target.area, call.areas
+    if seen is not None and area.pk not in seen:
+        return f"there is no area {row.code!r}"
+    needed = {"area": fold(row.code), "name": area.name, "time_zone": area.time_zone}
+    if missing := [PROPERTIES[name] for name, value in needed.items() if not value]:
+        return f"it lacks {' and '.join(missing)}, which a new area needs"
+    try:
+        if target.changed or not area.pk:
+            area.clean_fields(exclude=["folding"])
+            area.clean()
+            area.validate_constraints()
+        for thing in target.added:
+            thing.clean_fields(exclude=["area", "folded"])
+    except ValidationError as error:
+        return "; ".join(error.messages).rstrip(".")
+    for thing in target.added:
+        for rival in _rivals(thing, area, known):
+            if not _is_given_up(rival, call):
+                whose = str(rival.area) if seen is None or rival.area_id in seen else "another area"
+                return f"{rival} belongs to {whose} already"
+        if seen is not None and isinstance(thing, PostcodePrefix):
+            around = thing.around().exclude(area__in=seen).first()
+            if around and not _is_given_up(around, call):
+                return f"{thing} lies within {around}, which belongs to another area"
+    return ""
+
+
+def _target(row: AreaRow, known: Known) -> Target:
+    code = known.codes.get(fold(row.code))
+    there = code.area if code else ServiceArea(code=row.code)
+    target = Target(row, copy(there))
+    for name, text in row.values.items():
+        try:
+            value = FIELDS[name].to_python(text)
+        except ValidationError:
+            value = text  # which clean_fields refuses
+        if value != getattr(there, name):
+            setattr(target.area, name, value)
+            target.changed.append(name)
+    has = known.of_area.get(there.pk, []) if there.pk else []
+    target.added = list(_added(row, target.area, has))
+    target.gone = [thing for thing in has if _gives_up(row, thing)]
+    return target
+
+
+def _added(row: AreaRow, area: ServiceArea, has: Sequence[Thing]) -> Iterator[Thing]:
+    codes = {fold(area.code)} | {thing.folded for thing in has if isinstance(thing, AreaCode)}
+    for alias in row.aliases or ():
+        if fold(alias) not in codes:
+            codes.add(fold(alias))
+            yield AreaCode(area=area, code=alias)
+    postcodes = {_plain(thing) for thing in has if isinstance(thing, PostcodePrefix)}
+    for postcode in dict.fromkeys(row.postcodes or ()):
+        if postcode not in postcodes:
+            yield PostcodePrefix(area=area, country=postcode.country, prefix=postcode.prefix)
+
+
+def _rivals(thing: Thing, area: ServiceArea, known: Known) -> list[Thing]:
+    """What stands in the way of a new code or postcode, as AreaCode.clean and PostcodePrefix.rivals have it."""
+    if isinstance(thing, AreaCode):
+        same = known.codes.get(fold(thing.code))
+        return [same] if same and same.area_id != area.pk else []
+    return [
+        other
+        for other in known.postcodes.get(thing.prefix, [])
+        if other.area_id != area.pk and _share(other.country, thing.country)
+    ]
+
+
+def _share(country: str, other: str) -> bool:
+    """Whether a postcode can be one of both; an empty country is any."""
+    return not country or not other or countries.code_of(country) == countries.code_of(other)
+
+
+def _is_given_up(thing: Thing, call: Call) -> bool:
+    row = call.rows.get(thing.area_id)
+    return row is not None and (call.areas is None or thing.area_id in call.areas) and _gives_up(row, thing)
+
+
+def _gives_up(row: AreaRow, thing: Thing) -> bool:
+    """Whether the row of the area that has a thing names it no longer."""
+    if isinstance(thing, PostcodePrefix):
+        return row.postcodes is not None and _plain(thing) not in row.postcodes
+    return thing.is_alias and row.aliases is not None and thing.folded not in map(fold, row.aliases)
+
+
+def _plain(postcode: PostcodePrefix) -> Postcode:
+    # Rows of earlier releases may hold another spelling of the country.
+    return Postcode(countries.code_of(postcode.country), postcode.prefix)
+
+
+def _known(rows: Sequence[AreaRow]) -> Known:
+    """Codes first: they say which areas the rows are about."""
+    named = {fold(code) for row in rows for code in (row.code, *(row.aliases or ()))}
+    codes = _found(AreaCode, "folded__in", named)
+    own = {fold(row.code) for row in rows}
+    of_rows = {code.area_id for code in codes if code.folded in own}
+    codes += _found(AreaCode, "area__in", of_rows)
+    prefixes = {postcode.prefix for row in rows for postcode in row.postcodes or ()}
+    postcodes = _found(PostcodePrefix, "prefix__in", prefixes) + _found(PostcodePrefix, "area__in", of_rows)
+    known = Known({code.folded: code for code in codes}, defaultdict(list), defaultdict(list))
+    for code in known.codes.values():
+        known.of_area[code.area_id].append(code)
+    for postcode in {each.pk: each for each in postcodes}.values():
+        known.postcodes[postcode.prefix].append(postcode)
+        known.of_area[postcode.area_id].append(postcode)
+    return known
+
+
+def _found(model: type[M], name: str, values: Iterable[object]) -> list[M]:
+    return [
+        thing
+        for some in turns.in_batches(values, AT_ONCE)
+        for thing in model._default_manager.filter(**{name: some}).select_related("area")
+    ]
+
+
+# --- Writing -----------------------------------------------------------------------------------------------
+
+
+def _write(targets: Sequence[Target], call: Call) -> dict[int, str]:
+    """Why rows are refused that others made impossible since they were checked."""
+    taken = Taken.by(targets)
+    reasons = _write_each(targets, call, taken)
+    # What was left to a row that was refused after all.
+    rest = [target for target in targets if target.row.number not in reasons and any(map(taken.has, target.gone))]
+    return reasons | _write_each(rest, call, Taken.by([]))
+
+
+class Taken(NamedTuple):
+    """What rows of a call take: who gives it up leaves it to them, so that it always has an area."""
+
+    codes: set[str]
+    postcodes: dict[str, list[str]]
+
+    @classmethod
+    def by(cls, targets: Iterable[Target]) -> Self:
+        taken = cls(set(), defaultdict(list))
+        for thing in (thing for target in targets for thing in target.added):
+            if isinstance(thing, AreaCode):
+                taken.codes.add(fold(thing.code))
+            else:
+                taken.postcodes[thing.prefix].append(thing.country)
+        return taken
+
+    def has(self, thing: Thing) -> bool:
+        if isinstance(thing, AreaCode):
+            return thing.folded in self.codes
+        return any(_share(thing.country, country) for country in self.postcodes.get(thing.prefix, []))
+
+
+def _write_each(targets: Sequence[Target], call: Call, taken: Taken) -> dict[int, str]:
+    reasons: dict[int, str] = {}
+    pace = turns.Pace()
+    for batch in pace.batches(targets, _weight):
+        step = partial(_write_batch, [target.row for target in batch], call, taken)
+        reasons |= pace.write(step, sum(map(_weight, batch)))
+    return reasons
+
+
+def _weight(target: Target) -> int:
+    return 1 + len(target.added) + len(target.gone)
+
+
+def _write_batch(rows: Sequence[AreaRow], call: Call, taken: Taken) -> dict[int, str]:
+    known = _known(rows)
+    targets = [_target(row, known) for row in rows]
+    reasons = _objections(targets, known, call)
+    for target in targets:
+        if target.row.number not in reasons:
+            try:
+                with transaction.atomic():
+                    _write_one(target, known, taken)
+            except IntegrityError:
+                reasons[target.row.number] = "it was changed at this moment: send it again"
+    return reasons
+
+
+def _write_one(target: Target, known: Known, taken: Taken) -> None:
+    area = target.area
+    gone = [thing for thing in target.gone if not taken.has(thing)]
+    gone += [rival for thing in target.added for rival in _rivals(thing, area, known)]
+    AreaCode.objects.filter(pk__in=[thing.pk for thing in gone if isinstance(thing, AreaCode)]).delete()
+    PostcodePrefix.objects.filter(pk__in=[thing.pk for thing in gone if isinstance(thing, PostcodePrefix)]).delete()
+    if not area.pk:
+        area.save(force_insert=True)
+    elif target.changed:
+        area.save(update_fields=target.changed)
+    AreaCode.objects.bulk_create(thing for thing in target.added if isinstance(thing, AreaCode))
+    PostcodePrefix.objects.bulk_create(thing for thing in target.added if isinstance(thing, PostcodePrefix))

@@ -1,0 +1,283 @@
+"""Service areas from other systems: JSON objects and files, one state to be reached."""
+
+import contextlib
+import io
+from itertools import permutations
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from bookings.models import AreaCode, PostcodePrefix, ServiceArea
+from bookings.supply import area_rows, area_upserts, turns
+from tests.support.helpers import make_area, make_slot
+
+pytestmark = pytest.mark.django_db
+LEEDS = {
+    "ServiceAreaID": "LEEDS",
+    "Name": "Leeds",
+    "TimeZone": "Europe/London",
+    "Aliases": ["WC 7", "WC 8"],
+    "Postcodes": [{"Prefix": "WF1", "Country": ""}, {"Prefix": "LS", "Country": "GB"}],
+    "CutoffDays": 1,
+    "CutoffTime": "17:00",
+    "SafetyPercent": 80,
+}
+YORK = {"ServiceAreaID": "YORK", "Name": "York", "TimeZone": "Europe/London"}
+
+
+def upsert(*objects, **options):
+    return area_upserts.upsert_areas(area_rows.read_objects(objects), by="erp", **options)
+
+
+def counts(report) -> tuple[int, ...]:
+    return report.created, report.changed, report.kept, report.refused_count
+
+
+def everything() -> list:
+    return [row for model in (ServiceArea, AreaCode, PostcodePrefix) for row in model.objects.order_by("pk").values()]
+
+
+def found(code="LEEDS") -> dict:
+    return area_rows.as_object(ServiceArea.objects.get(code=code))
+
+
+class TestItWorks:
+    def test_makes_what_is_new(self):
+        assert counts(upsert(LEEDS, YORK)) == (2, 0, 0, 0)
+        assert found() == LEEDS
+        nothing = {"Aliases": [], "Postcodes": [], "CutoffDays": None, "CutoffTime": None, "SafetyPercent": 100}
+        assert found("YORK") == YORK | nothing
+
+    def test_what_it_gives_can_be_sent_back(self):
+        upsert(LEEDS)
+        before = everything()
+        assert counts(upsert(found())) == (0, 0, 1, 0)
+        assert everything() == before
+
+    def test_changes_what_is_named_and_leaves_the_rest(self):
+        upsert(LEEDS)
+        kept = dict(AreaCode.objects.values_list("code", "pk"))
+        assert counts(upsert({"ServiceAreaID": " leeds", "Name": "City", "Aliases": ["wc 7", 9]})) == (0, 1, 0, 0)
+        assert found() == LEEDS | {"Name": "City", "Aliases": ["9", "WC 7"]}
+        now = dict(AreaCode.objects.values_list("code", "pk"))
+        assert {code: now[code] for code in ("LEEDS", "WC 7")} == {code: kept[code] for code in ("LEEDS", "WC 7")}
+
+    def test_an_area_by_its_alias_keeps_its_own_code(self):
+        upsert(LEEDS)
+        assert counts(upsert({"ServiceAreaID": "wc 8", "SafetyPercent": "70"})) == (0, 1, 0, 0)
+        assert found() == LEEDS | {"SafetyPercent": 70}
+
+    def test_a_cut_off_is_taken_away(self):
+        upsert(LEEDS)
+        assert counts(upsert({"ServiceAreaID": "LEEDS", "CutoffDays": None, "CutoffTime": None})) == (0, 1, 0, 0)
+        assert found() == LEEDS | {"CutoffDays": None, "CutoffTime": None}
+
+    def test_countries_and_postcodes_are_those_of_searches(self):
+        upsert(
+            LEEDS | {"Postcodes": [{"Prefix": "ls 1", "Country": "United Kingdom"}, {"Prefix": "LS1", "Country": "UK"}]}
+        )
+        assert found()["Postcodes"] == [{"Prefix": "LS1", "Country": "GB"}]
+
+    def test_a_dry_run_says_the_same_and_locks_nothing(self, monkeypatch):
+        upsert(YORK)
+        before = everything()
+        rows = [LEEDS, YORK | {"Name": "Y"}, YORK, 7]
+        with monkeypatch.context() as locked:
+            locked.setattr(turns, "write", None)
+            told = upsert(*rows, dry_run=True)
+        assert everything() == before
+        report = upsert(*rows)
+        assert counts(told) == counts(report) == (1, 1, 0, 2)
+        assert (told.refused, told.is_written, report.is_written) == (report.refused, False, True)
+
+    def test_strict_writes_all_or_nothing(self):
+        before = everything()
+        assert not upsert(LEEDS, YORK | {"TimeZone": "Mars"}, strict=True).is_written
+        assert everything() == before
+        assert upsert(LEEDS, YORK, strict=True).is_written
+
+
+class TestTheRowsAreOneState:
+    MOVED = (
+        {"ServiceAreaID": "LEEDS", "Aliases": ["B"], "Postcodes": [{"Prefix": "YO", "Country": "GB"}]},
+        {"ServiceAreaID": "YORK", "Aliases": ["C"], "Postcodes": [{"Prefix": "HU"}]},
+        {"ServiceAreaID": "HULL", "Aliases": ["A"], "Postcodes": [{"Prefix": "LS"}]},
+    )
+
+    @pytest.mark.parametrize("order", list(permutations(range(3))))
+    @pytest.mark.parametrize("size", [1, 100])
+    def test_areas_exchange_codes_and_postcodes_in_any_order(self, order, size, monkeypatch):
+        """In one transaction each, so that what both states have in common finds an area all the time."""
+        for code, alias, prefix in (("LEEDS", "A", "LS"), ("YORK", "B", "YO"), ("HULL", "C", "HU")):
+            upsert(YORK | {"ServiceAreaID": code, "Aliases": [alias], "Postcodes": [{"Prefix": prefix}]})
+        monkeypatch.setattr(turns, "LEAST", size)
+        monkeypatch.setattr(turns, "BATCH", dict.fromkeys(turns.BATCH, size))
+        write = turns.write
+
+        def looked_at_after_it(step):
+            done = write(step)
+            assert set(AreaCode.objects.values_list("code", flat=True)) >= {"A", "B", "C"}
+            assert set(PostcodePrefix.objects.values_list("prefix", flat=True)) == {"LS", "YO", "HU"}
+            return done
+
+        monkeypatch.setattr(turns, "write", looked_at_after_it)
+        assert counts(upsert(*(self.MOVED[number] for number in order))) == (0, 3, 0, 0)
+        for row in self.MOVED:
+            postcodes = [{"Country": ""} | postcode for postcode in row["Postcodes"]]
+            assert found(row["ServiceAreaID"])["Aliases"] == row["Aliases"]
+            assert found(row["ServiceAreaID"])["Postcodes"] == postcodes
+
+    def test_a_row_that_is_refused_gives_nothing_up(self):
+        upsert(LEEDS)
+        before = everything()
+        taken = YORK | {"Postcodes": [{"Prefix": "WF1"}]}
+        report = upsert(taken, {"ServiceAreaID": "LEEDS", "Postcodes": [], "SafetyPercent": 0})
+        assert [row.message for row in report.refused] == [
+            "WF1 belongs to Leeds (LEEDS) already",
+            "Ensure this value is greater than or equal to 1",
+        ]
+        assert everything() == before
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (7, "it is no object"),
+        ({"ServiceAreaID": "HULL"}, "it lacks Name and TimeZone, which a new area needs"),
+        ({"Name": "x"}, "it lacks ServiceAreaID and TimeZone, which a new area needs"),
+        (YORK | {"TimeZone": "Mars"}, "'Mars' is not an IANA time zone"),
+        (YORK | {"Name": ["x"]}, "Name is neither a text nor a number"),
+        (YORK | {"Name": "x" * 201}, "Ensure this value has at most 200 characters (it has 201)"),
+        (YORK | {"Name": "x\0"}, "Name holds a character that cannot be printed"),
+        (YORK | {"SafetyPercent": 101}, "Ensure this value is less than or equal to 100"),
+        (YORK | {"SafetyPercent": "many"}, "value must be an integer"),
+        (YORK | {"CutoffDays": 1}, "A cut-off needs both its days and its time"),
+        (YORK | {"CutoffDays": 1, "CutoffTime": "soon"}, "value has an invalid format"),
+        (YORK | {"Aliases": "WC 9"}, "Aliases is no list"),
+        (YORK | {"Aliases": [""]}, "Aliases holds an empty one"),
+        (YORK | {"Aliases": ["wc 7 "]}, "WC 7 belongs to Leeds (LEEDS) already"),
+        (YORK | {"Aliases": ["leeds"]}, "LEEDS belongs to Leeds (LEEDS) already"),
+        (YORK | {"Postcodes": ["LS"]}, "Postcodes is no list of objects with a Prefix"),
+        (YORK | {"Postcodes": [{"Prefix": " "}]}, "Postcodes holds an empty one"),
+        (YORK | {"Postcodes": [{"Prefix": "LS"}]}, "GB LS belongs to Leeds (LEEDS) already"),
+        (YORK | {"Postcodes": [{"Prefix": "WF1", "Country": "FR"}]}, "WF1 belongs to Leeds (LEEDS) already"),
+        (YORK | {"Postcodes": [{"Prefix": "9" * 21}]}, "Ensure this value has at most 20 characters (it has 21)"),
+        ({"ServiceAreaID": "LEEDS", "TimeZone": "Asia/Tokyo"}, "made on its present clock"),
+    ],
+)
+def test_what_is_refused_is_named_and_the_others_are_written(row, message):
+    upsert(LEEDS)
+    make_slot()
+    report = upsert(YORK | {"ServiceAreaID": "RIPON"}, row)
+    assert [refused.number for refused in report.refused] == [2]
+    assert message in report.refused[0].message
+    assert (report.created, report.changed) == (1, 0)
+
+
+def test_two_rows_for_one_area():
+    upsert(LEEDS)
+    report = upsert({"ServiceAreaID": "LEEDS", "Name": "City"}, {"ServiceAreaID": "wc 7", "Name": "Town"})
+    assert [tuple(row) for row in report.refused] == [(2, "wc 7", "row 1 has LEEDS, too")]
+    assert found()["Name"] == "City"
+
+
+@pytest.mark.parametrize("more", [{"Aliases": ["X"]}, {"Postcodes": [{"Prefix": "X"}]}])
+def test_of_two_rows_for_the_same_thing_the_first_is_written(more):
+    report = upsert(YORK | more, YORK | {"ServiceAreaID": "HULL"} | more)
+    assert counts(report) == (1, 0, 0, 1)
+    assert [tuple(row) for row in report.refused] == [(2, "HULL", "row 1 has X, too")]
+
+
+class TestAreasOfTheCaller:
+    def test_others_are_not_there_and_none_is_made(self):
+        upsert(LEEDS)
+        mine = make_area("YORK")
+        before = everything()
+        report = upsert({"ServiceAreaID": "WC 7", "Name": "x"}, YORK | {"ServiceAreaID": "HULL"}, areas={mine.pk})
+        assert [row.message for row in report.refused] == ["there is no area 'WC 7'", "there is no area 'HULL'"]
+        assert everything() == before
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            ({"Aliases": ["WC 7"]}, "WC 7 belongs to another area already"),
+            ({"Postcodes": [{"Prefix": "LS", "Country": "GB"}]}, "GB LS belongs to another area already"),
+            (
+                {"Postcodes": [{"Prefix": "LS1", "Country": "GB"}]},
+                "GB LS1 lies within GB LS, which belongs to another area",
+            ),
+        ],
+    )
+    def test_what_others_have_is_not_taken_nor_named(self, more, message):
+        upsert(LEEDS)
+        report = upsert({"ServiceAreaID": "YORK"} | more, areas={make_area("YORK").pk})
+        assert [row.message for row in report.refused] == [message]
+
+
+def test_what_another_one_took_meanwhile_is_refused(monkeypatch):
+    upsert(YORK, LEEDS)
+    write = turns.write
+
+    def after_another(step):
+        monkeypatch.setattr(turns, "write", write)
+        assert counts(upsert({"ServiceAreaID": "LEEDS", "Aliases": ["X"]})) == (0, 1, 0, 0)
+        return write(step)
+
+    monkeypatch.setattr(turns, "write", after_another)
+    report = upsert({"ServiceAreaID": "YORK", "Aliases": ["X"]}, {"ServiceAreaID": "LEEDS", "Name": "City"})
+    assert counts(report) == (0, 1, 0, 1)
+    assert report.refused[0].message == "X belongs to Leeds (LEEDS) already"
+
+
+def test_the_queries_do_not_grow_with_the_rows(django_assert_max_num_queries):
+    rows = [{"ServiceAreaID": f"A{number}", "Name": "A", "TimeZone": "UTC"} for number in range(40)]
+    rows = [
+        row | {"Aliases": [f"X{n}"], "Postcodes": [{"Prefix": f"P{n}Q{i}"} for i in range(20)]}
+        for n, row in enumerate(rows)
+    ]
+    upsert(*rows)
+    with django_assert_max_num_queries(10):
+        assert counts(upsert(*rows)) == (0, 0, 40, 0)
+
+
+FILE = """area,name,time_zone,aliases,postcodes,cutoff_days,cutoff_time,safety_percent
+LEEDS,Leeds,Europe/London,"WC 7,WC 8","GB LS,WF1",1,17:00,80
+"""
+
+
+class TestFiles:
+    def run(self, folder, text, *flags) -> list[str]:
+        (folder / "areas.csv").write_text(text)
+        output = io.StringIO()
+        with contextlib.suppress(SystemExit):
+            call_command("import_areas", str(folder / "areas.csv"), *flags, stdout=output)
+        return output.getvalue().splitlines()
+
+    def test_works(self, tmp_path):
+        assert self.run(tmp_path, FILE) == ["1 areas created, 0 changed, 0 kept, 0 rows refused."]
+        assert found() == LEEDS
+        assert self.run(tmp_path, FILE) == ["0 areas created, 0 changed, 1 kept, 0 rows refused."]
+
+    def test_a_column_that_is_not_there_leaves_what_is_and_an_empty_cell_empties_a_list(self, tmp_path):
+        upsert(LEEDS)
+        self.run(tmp_path, "area;name;aliases;cutoff_days;cutoff_time\nLEEDS;;;;\n")
+        assert found() == LEEDS | {"Aliases": [], "CutoffDays": None, "CutoffTime": None}
+
+    def test_a_dry_run_changes_nothing(self, tmp_path):
+        assert self.run(tmp_path, FILE, "--dry-run")[-1] == "This was a dry run: nothing was written."
+        assert not ServiceArea.objects.exists()
+
+    def test_refused_rows(self, tmp_path):
+        text = FILE + "YORK,York,Mars,,,,,\n"
+        assert self.run(tmp_path, text)[0].startswith("line 3 is refused: 'Mars' is not an IANA time zone")
+        (tmp_path / "areas.csv").write_text(text)
+        with pytest.raises(SystemExit):
+            call_command("import_areas", str(tmp_path / "areas.csv"), stdout=io.StringIO())
+        with pytest.raises(CommandError, match="1 rows were refused, and with --strict nothing was written"):
+            call_command("import_areas", str(tmp_path / "areas.csv"), "--strict", stdout=io.StringIO())
+
+    @pytest.mark.parametrize(("text", "message"), [("", "The file is empty"), ("name\nx\n", "'area' is missing")])
+    def test_refused_files(self, tmp_path, text, message):
+        (tmp_path / "areas.csv").write_text(text)
+        with pytest.raises(CommandError, match=message):
+            call_command("import_areas", str(tmp_path / "areas.csv"))
