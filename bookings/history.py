@@ -38,9 +38,9 @@ def write_lines(lines: Iterable[dict[str, Any]]) -> None:
 
 
 def entry(
-    about: About | None, event: HistoryEntry.Event, *, at: datetime, by: str, reason: str = "", **details: Any
+    about: About | None, event: HistoryEntry.Event, *, at: datetime | None, by: str, reason: str = "", **details: Any
 ) -> dict[str, Any]:
-    """The columns of a line. None: the caller writes the key of the work order into it."""
+    """The columns of a line. None: the caller writes the key of the work order, or the moment, into it."""
     came = origin.current.get()
     return {
         "work_order_id": about.pk if isinstance(about, WorkOrder) else None,

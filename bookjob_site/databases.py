@@ -66,7 +66,7 @@ def wrong(name: str, read: str, right: str) -> None:
 def _default() -> dict[str, Any]:
     with contextlib.suppress(OSError):  # what is missing then is said with the rest
         VAR_DIR.mkdir(mode=0o700, exist_ok=True)  # secrets, and every customer's address
-    return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(VAR_DIR / "bookjob.sqlite3"), "OPTIONS": {}}
+    return {"ENGINE": "bookjob_site.sqlite", "NAME": str(VAR_DIR / "bookjob.sqlite3"), "OPTIONS": {}}
 
 
 def _read(name: str, text: str) -> dict[str, Any]:
@@ -86,6 +86,7 @@ def _prepare_sqlite(name: str, found: dict[str, Any]) -> None:
     options = found["OPTIONS"]
     for option in sorted(options.keys() - {"timeout"}):
         wrong(name, f"has the option {option} with SQLite", f"without {option}")
+    found["ENGINE"] = "bookjob_site.sqlite"  # Django's own, with a queue for all who write
     path = Path(found["NAME"])
     if found["NAME"] == ":memory:":
         wrong(name, "names no file", "sqlite:///path: each thread would have a database of its own")

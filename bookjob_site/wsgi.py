@@ -17,8 +17,10 @@ from bookings.api import schema  # noqa: E402
 from bookings.api.serializers import BROKEN_PATH  # noqa: E402
 from bookings.operations import metrics  # noqa: E402
 from bookjob_site.postgresql.base import DatabaseWrapper  # noqa: E402
+from bookjob_site.sqlite.base import Connection  # noqa: E402
 
 DatabaseWrapper.gives_up = True
+Connection.keeps_place = True
 metrics.begin()
 schema.published()  # before the first request
 

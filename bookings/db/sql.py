@@ -20,7 +20,7 @@ from django.db.models import Model
 
 Statement = tuple[str, Sequence[Any]]
 # A model, and its rows by the names of its fields: at least one, and the same names in the same order in each.
-Insert = tuple[type[Model], Sequence[Mapping[str, Any]]]
+Insert = tuple[type[Model], Sequence[dict[str, Any]]]
 M = TypeVar("M", bound=Model)
 
 
@@ -140,7 +140,18 @@ def write(*inserts: Insert) -> None:
             for row in rows
         ]
         with connection.cursor() as cursor:
-            cursor.executemany(f"INSERT INTO {_into(model, names)} VALUES ({placeholders(names)})", values)
+            cursor.executemany(_insert_text_for_sqlite(model, names), values)
+
+
+def write_and_read(insert: Insert, read: Statement) -> Result:
+    """Insert the rows, and run a SELECT that does not see them; on PostgreSQL by one statement."""
+    model, rows = insert
+    text, values = read
+    if not on_postgresql():
+        write(insert)
+        return run(text, values)
+    text = f"WITH kept AS ({_insert_text(model, tuple(rows[0]))}) SELECT * FROM ({text}) AS found"
+    return run(text, [_as_json(rows), *values])
 
 
 @cache
@@ -235,6 +246,11 @@ def _into(model: type[Model], names: tuple[str, ...]) -> str:
 def _insert_text(model: type[Model], names: tuple[str, ...]) -> str:
     """For PostgreSQL. However many rows, it is one text with one parameter, which stays prepared."""
     return f"INSERT INTO {_into(model, names)} SELECT * FROM {_given(model, names)}"
+
+
+@cache
+def _insert_text_for_sqlite(model: type[Model], names: tuple[str, ...]) -> str:
+    return f"INSERT INTO {_into(model, names)} VALUES ({placeholders(names)})"
 
 
 def _given(model: type[Model], names: tuple[str, ...]) -> str:

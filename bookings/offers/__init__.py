@@ -23,6 +23,7 @@ from bookings.offers.finding import find_slots as find_slots
 from bookings.offers.finding import latest_delivery as latest_delivery
 from bookings.offers.finding import open_for as open_for
 from bookings.offers.finding import preferred as preferred
+from bookings.offers.finding import read_periods as read_periods
 from bookings.offers.finding import search as search
 from bookings.offers.ids import offer_id as offer_id
 from bookings.offers.ids import offered as offered

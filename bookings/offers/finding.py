@@ -125,8 +125,11 @@ def open_for(area: ServiceArea, order_type: str, now: datetime) -> list[Period]:
 
 def open_periods(conditions: Iterable[Condition], most: int, using: str = DEFAULT_DB_ALIAS) -> list[Period]:
     """The first periods in which at least one slot keeps all conditions."""
-    found = sql.run(*first_periods(conditions, most), using=using)
-    return [(sql.as_instant(start), sql.as_instant(end)) for start, end in found.rows]
+    return read_periods(sql.run(*first_periods(conditions, most), using=using))
+
+
+def read_periods(found: sql.Result) -> list[Period]:
+    return sorted((sql.as_instant(start), sql.as_instant(end)) for start, end in found.rows)
 
 
 def first_periods(conditions: Iterable[Condition], most: int) -> sql.Statement:
@@ -137,11 +140,16 @@ def first_periods(conditions: Iterable[Condition], most: int) -> sql.Statement:
     )
 
 
-def alternatives(slot: AppointmentSlot, order_type: str, now: datetime) -> list[Period]:
-    """Up to three periods to book instead: the next ones after the slot, else the next ones from now."""
+def alternatives(slot: AppointmentSlot, order_type: str, now: datetime) -> sql.Statement:
+    """Up to three periods to book instead, for `read_periods`: the next ones after the slot, else the next from now."""
     keeping = [_in(slot.area, order_type), *rules(now, slot.area).values()]
-    later: Condition = ("start >= %s", [sql.as_parameter(slot.start)])
-    return open_periods([*keeping, later], 3) or open_periods(keeping, 3)
+    later, values = first_periods([*keeping, ("start >= %s", [sql.as_parameter(slot.start)])], 3)
+    any_time, more = first_periods(keeping, 3)
+    return (
+        f"WITH later AS ({later}) SELECT * FROM later"
+        f" UNION ALL SELECT * FROM ({any_time}) AS sooner WHERE NOT EXISTS (SELECT 1 FROM later)",
+        [*values, *more],
+    )
 
 
 def _in(area: ServiceArea, order_type: str) -> Condition:

@@ -75,8 +75,9 @@ def _one_round(request: BookingRequest, named: list[Choice], attempt: int) -> Bo
     try:
         decision = _decide(request, named, look)
     except Refused:
-        # The refusal speaks of a later moment than `earlier`: the place may have gone to a copy of this very body.
-        if _versions(_active_of(request.order)) != _versions(look.earlier):
+        # Where the order has bookings, the slots were seen at a later moment than these: the place may have gone to a
+        # copy of this very body.
+        if look.seen.last_booking and _versions(_active_of(request.order)) != _versions(look.earlier):
             return None
         raise
     try:
@@ -124,7 +125,7 @@ def _decide(request: BookingRequest, named: list[Choice], look: Look) -> Decisio
         decisions.check_is_not_late(request, look.earlier, now)
     slots = decisions.named_slots(request, named, look.seen)
     to_move = decisions.to_move(look.earlier, slots[0])
-    slot = decisions.best_of(slots, request, now)
+    slot = decisions.best_of(slots, request)
     parts.on_the_clock_of(request.plan, slot.area)
     return Decision(slot, to_move)
 
@@ -134,8 +135,9 @@ def _write(request: BookingRequest, decision: Decision, *, after: int, passing_o
     if decision.to_move:
         with transaction.atomic():
             return _rebook(request, decision.to_move, decision.slot)
+    inserts = rows.of_booking(request, decision.slot, after=after)
     with sql.alone():
-        return _insert(request, decision.slot, after=after, passing_over=passing_over)
+        return _insert(request, decision.slot, inserts, passing_over=passing_over)
 
 
 @contextmanager
@@ -161,12 +163,14 @@ def _races_lost(attempt: int) -> Iterator[None]:
         raise LostRace from None
 
 
-def _insert(request: BookingRequest, slot: AppointmentSlot, *, after: int, passing_over: bool) -> Booked:
+def _insert(request: BookingRequest, slot: AppointmentSlot, inserts: list[sql.Insert], *, passing_over: bool) -> Booked:
+    """What takes no database time is done before: on SQLite every other caller waits meanwhile."""
     given = numbers.before_the_write(request.plan, passing_over=passing_over)
-    now = clock.now()  # again: on SQLite the wait for the one writer is over
-    inserts = rows.of_booking(request, slot, given, now=now, after=after)
+    now = clock.now()  # again, and last: the rules hold at the taking
+    rows.date(inserts, now)
     guard = places.taking(slot, now), places.in_time(slot, now)
     if given:
+        numbers.put_in(inserts, given)
         done = sql.write_if(*guard, *inserts)
     else:
         done = sql.write_if(*guard, *inserts, drawing=numbers.DRAWING, values=[len(request.plan.groups)])

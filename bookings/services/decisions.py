@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from bookings import documents, offers, sentences, wire
+from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 from bookings.offers import choices
 from bookings.offers.choices import Choice
@@ -17,6 +18,17 @@ from bookings.services.rows import BookingRequest
 
 # For how long a body that was taken is no new wish: its copy was sent before, and the answer was lost.
 LATE_COPY = timedelta(minutes=10)
+
+
+class Unavailable(Refused):
+    """The slot cannot be taken. Its `alternatives` are read later, as `offers.alternatives` has it."""
+
+    def __init__(self, *said: str, instead_of: AppointmentSlot, **params: Any) -> None:
+        super().__init__(*said, **params)
+        self.slot = instead_of
+
+    def offer(self, found: sql.Result) -> None:
+        self.params["alternatives"] = offers.offered(self.slot.area, offers.read_periods(found))
 
 
 def read_choices(job: wire.BookJob) -> list[Choice]:
@@ -139,24 +151,24 @@ def to_move(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None
     raise _already_booked(earlier[0])
 
 
-def best_of(slots: list[AppointmentSlot], request: BookingRequest, now: datetime) -> AppointmentSlot:
+def best_of(slots: list[AppointmentSlot], request: BookingRequest) -> AppointmentSlot:
     """The slot to try first. Raises Refused with the reason if none can be taken."""
     free = [slot for slot in slots if not slot.refusal]
     if free:
         return offers.preferred(free, request.job.user_name)
-    raise unavailable(slots, request.job.order_type, now, request.choice.path if request.choice else "")
+    raise unavailable(slots, request.choice.path if request.choice else "")
 
 
-def unavailable(slots: list[AppointmentSlot], order_type: str, now: datetime, data_path: str) -> Refused:
-    """Why none of the slots of a period can be taken, and what is free instead."""
+def unavailable(slots: list[AppointmentSlot], data_path: str) -> Unavailable:
+    """Why none of the slots of a period can be taken."""
     # Where one worker's slot is full and another's closed, people would say that it is full.
     refusals = [slot.refusal for slot in slots]
     reason = "full" if "full" in refusals else refusals[0]
     slot = slots[0]
-    return Refused(
+    return Unavailable(
         "slot_unavailable",
         sentences.say(sentences.SLOT_UNAVAILABLE, why=offers.REFUSALS[reason], appointment=slot),
         data_path=data_path,
         reason=reason,
-        alternatives=offers.offered(slot.area, offers.alternatives(slot, order_type, now)),
+        instead_of=slot,
     )

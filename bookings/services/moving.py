@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from bookings import clock, offers, sentences, wire
+from bookings.db import sql
 from bookings.db.codes import fold
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 from bookings.refusals import Refused
@@ -29,7 +30,9 @@ def slot_for(work_order: WorkOrder, wanted: wire.MoveWorkOrder, areas: set[int] 
         return own
     if free := [slot for slot in found if not slot.refusal]:
         return offers.preferred(free, wanted.worker or work_order.worker)
-    raise decisions.unavailable(found, work_order.order_type, now, "/ID" if wanted.id else "/Period")
+    refusal = decisions.unavailable(found, "/ID" if wanted.id else "/Period")
+    refusal.offer(sql.run(*offers.alternatives(refusal.slot, work_order.order_type, now)))
+    raise refusal
 
 
 def alternatives(work_order: WorkOrder) -> offers.SearchResult:

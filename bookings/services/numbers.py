@@ -6,7 +6,7 @@ is one writer at a time until the transaction ends.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from django.conf import settings
@@ -98,6 +98,30 @@ def _sequence(model: Numbered) -> str:
 def _last(model: Numbered) -> str:
     """On SQLite: the last number."""
     return f"COALESCE((SELECT MAX(seq) FROM sqlite_sequence WHERE name = '{model._meta.db_table}'), 0)"
+
+
+def put_in(inserts: Iterable[sql.Insert], given: Numbers) -> None:
+    """What DRAWING does to the rows of a booking, where the numbers are known before the write."""
+
+    def of_part_order(place: int) -> int:
+        return given.parts[place - 1]
+
+    for model, rows in inserts:
+        for row in rows:
+            if model is WorkOrder:
+                row |= {"id": given.order, "order_num": f"{row['order_num']}{given.order}"}
+                continue
+            row["work_order_id"] = given.order
+            if model is PartOrder:
+                row["id"] = of_part_order(row["id"])
+                if row["is_issued_here"]:
+                    row["part_order_num"] += str(row["id"])
+            elif model is RequiredPart and row["part_order_id"]:
+                row["part_order_id"] = of_part_order(row["part_order_id"])
+            elif model is SearchDocument:
+                ends = [given.order, *given.parts]  # the place of the work order is 0
+                stems = [f"{one['stem']}{ends[one['place']]}" for one in row.pop("stems")]
+                row["words"] = " ".join(dict.fromkeys([*row["words"].split(), *stems]))
 
 
 # The part orders of a booking have places, from 1, in place of their numbers; a text that ends with a number has its

@@ -1,6 +1,7 @@
 """What was refused is kept for staff: callers ring them about it. It changes no booking."""
 
 import logging
+from typing import Any
 
 from django.db import DatabaseError
 
@@ -9,34 +10,49 @@ from bookings.db import sql
 from bookings.models import Refusal
 from bookings.offers import choices
 from bookings.refusals import Code, Refused
+from bookings.services import decisions
 from bookings.services.rows import BookingRequest
 from bookings.telemetry import origin
 
 logger = logging.getLogger("bookings")
 
+NOTHING: sql.Statement = "SELECT 1", []
+
 
 def keep(refusal: Refused, request: BookingRequest) -> None:
-    """One statement, as a rule. Where it cannot be written, the refusal is answered all the same."""
+    """One statement, as a rule, which also finds what can be booked instead.
+
+    Where it cannot be written, the refusal is answered all the same.
+    """
     if refusal.error == Code.UNAVAILABLE:
         return
-    named = [request.choice] if request.choice else choices.read(request.job)
+    full = refusal if isinstance(refusal, decisions.Unavailable) else None
+    instead = offers.alternatives(full.slot, request.job.order_type, clock.now()) if full else NOTHING
+    found: sql.Result | None
     try:
-        area = request.area
-        if not request.is_area_read:
-            area = offers.find_area(request.job, area_id=choices.area_id_of(named))
-        row = {
-            "at": clock.now(),
-            "error": refusal.error,
-            "message": refusal.message,
-            "original_order": request.order,
-            "area_id": area and area.pk,
-            "caller": request.caller,
-            "request_id": origin.current.get().request_id,
-            "body": request.body,
-            "visit_start": named[0].start if named else None,
-            "visit_end": named[0].end if named else None,
-            "order_type": request.job.order_type,
-        }
-        sql.write((Refusal, [row]))
+        found = sql.write_and_read((Refusal, [_row(refusal, request)]), instead)
     except DatabaseError:
         logger.exception("A refusal could not be kept for dispatch")
+        found = sql.run(*instead) if full else None
+    if full and found:
+        full.offer(found)
+
+
+def _row(refusal: Refused, request: BookingRequest) -> dict[str, Any]:
+    named = [request.choice] if request.choice else choices.read(request.job)
+    area = request.area
+    if not request.is_area_read:
+        area = offers.find_area(request.job, area_id=choices.area_id_of(named))
+    return {
+        "at": clock.now(),
+        "error": refusal.error,
+        "message": refusal.message,
+        "original_order": request.order,
+        "area_id": area and area.pk,
+        "caller": request.caller,
+        "request_id": origin.current.get().request_id,
+        "body": request.body,
+        "visit_start": named[0].start if named else None,
+        "visit_end": named[0].end if named else None,
+        "order_type": request.job.order_type,
+    }

@@ -11,7 +11,6 @@ from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, SearchDocument, ServiceArea, WorkOrder
 from bookings.offers.choices import Choice
 from bookings.services import parts, search_terms
-from bookings.services.numbers import Numbers
 
 
 class Booked(NamedTuple):
@@ -55,37 +54,38 @@ def answer_of(work_order: WorkOrder) -> Booked:
     return Booked(work_order.order_num, list(ordered_parts.items()), is_repeat=True)
 
 
-def of_booking(
-    request: BookingRequest, slot: AppointmentSlot, given: Numbers | None, *, now: datetime, after: int
-) -> list[sql.Insert]:
-    """All that a booking writes but the slot. Without numbers in the form in which numbers.DRAWING puts them in."""
-    key = given.order if given else None
-    orders = parts.orders_of(request.plan, given.parts if given else None)
+def of_booking(request: BookingRequest, slot: AppointmentSlot, *, after: int) -> list[sql.Insert]:
+    """All that a booking writes but the slot, in the form into which numbers.DRAWING and `date` put what is missing."""
+    orders = parts.orders_of(request.plan, None)
     columns = sql.defaults_of(WorkOrder) | {
-        "id": key,
-        "order_num": f"{settings.BOOKJOB_ORDER_PREFIX}{key or ''}",
+        "id": None,
+        "order_num": settings.BOOKJOB_ORDER_PREFIX,
         "original_order": request.order,
         "booked_after": after,
         "caller": request.caller,
-        "created_at": now,
-        "changed_at": now,
         **in_slot(request.order, slot),
         **read_out(request),
     }
     line = history.entry(
         None,
         HistoryEntry.Event.BOOKED,
-        at=now,
+        at=None,
         by=request.caller,
         after=place(slot),
         fingerprint=request.fingerprint,
     )
     return [
         (WorkOrder, [columns]),
-        *parts.inserts(key, request.plan, orders),
-        search_document(key, columns, request, slot, orders),
-        (HistoryEntry, [line | {"work_order_id": key}]),
+        *parts.inserts(None, request.plan, orders),
+        search_document(None, columns, request, slot, orders),
+        (HistoryEntry, [line]),
     ]
+
+
+def date(inserts: list[sql.Insert], now: datetime) -> None:
+    """Put the moment of the taking into the rows of a booking."""
+    (_, [work_order]), *_, (_, [line]) = inserts
+    work_order["created_at"] = work_order["changed_at"] = line["at"] = now
 
 
 def search_document(

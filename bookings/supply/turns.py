@@ -1,12 +1,9 @@
 """How long commands share the database with bookings: in short transactions, one writer of slots at a time.
 
-SQLite has one lock for all who write, and no queue: a connection that waits asks again after 1, 2, 5, 10, 15, 20 and
-25 milliseconds, then ever later, and in the end ten times a second. A command that takes the lock again at once would
-starve bookings. So it leaves the lock free for as long as one that has just begun to wait may sleep and, while others
-write, for as long as one that has waited for a while may.
+On SQLite, where there is one lock for all who write, the next step of a command stands in line behind the bookings that
+came meanwhile (bookjob_site/sqlite/base.py).
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -24,8 +21,6 @@ LEAST, MOST = 50, 1_000
 GOAL = {"sqlite": 0.08, "postgresql": 0.05}
 # How often a step is tried that could not get its locks; each try waits as long as the database's settings say.
 TRIES = 3
-# Seconds for which SQLite's lock is left free, alone and beside other writers, and for how long these are remembered.
-PAUSE, PAUSE_BESIDE_OTHERS, REMEMBERED = 0.026, 0.11, 2.0
 # What all who write slots wait for on PostgreSQL; any number that nothing else uses.
 WRITER_LOCK = 0x51075
 
@@ -85,30 +80,7 @@ def write(step: Callable[[], T]) -> T:
 def _write_once(step: Callable[[], T]) -> T:
     with transaction.atomic():
         only_writer()
-        others_write = connection.vendor == "sqlite" and _others.write_now()
-        done = step()
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:
-        time.sleep(PAUSE_BESIDE_OTHERS if others_write else PAUSE)
-    return done
-
-
-class _Others(threading.local):
-    """Whether other connections write to the same SQLite, as the connection of this thread sees it."""
-
-    version: int | None = None
-    seen_at = float("-inf")
-
-    def write_now(self) -> bool:
-        with connection.cursor() as cursor:
-            # It changes with each commit of another connection.
-            (version,) = cursor.execute("PRAGMA data_version").fetchone()
-        if self.version not in (None, version):
-            self.seen_at = time.monotonic()
-        self.version = version
-        return time.monotonic() - self.seen_at < REMEMBERED
-
-
-_others = _Others()
+        return step()
 
 
 def _is_about_locks(fault: OperationalError) -> bool:

@@ -1,6 +1,4 @@
-"""Commands that change many slots share the database with bookings: few slots a transaction, and pauses on SQLite."""
-
-from types import SimpleNamespace
+"""Commands that change many slots share the database with bookings: few slots a transaction."""
 
 import pytest
 from django.db import connection
@@ -38,30 +36,3 @@ def test_a_transaction_touches_few_slots(name, tmp_path, monkeypatch):
         write(tmp_path)
     assert 0 < max(touched) <= BATCH
     assert len(touched) > 1
-
-
-@pytest.mark.django_db
-def test_the_lock_is_left_free_for_longer_while_others_write(monkeypatch, tmp_path):
-    mine, other = connection.copy(), connection.copy()
-    if connection.vendor == "sqlite":
-        mine.settings_dict["NAME"] = other.settings_dict["NAME"] = str(tmp_path / "shared.sqlite3")
-    pauses, now = [], [100.0]
-    monkeypatch.setattr(turns, "connection", mine)
-    monkeypatch.setattr(turns, "time", SimpleNamespace(sleep=pauses.append, monotonic=lambda: now[0]))
-    monkeypatch.setattr(turns, "_others", turns._Others())
-
-    def write():
-        turns.write(lambda: None)
-        return pauses[-1:]
-
-    alone, beside = ([turns.PAUSE], [turns.PAUSE_BESIDE_OTHERS]) if connection.vendor == "sqlite" else ([], [])
-    assert write() == alone
-    assert write() == alone
-    with other.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE x (y int)" if mine.vendor == "postgresql" else "CREATE TABLE x (y int)")
-    assert write() == beside
-    assert write() == beside
-    now[0] += turns.REMEMBERED
-    assert write() == alone
-    mine.close()
-    other.close()
