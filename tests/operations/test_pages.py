@@ -57,6 +57,24 @@ def test_every_link_leads_somewhere(page):
     assert broken(page) == []
 
 
+def unknown_files(text: str) -> list[str]:
+    """Files of Python that a page names and that are not there, whatever folders it leaves out."""
+    known = {f"/{path.relative_to(ROOT)}" for path in ROOT.rglob("*.py") if ".venv" not in path.parts}
+    named = re.findall(r"`([\w./-]+\.py)(?:::\w+)?`", text)
+    return [name for name in named if not any(path.endswith(f"/{name}") for path in known)]
+
+
+@pytest.mark.parametrize("page", EVERY, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_is_named_is_there(page):
+    assert unknown_files(page.read_text()) == []
+
+
+def test_the_test_above_would_notice_a_file_that_is_gone():
+    assert unknown_files("`tests/pages.py`, `pages.py::drawn`, `manage.py`, `es.py`, `gone/pages.py`") == [
+        "es.py", "gone/pages.py",
+    ]  # fmt: skip
+
+
 def test_the_test_above_would_notice(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# One thing\n[a](#one-thing) [b](page.md#other) [c](none.md) [d](https://example.org/none)\n")
