@@ -21,6 +21,12 @@ from tests.support.apps import hurried
 
 # Ten thousand in `make torture`.
 OPERATIONS = int(os.environ.get("TORTURE_OPERATIONS") or 300)
+# So many calls are made before the next process is killed: else hardly anything is under way on a machine that is busy.
+CALLS_BETWEEN = 10
+# So many faults wait for a call that they fit, at the most: else no call succeeds where there are few.
+MOST_FAULTS = 4
+# So many bookings are cancelled during their PUT at the least.
+OVERTAKEN = max(1, OPERATIONS // 500)
 POLICIES = ["single", "move"] if "TORTURE_OPERATIONS" in os.environ else ["move"]
 SETTLES_WITHIN = 120 + OPERATIONS / 20
 
@@ -47,19 +53,20 @@ class Harm:
         self.killed, self.caused = 0, Counter()
 
     def __call__(self, over):
-        draw = random.Random(7)
+        draw, called = random.Random(7), 0
         processes = [hurried.start(self.name, *self.changes) for _ in range(2)]
         try:
             while not over.wait(0.2):
                 if not self.faults:
                     continue
-                if draw.random() < 0.15:
+                if draw.random() < 0.15 and len(self.simulator.calls) >= called + CALLS_BETWEEN:
+                    called = len(self.simulator.calls)
                     one = draw.randrange(2)
                     processes[one].kill()
                     processes[one].join()
                     processes[one] = hurried.start(self.name, *self.changes)
                     self.killed += 1
-                if draw.random() < 0.5:
+                if draw.random() < 0.5 and len(self.simulator.faults.on) < MOST_FAULTS:
                     fault, method = draw.choice(self.faults), draw.choice(["GET", "PUT", "DELETE", ""])
                     self.simulator.add_fault(fault, method=method, times=draw.randint(1, 3), seconds=0.4)
                     self.caused[fault] += 1
@@ -123,7 +130,7 @@ def text(instant):
 
 
 def live(start_service, simulator, tmp_path, faults, *changes, operations=OPERATIONS, policy="single"):
-    """All of it, until each harm was done that is meant, and a booking was cancelled during its PUT."""
+    """All of it, until each harm was done that is meant, and bookings were cancelled during their PUT."""
     password = tmp_path / "password"
     password.write_text("simulated")
     service = start_service(BOOKJOB_FOLLOWUP_POLICY=policy)
@@ -135,7 +142,7 @@ def live(start_service, simulator, tmp_path, faults, *changes, operations=OPERAT
         simulator.when_called = faster = Faster(service.database, ask)
 
         def was_harmed(history):
-            return faster.noticed and (not faults or (harm.killed and harm.caused))
+            return faster.noticed >= (OVERTAKEN if faults else 1) and (not faults or (harm.killed and harm.caused))
 
         history = histories.run(service, operations=operations, policy=policy, disturb=harm, until=was_harmed)
         simulator.when_called = lambda method, number: None
