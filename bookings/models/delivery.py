@@ -185,7 +185,7 @@ class DeliveryEntry(models.Model):
         ACCEPTED = "accepted", "accepted"
         WAITS = "waits", "waits"
         NEEDS_PERSON = "needs_person", "needs a person"
-        UNREACHABLE = "unreachable", "receiver not reached"
+        UNREACHABLE = "unreachable", "receiver takes nothing"
         SENT_AGAIN = "sent_again", "sent again"
         CONNECTED = "connected", "connected"
         CHANGED = "changed", "changed"
