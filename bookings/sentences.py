@@ -13,6 +13,7 @@ TURNS = re.compile(
     "\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
 ISOLATES = re.compile("[\u2066-\u2069]")
+UNSHOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 def say(sentence: str, **values: Any) -> str:
@@ -25,6 +26,12 @@ def isolated(value: Any) -> Any:
     if not TURNS.search(text := str(value)):
         return value
     return f"\u2068{ISOLATES.sub('', text)}\u2069"
+
+
+def one_line(text: str, most: int) -> str:
+    """What another system says, as it can be stored and shown: no break, NUL, half a character or mark of direction."""
+    words = " ".join(text[: 10 * most].split())
+    return "".join(each if each.isprintable() else UNSHOWN for each in words[:most])
 
 
 # Of the body.

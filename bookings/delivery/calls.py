@@ -7,6 +7,7 @@ own, so that none fails because the other side has just closed it.
 
 import contextlib
 import json
+import re
 import socket
 import ssl
 import threading
@@ -25,6 +26,8 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
 # Seconds for the whole of a call; shorter than the lease of a leader (leader.py).
 DEADLINE = 10.0
+# Of it for each address that the receiver's name has: one that drops what it gets must not use up the time of the next.
+CONNECTED_WITHIN = 1 / 3
 MOST_BYTES = 1024 * 1024
 
 
@@ -77,7 +80,7 @@ class Channel:
 
     def _pool(self) -> urllib3.HTTPConnectionPool:
         """For one call: a server need not say that it closes a connection, so none is used again."""
-        timeout = urllib3.Timeout(connect=DEADLINE, read=DEADLINE)
+        timeout = urllib3.Timeout(connect=DEADLINE * CONNECTED_WITHIN, read=DEADLINE)
         if self.tls is None:
             plain = urllib3.HTTPConnectionPool(self.host, self.port, timeout=timeout)
             plain.ConnectionCls = _PlainConnection
@@ -110,17 +113,25 @@ class Channel:
                 watch.check()
         except (HTTPError, HTTPException, OSError, ValueError) as fault:
             if watch.is_over or isinstance(fault, TimeoutError | ReadTimeoutError):
-                raise NoAnswer(f"no answer within {DEADLINE:g} seconds") from None
+                raise NoAnswer(f"none within {DEADLINE:g} seconds") from None
             tls = "its certificate or TLS is not as it must be: " if isinstance(fault, SSLError) else ""
             raise NoAnswer(f"{tls}{_short(fault)}") from None
         if len(content) > MOST_BYTES:
-            raise NoAnswer(f"its answer is larger than {MOST_BYTES} bytes")
+            raise NoAnswer(f"none is read that is larger than {MOST_BYTES} bytes")
+        if response.length_remaining:
+            raise NoAnswer("one began, and broke off")
         return Answer(response.status, content, response.headers)
 
 
+# Objects, numbers and places in code, which libraries put around what they say.
+_NOT_FOR_PEOPLE = re.compile(r"<?\w+\(host=[^)]*\)[^:]*: |\[(SSL: \w+|Errno -?\d+)\] ?| ?\(_ssl\.c:\d+\)")
+
+
 def _short(fault: BaseException) -> str:
-    """What the library says, without the object at its beginning."""
-    return (str(fault).rpartition(">: ")[2] or type(fault).__name__)[:200]
+    """What the library says, for people: `ProtocolError("Connection aborted.", ConnectionResetError(…))` is both."""
+    first, *more = map(str, fault.args if isinstance(fault, HTTPError) and fault.args else [fault])
+    text = " ".join([first, *(each for each in more if each not in first)])
+    return _NOT_FOR_PEOPLE.sub("", text)[:200] or type(fault).__name__
 
 
 class _Watch:
@@ -172,8 +183,14 @@ def _watched(seconds: float) -> Iterator[_Watch]:
 class _Watched:
     def _new_conn(self) -> socket.socket:
         connected: socket.socket = super()._new_conn()  # type: ignore[misc]
-        # A second descriptor: TLS takes the first one away, and a shutdown of either ends both.
-        _now.watch.on(connected.dup())
+        # TLS may take what is left of the time.
+        connected.settimeout(DEADLINE)
+        try:
+            # A second descriptor: TLS takes the first one away, and a shutdown of either ends both.
+            _now.watch.on(connected.dup())
+        except TimeoutError:
+            connected.close()
+            raise
         return connected
 
 

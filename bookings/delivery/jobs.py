@@ -20,13 +20,14 @@ def make(receiver: Receiver, deliveries: list[Delivery]) -> tuple[list[Job], lis
         work_order = work_orders[delivery.work_order_id]
         try:
             job = job_of(receiver, delivery, work_order)
+            is_settled = needs_no_call(receiver, work_order, job)
         except Exception:  # one odd order must not stop the others
             logger.exception("A work order could not be put into the receiver's form")
             job = Job(delivery.pk, delivery.wanted, work_order.order_num, None, Standing.of(delivery))
             text = "It cannot be written in the receiver's form."
             settled.append(Result(job, Event.NEEDS_PERSON, text, job.there))
             continue
-        if needs_no_call(receiver, work_order, job):
+        if is_settled:
             settled.append(Result(job, Event.ACCEPTED, "", job.there))
         else:
             jobs.append(job)

@@ -9,7 +9,6 @@ between call and record        the same
 between record and cursor      the cursor moves in the transaction that makes deliveries due; to do it twice is no harm
 """
 
-import logging
 import math
 import threading
 import time
@@ -24,13 +23,11 @@ from django.utils import timezone
 
 from bookings.delivery import calls, jobs, lease, outcomes, receivers, records
 from bookings.delivery.outcomes import Attempt, Job, Lost, Result
-from bookings.delivery.records import LONGEST
+from bookings.delivery.records import ORDER_WITHIN, RECEIVER_WITHIN
 from bookings.delivery.servicemobility import ServiceMobility
 from bookings.delivery.webhooks import Webhooks
 from bookings.models import Counter, Delivery, DeliveryEntry, Receiver, WorkOrder
 from bookings.services import feed
-
-logger = logging.getLogger("bookings")
 
 BATCH = 500
 MOST_THREADS = 32
@@ -91,6 +88,12 @@ class Leader:
         if self._holds_the_lease():
             self._record()
         lease.give_back(self.receiver, self.holder)
+
+    def leave(self) -> None:
+        """The receiver is off or was removed: what is under way goes on to no further call, and is not recorded."""
+        self.is_ending = True
+        if self.threads:
+            self.threads.shutdown(wait=False)
 
     def _holds_the_lease(self) -> bool:
         term, self.term = self.term, lease.hold(self.receiver, self.holder, self.term)
@@ -159,7 +162,7 @@ class Leader:
         if receiver.paused_at or self.is_ending or room < 1:
             return False
         if receiver.probe_at:
-            if self.running or now < receiver.probe_at <= now + LONGEST:
+            if self.running or now < receiver.probe_at <= now + RECEIVER_WITHIN:
                 return False
             room = 1
         due = self._due(now, is_probe=bool(receiver.probe_at))
@@ -168,8 +171,7 @@ class Leader:
 
     def _due(self, now: datetime, *, is_probe: bool) -> QuerySet[Delivery]:
         """Cancellations first, then by the start of the visit. A probe is not always made with the same order."""
-        # One that lies further ahead than any pause was written before the clock was set back.
-        due = Delivery.objects.filter(Q(due_at__lte=now) | Q(due_at__gt=now + LONGEST), receiver=self.receiver)
+        due = Delivery.objects.filter(Q(due_at__lte=now) | Q(due_at__gt=now + ORDER_WITHIN), receiver=self.receiver)
         due = due.exclude(pk__in=[job.delivery for job in self.running.values()])
         first = Case(When(work_order__status=WorkOrder.Status.CANCELLED, then=Value(0)), default=Value(1))
         if is_probe:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from bookings import clock, wire
 from bookings.models import Receiver, WorkOrder
+from bookings.sentences import one_line
 from bookings.services.public_form import read_job
 
 # What a customer's template may say otherwise.
@@ -162,7 +163,9 @@ def _whole(moment: datetime) -> datetime:
 
 def barred(found: Mapping[str, Any]) -> str:
     """Why what stands there must not be changed; empty if it may be."""
-    return NOT_OURS_ANY_MORE.get(str(found.get("OrderStatus", "")).strip(), "")
+    status = found.get("OrderStatus", "")
+    number = int(status) if isinstance(status, float) and status.is_integer() else status  # 6.0 is 6
+    return NOT_OURS_ANY_MORE.get(str(number).strip(), "")
 
 
 def differences(state: State | None, found: Mapping[str, Any] | None) -> list[str]:
@@ -190,4 +193,4 @@ def _same_instant(there: Any, here: str) -> bool:
 
 
 def _text(value: Any) -> str:
-    return str(value)[:100] if isinstance(value, str | int) else ""
+    return one_line(str(value), 100) if isinstance(value, str | int) else ""

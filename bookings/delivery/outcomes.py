@@ -1,5 +1,6 @@
 """What is asked of a thread that calls out, and what becomes of it: of the order, or of the receiver (contract 6)."""
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -7,6 +8,9 @@ from typing import Any, NoReturn
 
 from bookings.delivery.calls import Answer, NoAnswer
 from bookings.models import Delivery, DeliveryEntry
+from bookings.sentences import one_line
+
+logger = logging.getLogger("bookings")
 
 Event = DeliveryEntry.Event
 
@@ -102,7 +106,7 @@ class Attempt:
         try:
             return call()
         except NoAnswer as fault:
-            raise ReceiverFault(f"It cannot be reached: {fault}. Check its address, the network and its TLS.") from None
+            raise ReceiverFault(f"It gives no answer: {fault}. Check its address, the network and its TLS.") from None
 
     def write(self, call: Callable[[], Answer]) -> Answer:
         """A call that changes something there. Where its end is not known, that is remembered."""
@@ -113,7 +117,7 @@ class Attempt:
         return answer
 
     def result(self, event: Event, text: str, **more: Any) -> Result:
-        return Result(self.job, event, text[:LONGEST_TEXT], self.there, **more)
+        return Result(self.job, event, one_line(text, LONGEST_TEXT), self.there, **more)
 
     def accepted(self, text: str, plan: str = "", rest: str = "") -> Result:
         """`plan` and `rest` are digests of what stands there now; without them nothing does."""
@@ -131,11 +135,15 @@ def run(bring: Callable[[Attempt], Result], attempt: Attempt) -> Result | None:
         return attempt.result(Event.UNREACHABLE, str(fault), retry_after=fault.retry_after)
     except Lost:
         return None
+    except Exception as fault:  # one odd order, or one odd answer, must not stop the others
+        logger.exception("An attempt to deliver a work order failed by a fault in the code")
+        text = f"A fault in the code: {type(fault).__name__}. Report what the log of `deliver` shows."
+        return attempt.result(Event.NEEDS_PERSON, text, may_pass=True)
 
 
 def refuse(answer: Answer, what: str, now: datetime, *, of_the_order: Collection[int]) -> NoReturn:
     """Raises the fault that an answer other than success is; `of_the_order` are statuses."""
-    said = f"{answer.status} for {what}{_message(answer)}"
+    said = f"{answer.status} for {what}{message_of(answer)}"
     if answer.status in of_the_order:
         raise OrderFault(said, may_pass=answer.status in MAY_PASS)
     remedy = REMEDIES.get(answer.status, "Is the address right?" if answer.status < 400 else "")
@@ -144,9 +152,9 @@ def refuse(answer: Answer, what: str, now: datetime, *, of_the_order: Collection
     raise ReceiverFault(f"{said}. {remedy}".strip(), answer.retry_after(now))
 
 
-def _message(answer: Answer) -> str:
+def message_of(answer: Answer) -> str:
     """What ServiceMobility's standard body says, on one line."""
     detail = (answer.document or {}).get("detail")
     message = detail.get("message") if isinstance(detail, dict) else None
-    words = " ".join(message.split()) if isinstance(message, str) else ""
-    return f": {words[: LONGEST_TEXT // 2].rstrip('.')}" if words else ""
+    words = one_line(message, LONGEST_TEXT // 2) if isinstance(message, str) else ""
+    return f": {words.rstrip('.')}" if words else ""

@@ -9,7 +9,7 @@ from django.db.models import Q
 from bookings import clock
 from bookings.delivery import jobs
 from bookings.delivery.outcomes import Job
-from bookings.delivery.servicemobility import MOVES, path_of
+from bookings.delivery.servicemobility import WHOLE, path_of, writes
 from bookings.models import Delivery, Receiver, WorkOrder
 from bookings.services import feed
 
@@ -41,12 +41,10 @@ def _calls(receiver: Receiver, job: Job) -> Iterator[tuple[str, str, bytes]]:
     if job.state is None:
         yield "DELETE", url, b""
         return
-    by_put = receiver.move == Receiver.Move.PUT
-    if job.there.rest and job.there.plan != job.state.plan_digest and not by_put:
-        method, more = MOVES[Receiver.Move(receiver.move)]
-        yield method, f"{url}{more}", _text(job.state.dispatch(now))
-    if job.there.rest != job.state.rest_digest or by_put:
-        yield "PUT", url, _text(job.state.whole(now))
+    is_moved = job.there.plan != job.state.plan_digest
+    for method, end in writes(receiver.move, job.there, job.state, is_moved=is_moved):
+        body = job.state.whole(now) if (method, end) == WHOLE else job.state.dispatch(now)
+        yield method, f"{url}{end}", _text(body)
 
 
 def _text(document: Any) -> bytes:

@@ -4,19 +4,20 @@ An address or a secret is refused here, before anything is sent to it: what cann
 """
 
 import ipaddress
-import json
-import math
+from codecs import BOM_UTF8
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 from django.db import transaction
 from django.db.models import F, Max
 from django.db.models.functions import Coalesce
 
 from bookings import clock
+from bookings.delivery import mapping
 from bookings.models import Counter, Delivery, DeliveryEntry, Receiver, WorkOrder
 from bookings.models.delivery import NAME_LENGTH
 from bookings.services import feed
@@ -28,7 +29,8 @@ NAME = "ServiceMobility"
 AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
 # Larger than any key: each cancelled order may be there.
 ALL_ORDERS = 2**62
-MOST_RATE = 1000
+# So slow that `deliver` still ends in order when it is told to: a thread may be waiting for its turn.
+LEAST_RATE, MOST_RATE = 0.1, 1000
 MOST_TEMPLATE = 64 * 1024
 LONGEST_URL = 2000
 NO_TROUBLE: dict[str, Any] = {"trouble": "", "trouble_since": None, "probe_at": None, "failures": 0}
@@ -81,8 +83,8 @@ def check_base(url: str) -> str:
 
 
 def check_rate(rate: float) -> float:
-    if not math.isfinite(rate) or not 0 < rate <= MOST_RATE:
-        raise Unfit(f"The rate {rate:g} is not above 0 and at most {MOST_RATE} calls a second.")
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        raise Unfit(f"The rate {rate:g} is not between {LEAST_RATE} and {MOST_RATE} calls a second.")
     return rate
 
 
@@ -101,18 +103,19 @@ def read_object(content: bytes, what: str) -> dict[str, Any]:
     if len(content) > MOST_TEMPLATE:
         raise Unfit(f"{what} is larger than {MOST_TEMPLATE} bytes.")
     try:
-        found = json.loads(content, parse_constant=_no_number)
-    except (ValueError, RecursionError) as fault:
-        raise fault if isinstance(fault, Unfit) else Unfit(f"{what} holds no JSON: {fault}.") from None
+        found = orjson.loads(content.removeprefix(BOM_UTF8))
+        text = orjson.dumps(found)
+    except (ValueError, TypeError) as fault:
+        raise Unfit(f"{what} holds no JSON that can be sent: {fault}.") from None
     if not isinstance(found, dict):
         raise Unfit(f"{what} holds no JSON object, such as {{}}.")
+    if b"\\u0000" in text:
+        raise Unfit(f"{what} holds the character NUL, which cannot be stored.")
     if "OrderNum" in found:
         raise Unfit(f"{what} names an OrderNum: that is each work order's own.")
+    if why := mapping.barred(found):
+        raise Unfit(f"{what} names the OrderStatus of a work order that is {why}: it could not be changed any more.")
     return found
-
-
-def _no_number(word: str) -> Any:
-    raise Unfit(f"{word} is no JSON number.")
 
 
 def connect(name: str, kind: str, *, by: str, **columns: Any) -> Receiver:
@@ -143,10 +146,14 @@ def change(receiver: Receiver, *, by: str, **columns: Any) -> None:
 
 
 def turn_off(receiver: Receiver, *, by: str) -> None:
-    """It hears of nothing until it is connected again, and then of what changes from then on."""
+    """It hears of nothing until it is connected again, and then of what changes from then on.
+
+    The lease ends by itself: until then a call may be under way, which a new leader must not overtake.
+    """
     with transaction.atomic():
-        Receiver.objects.filter(pk=receiver.pk).update(is_on=False, lease_holder="", lease_until=None, **NO_TROUBLE)
-        Delivery.objects.filter(receiver=receiver).open().update(due_at=None, wanted_at=None, needs_person="")
+        Receiver.objects.filter(pk=receiver.pk).update(is_on=False, **NO_TROUBLE)
+        settled = {"due_at": None, "wanted_at": None, "needs_person": "", "wanted": F("wanted") + 1}
+        Delivery.objects.filter(receiver=receiver).open().update(**settled)
         write_line(receiver, Event.TURNED_OFF, by=by)
 
 

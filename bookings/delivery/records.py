@@ -22,8 +22,9 @@ FIRST, MOST_OF_AN_ORDER, MOST_OF_A_RECEIVER = 5.0, 7200.0, 120.0
 TRIES = 47
 # A `Retry-After` is obeyed up to a day.
 MOST_RETRY_AFTER = 86_400.0
-# Further ahead than anything is ever put off.
-LONGEST = timedelta(seconds=1.2 * MOST_RETRY_AFTER)
+# No further ahead is a receiver put off, and an order: what lies further was written before the clock was set back.
+RECEIVER_WITHIN = timedelta(seconds=MOST_RETRY_AFTER)
+ORDER_WITHIN = timedelta(seconds=1.2 * MOST_OF_AN_ORDER)
 
 
 def pause(failures: int, most: float) -> float:
@@ -64,14 +65,9 @@ def write(receiver: Receiver, results: list[Result], now: datetime, *, probes: C
 def _columns(receiver: Receiver, delivery: Delivery, result: Result, now: datetime) -> dict[str, Any]:
     """Those that say what is done next with it."""
     if result.event == Event.ACCEPTED:
-        return {
-            "due_at": None,
-            "wanted_at": None,
-            "needs_person": "",
-            "attempts": 0,
-            "failed_at": None,
-            "pushed_at": now,
-        }
+        # Where nothing was called it has been as it is for longer, or was never there.
+        called = {"pushed_at": now} if result.text else {}
+        return {"due_at": None, "wanted_at": None, "needs_person": "", "attempts": 0, "failed_at": None} | called
     attempts, waits = delivery.attempts + 1, result.may_pass
     if result.event == Event.UNREACHABLE:
         others_pass = delivery.failed_at and receiver.answered_at and receiver.answered_at > delivery.failed_at

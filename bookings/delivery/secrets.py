@@ -6,21 +6,21 @@ from pathlib import Path
 from standardwebhooks.webhooks import Webhook
 
 from bookings.delivery.outcomes import ReceiverFault
+from bookings.delivery.receivers import Unfit
 
 MOST_BYTES = 4096
 FEWEST, MOST = 24, 64  # bytes of a webhook's secret, by the specification
 
 
-class Unfit(ValueError):
-    """It cannot be used; the text says why."""
-
-
 def read_file(path: str) -> str:
-    """Without a line break at its end. Raises Unfit."""
+    """Without a line break at its end, or a mark of the encoding at its begin. Raises Unfit."""
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise Unfit(f"{path} is no file: it must be there each time that the secret is needed.")
         with Path(path).open("rb") as file:
             content = file.read(MOST_BYTES + 1)
-        text = content.decode().removesuffix("\n").removesuffix("\r")
+        # Editors of Windows put a mark before the text.
+        text = content.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except OSError as fault:
         raise Unfit(f"{path} cannot be read: {fault.strerror}.") from None
     except UnicodeDecodeError:
@@ -50,11 +50,20 @@ def read(path: str) -> str:
     try:
         return read_file(path)
     except Unfit as fault:
-        raise ReceiverFault(f"The password: {fault} Put it there, on each machine that delivers.") from None
+        raise _unreadable("password", path, fault) from None
 
 
 def webhooks(paths: list[str]) -> list[Webhook]:
-    try:
-        return [webhook(path) for path in paths]
-    except Unfit as fault:
-        raise ReceiverFault(f"The secret: {fault} Put it there, on each machine that delivers.") from None
+    found = []
+    for path in paths:
+        try:
+            found.append(webhook(path))
+        except Unfit as fault:
+            raise _unreadable("secret", path, fault) from None
+    return found
+
+
+def _unreadable(what: str, path: str, fault: Unfit) -> ReceiverFault:
+    """With the name of the file alone: all who see the receiver's page read it."""
+    said = str(fault).replace(path, Path(path).name)
+    return ReceiverFault(f"The file of the {what}: {said} Put it there, on each machine that delivers.")

@@ -14,21 +14,31 @@ import orjson
 from bookings.delivery import mapping, secrets
 from bookings.delivery.calls import Answer, Channel
 from bookings.delivery.mapping import State
-from bookings.delivery.outcomes import Attempt, OrderFault, ReceiverFault, Result, refuse
+from bookings.delivery.outcomes import Attempt, OrderFault, ReceiverFault, Result, Standing, message_of, refuse
 from bookings.models import Receiver
 
-# Of the write, by what is set for a move.
+WHOLE = ("PUT", "")
+# Method and end of the address of a move, by what is set for it.
 MOVES = {
     Receiver.Move.DISPATCH: ("PUT", "/Dispatch"),
     Receiver.Move.PATCH: ("PATCH", ""),
-    Receiver.Move.PUT: ("PUT", ""),
+    Receiver.Move.PUT: WHOLE,
 }
 GONE = {404, 410}
+LONGEST_TOKEN = 16 * 1024
 OF_THE_ORDER = {400, 404, 409, 410, 413, 422}
 
 
-def path_of(order_num: str, more: str = "") -> str:
-    return f"/seiapi/v3/trans/WorkOrder/{quote(order_num, safe='')}{more}"
+def writes(move: str, there: Standing, state: State, *, is_moved: bool) -> list[tuple[str, str]]:
+    """What brings an order that is there to this state: the move, then the whole only if the rest of it differs."""
+    by = MOVES[Receiver.Move(move)]
+    steps = [by] if there.rest and is_moved and by != WHOLE else []
+    needs_whole = there.rest != state.rest_digest or (is_moved and by == WHOLE)
+    return [*steps, WHOLE] if needs_whole else steps
+
+
+def path_of(order_num: str, end: str = "") -> str:
+    return f"/seiapi/v3/trans/WorkOrder/{quote(order_num, safe='')}{end}"
 
 
 class ServiceMobility:
@@ -54,10 +64,10 @@ class ServiceMobility:
                 )
             return self._agree(attempt, state, f"it is {why} there")
         is_moved = bool(mapping.differences(state, found)) or attempt.there.plan != state.plan_digest
-        if attempt.there.rest and is_moved and self.move != Receiver.Move.PUT:
-            self._move(attempt, state)
-        if attempt.there.rest != state.rest_digest or (is_moved and self.move == Receiver.Move.PUT):
-            return self._put(attempt, state)
+        for method, end in writes(self.move, attempt.there, state, is_moved=is_moved):
+            if (method, end) == WHOLE:
+                return self._put(attempt, state)
+            self._move(attempt, state, method, end)
         return self._agree(attempt, state, "moved" if is_moved else "it was there as it must be")
 
     def look(self, attempt: Attempt) -> dict[str, Any] | None:
@@ -85,11 +95,10 @@ class ServiceMobility:
         self._check(attempt, answer, "PUT WorkOrder")
         return self._agree(attempt, state, f"put{_warnings(answer)}")
 
-    def _move(self, attempt: Attempt, state: State) -> None:
-        method, more = MOVES[Receiver.Move(self.move)]
+    def _move(self, attempt: Attempt, state: State, method: str, end: str) -> None:
         body = state.dispatch(attempt.now())
-        answer = self._call(attempt, method, path_of(attempt.job.order_num, more), body, writes=True)
-        self._check(attempt, answer, f"{method} {more[1:] or 'WorkOrder'}")
+        answer = self._call(attempt, method, path_of(attempt.job.order_num, end), body, writes=True)
+        self._check(attempt, answer, f"{method} {end[1:] or 'WorkOrder'}")
         attempt.there = replace(attempt.there, plan=state.plan_digest)
 
     def _agree(self, attempt: Attempt, state: State, text: str) -> Result:
@@ -130,14 +139,19 @@ class ServiceMobility:
                 raise ReceiverFault(
                     f"It refuses the log-in of {self.username}: check --username and what is in the password file."
                 )
-            token = (answer.document or {}).get("token")
-            if answer.status != 200 or not isinstance(token, str) or not token.isascii() or not token.isprintable():
-                retry_after = answer.retry_after(attempt.now())
-                raise ReceiverFault(
-                    f"{answer.status} for the log-in, without a token. Is the address right?", retry_after
-                )
+            if not 200 <= answer.status < 300 or not (token := _token_of(answer)):
+                said = f"{answer.status} for the log-in, without a token{message_of(answer)}. Is the address right?"
+                raise ReceiverFault(said, answer.retry_after(attempt.now()))
             self.token = token
             return token
+
+
+def _token_of(answer: Answer) -> str:
+    """Empty if there is none that a header can hold."""
+    token = (answer.document or {}).get("token")
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or len(token) > LONGEST_TOKEN:
+        return ""
+    return token.strip()
 
 
 def _warnings(answer: Answer) -> str:

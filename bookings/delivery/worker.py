@@ -53,8 +53,11 @@ class Worker:
         receivers = Receiver.objects.on().order_by("pk")
         if self.name:
             receivers = receivers.filter(name=self.name)
+        keys = list(receivers.values_list("pk", flat=True))
+        for key in self.leaders.keys() - keys:
+            self.leaders.pop(key).leave()
         did = False
-        for key in receivers.values_list("pk", flat=True):
+        for key in keys:
             did |= self.leaders.setdefault(key, Leader(key, self.holder, self.clock)).step()
         return did
 

@@ -37,6 +37,11 @@ def _elsewhere(seconds: float) -> dict[str, str]:
     return {"Location": "/elsewhere"}
 
 
+# What no database and no page takes as it is: NUL, half a character, a mark that turns what follows.
+ODD_BODY = (
+    r'{"code": 422, "detail": {"message": "NUL \u0000, half \ud83d, turned \u202e", "params": {}, "dataPath": ""}}'
+)
+
 ANSWERS: dict[str, Instead] = {
     # Of the receiver.
     "html": Instead(200, text="<!doctype html><title>Log in</title><p>Please log in.</p>", content_type=HTML),
@@ -59,6 +64,7 @@ ANSWERS: dict[str, Instead] = {
     "conflict": Instead(409, "The work order is open on another screen."),
     "too_large": Instead(413, "The work order is too large."),
     "unprocessable": Instead(422, "The work order cannot be processed."),
+    "odd_words": Instead(422, text=ODD_BODY),
 }
 CONNECTIONS: dict[str, str] = {
     "delay": "waits, then does it and answers",

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import os
 import re
+from codecs import BOM_UTF8
 
 import pytest
 import yaml
@@ -40,7 +42,7 @@ ADDRESSES = [
     ("https://fsm.example.com/ü", "holds a blank or another character"),
     ("https://fsm.example.com/#here", "holds a #fragment"),
 ]
-RATES = ["0", "-1", "nan", "inf", "1001"]
+RATES = ["0", "-1", "nan", "inf", "1001", "0.09"]
 SECRETS = [
     (None, "cannot be read: No such file"),
     (b"", "is empty"),
@@ -57,7 +59,13 @@ TEMPLATES = [
     (b"{", "holds no JSON"),
     (b"[]", "holds no JSON object"),
     (b'"text"', "holds no JSON object"),
-    (b'{"Priority": NaN}', "NaN is no JSON number"),
+    (b'{"Priority": NaN}', "holds no JSON"),
+    (b'{"Priority": 1e999}', "holds no JSON"),
+    (b'{"Priority": "\\ud800"}', "holds no JSON"),
+    (b'{"Priority": "\\u0000"}', "holds the character NUL"),
+    (b'{"a":' * 300 + b"1" + b"}" * 300, "holds no JSON that can be sent"),
+    (b'{"OrderStatus": 4096}', "names the OrderStatus of a work order that is closed"),
+    (b'{"OrderStatus": "8"}', "names the OrderStatus of a work order that is under way"),
     (b"[" * 50_000, "holds no JSON"),
     (b'{"OrderNum": "FU-1"}', "names an OrderNum"),
     (b'{"Notes": "' + b"x" * 70_000 + b'"}', "is larger than 65536 bytes"),
@@ -143,7 +151,7 @@ class TestConnectServiceMobility:
 
     @pytest.mark.parametrize("rate", RATES)
     def test_rates(self, options, rate):
-        refused("is not above 0 and at most 1000", self.NAME, *self.arguments(options, rate=rate))
+        refused("is not between 0.1 and 1000", self.NAME, *self.arguments(options, rate=rate))
 
     @pytest.mark.parametrize("username", ["", "  ", "a\nb", "x" * 201])
     def test_user_names(self, options, username):
@@ -154,8 +162,16 @@ class TestConnectServiceMobility:
         path = given(tmp_path, "of.secret", content)
         refused(said, self.NAME, *self.arguments(options, password_file=path))
 
-    def test_a_folder_for_a_password(self, options, tmp_path):
-        refused("cannot be read: Is a directory", self.NAME, *self.arguments(options, password_file=tmp_path))
+    def test_what_is_no_file_for_a_password(self, options, tmp_path):
+        """A pipe, such as a shell makes of <(pass show fsm), would be empty the next time."""
+        os.mkfifo(pipe := tmp_path / "pipe")
+        for path in (tmp_path, pipe):
+            refused("is no file: it must be there each time", self.NAME, *self.arguments(options, password_file=path))
+
+    def test_a_template_with_a_mark_of_its_encoding(self, options, tmp_path):
+        path = given(tmp_path, "template.json", BOM_UTF8 + b'{"Priority": 7}')
+        run(self.NAME, *self.arguments(options, template=path))
+        assert Receiver.objects.get().template == {"Priority": 7}
 
     @pytest.mark.parametrize(("content", "said"), TEMPLATES)
     def test_templates(self, options, tmp_path, content, said):
@@ -209,7 +225,16 @@ class TestAddWebhook:
 
     @pytest.mark.parametrize("rate", RATES)
     def test_rates(self, secret_file, rate):
-        refused("is not above 0", self.NAME, "erp", "--url", URL, "--secret-file", secret_file, f"--rate={rate}")
+        refused(
+            "is not between 0.1 and 1000",
+            self.NAME,
+            "erp",
+            "--url",
+            URL,
+            "--secret-file",
+            secret_file,
+            f"--rate={rate}",
+        )
 
     @pytest.mark.parametrize(
         ("content", "said"),

@@ -54,6 +54,11 @@ class World:
     def is_there(self, number):
         return self.simulator.orders.find(number) is not None
 
+    def is_behind(self):
+        """Whether a receiver may have another state than the rows."""
+        behind = "SELECT 1 FROM bookings_delivery WHERE wanted_at IS NOT NULL OR is_uncertain"
+        return bool(self.database.execute(behind))
+
     def free_the_lease(self):
         """It ends by itself; here that is not waited for."""
         self.database.execute("UPDATE bookings_receiver SET lease_until = NULL")
@@ -121,8 +126,21 @@ def test_killed(world, death):
     settled = world.settle()
     assert (settled.returncode, settled.stdout) == (0, ""), settled.stderr
     assert world.is_there(booked)
-    open_ones = "SELECT count(*) FROM bookings_delivery WHERE wanted_at IS NOT NULL OR is_uncertain"
-    assert world.database.execute(open_ones) == [(0,)]
+    assert not world.is_behind()
+
+
+def test_a_leader_that_is_killed_is_followed_by_another_one(world):
+    """Once its lease has ended; what it had in hand is looked at again."""
+    lead = "SELECT lease_holder FROM bookings_receiver"
+    before = world.database.execute(lead)
+    leader = world.altered("dies between call and record")
+    wait_until(lambda: world.database.execute(lead) not in (before, [("",)]))
+    with ended(other := world.altered()):
+        _, booked = world.book()
+        leader.join(60)
+        assert leader.exitcode == -signal.SIGKILL
+        wait_until(lambda: world.is_there(booked) and not world.is_behind())
+        assert ends_in_order(other)
 
 
 def test_five_processes_then_two_then_one(world):
@@ -254,8 +272,7 @@ def test_postgresql_dies_during_a_call_and_comes_back(tmp_path):
                 server.start()
                 _, second = world.book()
                 wait_until(lambda: world.is_there(second))
-                open_ones = "SELECT count(*) FROM bookings_delivery WHERE wanted_at IS NOT NULL"
-                wait_until(lambda: database.execute(open_ones) == [(0,)])
+                wait_until(lambda: not world.is_behind())
                 assert deliver.poll() is None
                 deliver.terminate()
                 assert deliver.wait(30) == 0

@@ -1,17 +1,23 @@
 """Bookings, moves and cancellations arrive at ServiceMobility, as contract section 6 has it."""
 
+import os
 from urllib.parse import quote
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from bookings import services
 from bookings.delivery import receivers
-from bookings.models import AppointmentSlot, Delivery, DeliveryEntry, WorkOrder
+from bookings.models import AppointmentSlot, Delivery, DeliveryEntry, Receiver, WorkOrder
 from bookings.services import feed
 from tests.delivery.conftest import Delivering
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db
+
+# A thousand in `make torture`.
+MOVES = min(1000, int(os.environ.get("TORTURE_OPERATIONS") or 21))
 
 
 def fresh(work_order):
@@ -40,6 +46,24 @@ def test_it_works(deliver, slot):
     delivery = deliver.of(booked)
     assert (delivery.due_at, delivery.needs_person, delivery.is_uncertain) == (None, "", False)
     assert [entry.event for entry in delivery.entries.all()] == ["accepted"]
+
+
+def test_a_booking_a_move_and_a_cancellation_ask_and_write_nothing_of_receivers(slot, connect, add_webhook):
+    later = desk.slot_in(days=1)
+
+    def statements(order):
+        with CaptureQueriesContext(connection) as seen:
+            booked = desk.book(slot, order)
+            move(booked, later)
+            cancel(booked)
+        return [query["sql"] for query in seen]
+
+    before = statements("WO-1")
+    connect()
+    add_webhook()
+    after = statements("WO-2")
+    assert len(after) == len(before)
+    assert not [sql for sql in after if "bookings_receiver" in sql or "bookings_delivery" in sql]
 
 
 def test_what_is_in_step_costs_no_call(deliver, slot):
@@ -114,6 +138,16 @@ def test_booked_and_cancelled_before_the_first_push_is_no_call_at_all(deliver, s
     deliver()
     assert deliver.simulator.calls == []
     assert not Delivery.objects.open().exists()
+
+
+def test_a_call_that_was_not_made_changes_nothing_of_when_it_was_in_step(deliver, slot):
+    never, there = desk.book(slot, "WO-1"), desk.book(slot, "WO-2")
+    cancel(never)
+    deliver()
+    since = deliver.of(there).pushed_at
+    services.add_note(work_order=fresh(there), by="dispatcher", note="Ring twice")
+    deliver()
+    assert (deliver.of(never).pushed_at, deliver.of(there).pushed_at) == (None, since)
 
 
 def test_cancelled_during_the_first_push(deliver, slot):
@@ -191,7 +225,7 @@ def test_a_prefix_with_a_slash_and_other_letters(deliver, slot, settings):
     assert deliver.there(booked) is None
 
 
-@pytest.mark.parametrize("status", [6, 7, 8, 4096, 4097, 1001])
+@pytest.mark.parametrize("status", [6, 7, 8, 4096, 4097, 1001, 6.0, "6"])
 def test_what_the_field_has_begun_is_never_overwritten(deliver, slot, status):
     moved, cancelled, kept = (desk.book(slot, f"WO-{number}") for number in range(3))
     deliver()
@@ -270,6 +304,19 @@ def test_a_template_is_what_ours_is_merged_over(connect, deliver, slot, tmp_path
     there = deliver.there(booked)
     assert (there["Priority"], there["OrderStatus"]) == (3, 9)
     assert there["Location"] == {"Address": {"Country": "GB"}, "LocationNum": "L-1", "ServiceAreaID": "LEEDS"}
+
+
+def test_a_thousand_moves_while_it_is_paused_become_one_call(deliver, slot):
+    booked, days = desk.book(slot), [desk.slot_in(days=day, worker=f"worker-{day}") for day in (1, 2)]
+    deliver()
+    receivers.pause(Receiver.objects.get(), reason="Upgrade", by="boss")
+    for number in range(MOVES):
+        move(booked, days[number % 2])
+        deliver()
+    receivers.resume(Receiver.objects.get(), by="boss")
+    deliver()
+    assert deliver.calls()[1:] == [("PUT", "Dispatch")]
+    assert deliver.there(booked)["UserName"] == f"worker-{2 - MOVES % 2}"
 
 
 def test_the_whole_of_a_full_body_in_canonical_names(deliver):

@@ -5,6 +5,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
+from bookings.delivery import witness
 from bookings.models import Delivery
 from tests.delivery.test_servicemobility import cancel, move
 from tests.support import desk
@@ -57,6 +58,16 @@ def test_each_difference_is_a_line_and_repair_makes_it_due(deliver, slot):
     deliver.simulator.faults.clear()
     deliver()
     assert verify() == (0, "")
+
+
+def test_it_asks_at_the_rate_of_the_receiver(connect, deliver, slot):
+    for number in range(10):
+        desk.book(slot, f"WO-{number}")
+    deliver()
+    receiver, began, count = connect(rate=5.0), deliver.clock.gone, len(deliver.simulator.calls)
+    assert list(witness.differences(receiver, deliver.clock)) == []
+    assert len(deliver.simulator.calls) - count == 11  # one of them the log-in
+    assert deliver.clock.gone - began >= 10 / 5 - 0.01
 
 
 def test_bookings_from_before_the_connection(connect, slot, simulator):

@@ -40,7 +40,7 @@ class Command(BaseCommand):
             }
             for path in columns["secret_files"]:
                 secrets.webhook(path)
-        except (receivers.Unfit, secrets.Unfit) as fault:
+        except receivers.Unfit as fault:
             raise CommandError(str(fault)) from None
         if len(columns["secret_files"]) > 2:
             raise CommandError("Give one --secret-file, or two while the secret is changed.")

@@ -52,7 +52,7 @@ class Command(BaseCommand):
                 raise CommandError("ServiceMobility is not connected. Give --url, --username and --password-file.")
             elif steps and receiver:
                 self._do(receiver, steps[0], options)
-        except (receivers.Unfit, secrets.Unfit) as fault:
+        except receivers.Unfit as fault:
             raise CommandError(str(fault)) from None
         for line in receivers.state_lines(receiver):
             self.stdout.write(line)
