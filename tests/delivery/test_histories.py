@@ -26,7 +26,7 @@ CALLS_BETWEEN = 10
 # So many faults wait for a call that they fit, at the most: else no call succeeds where there are few.
 MOST_FAULTS = 4
 # So many bookings are cancelled during their PUT at the least.
-OVERTAKEN = max(1, OPERATIONS // 500)
+OVERTAKEN = max(1, OPERATIONS // 1000)
 POLICIES = ["single", "move"] if "TORTURE_OPERATIONS" in os.environ else ["move"]
 SETTLES_WITHIN = 120 + OPERATIONS / 20
 
