@@ -34,7 +34,21 @@ UNFOLD = {
                 "title": "Dispatch",
                 "items": [
                     {"title": "Board", "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    {
+                        "title": "Planner",
+                        "icon": "view_timeline",
+                        "link": reverse_lazy("admin:bookings_appointmentslot_planner"),
+                        "permission": lambda request: request.user.has_perms(
+                            ["bookings.view_appointmentslot", "bookings.view_workorder"]
+                        ),
+                    },
                     _entry("Work orders", "assignment", "bookings.workorder"),
+                    {
+                        "title": "Ill or snow",
+                        "icon": "sick",
+                        "link": reverse_lazy("admin:bookings_blackout_clear"),
+                        "permission": lambda request: request.user.has_perm("bookings.clear_blackout"),
+                    },
                     _entry("Slots", "calendar_month", "bookings.appointmentslot"),
                     _entry("Blackouts", "event_busy", "bookings.blackout"),
                     _entry("Refusals", "block", "bookings.refusal"),

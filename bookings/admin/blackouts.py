@@ -9,12 +9,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import pluralize
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
 from bookings import clock, sentences
 from bookings.access import kept
-from bookings.admin import addresses, filters
+from bookings.admin import addresses, filters, planner_closing
 from bookings.admin.actions import SHOWN_ROWS, Action
 from bookings.admin.cells import area_name, instant_lines, message, two_lines
 from bookings.admin.desk import DeskAdmin, close_links
@@ -116,6 +116,9 @@ class BlackoutAdmin(DeskAdmin):
     desk_actions = [Open()]
     page_template = "admin/bookings/blackout.html"
     rows_template = "admin/bookings/blackout_rows.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*planner_closing.urls(), *super().get_urls()]
 
     def version_of(self, row: Blackout) -> int:
         """A blackout changes once: when it is opened."""
@@ -221,6 +224,7 @@ class BlackoutAdmin(DeskAdmin):
             "slots_address": addresses.list_of("appointmentslot", **slots_of_it),
             "hit_count": hit.count(),
             "hit": hit.select_related("area", "slot").defer("body").order_by("visit_start", "pk")[:SHOWN_ROWS],
+            "plan_address": planner_closing.plan_address([row.pk]) if planner_closing.may_clear(request) else "",
             "closed_at": row.area.instant_text(row.closed_at),
             "opened_at": row.area.instant_text(row.opened_at) if row.opened_at else "",
         }

@@ -12,7 +12,7 @@ from django.template.defaultfilters import pluralize
 from django.utils.functional import cached_property
 
 from bookings import clock, offers
-from bookings.admin import days
+from bookings.admin import addresses, days
 from bookings.admin.forms import AREA, MAX_NOTE, SELECT, ActionForm, day_field
 from bookings.models import AppointmentSlot, RequiredPart, ServiceArea, WorkOrder
 
@@ -63,7 +63,9 @@ class MoveForm(ActionForm):
         self.fields["area"].choices = [(area.code, str(area)) for area in areas]  # type: ignore[attr-defined]
         given = (data or {}).get("area")
         first = chosen[0] if chosen else None
-        self.in_area = next((area for area in areas if area.code == given), first.area if first else None)
+        to = self._chosen_in_the_planner() if data is None else None
+        usual = to.area if to else first.area if first else None
+        self.in_area = next((area for area in areas if area.code == given), usual)
         types = {work_order.order_type for work_order in chosen}
         self.free = (
             AppointmentSlot.objects.visible_to(request.user)
@@ -83,7 +85,16 @@ class MoveForm(ActionForm):
             wanted = first.visit_start.astimezone(self.in_area.zone).date() if first else now
             # A visit that is near shows what comes before it as well.
             self.from_day = given_day or max(now, min(wanted, wanted - timedelta(days=2)))
+            if to:
+                self.from_day = to.start.astimezone(self.in_area.zone).date()
+                self.initial["slot"] = str(to.pk)
             self.initial["first_day"] = self.from_day
+
+    def _chosen_in_the_planner(self) -> AppointmentSlot | None:
+        """The slot that the address names: it is ticked, and its day is shown."""
+        key = self.request.GET.get("slot", "")
+        slots = AppointmentSlot.objects.visible_to(self.request.user).select_related("area")
+        return slots.filter(pk=key).first() if addresses.is_key(key) else None
 
     @cached_property
     def shown(self) -> MoveChoices:

@@ -116,6 +116,7 @@ class Refusal(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        permissions = [("book_refusal", "Can book what was refused")]
         # Refused today.
         indexes = [models.Index(fields=["at"], name="refusal_by_time")]
 

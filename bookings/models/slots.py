@@ -52,6 +52,7 @@ class Blackout(models.Model):
 
     class Meta:
         ordering = ["start", "pk"]
+        permissions = [("clear_blackout", "Can close for a time and move the bookings")]
         constraints = [
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="blackout_ends_after_it_starts"),
             models.CheckConstraint(condition=~Q(reason=""), name="blackout_has_a_reason"),

@@ -1,13 +1,16 @@
 """Which slots may be offered, and which may be taken. Nothing here writes.
 
-rulebook.py has the rules, finding.py finds slots by them, areas.py the area of a visit, ids.py the IDs of offers, and
-choices.py what a booking names. For services, admin, api and commands, by the names below.
+rulebook.py has the rules, customer.py the customer's times, finding.py finds slots by them, areas.py the area of a
+visit, ids.py the IDs of offers, and choices.py what a booking names. For services, admin, api and commands, by the
+names below.
 """
 
 from bookings.offers.areas import ORDERS as ORDERS
 from bookings.offers.areas import area_of as area_of
 from bookings.offers.areas import find_area as find_area
 from bookings.offers.areas import no_area as no_area
+from bookings.offers.customer import CustomerTimes as CustomerTimes
+from bookings.offers.customer import customer_times as customer_times
 from bookings.offers.explaining import MOST as MOST
 from bookings.offers.explaining import PAGE as PAGE
 from bookings.offers.explaining import Explanation as Explanation
@@ -31,8 +34,12 @@ from bookings.offers.ids import read_id as read_id
 from bookings.offers.rulebook import REFUSALS as REFUSALS
 from bookings.offers.rulebook import SHOWN as SHOWN
 from bookings.offers.rulebook import Condition as Condition
+from bookings.offers.rulebook import all_of as all_of
+from bookings.offers.rulebook import any_of as any_of
 from bookings.offers.rulebook import as_filter as as_filter
 from bookings.offers.rulebook import last_moment as last_moment
 from bookings.offers.rulebook import rules as rules
 from bookings.offers.rulebook import takeable as takeable
 from bookings.offers.rulebook import with_refusal as with_refusal
+from bookings.offers.rulebook import with_refusals as with_refusals
+from bookings.offers.rulebook import with_suits as with_suits

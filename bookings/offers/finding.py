@@ -13,10 +13,10 @@ from bookings import clock, sentences, wire
 from bookings.db import sql
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.offers.areas import AREA, AREA_WIDTH, FROM_AREA, area_of, find_area, no_area, read_area
+from bookings.offers.customer import customer_times
 from bookings.offers.rulebook import (
     Condition,
     all_of,
-    any_of,
     first_broken,
     for_order,
     opens_at,
@@ -166,16 +166,9 @@ def wishes(job: wire.Search, area: ServiceArea | None) -> dict[str, Condition]:
     if delivery:
         # A slot is a working period: the first one that begins once the parts are there.
         wanted["parts"] = ("start >= %s", [sql.as_parameter(delivery)])
-    busy: list[Condition] = []
-    free: list[Condition] = []
-    for constraint in job.time_constraints:
-        start, end = sql.as_parameter(constraint.period.start), sql.as_parameter(constraint.period.end)
-        if constraint.type.strip() in settings.BOOKJOB_UNAVAILABLE_TYPES:
-            busy.append(('NOT (start < %s AND "end" > %s)', [end, start]))
-        else:
-            free.append(('start >= %s AND "end" <= %s', [start, end]))
-    if busy or free:
-        wanted["customer"] = all_of([*busy, any_of(free)] if free else busy)
+    times = customer_times(job.time_constraints)
+    if not times.is_open:
+        wanted["customer"] = times.condition()
     return wanted
 
 

@@ -7,7 +7,7 @@ of the parts) shape the offers only: they are in finding.py.
 A condition is SQL over the columns of an appointment slot, with its parameters; `as_filter` makes one for a queryset.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -135,5 +135,21 @@ def for_order(area: Condition, order_type: str) -> Condition:
 
 def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceArea) -> QuerySet[AppointmentSlot]:
     """Each slot of `area` with `refusal`: the first rule that it breaks, or an empty text."""
-    text, values = first_broken(rules(now, area))
-    return slots.annotate(refusal=RawSQL(text, values, CharField()))  # type: ignore[no-redef]
+    return with_refusals(slots, now, [area])
+
+
+def with_refusals(
+    slots: QuerySet[AppointmentSlot], now: datetime, areas: Iterable[ServiceArea]
+) -> QuerySet[AppointmentSlot]:
+    """The same of slots of several areas, each by its own rules."""
+    each = [(area.pk, *first_broken(rules(now, area))) for area in areas]
+    text = " ".join(f"WHEN %s THEN {broken}" for _, broken, _ in each)
+    values = [value for key, _, some in each for value in (key, *some)]
+    found = RawSQL(f"CASE area_id {text} ELSE '' END" if each else "''", values, CharField())
+    return slots.annotate(refusal=found)  # type: ignore[no-redef]
+
+
+def with_suits(slots: QuerySet[AppointmentSlot], order_types: Mapping[str, str]) -> QuerySet[AppointmentSlot]:
+    """Each slot with whether it suits an order of a type, under the name that is given for it."""
+    there: Condition = ("area_id", [])
+    return slots.annotate(**{name: RawSQL(*for_order(there, one), BooleanField()) for name, one in order_types.items()})

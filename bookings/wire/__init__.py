@@ -31,6 +31,7 @@ from bookings.wire.incoming import (
     PostalAddress,
     RequiredPart,
     Search,
+    TimeConstraint,
     unreadable,
     with_pointed,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "SearchResponse",
     "SlotPage",
     "Slots",
+    "TimeConstraint",
     "Token",
     "UpsertReport",
     "WorkOrder",

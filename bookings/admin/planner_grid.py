@@ -1,0 +1,295 @@
+"""What the planner draws: for each area its workers, for each worker the windows of a day or of a week's days.
+
+Read by three statements, however many areas, workers and bookings there are. Times are those of each area's own clock.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+
+from bookings import clock, offers
+from bookings.admin import days
+from bookings.models import AppointmentSlot, Blackout, ServiceArea, WorkOrder
+
+# A column of the day's grid, in minutes, and what it spans where there are no windows.
+STEP = 15
+OPENS, CLOSES = 8 * 60, 17 * 60
+DAY = 24 * 60
+# Of a crowded pool as many are named; the others are behind a link.
+NAMED = 8
+# Why a booking cannot go to a window, by the word of the rule that it breaks; callers read whole sentences.
+WHY = {
+    "past": "begun or over",
+    "notice": "too soon",
+    "cutoff": "day is closed",
+    "horizon": "too far ahead",
+    "closed": "closed",
+    "full": "full",
+    "margin": "kept back",
+}
+
+
+@dataclass
+class Window:
+    slot: AppointmentSlot
+    hours: str
+    first: int
+    last: int
+    visits: list[WorkOrder] = field(default_factory=list)
+    # Of the booking that is to be moved: why it cannot go here.
+    why_not: str = ""
+    is_before_parts: bool = False
+
+    @property
+    def named(self) -> list[WorkOrder]:
+        return self.visits[:NAMED]
+
+    @property
+    def more(self) -> int:
+        return len(self.visits) - len(self.named)
+
+    @property
+    def why(self) -> str:
+        """Why no booking at all can come here."""
+        return WHY.get(self.slot.refusal, "")
+
+    @property
+    def state(self) -> str:
+        if self.slot.is_hidden:
+            return "closed"
+        return "free" if self.slot.free else "booked"
+
+    @property
+    def begins(self) -> str:
+        return self.hours[:5]
+
+    @property
+    def late(self) -> int:
+        return sum(visit.has_late_parts for visit in self.visits)
+
+
+@dataclass
+class Bar:
+    """A blackout, as long as it lasts on this day."""
+
+    blackout: Blackout
+    first: int
+    last: int
+
+
+@dataclass
+class Cell:
+    day: date
+    is_today: bool
+    windows: list[Window] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+
+
+@dataclass
+class Row:
+    worker: str
+    cells: list[Cell]
+
+    @property
+    def name(self) -> str:
+        return self.worker or "pool"
+
+
+@dataclass
+class AreaGrid:
+    """`bars` are what closes the whole area, day by day; `now` is how much of the day's grid is over, in percent."""
+
+    area: ServiceArea
+    rows: list[Row]
+    bars: list[Cell]
+    booked: int = 0
+    free: int = 0
+    closed: int = 0
+    late: int = 0
+    now: float | None = None
+
+    @property
+    def has_bars(self) -> bool:
+        return any(cell.bars for cell in self.bars)
+
+
+@dataclass
+class Grid:
+    areas: list[AreaGrid]
+    days: list[date]
+    opens: int
+    closes: int
+
+    @property
+    def steps(self) -> int:
+        return (self.closes - self.opens) // STEP
+
+    @property
+    def hours(self) -> list[tuple[str, int]]:
+        """Each full hour, with the column in which it begins."""
+        hours = range(self.opens, self.closes, 60)
+        return [(f"{minute // 60 % 24:02}:00", (minute - self.opens) // STEP + 1) for minute in hours]
+
+
+def read(areas: Sequence[ServiceArea], shown: Sequence[date], order: WorkOrder | None) -> Grid:
+    """All rows of the areas on these days, one after another; each window with why `order` cannot go there."""
+    now = clock.now()
+    by_key = {area.pk: area for area in areas}
+    slots = _slots(areas, shown, now, order)
+    visits = _visits(areas, shown)
+    opens, closes = _hours_of(slots, by_key)
+    grid = Grid([], list(shown), opens, closes)
+    windows: dict[tuple[int, str], list[tuple[date, Window]]] = defaultdict(list)
+    for slot in slots:
+        slot.area = by_key[slot.area_id]
+        begins, ends = _minutes(slot)
+        window = Window(slot, slot.hours, *_columns(grid, begins, ends), visits[slot.pk])
+        if order:
+            window.why_not = _why_not(slot, order)
+            window.is_before_parts = bool(order.parts_due_at and order.parts_due_at > slot.start)
+        windows[slot.area_id, slot.worker].append((slot.start.astimezone(slot.area.zone).date(), window))
+    closed = _blackouts(areas, shown)
+    for area in areas:
+        bars = closed[area.pk]
+        workers = {worker for key, worker in windows if key == area.pk} | {row.worker for row in bars if row.worker}
+        rows = [_row(grid, area, worker, windows[area.pk, worker], bars) for worker in _in_order(workers)]
+        whole = _cells(grid, area, [bar for bar in bars if not bar.worker])
+        grid.areas.append(_with_totals(AreaGrid(area, rows, whole, now=_now_percent(grid, area, now))))
+    return grid
+
+
+def _why_not(slot: AppointmentSlot, order: WorkOrder) -> str:
+    """Why a booking cannot go there, or empty: by the rules of a booking."""
+    if slot.pk == order.slot_id:
+        return "is here now"
+    if not getattr(slot, "suits", True):
+        is_about_type = slot.order_type not in ("", order.order_type)
+        return f"for {slot.order_type} only" if is_about_type else "worker does other types"
+    return WHY.get(slot.refusal, "")
+
+
+def _slots(
+    areas: Sequence[ServiceArea], shown: Sequence[date], now: datetime, order: WorkOrder | None
+) -> list[AppointmentSlot]:
+    on_days = days.on_days(areas, "start", lambda zone: (shown[0], shown[-1]))
+    slots = offers.with_refusals(AppointmentSlot.objects.filter(on_days), now, areas)
+    if order:
+        slots = offers.with_suits(slots, {"suits": order.order_type})
+    # What a plan has no longer, and no booking is in, is nothing that a person plans with.
+    return [
+        slot
+        for slot in slots.prefetch_related("blackout").order_by("start", "end", "pk")
+        if slot.booked or not slot.is_withdrawn
+    ]
+
+
+def _visits(areas: Sequence[ServiceArea], shown: Sequence[date]) -> dict[int, list[WorkOrder]]:
+    on_days = days.on_days(areas, "visit_start", lambda zone: (shown[0], shown[-1]))
+    orders: QuerySet[WorkOrder] = WorkOrder.objects.active().filter(on_days)
+    found: dict[int, list[WorkOrder]] = defaultdict(list)
+    columns = ["order_num", "account_name", "account_num", "postcode", "phone", "order_type", "slot_id"]
+    for order in orders.order_by("pk").only(*columns, "version", "visit_start", "parts_due_at", "status"):
+        found[order.slot_id].append(order)
+    return found
+
+
+def _blackouts(areas: Sequence[ServiceArea], shown: Sequence[date]) -> dict[int, list[Blackout]]:
+    found: dict[int, list[Blackout]] = defaultdict(list)
+    # A day more at each end: which day it is depends on the area.
+    begin = datetime.combine(shown[0] - timedelta(days=1), datetime.min.time(), clock.now().tzinfo)
+    rows = Blackout.objects.in_force().filter(
+        area__in=[area.pk for area in areas], start__lt=begin + timedelta(days=len(shown) + 2), end__gt=begin
+    )
+    for row in rows.order_by("start", "pk"):
+        found[row.area_id].append(row)
+    return found
+
+
+def _in_order(workers: Iterable[str]) -> list[str]:
+    """By name, and the pool behind them."""
+    return sorted(workers, key=lambda worker: (worker == "", worker.casefold(), worker))
+
+
+def _hours_of(slots: Iterable[AppointmentSlot], areas: dict[int, ServiceArea]) -> tuple[int, int]:
+    """The full hours around all windows."""
+    begins, ends = [], []
+    for slot in slots:
+        slot.area = areas[slot.area_id]
+        first, last = _minutes(slot)
+        begins.append(first)
+        ends.append(last)
+    opens, closes = min(begins, default=OPENS), max(ends, default=CLOSES)
+    return opens // 60 * 60, -(-closes // 60) * 60
+
+
+def _minutes(slot: AppointmentSlot) -> tuple[int, int]:
+    """Begin and end of a slot as minutes of its day; the end may lie on the next one."""
+    shown = slot.start.astimezone(slot.area.zone)
+    begins = shown.hour * 60 + shown.minute
+    return begins, begins + round((slot.end - slot.start).total_seconds() / 60)
+
+
+def _columns(grid: Grid, begins: int, ends: int) -> tuple[int, int]:
+    """The lines of the day's grid between which something lies; at least one column."""
+    first = (max(begins, grid.opens) - grid.opens) // STEP + 1
+    last = -(-(min(ends, grid.closes) - grid.opens) // STEP) + 1
+    return first, max(last, first + 1)
+
+
+def _row(grid: Grid, area: ServiceArea, worker: str, windows: list[tuple[date, Window]], bars: list[Blackout]) -> Row:
+    cells = _cells(grid, area, [bar for bar in bars if worker and bar.worker == worker])
+    by_day = {cell.day: cell for cell in cells}
+    for day, window in windows:
+        by_day[day].windows.append(window)
+    return Row(worker, cells)
+
+
+def _cells(grid: Grid, area: ServiceArea, bars: Iterable[Blackout]) -> list[Cell]:
+    today = days.today(area.zone)
+    cells = [Cell(day, day == today) for day in grid.days]
+    for cell in cells:
+        midnight, next_midnight = clock.day_bounds(cell.day, area.zone)
+        for bar in bars:
+            if bar.start < next_midnight and bar.end > midnight:
+                begins = _minute_of(bar.start, midnight)
+                ends = min(_minute_of(bar.end, midnight), DAY)
+                cell.bars.append(Bar(bar, *_columns(grid, begins, ends)))
+    return cells
+
+
+def _minute_of(instant: datetime, midnight: datetime) -> int:
+    return max(0, int((instant - midnight).total_seconds() // 60))
+
+
+def _with_totals(found: AreaGrid) -> AreaGrid:
+    for window in (window for row in found.rows for cell in row.cells for window in cell.windows):
+        found.booked += window.slot.booked
+        found.free += window.slot.free
+        found.closed += window.slot.is_hidden
+        found.late += window.late
+    return found
+
+
+def _now_percent(grid: Grid, area: ServiceArea, now: datetime) -> float | None:
+    shown = now.astimezone(area.zone)
+    minute = shown.hour * 60 + shown.minute
+    if len(grid.days) > 1 or shown.date() != grid.days[0] or not grid.opens <= minute <= grid.closes:
+        return None
+    return round(100 * (minute - grid.opens) / (grid.closes - grid.opens), 2)
+
+
+def page_of(grid: Grid, first: int, most: int, keeps: Any) -> tuple[int, int]:
+    """Leave `most` of the rows that `keeps` says, from the one numbered `first` on: (rows in all, the last one's)."""
+    number = 0
+    for area in grid.areas:
+        kept = []
+        for row in filter(keeps, area.rows):
+            if first <= number < first + most:
+                kept.append(row)
+            number += 1
+        area.rows = kept
+    return number, min(first + most, number)
