@@ -26,7 +26,7 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "bookings.admin.board.dashboard",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("bookings/favicon.svg")}],
     "STYLES": [lambda request: static("bookings/desk.css")],
-    "SCRIPTS": [lambda request: static("bookings/desk.js")],
+    "SCRIPTS": [lambda request: static("bookings/desk.js"), lambda request: static("bookings/news.js")],
     "SIDEBAR": {
         "show_all_applications": False,
         "navigation": [

@@ -22,6 +22,8 @@ from bookings.access.addresses import client_address
 
 # How exactly the last request is remembered: a busy page is not to write with every request.
 STEP = 60  # seconds
+# What a page asks by itself says so: a window that was left open is no person who is there.
+POLL = "X-Bookjob-Poll"
 
 
 class LogInForm(AuthenticationForm):
@@ -70,5 +72,5 @@ class SessionLifeMiddleware:
         away = now - seen if seen else 0
         if now - began > settings.BOOKJOB_SESSION_HOURS * 3600 or away > settings.BOOKJOB_SESSION_IDLE_MINUTES * 60:
             logout(request)
-        elif abs(now - seen) >= STEP:
+        elif abs(now - seen) >= STEP and POLL not in request.headers:
             request.session["began"], request.session["seen"] = began, now

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from unfold.views import ChangeList
 
 from bookings import clock
@@ -14,6 +15,7 @@ from bookings.admin import (
     exports,
     filters,
     lists,
+    news,
     review_queue,
     work_order_actions,
     work_order_filters,
@@ -70,6 +72,9 @@ class WorkOrderAdmin(DeskAdmin):
 
     def version_of(self, row: WorkOrder) -> int:
         return row.version
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*news.urls(), *super().get_urls()]
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
         return WorkOrderChangeList
