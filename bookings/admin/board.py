@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.http import HttpRequest
 
 from bookings import clock, offers
-from bookings.admin import addresses, days, delivery, lists, refusals, work_order_filters
+from bookings.admin import addresses, days, delivery, lists, refusals, second_chance, work_order_filters
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 from bookings.models.work_orders import PARTS_LATE
 
@@ -101,6 +101,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "days": [first + timedelta(days=number) for number in range(7)] if is_week else [],
             "next": _next_to_review(orders),
             "weeks": _weeks(shown, chosen),
+            **second_chance.on_board(request, shown),
         },
     }
 

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern
 
 from bookings import clock
-from bookings.admin import addresses, days, details, filters
+from bookings.admin import addresses, days, details, filters, second_chance
 from bookings.admin.cells import link, time_lines, two_lines
 from bookings.admin.desk import DeskAdmin
 from bookings.models import Refusal, ServiceArea
@@ -41,6 +42,9 @@ class RefusalAdmin(DeskAdmin):
     search_fields = ["original_order", "message", "caller", "request_id"]
     search_help_text = "Order, message, caller, request"
     page_template = "admin/bookings/refusal.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*second_chance.urls(), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Refusal]:
         """What is refused is as long as a body may be: a list does without."""

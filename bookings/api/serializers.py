@@ -3,18 +3,17 @@
 from datetime import datetime
 from typing import Any, ClassVar, get_args
 
-from django.conf import settings
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 from rest_framework import serializers
 
 from bookings import clock, offers, sentences, wire
-from bookings.documents import Body, document_as_it_came, dotted, find, pointer_of, ways_in
+from bookings.documents import Body, document_as_it_came, dotted, pointer_of, ways_in
 from bookings.models import ID_LENGTH, WorkOrder
 from bookings.refusals import MOST_FAULTS, InvalidRequest
 from bookings.services import Booked, feed
-from bookings.services.public_form import public_form
+from bookings.services.public_form import document_of, public_form
 
 # Set by wsgi.py in the environment of a request whose path is no UTF-8. Django leaves no other trace of that.
 BROKEN_PATH = "bookjob.path_is_broken"
@@ -66,10 +65,7 @@ class BookJobSerializer(WireSerializer):
     model = wire.BookJob
 
     def document_of(self, body: Body) -> dict[str, Any]:
-        if not settings.BOOKJOB_SLOT_POINTER:
-            return body.document
-        at, value = find(body, settings.BOOKJOB_SLOT_POINTER)
-        return wire.with_pointed(body.document, at, value) if value else body.document
+        return document_of(body)
 
 
 class SearchSerializer(WireSerializer):
