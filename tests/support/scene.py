@@ -8,6 +8,7 @@ Two areas in different time zones, three people with a role each, and bookings t
 import argparse
 import json
 import random
+from datetime import timedelta
 
 PASSWORD = "desk-password-of-the-tests"  # of every person here
 PEOPLE = ["viewer", "dispatcher", "supervisor"]
@@ -30,6 +31,30 @@ def make_people():
         user.set_password(PASSWORD)
         user.save()
         user.groups.add(Group.objects.get(name=name))
+        make_session(user)
+
+
+def make_session(user):
+    """What the log-in makes: few tests are about it, and a password takes a third of a second to check."""
+    from django.conf import settings
+    from django.contrib import auth
+    from django.contrib.sessions.backends.db import SessionStore
+    from django.contrib.sessions.models import Session
+    from django.utils import timezone
+
+    said = {
+        auth.SESSION_KEY: str(user.pk),
+        auth.BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
+        auth.HASH_SESSION_KEY: user.get_session_auth_hash(),
+    }
+    ends = timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    Session.objects.create(
+        session_key=session_of(user.username), session_data=SessionStore().encode(said), expire_date=ends
+    )
+
+
+def session_of(name):
+    return f"session-of-{name:x<21}"
 
 
 def make_calendar(days=28, capacity=4):
