@@ -41,7 +41,7 @@ ONCE = {"test_alerts", "test_body_shapes", "test_browser", "test_check_contract"
 SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_browser", "test_calendars", "test_commands_end",
         "test_dependencies", "test_failing_well", "test_histories", "test_install", "test_log_in", "test_logs",
         "test_planner_browser", "test_race_for_moves", "test_race_for_places", "test_race_for_proposals",
-        "test_security", "test_seed_anything", "test_state_machine", "test_upgrades"}  # fmt: skip
+        "test_security", "test_seed_anything", "test_state_machine", "test_upgrades", "test_warm"}  # fmt: skip
 
 
 def pytest_configure(config):

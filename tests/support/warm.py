@@ -1,8 +1,9 @@
 """Python programs of the service that are there in a tenth of the time: forked from a process that has Django loaded.
 
 `start("-m", "gunicorn", app, …)` is what `subprocess.Popen([sys.executable, "-m", "gunicorn", app], …)` would be, for
-tests that are not about the start. The child reads the settings again, from the environment that it is given, and all
-that has read the settings before are the libraries (test_warm.py compares it with a process that was started).
+tests that are not about the start. The child reads the settings again, from the environment that it is given. A module
+that keeps at import what the settings say would keep it from before; test_warm.py compares the settings and what
+gunicorn reads with those of a process that was started.
 """
 
 import contextlib
