@@ -108,7 +108,7 @@ def run(options: dict[str, Any], write: Callable[[str], object]) -> int:
             write("\n".join(["", *cleaning.cancel_all(tried, options["clean_path"], options["clean_key"].strip())]))
         write("\n".join(["", *reports.closing_lines(tried)]))
         if options["check_list"]:
-            write("\n".join(["", *checklist.lines(tried.results, is_push=options["push"])]))
+            write("\n".join(["", *checklist.lines(tried.results, token=options["token"], is_push=options["push"])]))
         if report:
             reports.write(tried, report)
     return int(any(result.outcome == kit.FAIL for result in tried.results))

@@ -84,7 +84,8 @@ def _page(file: Path) -> Page:
 def _sections(page: str, tokens: list[Token]) -> list[Section]:
     found: list[Section] = []
     for before, token in zip([None, *tokens], tokens, strict=False):
-        text = " ".join(child.content for child in token.children or [] if child.content) or token.content
+        pieces = (" " if child.type == "softbreak" else child.content for child in token.children or [])
+        text = "".join(pieces) or token.content
         if before and before.type == "heading_open":
             title = "".join(child.content for child in token.children or [])
             found.append(Section(page, int(before.tag[1]), title, _anchor(token.content), ""))

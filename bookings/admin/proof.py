@@ -26,7 +26,8 @@ def page(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Proof",
-        "runs": [(WHAT[run.check], run) for run in proof.last_runs()],
+        # A drill is an operator's exercise: where there was none, the page does not ask for one.
+        "runs": [(WHAT[run.check], run) for run in proof.last_runs() if run.at or run.check != proof.Check.DRILL],
         "rates": proof.rates(),
         "began_at": metrics.BEGAN_AT,
         "areas": list(proof.first_free(areas, clock.now())),

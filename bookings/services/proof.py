@@ -102,8 +102,11 @@ class Rates(NamedTuple):
     in_time: float
 
     @property
-    def is_kept(self) -> bool:
-        return not self.requests or (self.errors < self.threshold.errors and self.in_time >= IN_TIME)
+    def is_kept(self) -> bool | None:
+        """None where no request came."""
+        if not self.requests:
+            return None
+        return self.errors < self.threshold.errors and self.in_time >= IN_TIME
 
     @property
     def errors_text(self) -> str:

@@ -3,10 +3,12 @@
 That the page has the same list is compared in tests/operations/test_pages.py.
 """
 
+import jwt
 import pytest
 
 from conformance import checklist, kit, push
 from tests.conformance.test_check_contract import check_contract, token
+from tests.support import stand_in
 from tests.support.stand_in import StandIn
 
 pytestmark = pytest.mark.once
@@ -26,14 +28,24 @@ def marks(*outcomes: tuple[str, str], is_push: bool = False) -> dict[str, str]:
 
 
 def test_only_checks_that_exist_prove_something():
-    assert {name for item in ITEMS for name in item.proof} <= {*kit.CHECKS, *push.NAMES, checklist.ALL}
+    beside = {checklist.ALL, checklist.FROM_SERVICEMOBILITY}
+    assert {name for item in ITEMS for name in item.proof} <= {*kit.CHECKS, *push.NAMES, *beside}
 
 
 def test_each_is_ticked_by_all_of_its_checks():
-    passed = [(name, kit.PASS) for name in KEYS.proof]
+    passed = [(name, kit.PASS) for name in KEYS.proof if name in kit.CHECKS]
     assert marks(*passed) == {KEYS.text: "x", AREAS.text: " ", RIGHTS.text: " ", NO_FAIL.text: "x"}
     assert marks(*passed[1:])[KEYS.text] == " "
     assert marks(*passed[1:], (passed[0][0], kit.SKIP))[KEYS.text] == " "
+
+
+def test_a_token_of_this_service_says_nothing_of_the_key_of_servicemobility():
+    passed = [kit.Result(name, kit.PASS, "", "", "") for name in kit.CHECKS]
+    of_theirs, of_ours, odd = (
+        [line[1] for line in checklist.lines(passed, token=given) if "signs with" in line]
+        for given in (token(), jwt.encode({"iss": "bookjob"}, stand_in.KEY, algorithm="HS256"), "a.b")
+    )
+    assert (of_theirs, of_ours, odd) == (["x"], [" "], ["x"])
 
 
 def test_what_failed_is_named():

@@ -155,12 +155,12 @@ class TestDelivery:
     def test_bookings_that_wait(self, receiver, minutes, status):
         wanted = clock.now() - timedelta(minutes=minutes)
         deliver(receiver, desk.book(desk.slot_in(days=14)), due_at=clock.now(), wanted_at=wanted)
-        said = "urgent: ServiceMobility: 1 bookings wait, the oldest for 6 minutes."
+        said = "urgent: Bookings that wait for ServiceMobility: 1, the oldest for 6 minutes."
         assert ask() == (status, [said] if status else [])
 
     def test_bookings_that_need_a_person(self, receiver):
         deliver(receiver, desk.book(desk.slot_in(days=14)), needs_person="It is closed there.")
-        assert ask() == (2, ["urgent: ServiceMobility: 1 bookings need a person. The desk shows why; then press Send"
+        assert ask() == (2, ["urgent: Bookings that ServiceMobility refuses: 1. The desk shows why; then press Send"
                              " again there."])  # fmt: skip
 
 

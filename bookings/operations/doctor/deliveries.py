@@ -21,12 +21,14 @@ def receivers_that_are_behind(now: datetime) -> Iterator[Finding]:
         yield from _of_the_receiver(receiver, receiver.pk in led, now)
         if stuck := sums.get("stuck"):
             yield Finding(
-                True, f"{receiver}: {stuck} bookings need a person. The desk shows why; then press Send again there."
+                True, f"Bookings that {receiver} refuses: {stuck}. The desk shows why; then press Send again there."
             )
         oldest = sums.get("oldest")
         if oldest and now - oldest > LATE:
             minutes = (now - oldest) // timedelta(minutes=1)
-            yield Finding(True, f"{receiver}: {sums['waiting']} bookings wait, the oldest for {minutes} minutes.")
+            yield Finding(
+                True, f"Bookings that wait for {receiver}: {sums['waiting']}, the oldest for {minutes} minutes."
+            )
 
 
 def _of_the_receiver(receiver: Receiver, is_led: bool, now: datetime) -> Iterator[Finding]:
