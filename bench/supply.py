@@ -1,4 +1,4 @@
-"""Callers beside each command that fills, changes or forgets the supply: `python -m bench.supply`.
+"""Callers beside each command that fills, changes or forgets the supply: `python -m bench.supply [WORKERS]`.
 
 On SQLite, or on the PostgreSQL of TEST_DATABASE_URL. Prints two tables. Alone: how many rows a second the commands
 write that write many, by the clock and by the processor's time, which what else runs does not change. Beside callers,
@@ -199,6 +199,7 @@ def moment(day: int, hour: int) -> str:
 
 
 def main() -> int:
+    workers = int(sys.argv[1]) if sys.argv[1:] else WORKERS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         database = Database(None, folder)
@@ -207,13 +208,13 @@ def main() -> int:
         try:
             print("| command, alone | rows | took | rows a second | a second of the processor | longest transaction |")
             print("| --- | --- | --- | --- | --- | --- |")
-            for each in alone(service, folder, WORKERS, DAYS):
+            for each in alone(service, folder, workers, DAYS):
                 print(each.line_alone(), flush=True)
             print("\n| command, beside callers | rows | took | rows a second | longest transaction", end="")
             print(" | callers' requests | longest wait | 503 |")
             print("| --- | --- | --- | --- | --- | --- | --- | --- |")
             refused = 0
-            for beside in all_commands(service, folder, WORKERS, DAYS):
+            for beside in all_commands(service, folder, workers, DAYS):
                 print(beside.line(), flush=True)
                 refused += beside.statuses[503]
         finally:

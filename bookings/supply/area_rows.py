@@ -3,9 +3,10 @@
 What is not named stays as it is. A list that is named is the whole list: what it lacks is taken away.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from bookings.db.codes import fold
 from bookings.models import ServiceArea, countries, plain_postcode
 from bookings.supply import csv_files
 from bookings.supply.slot_rows import RowError, Unreadable, text_of
@@ -34,13 +35,16 @@ class Postcode(NamedTuple):
 
 
 class AreaRow(NamedTuple):
-    """An area as it is wanted. `values` are fields of ServiceArea; None is a list that is not named."""
+    """An area as it is wanted. `values` are fields of ServiceArea, `aliases` stand by the folded code.
+
+    None is a list that is not named.
+    """
 
     number: int
     code: str
     values: Mapping[str, str | None]
-    aliases: tuple[str, ...] | None = None
-    postcodes: tuple[Postcode, ...] | None = None
+    aliases: Mapping[str, str] | None = None
+    postcodes: Collection[Postcode] | None = None
 
 
 # --- JSON --------------------------------------------------------------------------------------------------
@@ -86,19 +90,19 @@ def _values(given: Mapping[str, object]) -> dict[str, str | None]:
     return values
 
 
-def _aliases(given: Mapping[str, object]) -> tuple[str, ...] | None:
+def _aliases(given: Mapping[str, object]) -> dict[str, str] | None:
     found = _list("aliases", given)
-    return None if found is None else tuple(_needed("Aliases", _text("aliases", alias)) for alias in found)
+    return None if found is None else _by_folded(_needed("Aliases", _text("aliases", alias)) for alias in found)
 
 
-def _postcodes(given: Mapping[str, object]) -> tuple[Postcode, ...] | None:
+def _postcodes(given: Mapping[str, object]) -> Collection[Postcode] | None:
     found = _list("postcodes", given)
     if found is None:
         return None
     if not all(isinstance(postcode, Mapping) for postcode in found):
         raise RowError("Postcodes is no list of objects with a Prefix")
     texts = [[_text("postcodes", postcode.get(key)) for key in ("Country", "Prefix")] for postcode in found]
-    return tuple(_postcode("Postcodes", *postcode) for postcode in texts)
+    return _each_once(_postcode("Postcodes", *postcode) for postcode in texts)
 
 
 def _list(name: str, given: Mapping[str, object]) -> list[Any] | None:
@@ -143,8 +147,8 @@ def _read_cells(line: int, cells: Mapping[str, str]) -> AreaRow:
         line,
         cells["area"],
         values,
-        None if aliases is None else tuple(aliases),
-        None if postcodes is None else tuple(_with_country(part) for part in postcodes),
+        None if aliases is None else _by_folded(aliases),
+        None if postcodes is None else _each_once(map(_with_country, postcodes)),
     )
 
 
@@ -159,6 +163,15 @@ def _with_country(text: str) -> Postcode:
 
 
 # --- Both --------------------------------------------------------------------------------------------------
+
+
+def _by_folded(codes: Iterable[str]) -> dict[str, str]:
+    return {fold(code): code for code in codes}
+
+
+def _each_once(postcodes: Iterable[Postcode]) -> Collection[Postcode]:
+    """In their order, and quick to be looked up."""
+    return dict.fromkeys(postcodes).keys()
 
 
 def _postcode(name: str, country: str, prefix: str) -> Postcode:

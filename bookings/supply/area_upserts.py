@@ -31,8 +31,6 @@ AT_ONCE = 1_000
 FIELDS = {field.name: field for field in ServiceArea._meta.concrete_fields}
 
 M = TypeVar("M", AreaCode, PostcodePrefix)
-
-
 Thing = AreaCode | PostcodePrefix
 
 
@@ -59,6 +57,28 @@ class Target:
         if not self.area.pk:
             return "created"
         return "changed" if self.changed or self.added or self.gone else "kept"
+
+
+class Taken(NamedTuple):
+    """What rows of a call take: who gives it up leaves it to them, so that it always has an area."""
+
+    codes: set[str]
+    postcodes: dict[str, list[str]]
+
+    @classmethod
+    def by(cls, targets: Iterable[Target]) -> Self:
+        taken = cls(set(), defaultdict(list))
+        for thing in (thing for target in targets for thing in target.added):
+            if isinstance(thing, AreaCode):
+                taken.codes.add(fold(thing.code))
+            else:
+                taken.postcodes[thing.prefix].append(thing.country)
+        return taken
+
+    def has(self, thing: Thing) -> bool:
+        if isinstance(thing, AreaCode):
+            return thing.folded in self.codes
+        return any(_share(thing.country, country) for country in self.postcodes.get(thing.prefix, []))
 
 
 class Call(NamedTuple):
@@ -93,9 +113,9 @@ def upsert_areas(
     if is_written:
         differing = [target for target in targets if target.outcome != "kept"]
         reasons |= _write(differing, call)
-        for target in differing:
-            if target.row.number not in reasons:
-                logger.info("The service area %r was written by %r.", target.area.code, by)
+        written = [target.area.code for target in differing if target.row.number not in reasons]
+        if written:
+            logger.info("Service areas were written by %r: %s", by, ", ".join(written))
     refused |= {
         row.number: RefusedRow(row.number, row.code, reasons[row.number]) for row in readable if row.number in reasons
     }
@@ -118,7 +138,7 @@ def _check(
     rows: Sequence[AreaRow], areas: Collection[int] | None, called: str
 ) -> tuple[Call, list[Target], dict[int, str]]:
     """What the rows come to, and by its number why a row is refused. Locks nothing."""
-    known = _known(rows)
+    known = _known(rows, areas)
     reasons: dict[int, str] = {}
     while True:
         # A row that is refused gives nothing up, which may stand in the way of others.
@@ -180,10 +200,16 @@ def _objection(target: Target, known: Known, call: Call) -> str:
                 whose = str(rival.area) if seen is None or rival.area_id in seen else "another area"
                 return f"{rival} belongs to {whose} already"
         if seen is not None and isinstance(thing, PostcodePrefix):
-            around = thing.around().exclude(area__in=seen).first()
-            if around and not _is_given_up(around, call):
-                return f"{thing} lies within {around}, which belongs to another area"
+            for around in _heads(thing.prefix):
+                for rival in _rivals(PostcodePrefix(country=thing.country, prefix=around), area, known):
+                    if rival.area_id not in seen:
+                        return f"{thing} lies within {rival}, which belongs to another area"
     return ""
+
+
+def _heads(prefix: str) -> list[str]:
+    """What it lies within: who may not see an area takes no customers from it (PostcodePrefix.clean)."""
+    return [prefix[:length] for length in range(1, len(prefix))]
 
 
 def _target(row: AreaRow, known: Known) -> Target:
@@ -206,12 +232,11 @@ def _target(row: AreaRow, known: Known) -> Target:
 
 def _added(row: AreaRow, area: ServiceArea, has: Sequence[Thing]) -> Iterator[Thing]:
     codes = {fold(area.code)} | {thing.folded for thing in has if isinstance(thing, AreaCode)}
-    for alias in row.aliases or ():
-        if fold(alias) not in codes:
-            codes.add(fold(alias))
+    for folded, alias in (row.aliases or {}).items():
+        if folded not in codes:
             yield AreaCode(area=area, code=alias)
     postcodes = {_plain(thing) for thing in has if isinstance(thing, PostcodePrefix)}
-    for postcode in dict.fromkeys(row.postcodes or ()):
+    for postcode in row.postcodes or ():
         if postcode not in postcodes:
             yield PostcodePrefix(area=area, country=postcode.country, prefix=postcode.prefix)
 
@@ -242,7 +267,7 @@ def _gives_up(row: AreaRow, thing: Thing) -> bool:
     """Whether the row of the area that has a thing names it no longer."""
     if isinstance(thing, PostcodePrefix):
         return row.postcodes is not None and _plain(thing) not in row.postcodes
-    return thing.is_alias and row.aliases is not None and thing.folded not in map(fold, row.aliases)
+    return thing.is_alias and row.aliases is not None and thing.folded not in row.aliases
 
 
 def _plain(postcode: PostcodePrefix) -> Postcode:
@@ -250,14 +275,15 @@ def _plain(postcode: PostcodePrefix) -> Postcode:
     return Postcode(countries.code_of(postcode.country), postcode.prefix)
 
 
-def _known(rows: Sequence[AreaRow]) -> Known:
+def _known(rows: Sequence[AreaRow], areas: Collection[int] | None) -> Known:
     """Codes first: they say which areas the rows are about."""
-    named = {fold(code) for row in rows for code in (row.code, *(row.aliases or ()))}
-    codes = _found(AreaCode, "folded__in", named)
     own = {fold(row.code) for row in rows}
+    codes = _found(AreaCode, "folded__in", own.union(*(row.aliases or () for row in rows)))
     of_rows = {code.area_id for code in codes if code.folded in own}
     codes += _found(AreaCode, "area__in", of_rows)
     prefixes = {postcode.prefix for row in rows for postcode in row.postcodes or ()}
+    if areas is not None:
+        prefixes |= {head for prefix in prefixes for head in _heads(prefix)}
     postcodes = _found(PostcodePrefix, "prefix__in", prefixes) + _found(PostcodePrefix, "area__in", of_rows)
     known = Known({code.folded: code for code in codes}, defaultdict(list), defaultdict(list))
     for code in known.codes.values():
@@ -288,28 +314,6 @@ def _write(targets: Sequence[Target], call: Call) -> dict[int, str]:
     return reasons | _write_each(rest, call, Taken.by([]))
 
 
-class Taken(NamedTuple):
-    """What rows of a call take: who gives it up leaves it to them, so that it always has an area."""
-
-    codes: set[str]
-    postcodes: dict[str, list[str]]
-
-    @classmethod
-    def by(cls, targets: Iterable[Target]) -> Self:
-        taken = cls(set(), defaultdict(list))
-        for thing in (thing for target in targets for thing in target.added):
-            if isinstance(thing, AreaCode):
-                taken.codes.add(fold(thing.code))
-            else:
-                taken.postcodes[thing.prefix].append(thing.country)
-        return taken
-
-    def has(self, thing: Thing) -> bool:
-        if isinstance(thing, AreaCode):
-            return thing.folded in self.codes
-        return any(_share(thing.country, country) for country in self.postcodes.get(thing.prefix, []))
-
-
 def _write_each(targets: Sequence[Target], call: Call, taken: Taken) -> dict[int, str]:
     reasons: dict[int, str] = {}
     pace = turns.Pace()
@@ -324,7 +328,7 @@ def _weight(target: Target) -> int:
 
 
 def _write_batch(rows: Sequence[AreaRow], call: Call, taken: Taken) -> dict[int, str]:
-    known = _known(rows)
+    known = _known(rows, call.areas)
     targets = [_target(row, known) for row in rows]
     reasons = _objections(targets, known, call)
     for target in targets:

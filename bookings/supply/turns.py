@@ -15,10 +15,9 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 T = TypeVar("T")
 
 # Rows of a command's first transaction, of any, and the seconds that one should take: others wait meanwhile. On a busy
-# machine some take several times as long. On SQLite a pause follows each, so they are longer there.
+# machine some take several times as long; LEAST, since each costs something, however few its rows are.
 BATCH = {"sqlite": 200, "postgresql": 250}
-LEAST, MOST = 50, 1_000
-GOAL = {"sqlite": 0.08, "postgresql": 0.05}
+LEAST, MOST, GOAL = 100, 1_000, 0.08
 # How often a step is tried that could not get its locks; each try waits as long as the database's settings say.
 TRIES = 3
 # What all who write slots wait for on PostgreSQL; any number that nothing else uses.
@@ -57,7 +56,7 @@ class Pace:
         return write(timed)
 
     def took(self, rows: int, seconds: float) -> None:
-        in_time = int(rows * GOAL[connection.vendor] / seconds) if seconds else MOST
+        in_time = int(rows * GOAL / seconds) if seconds else MOST
         # A few rows say little about how long many take.
         self.rows = max(LEAST, min(in_time, 2 * self.rows, MOST))
 

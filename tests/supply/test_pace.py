@@ -8,7 +8,7 @@ from django.db import connection
 from bookings.supply import turns
 
 pytestmark = pytest.mark.django_db
-GOAL = turns.GOAL[connection.vendor]
+GOAL = turns.GOAL
 
 
 @pytest.fixture(autouse=True)
