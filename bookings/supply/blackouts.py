@@ -189,7 +189,7 @@ def _open(blackout: Blackout, pks: list[int], by: str) -> int:
     _check_in_force(blackout)
     others = list(blackout.area.blackouts.in_force().exclude(pk=blackout.pk))
     now_under: dict[Blackout | None, list[int]] = defaultdict(list)
-    hidden = blackout.slots.filter(pk__in=pks).order_by("pk").only("worker", "start", "end")
+    hidden = blackout.slots.filter(pk__in=pks).order_by("pk").only("blackout", "worker", "start", "end")
     for slot in hidden.select_for_update():
         now_under[covering(others, slot.worker, slot.start, slot.end)].append(slot.pk)
     for other, theirs in now_under.items():

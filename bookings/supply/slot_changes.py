@@ -105,7 +105,7 @@ def find(where: SlotFilter) -> list[AppointmentSlot]:
     there = where.area.slots.filter(start__gte=where.start, start__lt=where.end, end__gt=clock.now())
     for column, names in (("worker", where.workers), ("order_type", where.order_types)):
         there = there.filter(**{f"{column}__in": list(names)}) if names else there
-    columns = ("start", "booked", "capacity", "is_open", "external_id")
+    columns = ("area", "start", "booked", "capacity", "is_open", "external_id")
     weekdays, zone = set(where.weekdays), where.area.zone
     return [
         slot

@@ -152,6 +152,8 @@ class TestClosing:
             make_booking(f"WO-{number}")
         with django_assert_max_num_queries(30):
             close()
+        with django_assert_max_num_queries(30):
+            assert run("open_slots").startswith("LEEDS: 20 slots opened")
 
 
 class TestOpening:

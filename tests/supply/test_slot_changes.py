@@ -157,6 +157,15 @@ class TestResizing:
         assert (report.refused_count, len(report.refused)) == (3, 2)
 
 
+@pytest.mark.parametrize("change", [CLOSE, OPEN, Change("resize", capacity=5)])
+def test_the_queries_do_not_grow_with_the_slots(change, django_assert_max_num_queries):
+    for hour in range(20):
+        make_slot(start=START + hour * HOUR, is_open=change is not OPEN)
+    where = week()
+    with django_assert_max_num_queries(15):
+        assert apply(change, where)[0] == 20
+
+
 @pytest.mark.parametrize(
     "change", [Change("close"), Change("close", " "), Change("resize"), *(Change("resize", "", n) for n in (0, 10_001))]
 )
