@@ -22,7 +22,7 @@ ROWS_OF_ALL = 2_000
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts no more rows than a list pages through, so that a million cost what ten thousand do."""
 
-    template_name = "admin/bookings/pagination.html"
+    template_name = "admin/bookings/page_numbers.html"
 
     @cached_property
     def count(self) -> int:

@@ -1,6 +1,8 @@
 """What several commands take and read alike: files, days in UTC, and the period of an area or of one worker there."""
 
+import re
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,17 @@ def tell_of_rows(stdout: OutputWrapper, report: Report, what: str, *, strict: bo
         stdout.write("This was a dry run: nothing was written.")
     if report.refused_count:
         raise SystemExit(1)
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """The type of an option that is a number within these bounds."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return read
 
 
 def add_period(parser: ArgumentParser) -> None:

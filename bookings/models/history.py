@@ -99,7 +99,7 @@ class Refusal(models.Model):
     """A booking that was asked for and refused: what dispatch is called about. It changes nothing."""
 
     at = models.DateTimeField()
-    error = models.CharField(max_length=40, help_text="The word of contract section 2.")
+    error = models.CharField(max_length=40, help_text="The error code of the answer.")
     message = models.TextField()
     original_order = models.CharField(max_length=ID_LENGTH)
     # Empty where the place belongs to no area.

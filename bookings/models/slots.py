@@ -36,13 +36,15 @@ class Blackout(models.Model):
     """
 
     area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="blackouts")
-    worker = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Empty: everybody in the area.")
+    worker = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Empty: all workers of the area.")
     start = models.DateTimeField()
     end = models.DateTimeField()
     reason = models.TextField()
     closed_at = models.DateTimeField()
     closed_by = models.CharField(max_length=ID_LENGTH, blank=True)
-    opened_at = models.DateTimeField(null=True, blank=True, help_text="When it was lifted. Empty: it is in force.")
+    opened_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was opened again. Empty: it is in force."
+    )
     opened_by = models.CharField(max_length=ID_LENGTH, blank=True)
 
     slot_count: int  # set by with_counts

@@ -81,13 +81,18 @@ class Template:
 Entry = tuple[dict[str, Any], Callable[[str], int]]  # the values by key, and the line of a key
 
 
-def read_plans(entries: list[Entry], known: Mapping[str, ServiceArea]) -> Template | list[Fault]:
-    """All plans, or all faults: of each key, then of the areas, then of plans that contradict each other."""
+def read_plans(
+    entries: list[Entry], known: Mapping[str, ServiceArea], called: Callable[[str], str] = str
+) -> Template | list[Fault]:
+    """All plans, or all faults: of each key, then of the areas, then of plans that contradict each other.
+
+    `called` is how a key is written where the plans come from: `--time-zone` on a command line.
+    """
     faults: list[Fault] = []
     plans: list[Plan] = []
     areas: dict[str, ServiceArea] = {}
     aliases: dict[str, list[str]] = {}
-    readings = [_Reading(values, line_of) for values, line_of in entries]
+    readings = [_Reading(values, line_of, called) for values, line_of in entries]
     for reading in readings:
         reading.add_area(known, areas, aliases)
     own = {**known, **areas}
@@ -107,8 +112,8 @@ def read_plans(entries: list[Entry], known: Mapping[str, ServiceArea]) -> Templa
 class _Reading:
     """One plan while it is read: what is wrong is collected, so that all of it can be told at once."""
 
-    def __init__(self, values: dict[str, Any], line_of: Callable[[str], int]) -> None:
-        self.values, self.line_of = dict(values), line_of
+    def __init__(self, values: dict[str, Any], line_of: Callable[[str], int], called: Callable[[str], str]) -> None:
+        self.values, self.line_of, self.called = dict(values), line_of, called
         self.faults: list[Fault] = []
         self.remarks: list[Fault] = []
 
@@ -120,14 +125,14 @@ class _Reading:
         value = self.values.pop(key, "")
         if value == "":
             if default is None:
-                self.fault(key, f"{key} is missing.")
+                self.fault(key, f"{self.called(key)} is missing.")
             return default
         try:
             return read(value)
         except plan_values.KeyFaultError as error:
-            self.fault(f"{key}.{error.key}", f"{key} {error}")
+            self.fault(f"{key}.{error.key}", f"{self.called(key)} {error}")
         except ValueError as error:
-            self.fault(key, f"{key} {error}")
+            self.fault(key, f"{self.called(key)} {error}")
         return default
 
     def add_area(
@@ -138,13 +143,13 @@ class _Reading:
         others: list[str] = self.take("aliases", plan_values.read_names, [])
         if not zone:
             for key in [key for key, given in {"name": name, "aliases": others}.items() if given]:
-                self.fault(key, f"{key} goes with time_zone.")
+                self.fault(key, f"{self.called(key)} goes with {self.called('time_zone')}.")
             return
         codes = self.values.get("area")
         code = codes[0] if isinstance(codes, list) and len(codes) == 1 else codes
         code = code.strip() if isinstance(code, str) else ""
         if not code or "," in code:
-            self.fault("time_zone", "time_zone goes with one area, not with several.")
+            self.fault("time_zone", f"{self.called('time_zone')} goes with one area, not with several.")
             return
         there = areas.get(code) or known.get(code)
         aliases.setdefault(there.code if there else code, []).extend(others)
@@ -162,7 +167,8 @@ class _Reading:
         for code in codes or []:
             if code not in areas and not self.faults:
                 other = _spelled_otherwise(code, areas)
-                remedy = f"There is {other}." if other else "With name and time_zone it would be made."
+                make = f"To make it, give {self.called('name')} and {self.called('time_zone')}."
+                remedy = f"There is {other}." if other else make
                 self.fault("area", f"There is no area {code!r}. {remedy}")
         first, until = self._days()
         by_weekday = self.take("hours", plan_values.hours_by_weekday)
@@ -208,11 +214,15 @@ class _Reading:
         else:
             until = self.take("until", plan_values.read_day)
         if "days" in self.values:
-            self.fault("days", "days goes without until: give one of the two.")
+            self.fault("days", f"{self.called('days')} goes without {self.called('until')}: give one of the two.")
             del self.values["days"]
-        if first and until and not 1 <= (until - first).days + 1 <= MAX_DAYS:
-            self.fault("until", f"That is {(until - first).days + 1} days; 1 to {MAX_DAYS} can be filled at once.")
-            first = None
+        if first and until and until < first:
+            self.fault("until", f"{self.called('until')} {until} is before {self.called('from')} {first}.")
+            return None, until
+        if first and until and (number := (until - first).days + 1) > MAX_DAYS:
+            days = f"{self.called('from')} {first} {self.called('until')} {until} are {number} days"
+            self.fault("until", f"{days}. {MAX_DAYS} at most can be filled at once.")
+            return None, until
         return first, until
 
     def _exceptions(self, first: Any, until: Any) -> Any:

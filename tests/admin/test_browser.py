@@ -569,11 +569,25 @@ def test_filters_say_what_they_do_and_stay(open_page, office):
 
 
 def test_the_last_page_of_what_needs_attention_reviewed(open_page, office):
-    """Everything on a page is reviewed: the page is gone, the filters stay."""
+    """Everything on a page is reviewed: the page is gone, the filters stay, and the page before it is shown."""
+    for number in range(51):
+        new_booking(office, f"WO-{9200 + number}")
+    waiting = (
+        "SELECT COUNT(*) FROM bookings_workorder w JOIN bookings_servicearea a ON a.id = w.area_id"
+        " WHERE a.code = 'LEEDS' AND w.status = 'booked' AND w.reviewed_at IS NULL"
+    )
     page = open_page("dispatcher")
     page.goto(f"{office.url}/admin/bookings/workorder/?view=attention&area=LEEDS&p=2")
+    rows = page.locator("#result_list input.action-select").count()
+    assert 50 + rows == office.database.execute(waiting)[0][0]
+    page.locator(".action-toggle").first.check()
+    page.get_by_label("Select action to run").select_option("review")
+    page.get_by_role("button", name="Run").click()
+    page.get_by_role("button", name=re.compile(r"^Review\b")).click()
+    page.get_by_text(f"{rows} reviewed.").wait_for()
+    assert office.database.execute(waiting) == [(50,)]
     assert "area: Leeds" in page.locator(".desk-says").inner_text()
-    assert page.locator("#result_list tbody").count() > 0
+    assert page.locator("#result_list input.action-select").count() == 50
 
 
 def test_thirty_are_looked_at_in_thirty_five_presses(open_page, office):
@@ -696,6 +710,60 @@ def test_long_and_right_to_left_texts_stay_in_their_boxes(open_page, office, siz
     assert page.locator("bdi").count() > 3
 
 
+COPY = """
+from django.utils import timezone
+from bookings.models import WorkOrder
+row = WorkOrder.objects.first()
+row.status, row.cancelled_at, row.cancelled_by = "cancelled", timezone.now(), "ann"
+copies = []
+for number in range(170):
+    row.pk, row.order_num, row.original_order = None, f"COPY-{number}", f"COPY-{number}"
+    copies.append(WorkOrder(**{field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}))
+WorkOrder.objects.bulk_create(copies)
+"""
+
+
+def test_what_is_listed_is_printed(open_page, office):
+    """All bookings of a range at once; a list of several pages says that it prints one, and shows all when asked."""
+    made = office.manage("shell", "--command", COPY)
+    assert made.returncode == 0, made.stderr
+    ((number,),) = office.database.execute("SELECT COUNT(*) FROM bookings_workorder")
+    page = open_page()
+    rows, prints = page.locator("#result_list tbody tr"), page.locator(".desk-print")
+
+    def is_printed(count):
+        page.emulate_media(media="print")
+        assert rows.count() == count
+        assert rows.first.is_visible()
+        assert rows.last.is_visible()
+        assert cut_frames(page) == []
+        page.emulate_media(media="screen")
+
+    page.goto(f"{office.url}/admin/bookings/workorder/?view=all&day=2000-01-01&until=2199-12-31")
+    assert prints.inner_text() == "Print"
+    is_printed(number)
+    page.goto(f"{office.url}/admin/bookings/workorder/?view=all")
+    assert prints.inner_text() == "Print page"
+    is_printed(50)
+    with page.expect_navigation():
+        page.get_by_role("link", name="Show all").click()
+    assert prints.inner_text() == "Print"
+    is_printed(number)
+
+
+def cut_frames(page):
+    """What of the list would be left out on paper, because a frame around it scrolls."""
+    return page.evaluate(
+        """() => {
+            const frames = [];
+            for (let box = document.querySelector('#result_list').parentElement; box; box = box.parentElement)
+                if (getComputedStyle(box).overflowY !== 'visible' && box.clientHeight < box.scrollHeight - 1)
+                    frames.push(box.className || box.tagName);
+            return frames;
+        }"""
+    )
+
+
 def test_a_day_is_printed_as_it_is_listed(open_page, office):
     page = open_page("supervisor")
     page.goto(f"{office.url}/admin/bookings/appointmentslot/?day=2000-01-01&until=2199-12-31")
@@ -703,18 +771,8 @@ def test_a_day_is_printed_as_it_is_listed(open_page, office):
     rows = page.locator("#result_list tbody tr").count()
     assert rows > 100
     page.emulate_media(media="print")
-    shown = page.evaluate(
-        """() => {
-            const table = document.querySelector('#result_list');
-            const frames = [];
-            for (let box = table.parentElement; box; box = box.parentElement)
-                if (getComputedStyle(box).overflowY !== 'visible' && box.clientHeight < box.scrollHeight - 1)
-                    frames.push(box.className || box.tagName);
-            return [frames, table.getBoundingClientRect().height];
-        }"""
-    )
-    assert shown[0] == []
-    assert shown[1] > rows * 20
+    assert cut_frames(page) == []
+    assert page.locator("#result_list").bounding_box()["height"] > rows * 20
     for name in (".desk-bar", "[class*='lg:sticky']", "#nav-sidebar"):
         assert not page.locator(name).first.is_visible(), name
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models import F
 
 from bookings import clock
@@ -97,3 +97,13 @@ def test_no_booking_gets_to_a_servicemobility_that_is_not_the_simulated_one():
     load()
     assert AppointmentSlot.objects.exists()
     assert not WorkOrder.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("port", ["x", "0", "65536", "-1", "8000.0", "\u0668"])
+def test_a_port_that_is_none(port):
+    before = AppointmentSlot.objects.count()
+    with pytest.raises(CommandError) as refused:
+        load("--print", f"--port={port}")
+    assert str(refused.value) == f"Error: argument --port: {port!r} is not a whole number from 1 to 65535"
+    assert AppointmentSlot.objects.count() == before

@@ -272,6 +272,30 @@ def test_what_gunicorn_reads_itself_ends_in_one_line_too(command, name, text):
     assert line.startswith(f"bookjob does not start: {name} is {text!r}")
 
 
+STARTS = {
+    "deploy/bookjob.service": r"^ExecStart=\S+python -m bookjob_site\.serve$",
+    "Dockerfile": r'^CMD \["python", "-m", "bookjob_site\.serve"\]$',
+    "Makefile": r"\(BIN\)/python -m bookjob_site\.demo$",
+    "README.md": r"^\S+python -m bookjob_site\.demo\b",
+    "docs/operations.md": r"`python -m bookjob_site\.serve`",
+}
+
+
+@pytest.mark.parametrize("path", STARTS)
+def test_each_published_start_is_one_that_ends_in_a_line(path):
+    """gunicorn reads WEB_CONCURRENCY when it is imported, before it looks for a file of ours."""
+    assert re.search(STARTS[path], (ROOT / path).read_text(), re.MULTILINE)
+
+
+def test_gunicorn_alone_is_published_nowhere():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*"), *ROOT.glob("compose*.yaml")]
+    pages += [ROOT / "Dockerfile", ROOT / "Makefile", ROOT / ".ci/run"]
+    alone = re.compile(r"(?:bin/|-m |exec |^|`)gunicorn (?:-|bookjob_site)", re.MULTILINE)
+    assert [path.name for path in pages if alone.search(path.read_text())] == []
+    for start in (".venv/bin/gunicorn bookjob_site.wsgi", "python -m gunicorn -w 2", "gunicorn bookjob_site.wsgi"):
+        assert alone.search(start)
+
+
 def test_all_wrong_values_are_told_at_once():
     wrong = {"DEBUG": "maybe", "DATABASE_URL": f"{PG}?sslmode=sure&connect_timeout=soon", "BOOKJOB_MAX_OFERS": "1",
              "WEB_CONCURRENCY": "0", "BOOKJOB_PART_ORDER_PREFIX": "FU-"}  # fmt: skip

@@ -414,7 +414,7 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("changes", "fault"),
         [
-            ({"area": '"HULL"'}, "line 2: There is no area 'HULL'. With name and time_zone it would be made."),
+            ({"area": '"HULL"'}, "line 2: There is no area 'HULL'. To make it, give name and time_zone."),
             ({"area": ""}, "line 1: area is missing."),
             ({"area": "[]"}, "line 2: area [] holds an empty name."),
             ({"area": "7"}, "line 2: area 7 is not a list of texts."),
@@ -425,8 +425,11 @@ class TestFaults:
             ({"from": '"soon"'}, "line 3: from soon is not a date such as 2026-12-01."),
             ({"from": "2026-12-07T08:00:00"}, "line 3: from 2026-12-07 08:00:00 is not a date such as 2026-12-01."),
             ({"from": "1926-12-07"}, "line 3: from 1926-12-07 is not in the years 2000 to 2199."),
-            ({"until": "2026-12-01"}, "line 4: That is -5 days; 1 to 3660 can be filled at once."),
-            ({"until": "2046-12-01"}, "line 4: That is 7300 days; 1 to 3660 can be filled at once."),
+            ({"until": "2026-12-01"}, "line 4: until 2026-12-01 is before from 2026-12-07."),
+            (
+                {"until": "2046-12-01"},
+                "line 4: from 2026-12-07 until 2046-12-01 are 7300 days. 3660 at most can be filled at once.",
+            ),
             ({"days": "3"}, "line 7: days goes without until: give one of the two."),
             ({"hours": ""}, "line 1: hours is missing."),
             ({"hours": "8"}, "line 5: hours 8 is neither a text nor a table."),

@@ -296,10 +296,10 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"area": "YORK"}, "There is no area 'YORK'. With name and --time-zone it would be made."),
+            ({"area": "YORK"}, "There is no area 'YORK'. To make it, give --name and --time-zone."),
             (
                 {"area": "YORK", "time_zone": "Asia/Tokyo"},
-                "There is no area 'YORK'. With name and --time-zone it would be made.",
+                "There is no area 'YORK'. To make it, give --name and --time-zone.",
             ),
             ({"area": "YORK", "name": "York"}, "--name goes with --time-zone."),
             (
@@ -320,8 +320,12 @@ class TestRefusals:
             ({"days": "0"}, "--days 0 is not a whole number from 1 to 3660."),
             ({"days": "3661"}, "--days 3661 is not a whole number from 1 to 3660."),
             ({"days": "x"}, "--days x is not a whole number from 1 to 3660."),
-            ({"until": "2026-12-24"}, "--days goes without until: give one of the two."),
-            ({"days": None, "until": "2026-11-28"}, "That is -1 days; 1 to 3660 can be filled at once."),
+            ({"until": "2026-12-24"}, "--days goes without --until: give one of the two."),
+            ({"days": None, "until": "2026-11-28"}, "--until 2026-11-28 is before --from 2026-11-30."),
+            (
+                {"days": None, "until": "2046-11-30"},
+                "--from 2026-11-30 --until 2046-11-30 are 7306 days. 3660 at most can be filled at once.",
+            ),
             ({"hours": "8-12"}, "--hours '8-12' is not like 08:00-12:00."),
             ({"hours": "mon-fri"}, "--hours '' is not like 08:00-12:00."),
             ({"hours": "mon-fri 08:00-12:00; fri 09:00-10:00"}, "--hours names fri twice."),

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from bookings import clock, offers, wire
 from bookings.access import tokens
-from bookings.management import demo
+from bookings.management import arguments, demo
 from bookings.models import PostcodePrefix, Receiver, ServiceArea, WorkOrder
 
 AREAS = [
@@ -46,7 +46,9 @@ class Command(BaseCommand):
         parser.formatter_class = RawDescriptionHelpFormatter
         parser.add_argument("--empty", action="store_true", help="make no bookings")
         parser.add_argument("--print", action="store_true", help="print the log-ins and two commands to paste")
-        parser.add_argument("--port", default="8000", help="the port that they name (8000)")
+        parser.add_argument(
+            "--port", type=arguments.whole(1, 65_535), default=8000, metavar="N", help="the port that they name (8000)"
+        )
         parser.add_argument(
             "--connect", metavar="URL", help="connect the simulator of ServiceMobility there, then make the bookings"
         )

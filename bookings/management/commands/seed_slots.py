@@ -164,9 +164,9 @@ class Command(BaseCommand):
         if path is None:
             if options["prune"]:
                 raise CommandError("--prune closes what a template has no longer: it goes with --template.")
-            found = plans.read_plans([(given, lambda key: 0)], known)
+            found = plans.read_plans([(given, lambda key: 0)], known, _option)
             if isinstance(found, list):
-                raise CommandError(_as_options(found[0].message))
+                raise CommandError(found[0].message)
             return found
         if given:
             raise CommandError(f"A template brings its plans itself: leave {_option(next(iter(given)))} out.")
@@ -190,11 +190,3 @@ def summary(code: str, counts: Counter[tuple[str, str]], is_pruned: bool) -> str
 
 def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
-
-
-def _as_options(message: str) -> str:
-    """What is said of a key of a plan, said of the option with which it was given."""
-    for name in ("time_zone", "order_type"):
-        message = message.replace(name, _option(name))
-    first, space, rest = message.partition(" ")
-    return (_option(first) if first in {name for name, _, _ in PLAN_OPTIONS} else first) + space + rest
