@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 from operator import or_
+from zoneinfo import ZoneInfo
 
 from bookings import clock
 from bookings.models import AppointmentSlot, Blackout, ServiceArea, WorkOrder, WorkOrderQuerySet
@@ -22,7 +23,8 @@ def waiting_in(closed: Sequence[Blackout], now: datetime) -> WorkOrderQuerySet:
     if not in_force:
         return WorkOrder.objects.none()
     # A visit that began already may not have been made: its worker is ill.
-    today = min(clock.day_bounds(now.astimezone(row.area.zone).date(), row.area.zone)[0] for row in in_force)
+    zones = {row.area.zone for row in in_force if row.area} or {ZoneInfo("UTC")}
+    today = min(clock.day_bounds(now.astimezone(zone).date(), zone)[0] for zone in zones)
     slots = reduce(or_, map(blackouts.touched_by, in_force))
     return WorkOrder.objects.active().filter(slot__in=slots, visit_start__gte=today).order_by("visit_start", "pk")
 
