@@ -214,7 +214,7 @@ SETTINGS: dict[str, list[Setting]] = {
         Setting(
             "BOOKJOB_METRICS_TOKEN", "", metrics_token, "a random text of at least 16 characters without blanks",
             "anybody could guess it, or Prometheus could not send it",
-            "what Prometheus sends as `Authorization: Bearer …` to read `/metrics`",
+            "what Prometheus sends as `Authorization: Bearer …` to read `/metrics` and `/proof`",
             shown="none: there is no such page", is_secret=True,
         ),
     ],
