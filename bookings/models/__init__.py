@@ -7,6 +7,7 @@ in the zone of a service area. Anyone above may read; scripts import every model
 from bookings.db.fields import ID_LENGTH as ID_LENGTH
 from bookings.models.access import ApiKey as ApiKey
 from bookings.models.access import AreaRestriction as AreaRestriction
+from bookings.models.access import CalendarAddress as CalendarAddress
 from bookings.models.access import KeptAnswer as KeptAnswer
 from bookings.models.access import LogInRecord as LogInRecord
 from bookings.models.access import Scope as Scope
@@ -19,6 +20,7 @@ from bookings.models.delivery import Delivery as Delivery
 from bookings.models.delivery import DeliveryEntry as DeliveryEntry
 from bookings.models.delivery import Receiver as Receiver
 from bookings.models.history import Counter as Counter
+from bookings.models.history import EmptySearch as EmptySearch
 from bookings.models.history import HistoryEntry as HistoryEntry
 from bookings.models.history import Refusal as Refusal
 from bookings.models.parts import PartOrder as PartOrder
@@ -30,3 +32,6 @@ from bookings.models.work_orders import SearchDocument as SearchDocument
 from bookings.models.work_orders import SearchTerm as SearchTerm
 from bookings.models.work_orders import WorkOrder as WorkOrder
 from bookings.models.work_orders import WorkOrderQuerySet as WorkOrderQuerySet
+from bookings.models.workers import Ability as Ability
+from bookings.models.workers import OrderType as OrderType
+from bookings.models.workers import Worker as Worker

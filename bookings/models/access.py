@@ -79,8 +79,8 @@ class Scope(models.TextChoices):
     BOOK = "book", "book follow-up visits"
     WORK_ORDERS_READ = "work_orders:read", "read work orders, with the customers' names and addresses"
     WORK_ORDERS_WRITE = "work_orders:write", "cancel, move, review and note work orders"
-    SUPPLY_READ = "supply:read", "read slots"
-    SUPPLY_WRITE = "supply:write", "make, change and withdraw slots"
+    SUPPLY_READ = "supply:read", "read areas, slots, blackouts and absences"
+    SUPPLY_WRITE = "supply:write", "make, change and withdraw areas, slots, blackouts and absences"
     EXPLAIN = "explain", "ask what the rules say of each slot"
 
 
@@ -117,6 +117,39 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CalendarAddress(models.Model):
+    """A secret address of a calendar: the bookings of a worker, or of an area. It never changes, and can be revoked.
+
+    Of the address only the digest is kept, as of a key.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+    worker = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Whose bookings, in all areas.")
+    area = models.ForeignKey("ServiceArea", on_delete=models.CASCADE, related_name="+", null=True, blank=True)
+    shows_customers = models.BooleanField(
+        "shows customers", default=False, help_text="With the names and addresses of customers."
+    )
+    made_at = models.DateTimeField()
+    made_by = models.CharField(max_length=ID_LENGTH, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.CharField(max_length=ID_LENGTH, blank=True)
+
+    objects = AreaQuerySet["CalendarAddress"].as_manager()
+
+    class Meta:
+        verbose_name_plural = "calendar addresses"
+        ordering = ["-pk"]
+        permissions = [("revoke_calendaraddress", "Can revoke calendar addresses")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(area__isnull=True) ^ Q(worker=""), name="calendar_address_is_of_a_worker_or_an_area"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.worker or str(self.area)
 
 
 class KeptAnswer(models.Model):

@@ -67,6 +67,14 @@ class ServiceArea(models.Model):
         help_text="A slot is offered until this share of its places is booked. Empty: 100.",
     )
 
+    is_practice = models.BooleanField(
+        "practice",
+        default=False,
+        db_default=False,
+        help_text="For trying things out: its bookings are sent to no receiver, counted nowhere, and removed nightly."
+        " An area stays what it was made as.",
+    )
+
     objects = ServiceAreaQuerySet.as_manager()
 
     class Meta:

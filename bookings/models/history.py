@@ -6,7 +6,7 @@ history.py writes the lines.
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 
 from bookings.db.fields import ID_LENGTH
 from bookings.models.access import AreaQuerySet
@@ -111,6 +111,10 @@ class Refusal(models.Model):
     visit_start = models.DateTimeField(null=True, blank=True)
     visit_end = models.DateTimeField(null=True, blank=True)
     order_type = models.CharField(max_length=ID_LENGTH, blank=True, default="", db_default="")
+    # How many slots of the period broke which rule first: {"full": 2, "closed": 1}.
+    verdicts = models.JSONField(default=dict, db_default=Value({}, models.JSONField()), blank=True)
+    # Place in the feed (services/feed.py); a refusal never changes.
+    change_num = models.BigIntegerField(null=True, editable=False)
 
     objects = RefusalQuerySet.as_manager()
 
@@ -118,10 +122,46 @@ class Refusal(models.Model):
         ordering = ["-pk"]
         permissions = [("book_refusal", "Can book what was refused")]
         # Refused today.
-        indexes = [models.Index(fields=["at"], name="refusal_by_time")]
+        indexes = [
+            models.Index(fields=["at"], name="refusal_by_time"),
+            # What the feed has still to number.
+            models.Index(fields=["id"], condition=Q(change_num__isnull=True), name="refusal_to_number"),
+            # The feed.
+            models.Index(fields=["change_num"], condition=Q(change_num__isnull=False), name="refusal_by_change"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.error}: {self.original_order}"
+
+
+class EmptySearchQuerySet(AreaQuerySet["EmptySearch"]):
+    shows_without_area = True
+
+
+class EmptySearch(models.Model):
+    """How many searches found nothing, by the day on the area's clock, and why.
+
+    Two processes may each write a row of the same; who reads adds them up.
+    """
+
+    day = models.DateField()
+    # Empty where the place belongs to no area.
+    area = models.ForeignKey(ServiceArea, on_delete=models.CASCADE, related_name="+", null=True, blank=True)
+    order_type = models.CharField(max_length=ID_LENGTH, blank=True)
+    reason = models.CharField(max_length=20, help_text="The rule or the wish that left nothing.")
+    number = models.PositiveIntegerField(default=0)
+
+    objects = EmptySearchQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "empty search"
+        verbose_name_plural = "empty searches"
+        ordering = ["-day", "area", "order_type", "reason"]
+        # Its row is looked for, and the days are read.
+        indexes = [models.Index(fields=["day", "area"], name="empty_search_by_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.number} {self.reason}"
 
 
 class Counter(models.Model):

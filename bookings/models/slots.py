@@ -1,10 +1,11 @@
 """Appointment slots and what hides them: when an area can take visits, and how many."""
 
-from datetime import datetime
-from typing import Self
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Self
 
 from django.db import models
-from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from bookings import clock
@@ -18,6 +19,18 @@ class BlackoutQuerySet(AreaQuerySet["Blackout"]):
     def in_force(self) -> Self:
         return self.filter(opened_at__isnull=True)
 
+    def hiding(self, slots: Collection[Any]) -> Self:
+        """Those in force that may hide some of these slots: of their areas, and absences of their workers."""
+        areas, workers = {slot.area_id for slot in slots}, {slot.worker for slot in slots}
+        return self.in_force().filter(Q(area__in=areas) | Q(area=None, worker__in=workers))
+
+    def in_areas(self, areas: Iterable[int] | None) -> Self:
+        """An absence is seen where its worker has slots."""
+        if areas is None:
+            return self
+        theirs = AppointmentSlot.objects.filter(area__in=areas, worker=OuterRef("worker"))
+        return self.filter(Q(area__in=areas) | Q(Exists(theirs), area=None))
+
     def with_counts(self) -> Self:
         """With `slot_count`, the slots that it hides, and `booking_count`, the bookings that stand in these."""
         hidden = AppointmentSlot.objects.filter(blackout=OuterRef("pk")).order_by().values("blackout")
@@ -30,13 +43,30 @@ class BlackoutQuerySet(AreaQuerySet["Blackout"]):
 class Blackout(models.Model):
     """A time in which an area, or one worker there, takes no bookings.
 
+    Without an area it is an absence: days on which a worker takes none anywhere. Such a day is read on the clock of
+    each slot's area, and `start` and `end` are its midnights as if that clock were UTC (`bounds_in`).
+
     It hides the slots that it touches (AppointmentSlot.blackout), also those that are made later, until it is lifted;
     `blackouts.close_slots` and `blackouts.open_slots` keep the two in step. Bookings in it stand until staff move
     them.
     """
 
-    area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="blackouts")
+    area = models.ForeignKey(
+        ServiceArea,
+        on_delete=models.PROTECT,
+        related_name="blackouts",
+        null=True,
+        blank=True,
+        help_text="Empty: an absence, which counts in all areas.",
+    )
     worker = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Empty: all workers of the area.")
+    external_id = models.CharField(
+        max_length=ID_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The key of the system that said so. Of several in force the last one counts.",
+    )
     start = models.DateTimeField()
     end = models.DateTimeField()
     reason = models.TextField()
@@ -58,10 +88,47 @@ class Blackout(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="blackout_ends_after_it_starts"),
             models.CheckConstraint(condition=~Q(reason=""), name="blackout_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(area__isnull=False) | ~Q(worker=""), name="blackout_is_of_an_area_or_a_worker"
+            ),
+        ]
+        # What another system has said before under the same key.
+        indexes = [
+            models.Index(fields=["external_id"], condition=~Q(external_id=""), name="blackout_by_external_id"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.area.period_text(self.start, self.end)}: {self.reason}"
+        who = f"{self.worker} is absent, " if self.is_absence else ""
+        return f"{who}{self.period_text}: {self.reason}"
+
+    @property
+    def is_absence(self) -> bool:
+        return self.area_id is None
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """Of an absence: its first and its last day."""
+        return self.start.astimezone(UTC).date(), (self.end.astimezone(UTC) - timedelta(microseconds=1)).date()
+
+    @property
+    def period_text(self) -> str:
+        if self.area:
+            return self.area.period_text(self.start, self.end)
+        first, last = map(clock.day_text, self.days)
+        return first if first == last else f"{first} - {last}"
+
+    def bounds_in(self, area: ServiceArea) -> tuple[datetime, datetime]:
+        """The moments at which it begins and ends for the slots of this area."""
+        if not self.is_absence:
+            return self.start, self.end
+        first, last = self.days
+        return clock.day_bounds(first, area.zone)[0], clock.day_bounds(last, area.zone)[1]
+
+    @classmethod
+    def absence(cls, worker: str, first: date, last: date, **more: Any) -> Self:
+        """One that is not written yet, of whole days."""
+        start, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
+        return cls(area=None, worker=worker, start=start, end=end, **more)
 
 
 class AppointmentSlotQuerySet(AreaQuerySet["AppointmentSlot"]):
@@ -141,6 +208,9 @@ class AppointmentSlot(models.Model):
         help_text="What made this slot and may withdraw it.",
     )
 
+    # Place in the feed (services/feed.py). A trigger empties it with each change, whatever makes it.
+    change_num = models.BigIntegerField(null=True, editable=False)
+
     refusal: str  # set by offers.find_slots and offers.with_refusal
 
     objects = AppointmentSlotQuerySet.as_manager()
@@ -160,6 +230,10 @@ class AppointmentSlot(models.Model):
             models.Index(fields=["blackout"], condition=Q(blackout__isnull=False), name="slot_by_blackout"),
             # Bookings in closed slots.
             models.Index(fields=["start"], condition=Q(is_open=False), name="slot_closed"),
+            # What the feed has still to number.
+            models.Index(fields=["id"], condition=Q(change_num__isnull=True), name="slot_to_number"),
+            # The feed.
+            models.Index(fields=["change_num"], condition=Q(change_num__isnull=False), name="slot_by_change"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="slot_ends_after_it_starts"),

@@ -16,6 +16,10 @@ PARTS_LATE = Q(status="booked", parts_due_at__gt=F("visit_start"))
 
 
 class WorkOrderQuerySet(AreaQuerySet["WorkOrder"]):
+    def real(self) -> Self:
+        """Without those of practice areas."""
+        return self.filter(area__is_practice=False)
+
     def active(self) -> Self:
         """Bookings that hold a place of their slot."""
         return self.filter(status=WorkOrder.Status.BOOKED)
