@@ -43,6 +43,7 @@ UNREADABLE_PROPERTY = "cannot be read"
 OF_A_PROPERTY = {
     "missing": "is missing",
     "string_type": "must be a text",
+    "string_too_short": "is empty",
     "string_too_long": "is longer than {max_length} characters",
     "too_long": "has more than {max_length} entries",
     "too_short": "is empty",
@@ -133,6 +134,10 @@ LONG_ROW = "A line is longer than {limit} bytes."
 NOTHING_NAMED = "The call names no slot: all slots of the period would be withdrawn."
 ROWS_REFUSED = "Nothing was written: {count} rows are refused. The first one: {first}."
 
+ABSENCES_COUNT_EVERYWHERE = (
+    "An absence counts in all areas, and this key is for some of them. Write a blackout of the worker for each area."
+)
+
 # The cursor of the feed.
 OTHER_EPOCH = (
     "cursor: it is from before the database was restored, and changes may be missing after it. Begin anew without a"
@@ -143,6 +148,7 @@ NO_CURSOR = "is no cursor of this feed; leave it out to begin anew"
 # What the rules say of a slot, by the word of the rule, in the order in which they are asked.
 KEPT = {
     "order_type": "It takes orders of this type.",
+    "worker": "Its worker can do orders of this type.",
     "past": "It has not begun.",
     "notice": "It begins late enough.",
     "cutoff": "Its day is open for bookings.",
@@ -155,11 +161,13 @@ KEPT = {
 }
 BROKEN = WHY_UNAVAILABLE | {
     "order_type": "It is for orders of another type.",
+    "worker": "Its worker cannot do orders of this type, or is not active.",
     "parts": "It begins before the parts are there.",
     "customer": "It does not fit the customer's own times.",
 }
 REMEDIES = {
     "order_type": "Make a slot that takes orders {order_type}, or give the order another type.",
+    "worker": "Say in the admin that {worker} is active and can do orders {order_type}, or plan another worker.",
     "past": "",
     "notice": "Shorten the notice of {minutes} minutes (BOOKJOB_NOTICE_MINUTES).",
     "cutoff": "Raise the cut-off of {area}, which is {cutoff}.",

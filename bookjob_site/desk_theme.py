@@ -52,8 +52,11 @@ UNFOLD = {
                     _entry("Slots", "calendar_month", "bookings.appointmentslot"),
                     _entry("Blackouts", "event_busy", "bookings.blackout"),
                     _entry("Refusals", "block", "bookings.refusal"),
+                    _entry("Empty searches", "search_off", "bookings.emptysearch"),
                     _entry("Receivers", "sync", "bookings.receiver"),
                     _entry("Areas", "map", "bookings.servicearea"),
+                    _entry("Workers", "engineering", "bookings.worker"),
+                    _entry("Order types", "label", "bookings.ordertype"),
                 ],
             },
             {
@@ -63,6 +66,7 @@ UNFOLD = {
                     _entry("Users", "person", "auth.user"),
                     _entry("Roles", "group", "auth.group"),
                     _entry("API keys", "key", "bookings.apikey"),
+                    _entry("Calendars", "calendar_today", "bookings.calendaraddress"),
                 ],
             },
             {

@@ -4,6 +4,28 @@ Nothing here writes a booking or a slot: that is `services` and `supply`, called
 never typed into and never deleted. A new subject is a file with its ModelAdmin, imported here so that Django finds it.
 """
 
-from bookings.admin import areas, blackouts, keys, people, receivers, refusals, slots, work_orders
+from bookings.admin import (
+    areas,
+    blackouts,
+    calendars,
+    keys,
+    people,
+    receivers,
+    refusals,
+    slots,
+    work_orders,
+    workers,
+)
 
-__all__ = ["areas", "blackouts", "keys", "people", "receivers", "refusals", "slots", "work_orders"]
+__all__ = [
+    "areas",
+    "blackouts",
+    "calendars",
+    "keys",
+    "people",
+    "receivers",
+    "refusals",
+    "slots",
+    "work_orders",
+    "workers",
+]

@@ -56,6 +56,9 @@ class ServiceAreaAdmin(DeskList, ModelAdmin):
             margin.help_text = f"{margin.help_text} {margin_text(cast('ServiceArea | None', obj))}"
         return form
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return ["is_practice"] if obj else []
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[ServiceArea]:
         return super().get_queryset(request).visible_to(request.user)  # type: ignore[no-any-return]
 

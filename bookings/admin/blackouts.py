@@ -1,6 +1,6 @@
 """Blackouts: the list, the page, and the form that closes for a time. What closes and opens is `bookings.supply`."""
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -104,6 +104,10 @@ def _closed_text(closed: blackouts.Closed) -> str:
     return f"{closed.slots:,} slot{pluralize(closed.slots)} closed."
 
 
+def _moment_text(blackout: Blackout, moment: datetime) -> str:
+    return blackout.area.instant_text(moment) if blackout.area else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
 @admin.register(Blackout)
 class BlackoutAdmin(DeskAdmin):
     list_display = ["begins", "ends", area_name, "who", "why", "closed", "state", "hides", "hits"]
@@ -152,7 +156,7 @@ class BlackoutAdmin(DeskAdmin):
     def _ask_about_closing(self, request: HttpRequest, form: BlackoutForm, blackout: Blackout) -> HttpResponse:
         hit = blackouts.bookings_in(blackout)
         context = {
-            "title": f"Close {blackout.area.name}",
+            "title": f"Close {form.cleaned_data['area'].name}",
             "form": form,
             "row": blackout,
             "slot_count": blackouts.touched_by(blackout).filter(blackout__isnull=True).count(),
@@ -180,7 +184,7 @@ class BlackoutAdmin(DeskAdmin):
 
     @admin.display(description="Until", ordering="end")
     def ends(self, blackout: Blackout) -> str:
-        return instant_lines(blackout.area, blackout.end)
+        return instant_lines(blackout.area, blackout.end if blackout.area else blackout.end - timedelta(days=1))
 
     @admin.display(description="Worker")
     def who(self, blackout: Blackout) -> str:
@@ -213,18 +217,20 @@ class BlackoutAdmin(DeskAdmin):
 
     def page_context(self, request: HttpRequest, row: Blackout) -> dict[str, Any]:
         hit = WorkOrder.objects.none() if row.opened_at else blackouts.bookings_in(row)
+        zone = row.area.zone if row.area else UTC
         # Days of the area's clock, as the list of slots asks for them.
-        first, last = (
-            moment.astimezone(row.area.zone).date() for moment in (row.start, row.end - timedelta(seconds=1))
-        )
-        slots_of_it = {"area": row.area.code, "day": first, "until": last, "worker": row.worker}
+        first, last = (moment.astimezone(zone).date() for moment in (row.start, row.end - timedelta(seconds=1)))
+        slots_of_it = {"day": first, "until": last, "worker": row.worker}
+        if row.area:
+            slots_of_it["area"] = row.area.code
         return {
             "state": self.state(row),
-            "when": row.area.period_text(row.start, row.end),
+            "where": row.area.name if row.area else "all areas",
+            "when": row.period_text,
             "slots_address": addresses.list_of("appointmentslot", **slots_of_it),
             "hit_count": hit.count(),
             "hit": hit.select_related("area", "slot").defer("body").order_by("visit_start", "pk")[:SHOWN_ROWS],
             "plan_address": planner_closing.plan_address([row.pk]) if planner_closing.may_clear(request) else "",
-            "closed_at": row.area.instant_text(row.closed_at),
-            "opened_at": row.area.instant_text(row.opened_at) if row.opened_at else "",
+            "closed_at": _moment_text(row, row.closed_at),
+            "opened_at": _moment_text(row, row.opened_at) if row.opened_at else "",
         }

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
+from bookings import clock
 from bookings.admin import days
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 
@@ -25,7 +26,7 @@ def two_lines(first: Any, second: Any = "", *, warn: bool = False) -> str:
 @admin.display(description="Area")
 def area_name(row: Any) -> str:
     """A column of the lists whose rows belong to an area each."""
-    return two_lines(row.area.name)
+    return two_lines(row.area.name if row.area else "all areas")
 
 
 def state_label(work_order: WorkOrder) -> str:
@@ -44,7 +45,9 @@ def period_lines(area: ServiceArea, slot: AppointmentSlot) -> str:
     return time_lines(area.period_text(slot.start, slot.end), area.zone)
 
 
-def instant_lines(area: ServiceArea, instant: datetime) -> str:
+def instant_lines(area: ServiceArea | None, instant: datetime) -> str:
+    if area is None:  # a day of an absence, on the clock of each area
+        return two_lines(clock.day_text(instant))
     return time_lines(area.instant_text(instant), area.zone)
 
 

@@ -72,7 +72,7 @@ class MoveForm(ActionForm):
             .filter(
                 offers.as_filter(offers.takeable(clock.now(), self.in_area)) if self.in_area else Q(pk__in=[]),
                 # One that fits all of them.
-                order_type__in=["", *types] if len(types) == 1 else [""],
+                offers.suitable(types) if types else Q(),
                 area=self.in_area,
             )
             .select_related("area")

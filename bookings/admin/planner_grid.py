@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from bookings import clock, offers
 from bookings.admin import days
@@ -152,7 +152,7 @@ def read(areas: Sequence[ServiceArea], shown: Sequence[date], order: WorkOrder |
             window.why_not = _why_not(slot, order)
             window.is_before_parts = bool(order.parts_due_at and order.parts_due_at > slot.start)
         windows[slot.area_id, slot.worker].append((slot.start.astimezone(slot.area.zone).date(), window))
-    closed = _blackouts(areas, shown)
+    closed = _blackouts(areas, shown, windows)
     for area in areas:
         bars = closed[area.pk]
         workers = {worker for key, worker in windows if key == area.pk} | {row.worker for row in bars if row.worker}
@@ -197,15 +197,20 @@ def _visits(areas: Sequence[ServiceArea], shown: Sequence[date]) -> dict[int, li
     return found
 
 
-def _blackouts(areas: Sequence[ServiceArea], shown: Sequence[date]) -> dict[int, list[Blackout]]:
+def _blackouts(
+    areas: Sequence[ServiceArea], shown: Sequence[date], there: Iterable[tuple[int, str]]
+) -> dict[int, list[Blackout]]:
+    """By area; an absence in each area in which its worker is `there`."""
     found: dict[int, list[Blackout]] = defaultdict(list)
     # A day more at each end: which day it is depends on the area.
     begin = datetime.combine(shown[0] - timedelta(days=1), datetime.min.time(), clock.now().tzinfo)
     rows = Blackout.objects.in_force().filter(
-        area__in=[area.pk for area in areas], start__lt=begin + timedelta(days=len(shown) + 2), end__gt=begin
+        Q(area__in=areas) | Q(area=None), start__lt=begin + timedelta(days=len(shown) + 2), end__gt=begin
     )
     for row in rows.order_by("start", "pk"):
-        found[row.area_id].append(row)
+        where = {key for key, worker in there if worker == row.worker} if row.is_absence else {row.area_id}
+        for key in where:
+            found[key].append(row)
     return found
 
 
@@ -254,9 +259,10 @@ def _cells(grid: Grid, area: ServiceArea, bars: Iterable[Blackout]) -> list[Cell
     for cell in cells:
         midnight, next_midnight = clock.day_bounds(cell.day, area.zone)
         for bar in bars:
-            if bar.start < next_midnight and bar.end > midnight:
-                begins = _minute_of(bar.start, midnight)
-                ends = min(_minute_of(bar.end, midnight), DAY)
+            start, end = bar.bounds_in(area)
+            if start < next_midnight and end > midnight:
+                begins = _minute_of(start, midnight)
+                ends = min(_minute_of(end, midnight), DAY)
                 cell.bars.append(Bar(bar, *_columns(grid, begins, ends)))
     return cells
 

@@ -13,8 +13,8 @@ from django.urls import URLPattern
 from bookings import clock
 from bookings.admin import addresses, days, details, filters, second_chance
 from bookings.admin.cells import link, time_lines, two_lines
-from bookings.admin.desk import DeskAdmin
-from bookings.models import Refusal, ServiceArea
+from bookings.admin.desk import DeskAdmin, ReadOnlyAdmin
+from bookings.models import EmptySearch, Refusal, ServiceArea
 
 
 def refused_today(areas: Iterable[ServiceArea]) -> Q:
@@ -106,3 +106,19 @@ def _wanted_text(refusal: Refusal) -> str:
 
 def _zone(area: ServiceArea | None) -> ZoneInfo:
     return area.zone if area else ZoneInfo("UTC")
+
+
+@admin.register(EmptySearch)
+class EmptySearchAdmin(ReadOnlyAdmin):
+    """How many searches found nothing, by day, area, order type and reason."""
+
+    list_display = ["day", "where", "order_type", "reason", "number"]
+    list_display_links = None
+    list_select_related = ["area"]
+    list_filter = ["day", "reason"]
+    search_fields = ["order_type", "area__name", "area__code"]
+    search_help_text = "Order type, area"
+
+    @admin.display(description="Area", ordering="area__name")
+    def where(self, row: EmptySearch) -> str:
+        return two_lines(row.area.name if row.area else "none: the place belongs to no area")

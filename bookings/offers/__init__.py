@@ -39,6 +39,7 @@ from bookings.offers.rulebook import any_of as any_of
 from bookings.offers.rulebook import as_filter as as_filter
 from bookings.offers.rulebook import last_moment as last_moment
 from bookings.offers.rulebook import rules as rules
+from bookings.offers.rulebook import suitable as suitable
 from bookings.offers.rulebook import takeable as takeable
 from bookings.offers.rulebook import with_refusal as with_refusal
 from bookings.offers.rulebook import with_refusals as with_refusals

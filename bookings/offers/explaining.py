@@ -16,7 +16,7 @@ from django.db.models.expressions import RawSQL
 from bookings import clock, sentences, wire
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.offers.finding import latest_delivery, search, wishes
-from bookings.offers.rulebook import Condition, rules
+from bookings.offers.rulebook import rules, suiting
 
 PAGE, MOST = 200, 1_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ def explain(job: wire.Search, now: datetime, *, most: int, after: Place | None, 
     area = found.area
     if area is None or (areas is not None and area.pk not in areas):
         return Explanation(None, found.message if area is None else sentences.NO_AREA, [])
-    conditions = {"order_type": _for_type(job.order_type)} | rules(now, area) | wishes(job, area)
+    conditions = suiting(job.order_type) | rules(now, area) | wishes(job, area)
     slots = _slots_of(area, job, now).annotate(
         **{f"keeps_{word}": RawSQL(text, values, BooleanField()) for word, (text, values) in conditions.items()}
     )
@@ -90,10 +90,6 @@ def read_cursor(text: str) -> Place:
     if not 0 <= key < 2**63:
         raise ValueError(text)
     return place
-
-
-def _for_type(order_type: str) -> Condition:
-    return "order_type IN ('', %s)", [order_type]
 
 
 def _slots_of(area: ServiceArea, job: wire.Search, now: datetime) -> Any:
@@ -123,6 +119,7 @@ def _remedy(word: str, slot: AppointmentSlot, area: ServiceArea, job: wire.Searc
     return sentences.REMEDIES[word].format(
         area=area.name,
         slot=area.instant_text(slot.start),
+        worker=slot.worker,
         order_type=job.order_type or "without a type",
         minutes=settings.BOOKJOB_NOTICE_MINUTES,
         days=settings.BOOKJOB_HORIZON_DAYS,
@@ -139,7 +136,8 @@ def _opening(slot: AppointmentSlot) -> str:
     if not slot.is_open:
         told.append(f"Open the slot, which staff have closed{_because(slot.closed_reason)}.")
     if slot.blackout:
-        told.append(f"Lift the blackout{_because(slot.blackout.reason)}.")
+        what = "absence of the worker" if slot.blackout.is_absence else "blackout"
+        told.append(f"Lift the {what}{_because(slot.blackout.reason)}.")
     if slot.is_withdrawn:
         told.append("Put the slot back into its plan.")
     return " ".join(told)

@@ -49,11 +49,15 @@ EMPTY = {
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The answer to a search: periods in UTC, sorted, each once; `message` says why there are none."""
+    """The answer to a search: periods in UTC, sorted, each once; `message` says why there are none.
+
+    `reason` is the word for that: the rule or the wish that left nothing, or `area`.
+    """
 
     area: ServiceArea | None
     periods: list[Period]
     message: str = ""
+    reason: str = ""
 
 
 class Candidates(NamedTuple):
@@ -74,7 +78,7 @@ def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Se
     wanted = wishes(job, known)
     area, periods = _first_free(job, now, wanted, using)
     if area is None:
-        return SearchResult(None, [], no_area(job))
+        return SearchResult(None, [], no_area(job), "area")
     if periods:
         return SearchResult(area, periods)
     conditions = {"planned": _in(area, job.order_type)} | rules(now, area) | wanted
@@ -88,7 +92,7 @@ def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> Se
         days=settings.BOOKJOB_HORIZON_DAYS,
         delivery=delivery and area.instant_text(delivery),
     )
-    return SearchResult(area, [], message)
+    return SearchResult(area, [], message, word)
 
 
 def _first_free(

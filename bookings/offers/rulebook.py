@@ -18,9 +18,11 @@ from django.db.models.expressions import RawSQL
 
 from bookings import clock, sentences
 from bookings.db import sql
-from bookings.models import AppointmentSlot, ServiceArea
+from bookings.models import Ability, AppointmentSlot, ServiceArea, Worker
 
 Condition = tuple[str, list[Any]]
+
+WORKERS, ABILITIES = (f'"{model._meta.db_table}"' for model in (Worker, Ability))
 
 # What neither staff, nor a blackout, nor a plan that has it no longer hides. AppointmentSlot.is_hidden is the contrary.
 _SHOWN: Condition = ("is_open AND blackout_id IS NULL AND NOT is_withdrawn", [])
@@ -110,6 +112,11 @@ def as_filter(condition: Condition) -> Q:
     return Q(RawSQL(text, values, BooleanField()))
 
 
+def suitable(order_types: Iterable[str]) -> Q:
+    """Slots that suit orders of each of these types."""
+    return as_filter(all_of(condition for one in order_types for condition in suiting(one).values()))
+
+
 SHOWN = as_filter(_SHOWN)
 
 
@@ -125,12 +132,26 @@ def _first_open_day(now: datetime, zone: ZoneInfo, days_before: int, at: time) -
 
 
 def for_order(area: Condition, order_type: str) -> Condition:
-    """A slot of the area (its key, in SQL) for the order's type; one for another type does not exist for it.
-
-    An order without a type fits the general slots.
-    """
+    """A slot of the area (its key, in SQL) that suits an order of this type; another one does not exist for it."""
     key, values = area
-    return f"area_id = {key} AND order_type IN ('', %s)", [*values, order_type]
+    return all_of([(f"area_id = {key}", values), *suiting(order_type).values()])
+
+
+def suiting(order_type: str) -> dict[str, Condition]:
+    """What a slot must be for an order of this type: for that type or for any, and its worker can do it.
+
+    An order without a type fits the general slots, of workers who can do everything.
+    """
+    return {
+        "order_type": ("order_type IN ('', %s)", [order_type]),
+        # The list of those who cannot is made once, whatever the number of slots, and is short.
+        "worker": (
+            f"worker NOT IN (SELECT code FROM {WORKERS} WHERE NOT is_active"
+            f" UNION ALL SELECT worker_id FROM {ABILITIES}"
+            f" WHERE worker_id NOT IN (SELECT worker_id FROM {ABILITIES} WHERE order_type_id = %s))",
+            [order_type],
+        ),
+    }
 
 
 def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceArea) -> QuerySet[AppointmentSlot]:

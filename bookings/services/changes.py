@@ -84,6 +84,21 @@ def _check_fits(work_order: WorkOrder, slot: AppointmentSlot) -> None:
                 type=slot.order_type,
             ),
         )
+    if slot.area.is_practice != work_order.area.is_practice:
+        raise Refused(
+            "slot_not_found",
+            say("Nothing is moved between practice areas and others: {slot}. Choose another one.", slot=slot),
+        )
+    if not AppointmentSlot.objects.filter(offers.suitable([work_order.order_type]), pk=slot.pk).exists():
+        raise Refused(
+            "slot_not_found",
+            say(
+                "{worker} is not active, or cannot do orders of the type {type}. Choose another one than {slot}.",
+                worker=slot.worker,
+                type=work_order.order_type or "-",
+                slot=slot,
+            ),
+        )
 
 
 def _move(work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str, seen_version: int | None) -> None:

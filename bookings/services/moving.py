@@ -18,7 +18,7 @@ def slot_for(work_order: WorkOrder, wanted: wire.MoveWorkOrder, areas: set[int] 
     area, start, end = _place(work_order, wanted, areas)
     now = clock.now()
     slots = AppointmentSlot.objects.filter(
-        area=area, start=start, end=end, order_type__in=["", work_order.order_type]
+        offers.suitable([work_order.order_type]), area=area, start=start, end=end
     ).select_related("area")
     if wanted.worker:
         slots = slots.filter(worker=wanted.worker)

@@ -1,4 +1,4 @@
-"""Times in which an area takes no bookings: closing, opening again, and what they do to slots and bookings.
+"""Times in which an area, or a worker, takes no bookings: closing, opening again, and what that does to bookings.
 
 A blackout hides slots and deletes nothing. It also hides the slots that are made later (`covering`), so that a closed
 Christmas stays closed when December is filled. Bookings in it stay where they are and ask to be reviewed again.
@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from bookings import clock, services
 from bookings.history import About, record_each
@@ -34,21 +35,34 @@ class Closed:
     is_new: bool = True
 
 
-def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: str, by: str, worker: str = "") -> Closed:
+def close_slots(
+    *,
+    area: ServiceArea | None,
+    start: datetime,
+    end: datetime,
+    reason: str,
+    by: str,
+    worker: str = "",
+    external_id: str = "",
+) -> Closed:
     """Hide the slots of an area, or of one worker there, that share some time with a period.
+
+    Without an area it is an absence of the worker, with the `start` and `end` that `Blackout.absence` has.
 
     The bookings in it are named, also those of slots that were hidden before: who closes has to care for them. The
     blackout comes first and hides what is made from then on; the slots follow in short transactions. What was
-    interrupted is ended by closing the same time again.
+    interrupted is ended by closing the same time again. With an `external_id` it takes the place of what the same one
+    said before: that ends after the new one has begun, so that no slot of both is open in between.
     """
-    closed_at = clock.now()
-    new = Blackout(area=area, worker=worker, start=start, end=end, reason=reason, closed_at=closed_at, closed_by=by)
+    new = Blackout(area=area, worker=worker, start=start, end=end, reason=reason, external_id=external_id)
+    new.closed_at, new.closed_by = clock.now(), by
 
     def begin() -> Blackout | None:
-        # A second click, or two people with the same thought.
-        same = area.blackouts.in_force().filter(worker=worker, start=start, end=end).order_by("pk").first()
+        same = in_force_as(new)
         if same is None:
             new.save(force_insert=True)
+        elif external_id:
+            Blackout.objects.filter(pk=same.pk).exclude(reason=reason).update(reason=reason)
         return same
 
     same = turns.write(begin)
@@ -61,7 +75,31 @@ def close_slots(*, area: ServiceArea, start: datetime, end: datetime, reason: st
     told = _tell_crowds(crowded, blackout, pace, by, is_new=same is None) if crowded else set()
     for batch in pace.batches(to_hide, lambda slot: 1 if slot[0] in crowded else 1 + slot[1]):
         hidden += pace.write(partial(_hide, blackout, [pk for pk, _ in batch], told, by), len(batch))
+    for before in said(blackout).filter(pk__lt=blackout.pk).order_by("pk"):
+        # Another call may have opened it meanwhile.
+        with suppress(BookingError):
+            reopen(blackout=before, by=by)
     return Closed(blackout, hidden, by_time(bookings_in(blackout)), is_new=same is None)
+
+
+def said(blackout: Blackout) -> QuerySet[Blackout]:
+    """What another system has in force under this external id. The last one counts, if there are several."""
+    named = Blackout.objects.in_force().filter(external_id=blackout.external_id, area__isnull=blackout.is_absence)
+    return named.exclude(external_id="")
+
+
+def in_force_as(new: Blackout) -> Blackout | None:
+    """The blackout in force that says the same: a second click, two people with the same thought, a repeat."""
+    if new.external_id:
+        last = said(new).order_by("pk").last()
+        return last if last and extent(last) == extent(new) else None
+    same = Blackout.objects.in_force().filter(area=new.area, worker=new.worker, start=new.start, end=new.end)
+    return same.order_by("pk").first()
+
+
+def extent(blackout: Blackout) -> tuple[object, ...]:
+    """Where, for which worker, and when."""
+    return blackout.area_id, blackout.worker, blackout.start, blackout.end
 
 
 def would_close(blackout: Blackout) -> int:
@@ -86,10 +124,11 @@ def open_slots(*, area: ServiceArea, start: datetime, end: datetime, by: str, wo
 def would_open(*, area: ServiceArea, start: datetime, end: datetime, worker: str = "") -> int:
     """How many slots open_slots would open."""
     ending = list(_within(area, start, end, worker))
-    others = [other for other in area.blackouts.in_force() if other not in ending]
+    in_force = Blackout.objects.in_force().filter(Q(area=area) | Q(area=None))
+    others = [other for other in in_force if other not in ending]
     others += [rest for blackout in ending for rest in _rests(blackout, start, end)]
     hidden = AppointmentSlot.objects.filter(blackout__in=ending).only("worker", "start", "end")
-    return sum(covering(others, slot.worker, slot.start, slot.end) is None for slot in hidden.iterator(2_000))
+    return sum(covering(others, area, slot.worker, slot.start, slot.end) is None for slot in hidden.iterator(2_000))
 
 
 def reopen(*, blackout: Blackout, by: str) -> int:
@@ -108,8 +147,17 @@ def reopen(*, blackout: Blackout, by: str) -> int:
 
 
 def touched_by(blackout: Blackout) -> QuerySet[AppointmentSlot]:
-    slots = blackout.area.slots.within(blackout.start, blackout.end)
-    return slots.filter(worker=blackout.worker) if blackout.worker else slots
+    if blackout.area:
+        slots = blackout.area.slots.within(blackout.start, blackout.end)
+        return slots.filter(worker=blackout.worker) if blackout.worker else slots
+    # No clock is further from UTC than a day.
+    theirs = AppointmentSlot.objects.filter(worker=blackout.worker)
+    theirs = theirs.within(blackout.start - timedelta(days=1), blackout.end + timedelta(days=1))
+    in_time = Q(pk__in=[])
+    for area in ServiceArea.objects.filter(pk__in=theirs.order_by().values("area")):
+        start, end = blackout.bounds_in(area)
+        in_time |= Q(area=area, start__lt=end, end__gt=start)
+    return theirs.filter(in_time)
 
 
 def bookings_in(blackout: Blackout) -> QuerySet[WorkOrder]:
@@ -121,11 +169,15 @@ def by_time(bookings: QuerySet[WorkOrder]) -> list[WorkOrder]:
     return list(bookings.select_related("slot", "area").order_by("visit_start", "pk"))
 
 
-def covering(blackouts: Iterable[Blackout], worker: str, start: datetime, end: datetime) -> Blackout | None:
-    """The one of some blackouts of an area that hides a slot of it."""
+def covering(
+    blackouts: Iterable[Blackout], area: ServiceArea, worker: str, start: datetime, end: datetime
+) -> Blackout | None:
+    """The first of some blackouts that hides a slot of an area."""
     for blackout in blackouts:
-        if blackout.worker in ("", worker) and blackout.start < end and blackout.end > start:
-            return blackout
+        if blackout.area_id in (None, area.pk) and blackout.worker in ("", worker):
+            begins, ends = blackout.bounds_in(area)
+            if begins < end and ends > start:
+                return blackout
     return None
 
 
@@ -187,11 +239,12 @@ def _record_closed(blackout: Blackout, about: Iterable[About], now: datetime, by
 def _open(blackout: Blackout, pks: list[int], by: str) -> int:
     """Open some of the slots of a blackout, or leave them to another one that hides them as well; how many are open."""
     _check_in_force(blackout)
-    others = list(blackout.area.blackouts.in_force().exclude(pk=blackout.pk))
     now_under: dict[Blackout | None, list[int]] = defaultdict(list)
-    hidden = blackout.slots.filter(pk__in=pks).order_by("pk").only("blackout", "worker", "start", "end")
-    for slot in hidden.select_for_update():
-        now_under[covering(others, slot.worker, slot.start, slot.end)].append(slot.pk)
+    hidden = blackout.slots.filter(pk__in=pks).order_by("pk").select_related("area")
+    slots = list(hidden.select_for_update(of=("self",)))
+    others = list(Blackout.objects.hiding(slots).exclude(pk=blackout.pk))
+    for slot in slots:
+        now_under[covering(others, slot.area, slot.worker, slot.start, slot.end)].append(slot.pk)
     for other, theirs in now_under.items():
         AppointmentSlot.objects.filter(pk__in=theirs).update(blackout=other)
     opened = now_under[None]
@@ -218,7 +271,7 @@ def _check_in_force(blackout: Blackout) -> None:
 
 def _keep_rests(blackout: Blackout, start: datetime, end: datetime) -> None:
     """Blackouts for what one that ends keeps closed before and after a period; they are there after a killed run."""
-    in_force = blackout.area.blackouts.in_force()
+    in_force = Blackout.objects.in_force().filter(area=blackout.area)
     if not in_force.filter(pk=blackout.pk).exists():
         return
     for rest in _rests(blackout, start, end):
@@ -227,7 +280,7 @@ def _keep_rests(blackout: Blackout, start: datetime, end: datetime) -> None:
 
 
 def _rests(blackout: Blackout, start: datetime, end: datetime) -> list[Blackout]:
-    given = {"area": blackout.area, "worker": blackout.worker, "reason": blackout.reason}
+    given: dict[str, Any] = {"area": blackout.area, "worker": blackout.worker, "reason": blackout.reason}
     given |= {"closed_at": blackout.closed_at, "closed_by": blackout.closed_by}
     periods = ((blackout.start, start), (end, blackout.end))
     return [Blackout(start=first, end=last, **given) for first, last in periods if first < last]

@@ -10,6 +10,7 @@ from django.db import connection
 from bookings import clock, history
 from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, Blackout, ServiceArea
+from bookings.supply import first_sight
 from bookings.supply.blackouts import covering
 
 
@@ -27,6 +28,10 @@ class Wanted(NamedTuple):
     is_withdrawn: bool = False
     is_open: bool = True
     closed_reason: str = ""
+
+    @property
+    def area_id(self) -> int:
+        return self.area.pk
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -58,6 +63,7 @@ NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 
 def insert(new: Sequence[Wanted], by: str) -> None:
     """Write new slots and their history in one go. What was written past the lock at this moment stays as it is."""
+    first_sight.note(workers={slot.worker for slot in new}, order_types={slot.order_type for slot in new})
     rows = list(_rows(new))  # all read before a COPY begins: it holds the connection
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -68,11 +74,12 @@ def insert(new: Sequence[Wanted], by: str) -> None:
 
 def _rows(new: Sequence[Wanted]) -> Iterator[tuple[Any, ...]]:
     """The values of the columns; a blackout that is in force hides what is made in its time."""
-    in_force: dict[int, list[Blackout]] = defaultdict(list)
-    for blackout in Blackout.objects.in_force().filter(area__in={slot.area.pk for slot in new}):
-        in_force[blackout.area_id].append(blackout)
+    in_force: dict[tuple[int | None, str], list[Blackout]] = defaultdict(list)
+    for blackout in Blackout.objects.hiding(new):
+        in_force[blackout.area_id, blackout.worker if blackout.is_absence else ""].append(blackout)
     for slot in new:
-        hiding = covering(in_force[slot.area.pk], slot.worker, slot.start, slot.end)
+        may_hide = in_force[slot.area_id, ""] + in_force[None, slot.worker]
+        hiding = covering(may_hide, slot.area, slot.worker, slot.start, slot.end)
         yield (
             slot.area.pk,
             slot.start,

@@ -8,10 +8,10 @@ from django.db import transaction
 
 from bookings import clock, history, services
 from bookings.clock import utc_offset
-from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
+from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
 from bookings.sentences import say
 from bookings.services import BookingError
-from bookings.supply import blackouts, turns
+from bookings.supply import blackouts, first_sight, turns
 
 
 def add(
@@ -45,8 +45,9 @@ def add(
         if busy := others.select_related("area").order_by("start", "pk").first():
             message = "{worker} is busy {when} in {area}. Choose another time."
             raise BookingError("worker_busy", say(message, worker=slot.worker, when=busy, area=busy.area.code))
-        slot.blackout = blackouts.covering(area.blackouts.in_force(), slot.worker, start, end)
+        slot.blackout = blackouts.covering(Blackout.objects.hiding([slot]), area, slot.worker, start, end)
         slot.save(force_insert=True)
+        first_sight.note(workers=[slot.worker], order_types=[slot.order_type])
         history.record(slot, HistoryEntry.Event.ADDED, at=clock.now(), by=by, after={"capacity": capacity})
     return slot
 

@@ -8,12 +8,13 @@ from django.test import override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bookings.models import ApiKey, AppointmentSlot, ServiceArea
+from bookings.models import Ability, ApiKey, AppointmentSlot, Blackout, ServiceArea, Worker
+from bookings.supply import blackouts, first_sight
 from tests.support.environment import examples
 from tests.support.helpers import NOW, booking, clock_stands_at, make_area, make_slot, post, search
 from tests.support.systems import call, make_key
 
-HOUR = timedelta(hours=1)
+HOUR, MICROSECOND = timedelta(hours=1), timedelta(microseconds=1)
 
 slots = st.fixed_dictionaries(
     {
@@ -53,6 +54,16 @@ jobs = st.fixed_dictionaries(
 )
 
 
+crews = st.fixed_dictionaries(
+    {
+        "inactive": st.sets(st.sampled_from(["a", "b"]), max_size=1),
+        "abilities": st.dictionaries(st.sampled_from(["a", "b"]), st.sets(st.sampled_from(["1001", "1002"]))),
+        "absences": st.lists(
+            st.tuples(st.sampled_from(["a", "b"]), st.integers(-2, 20), st.integers(1, 5)), max_size=2
+        ),
+    }
+)
+
 WISHES = {"parts", "customer"}
 
 
@@ -68,7 +79,7 @@ def explained_slots(body) -> list[dict]:
         assert len(page["Slots"]) == 3
 
 
-def fits(slot, job) -> bool:
+def fits(slot, job, crew) -> bool:
     """The rules of the slot as contract section 5 lists them, written down a second time and in Python."""
     return (
         slot.area.code == "LEEDS"
@@ -76,7 +87,16 @@ def fits(slot, job) -> bool:
         and slot.booked < slot.capacity
         and NOW + 2 * HOUR < slot.start <= NOW + timedelta(days=21)
         and slot.order_type in ("", job["OrderType"])
+        and slot.worker not in crew["inactive"]
+        and job["OrderType"] in (crew["abilities"].get(slot.worker) or [job["OrderType"]])
+        and not any(is_absent(slot, *absence) for absence in crew["absences"])
     )
+
+
+def is_absent(slot, worker, first, days) -> bool:
+    begins, ends = (moment.astimezone(slot.area.zone).date() for moment in (slot.start, slot.end - MICROSECOND))
+    day = NOW.date() + timedelta(days=first)
+    return slot.worker == worker and begins < day + timedelta(days=days) and ends >= day
 
 
 def wanted(slot, job) -> bool:
@@ -91,11 +111,24 @@ def wanted(slot, job) -> bool:
     )
 
 
+def enter(crew) -> None:
+    """What workers can do, who is active, and who is absent."""
+    first_sight.note(workers=["a", "b"], order_types=["1001", "1002"])
+    Worker.objects.filter(code__in=crew["inactive"]).update(is_active=False)
+    for worker, types in crew["abilities"].items():
+        Ability.objects.bulk_create(Ability(worker_id=worker, order_type_id=one) for one in types)
+    for worker, first, days in crew["absences"]:
+        day = NOW.date() + timedelta(days=first)
+        absence = Blackout.absence(worker, day, day + timedelta(days=days - 1))
+        times = {"start": absence.start, "end": absence.end}
+        blackouts.close_slots(area=None, worker=worker, **times, reason="Leave", by="anna")
+
+
 @pytest.mark.django_db
 @settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(calendar=st.lists(slots, max_size=12), job=jobs)
+@given(calendar=st.lists(slots, max_size=12), job=jobs, crew=crews)
 @override_settings(BOOKJOB_UNAVAILABLE_TYPES=["1002"])
-def test_search_and_booking_never_disagree(calendar, job):
+def test_search_and_booking_never_disagree(calendar, job, crew):
     with transaction.atomic(), clock_stands_at():
         for fields in calendar:
             fields = dict(fields)
@@ -108,6 +141,7 @@ def test_search_and_booking_never_disagree(calendar, job):
                 order_type=fields.pop("order_type"),
                 defaults=fields | {"booked": min(taken, fields["capacity"])},
             )
+        enter(crew)
         rows = list(AppointmentSlot.objects.select_related("area"))
         offers = search(job | {"Location": {"ServiceAreaID": "LEEDS"}}).json()
         offered = {(offer["Period"]["Start"], offer["Period"]["End"]): offer for offer in offers["TimeConstraints"]}
@@ -120,7 +154,7 @@ def test_search_and_booking_never_disagree(calendar, job):
             period
             for period in as_offered
             if any(
-                fits(row, job) and wanted(row, job)
+                fits(row, job, crew) and wanted(row, job)
                 for row in rows
                 if (row.start, row.end) == self_period(as_offered, period)
             )
@@ -142,14 +176,14 @@ def test_search_and_booking_never_disagree(calendar, job):
                 and row.area.code == "LEEDS"
             ]
             kept = {verdict["rule"]: verdict["kept"] for verdict in slot["Verdicts"]}
-            assert slot["IsOffered"] == (fits(row, job) and wanted(row, job)), slot
-            assert all(is_kept for rule, is_kept in kept.items() if rule not in WISHES) == fits(row, job), slot
+            assert slot["IsOffered"] == (fits(row, job, crew) and wanted(row, job)), slot
+            assert all(is_kept for rule, is_kept in kept.items() if rule not in WISHES) == fits(row, job, crew), slot
         offered_there = {(slot["Period"]["Start"], slot["Period"]["End"]) for slot in explained if slot["IsOffered"]}
         assert offered_there == set(offered)
 
         # Each period can be booked exactly if a slot of it keeps the rules, whatever the wishes.
         for number, (period, row) in enumerate(as_offered.items()):
-            bookable = any(fits(other, job) for other in rows if (other.start, other.end) == (row.start, row.end))
+            bookable = any(fits(other, job, crew) for other in rows if (other.start, other.end) == (row.start, row.end))
             constraint = {"Period": {"Start": period[0], "End": period[1]}}
             if period in offered and number % 2:
                 constraint = offered[period]

@@ -127,7 +127,7 @@ CHECKS = [
         "Slot {} is closed by the blackout {}, which is for another area, worker or time.",
         """SELECT s.id, b.id FROM bookings_appointmentslot s JOIN bookings_blackout b ON b.id = s.blackout_id
            WHERE b.area_id <> s.area_id OR (b.worker <> '' AND b.worker <> s.worker)
-              OR b.start >= s."end" OR b."end" <= s.start""",
+              OR (b.area_id IS NOT NULL AND (b.start >= s."end" OR b."end" <= s.start))""",
     ),
     # The board adds up the slots; the list shows the work orders.
     (

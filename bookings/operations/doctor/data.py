@@ -16,7 +16,7 @@ from bookings.db import triggers
 from bookings.models import Counter, Receiver, ServiceArea, WorkOrder
 from bookings.operations.doctor.finding import NAMED, Finding
 from bookings.services import housekeeping, proof
-from bookings.supply import zones
+from bookings.supply import first_sight, zones
 
 # So many of the newest bodies are looked at.
 BODIES = 500
@@ -140,6 +140,14 @@ def types_without_setting(now: datetime) -> Iterator[Finding]:
         )
 
 
+def codes_that_differ_in_case(now: datetime) -> Iterator[Finding]:
+    """Each is a worker, or a type of orders, of its own: what is said of one does not count for the other."""
+    for same in first_sight.same_but_for_case()[:NAMED]:
+        yield Finding(
+            False, f"The codes {' and '.join(map(repr, same))} differ only in case or blanks. Use one of them."
+        )
+
+
 CHECKS: list[Callable[[datetime], Iterator[Finding]]] = [
     missing_triggers,
     unknown_zones,
@@ -149,6 +157,7 @@ CHECKS: list[Callable[[datetime], Iterator[Finding]]] = [
     promises_not_recounted,
     orders_from_the_future,
     old_zones,
+    codes_that_differ_in_case,
 ]
 
 

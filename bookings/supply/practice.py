@@ -1,0 +1,40 @@
+"""An area for trying things out, for as long as they are tried: made with slots, removed with all that was booked."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from bookings import clock
+from bookings.models import ServiceArea
+from bookings.services import practice
+from bookings.supply import new_slots, turns
+
+# From the day after tomorrow on, for so many days.
+DAYS = 5
+HOURS, LENGTH, CAPACITY = (8, 10, 12, 14), 120, 5
+
+
+@contextmanager
+def area_for_a_while(by: str) -> Iterator[ServiceArea]:
+    """A new practice area with free slots. Nothing of it is left behind."""
+    area = ServiceArea(code=f"PRACTICE-{secrets.token_hex(4)}", name="Practice", time_zone="Etc/UTC", is_practice=True)
+    turns.write(lambda: area.save(force_insert=True))
+    try:
+        turns.write(lambda: new_slots.insert(_slots(area), by))
+        yield area
+    finally:
+        while turns.write(lambda: practice.remove_bookings(only=area)):
+            pass
+        practice.remove_slots(area)
+        area.delete()
+
+
+def _slots(area: ServiceArea) -> list[new_slots.Wanted]:
+    today = clock.now().astimezone(area.zone).date()
+    wanted = []
+    for day in range(2, 2 + DAYS):
+        for hour in HOURS:
+            start = clock.moment_of(today + timedelta(days=day), hour * 60, area.zone)
+            wanted.append(new_slots.Wanted(area, start, start + timedelta(minutes=LENGTH), "", "", CAPACITY))
+    return wanted
