@@ -132,7 +132,7 @@ class Leader:
             feed.checked(feed.Cursor(receiver.epoch, receiver.place))
         except feed.OtherEpoch:
             return self._begin_anew()
-        changed = WorkOrder.objects.filter(change_num__gt=receiver.place).order_by("change_num")
+        changed = WorkOrder.objects.real().filter(change_num__gt=receiver.place).order_by("change_num")
         found = list(changed.values_list("pk", "change_num")[:BATCH])
         if not found:
             return False

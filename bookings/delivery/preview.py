@@ -19,7 +19,9 @@ def lines(receiver: Receiver, order_num: str) -> Iterator[str]:
     changed = Q(change_num__gt=receiver.place) | Q(change_num=None)
     waiting = Q(deliveries__in=Delivery.objects.filter(receiver=receiver).waiting())
     wanted = Q(order_num=order_num) if order_num else changed | waiting
-    for work_order in feed.with_everything(WorkOrder.objects.filter(wanted).order_by("visit_start", "pk").distinct()):
+    for work_order in feed.with_everything(
+        WorkOrder.objects.real().filter(wanted).order_by("visit_start", "pk").distinct()
+    ):
         there = Delivery.objects.filter(receiver=receiver, work_order=work_order).first()
         delivery = there or Delivery(receiver=receiver, work_order=work_order)
         job = jobs.job_of(receiver, delivery, work_order)

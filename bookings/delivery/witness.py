@@ -49,7 +49,9 @@ def _compare(client: ServiceMobility, turns: Turns, clock: Time, receiver: Recei
 def _coming(receiver: Receiver, now: datetime) -> Iterator[WorkOrder]:
     sent = Delivery.objects.filter(Q(is_uncertain=True) | ~Q(pushed_rest="") | Q(pushed_at__isnull=False))
     was_sent = Exists(sent.filter(receiver=receiver, work_order=OuterRef("pk")))
-    wanted = WorkOrder.objects.filter(Q(status=WorkOrder.Status.BOOKED) | was_sent, slot__end__gt=now, purged_at=None)
+    wanted = WorkOrder.objects.real().filter(
+        Q(status=WorkOrder.Status.BOOKED) | was_sent, slot__end__gt=now, purged_at=None
+    )
     last = 0
     while page := list(feed.with_everything(wanted.filter(pk__gt=last).order_by("pk"))[:BATCH]):
         yield from page

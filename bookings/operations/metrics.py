@@ -112,7 +112,8 @@ def _slots() -> Iterable[GaugeMetricFamily]:
     )
     places = bookable.values("area").annotate(places=Sum(F("capacity") - F("booked"))).values("places")
     latest = shown.order_by("-start").values("start")[:1]
-    for code, count, start in ServiceArea.objects.values_list("code", Coalesce(Subquery(places), 0), Subquery(latest)):
+    areas = ServiceArea.objects.filter(is_practice=False)
+    for code, count, start in areas.values_list("code", Coalesce(Subquery(places), 0), Subquery(latest)):
         free.add_metric([code], count)
         if start:
             last.add_metric([code], start.timestamp())

@@ -58,13 +58,18 @@ def book(
         named = decisions.read_choices(job)
         for attempt in range(MAX_ROUNDS):
             if (booked := _one_round(request, named, attempt)) is not None:
-                return booked
+                return booked._replace(is_practice=True) if _is_practice(request) else booked
             metrics.add(metrics.LOST_RACES)
         raise Refused("unavailable", "Many people are booking this appointment right now. Try again in a moment.")
     except Refused as refusal:
+        refusal.is_practice = _is_practice(request)
         refusal.data_path = documents.pointer_in(body, refusal.data_path)
         refused.keep(refusal, request)
         raise
+
+
+def _is_practice(request: BookingRequest) -> bool:
+    return request.area is not None and request.area.is_practice
 
 
 def _one_round(request: BookingRequest, named: list[Choice], attempt: int) -> Booked | None:

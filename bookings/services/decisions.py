@@ -3,6 +3,7 @@
 Nothing here writes. Only booking.py and moving.py call this.
 """
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -146,7 +147,12 @@ def to_move(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None
             )
     if not earlier or settings.BOOKJOB_FOLLOWUP_POLICY == "multiple":
         return None
-    if settings.BOOKJOB_FOLLOWUP_POLICY == "move" and len(earlier) == 1:
+    # Nothing moves into a practice area, whose bookings are removed nightly, nor out of one.
+    if (
+        settings.BOOKJOB_FOLLOWUP_POLICY == "move"
+        and len(earlier) == 1
+        and earlier[0].area.is_practice == slot.area.is_practice
+    ):
         return earlier[0]
     raise _already_booked(earlier[0])
 
@@ -165,10 +171,12 @@ def unavailable(slots: list[AppointmentSlot], data_path: str) -> Unavailable:
     refusals = [slot.refusal for slot in slots]
     reason = "full" if "full" in refusals else refusals[0]
     slot = slots[0]
-    return Unavailable(
+    refused = Unavailable(
         "slot_unavailable",
         sentences.say(sentences.SLOT_UNAVAILABLE, why=offers.REFUSALS[reason], appointment=slot),
         data_path=data_path,
         reason=reason,
         instead_of=slot,
     )
+    refused.verdicts = dict(Counter(refusals))
+    return refused

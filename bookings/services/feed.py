@@ -1,4 +1,5 @@
-"""The feed of work orders for the customer's own systems: every change once, none lost, while bookings go on.
+"""The feeds of work orders, slots and refusals for the customer's own systems: every change, none lost, while bookings
+go on.
 
 A time of change is no place to go on from: a transaction that began earlier may be committed later, and a reader who
 has passed that moment never sees it. So places in the feed are given when it is read, to what is committed by then:
@@ -6,9 +7,14 @@ each change empties `change_num`, and reading numbers what has none. A work orde
 latest change; one that changes during the reading moves to the end.
 
 Places are kept across restarts, but a database that was restored, or a replica that was behind, gives them a second
-time. So a cursor says its epoch, and one of another epoch is refused: the reader begins anew. `new_epoch` begins one,
-and so does a cursor that is ahead of the database, if it is signed: a caller who makes one up begins none. Cursors of
-earlier releases have no signature and go on, too; in the epoch 0, to which no restore has happened, they have no epoch.
+time. So a cursor says its feed and its epoch, and one of another epoch is refused: the reader begins anew. `new_epoch`
+begins one, and so does a cursor that is ahead of the database, if it is signed: a caller who makes one up begins none.
+Cursors of earlier releases have no signature and go on, too; in the epoch 0, to which no restore has happened, they
+have no epoch.
+
+Of a slot a trigger of the database empties `change_num`, so that a booking has no statement more for it.
+
+Practice areas come to readers who are restricted to them alone.
 
 A reader who is restricted to areas hears of an order that was moved out of them as gone, at each later change of it.
 """
@@ -17,18 +23,24 @@ import base64
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from bookings.models import Counter, HistoryEntry, PartOrder, RequiredPart, WorkOrder
+from bookings.models import AppointmentSlot, Counter, HistoryEntry, PartOrder, Refusal, RequiredPart, WorkOrder
 
 PAGE = 100
 MOST = 500
 # How many changes a reader numbers at the most; the rest is for the next page.
 BATCH = 500
+
+
+# The names of the feeds, as their cursors have them.
+OF_WORK_ORDERS, OF_SLOTS, OF_REFUSALS = "feed", "slots", "refusals"
+
+Row = type[WorkOrder] | type[AppointmentSlot] | type[Refusal]
 
 
 class OtherEpoch(Exception):
@@ -41,21 +53,25 @@ class Cursor(NamedTuple):
     epoch: int = 0
     place: int = 0
     is_ours: bool = True
+    feed: str = OF_WORK_ORDERS
 
     def __str__(self) -> str:
-        named = f"feed:{self.epoch}:{self.place}"
+        named = f"{self.feed}:{self.epoch}:{self.place}"
         return base64.urlsafe_b64encode(f"{named}:{_signature(named)}".encode()).decode()
 
 
-def read_cursor(text: str) -> Cursor:
-    """Raises ValueError for what is no cursor. Those of earlier releases have no signature, nor an epoch 0."""
+def read_cursor(text: str, feed: str = OF_WORK_ORDERS) -> Cursor:
+    """Raises ValueError for what is no cursor of this feed.
+
+    Those of earlier releases have no signature, nor an epoch 0.
+    """
     kind, *steps = base64.urlsafe_b64decode(text.encode()).decode().split(":")
     signature = steps.pop() if len(steps) == 3 else ""
     numbers = [int(step) for step in steps]
-    if kind != "feed" or len(numbers) not in (1, 2) or not all(0 <= number < 2**63 for number in numbers):
+    if kind != feed or len(numbers) not in (1, 2) or not all(0 <= number < 2**63 for number in numbers):
         raise ValueError(text)
     epoch, place = numbers if len(numbers) == 2 else (0, *numbers)
-    return Cursor(epoch, place, constant_time_compare(signature, _signature(f"feed:{epoch}:{place}")))
+    return Cursor(epoch, place, constant_time_compare(signature, _signature(f"{feed}:{epoch}:{place}")), feed)
 
 
 def _signature(named: str) -> str:
@@ -86,7 +102,9 @@ def read(
     if modified_since:
         wanted &= Q(changed_at__gte=modified_since)
     there = Q(status=status) if status else Q()
-    if areas is not None:
+    if areas is None:
+        there &= Q(area__is_practice=False)
+    else:
         there &= Q(area__in=areas)
         moves = HistoryEntry.objects.filter(work_order=OuterRef("pk"), event=HistoryEntry.Event.MOVED)
         there |= ~Q(area__in=areas) & Q(Exists(moves.filter(details__before__area__in=list(areas))))
@@ -94,6 +112,42 @@ def read(
     page = found[:size]
     last = page[-1].change_num if page else None
     return Page(page, Cursor(after.epoch, last or after.place), left or len(found) > size, areas)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A page of slots or refusals, each at its latest change; `last` and `more` as of a Page."""
+
+    rows: list[Any]
+    last: Cursor
+    more: bool
+
+
+def read_slots(areas: set[int] | None, *, after: Cursor | None, size: int) -> Rows:
+    """Raises OtherEpoch."""
+    slots = AppointmentSlot.objects.in_areas(areas).select_related("area", "blackout")
+    if areas is None:
+        slots = slots.filter(area__is_practice=False)
+    return _read(slots, after or _beginning(OF_SLOTS), size)
+
+
+def read_refusals(areas: set[int] | None, *, after: Cursor | None, size: int) -> Rows:
+    """Raises OtherEpoch."""
+    refusals = Refusal.objects.in_areas(areas).select_related("area")
+    return _read(refusals, after or _beginning(OF_REFUSALS), size)
+
+
+def _read(visible: QuerySet[Any], after: Cursor, size: int) -> Rows:
+    left = number_changes(visible.model)
+    after = checked(after)
+    found = list(visible.filter(change_num__gt=after.place).order_by("change_num")[: size + 1])
+    page = found[:size]
+    last = after._replace(place=page[-1].change_num) if page else after
+    return Rows(page, last, left or len(found) > size)
+
+
+def _beginning(feed: str) -> Cursor:
+    return checked(None)._replace(feed=feed)
 
 
 def begin_epoch() -> int:
@@ -127,9 +181,9 @@ def with_everything(work_orders: QuerySet[WorkOrder]) -> QuerySet[WorkOrder]:
     return work_orders.select_related("slot__area").prefetch_related(ordered, parts, "history")
 
 
-def number_changes() -> bool:
+def number_changes(model: Row = WorkOrder) -> bool:
     """Give a place to what has changed since the feed was read last; True if there was too much for once."""
-    new = WorkOrder.objects.filter(change_num__isnull=True).order_by("pk")
+    new = model.objects.filter(change_num__isnull=True).order_by("pk")
     if not new.exists():
         return False
     with transaction.atomic():
@@ -141,5 +195,5 @@ def number_changes() -> bool:
         keys = list(new.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:BATCH])
         numbered = [When(pk=key, then=Value(place + step)) for step, key in enumerate(keys, start=1)]
         if keys:
-            WorkOrder.objects.filter(pk__in=keys).update(change_num=Case(*numbered))
+            model.objects.filter(pk__in=keys).update(change_num=Case(*numbered))
     return len(keys) == BATCH

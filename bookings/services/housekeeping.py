@@ -21,6 +21,7 @@ from bookings.models import (
     Counter,
     Delivery,
     DeliveryEntry,
+    EmptySearch,
     HistoryEntry,
     KeptAnswer,
     LogInRecord,
@@ -60,6 +61,10 @@ def old_work_orders(before: datetime) -> QuerySet[WorkOrder]:
 
 def old_refusals(before: datetime) -> QuerySet[Refusal]:
     return Refusal.objects.filter(at__lt=before)
+
+
+def old_empty_searches(before: datetime) -> QuerySet[EmptySearch]:
+    return EmptySearch.objects.filter(day__lt=before.date())
 
 
 def old_delivery_entries(before: datetime) -> QuerySet[DeliveryEntry]:

@@ -155,8 +155,8 @@ class FirstFree(NamedTuple):
 
 
 def first_free(areas: Any, now: datetime) -> Iterator[FirstFree]:
-    """The first appointment of each area that can be booked now, whatever the order type."""
-    for area in areas.order_by("code")[:MOST_AREAS]:
+    """The first appointment of each area but practice ones that can be booked now, whatever the order type."""
+    for area in areas.filter(is_practice=False).order_by("code")[:MOST_AREAS]:
         free = AppointmentSlot.objects.filter(offers.as_filter(offers.takeable(now, area)), area=area)
         at = free.order_by("start").values_list("start", flat=True).first()
         yield FirstFree(area, at, round((at - now) / timedelta(days=1), 1) if at else None)

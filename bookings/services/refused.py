@@ -30,7 +30,8 @@ def keep(refusal: Refused, request: BookingRequest) -> None:
     instead = offers.alternatives(full.slot, request.job.order_type, clock.now()) if full else NOTHING
     found: sql.Result | None
     try:
-        found = sql.write_and_read((Refusal, [_row(refusal, request)]), instead)
+        row = _row(refusal, request)
+        found = sql.write_and_read((Refusal, [row]), instead) if row else sql.run(*instead)
     except DatabaseError:
         logger.exception("A refusal could not be kept for dispatch")
         found = sql.run(*instead) if full else None
@@ -38,11 +39,14 @@ def keep(refusal: Refused, request: BookingRequest) -> None:
         full.offer(found)
 
 
-def _row(refusal: Refused, request: BookingRequest) -> dict[str, Any]:
+def _row(refusal: Refused, request: BookingRequest) -> dict[str, Any] | None:
+    """None in a practice area: nothing is kept of it."""
     named = [request.choice] if request.choice else choices.read(request.job)
     area = request.area
     if not request.is_area_read:
         area = offers.find_area(request.job, area_id=choices.area_id_of(named))
+    if area and area.is_practice:
+        return None
     return {
         "at": clock.now(),
         "error": refusal.error,
@@ -55,4 +59,5 @@ def _row(refusal: Refused, request: BookingRequest) -> dict[str, Any]:
         "visit_start": named[0].start if named else None,
         "visit_end": named[0].end if named else None,
         "order_type": request.job.order_type,
+        "verdicts": refusal.verdicts,
     }

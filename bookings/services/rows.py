@@ -19,6 +19,7 @@ class Booked(NamedTuple):
     order_num: str
     ordered_parts: list[tuple[str, list[str]]]
     is_repeat: bool = False
+    is_practice: bool = False
 
 
 @dataclass

@@ -137,7 +137,7 @@ def add(counter: Counter, *labels: str, amount: int = 1) -> None:
 
 def count(response: HttpResponse, route: str, outcome: str, seconds: float) -> None:
     """Count one request; `route` and `outcome` are words of the code, never of a caller."""
-    if not settings.BOOKJOB_METRICS_TOKEN:
+    if not settings.BOOKJOB_METRICS_TOKEN or (isinstance(response, Answer) and response.is_practice):
         return
     bucket = 1 + bisect.bisect_left(Histogram.BOUNDS, seconds)
     _add(

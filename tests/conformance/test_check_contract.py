@@ -11,6 +11,7 @@ import tracemalloc
 
 import jwt
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from conformance import kit
@@ -417,3 +418,20 @@ def test_the_token_comes_from_the_environment_too():
 
     assert "--token is empty. Give it, or CHECK_CONTRACT_TOKEN." in said()
     assert "Nothing answers at" in said(CHECK_CONTRACT_TOKEN="a.b.c")
+
+
+def test_in_practice_it_leaves_nothing_behind(start_service):
+    service = start_service(WEB_CONCURRENCY="1")
+    service.book("WO-1", service.make_slot(capacity=2))
+    tables = [model._meta.db_table for model in apps.get_app_config("bookings").get_models()]
+
+    def rows():
+        return {table: service.database.execute(f"SELECT COUNT(*) FROM {table}") for table in tables}
+
+    before = rows()
+    done = service.manage(
+        "check_contract", f"{service.url}/api/v1", f"--token={service.token}", "--practice", "--callers=8"
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert rows() == before
+    assert service.manage("verify_bookings").stdout == ""

@@ -14,6 +14,7 @@ from bookings.models import Delivery, Receiver, WorkOrder
 from tests.api.test_read_work_orders import get
 from tests.delivery.conftest import OTHER_SECRET, SECRET, Delivering
 from tests.support import desk
+from tests.support.helpers import make_area, make_slot
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +36,16 @@ def test_the_body_is_what_the_feed_says_and_the_signature_is_good(add_webhook, h
     with pytest.raises(WebhookVerificationError):
         Webhook(OTHER_SECRET).verify(body, headers)
     assert headers["content-type"] == "application/json"
+
+
+def test_what_is_booked_for_practice_is_not_sent(add_webhook, hooks, deliver, slot):
+    add_webhook()
+    gym = make_area("GYM", is_practice=True)
+    there = make_slot("GYM", slot.start, slot.end)
+    practised, booked = desk.book(there, "WO-2"), desk.book(slot)
+    deliver()
+    assert [document["OrderNum"] for document in hooks.documents()] == [booked.order_num]
+    assert (practised.area, Delivery.objects.count()) == (gym, 1)
 
 
 def test_two_secrets_while_they_are_rotated(add_webhook, hooks, deliver, slot):

@@ -298,13 +298,16 @@ LEFT_OUT = {"TimeConstraints", "Period", "PlannedStartDate", "PlannedEndDate", "
 STAYING_COLUMNS = """
     servicearea.code servicearea.folding servicearea.name servicearea.time_zone areacode.code areacode.folded
     postcodeprefix.country postcodeprefix.prefix
-    blackout.worker blackout.closed_by blackout.opened_by
+    blackout.worker blackout.closed_by blackout.opened_by blackout.external_id
+    worker.code worker.name ordertype.code ordertype.name
+    calendaraddress.digest calendaraddress.worker calendaraddress.made_by calendaraddress.revoked_by
     appointmentslot.order_type appointmentslot.worker appointmentslot.external_id appointmentslot.source
     workorder.order_num workorder.original_order workorder.claim workorder.status workorder.account_num
     workorder.location_num workorder.order_type workorder.fingerprint workorder.caller workorder.reviewed_by
     workorder.cancelled_by partorder.part_order_num requiredpart.prod_num requiredpart.replaces
     historyentry.event historyentry.by historyentry.via historyentry.request_id
     refusal.error refusal.message refusal.original_order refusal.caller refusal.request_id refusal.order_type
+    refusal.verdicts emptysearch.order_type emptysearch.reason
     counter.name loginrecord.key
     receiver.name receiver.kind receiver.url receiver.username receiver.secret_files receiver.template receiver.move
     receiver.worker receiver.paused_by receiver.paused_reason receiver.lease_holder

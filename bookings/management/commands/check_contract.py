@@ -10,7 +10,8 @@ location.json holds a Location object as ServiceMobility sends it, of a place wi
     {"LocationNum": "L-1", "ServiceAreaID": "LEEDS"}
 
 It speaks HTTP only and reads no database, so that it checks a customer's own implementation as well. It makes real
-bookings, which are listed at the end, and fills one period: use a test system, or cancel them. With --push it calls
+bookings, which are listed at the end, and fills one period: use a test system, or cancel them. With --practice, where
+the database of the service is, it makes an area of its own, and leaves nothing behind. With --push it calls
 ServiceMobility itself instead, with an order of its own at a test tenant, and says what the tenant demands:
 
     python manage.py check_contract --push --url https://tenant.example.org --username bookjob \\
@@ -20,11 +21,15 @@ Exit status 0: nothing failed; 1: a check failed; 2: wrong arguments, or nothing
 Python is: `python -m conformance`, with the same options.
 """
 
+import json
 from argparse import ArgumentParser
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from bookings.supply import practice
 from conformance import command
 
 
@@ -34,11 +39,24 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         command.add_arguments(parser)
+        parser.add_argument(
+            "--practice",
+            action="store_true",
+            help="in a practice area of this database, made for the run and removed with all bookings after it",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            status = command.run(options, self.stdout.write)
+            status = self._in_practice(options) if options["practice"] else command.run(options, self.stdout.write)
         except command.Wrong as fault:
             raise CommandError(str(fault), returncode=2) from None
         if status:
             raise SystemExit(status)
+
+    def _in_practice(self, options: dict[str, Any]) -> int:
+        if options["push"] or options["location"]:
+            command.wrong("--practice has a place of its own: leave --location and --push out.")
+        with practice.area_for_a_while("check_contract") as area, NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"LocationNum": "L-1", "ServiceAreaID": area.code}, file)
+            file.flush()
+            return command.run(options | {"location": Path(file.name)}, self.stdout.write)

@@ -5,12 +5,12 @@ Example, what was over before this year:
     python manage.py purge --before 2026-01-01 --dry-run
     python manage.py purge --before 2026-01-01
 
-Days are UTC. Records of log-ins stay for 30 days at least; the log of the receivers goes, how far they are stays. With
-BOOKJOB_PURGE_PERSONAL_DATA=on, the names, addresses, bodies, remarks, wished workers and texts of parts of old work
-orders are emptied as well, and the reasons of old blackouts and closures, for good; numbers stay taken. It works in
-short transactions while the service runs, and what was interrupted is simply run again. --vacuum also writes the file
-of the database anew, so that no copy stays in it: SQLite takes no bookings meanwhile. Backups and logs are not touched,
-and after a restore purge again (doctor says so).
+All bookings of practice areas go, whatever their day. Days are UTC. Records of log-ins stay for 30 days at least; the
+log of the receivers goes, how far they are stays. With BOOKJOB_PURGE_PERSONAL_DATA=on, the names, addresses, bodies,
+remarks, wished workers and texts of parts of old work orders are emptied as well, and the reasons of old blackouts and
+closures, for good; numbers stay taken. It works in short transactions while the service runs, and what was interrupted
+is simply run again. --vacuum also writes the file of the database anew, so that no copy stays in it: SQLite takes no
+bookings meanwhile. Backups and logs are not touched, and after a restore purge again (doctor says so).
 """
 
 import contextlib
@@ -28,7 +28,8 @@ from tqdm import tqdm
 from bookings import clock
 from bookings.management import arguments
 from bookings.operations import doctor
-from bookings.services import housekeeping
+from bookings.services import housekeeping, practice
+from bookings.supply import first_sight
 from bookings.supply.turns import Pace
 
 
@@ -51,11 +52,15 @@ class Command(BaseCommand):
             slots = _repeat(partial(housekeeping.remove_slots, before=before), slots, "slot")
         self.stdout.write(f"{slots} past slots without bookings removed.")
         refusals = _remove(housekeeping.old_refusals(before), dry_run, "refusal")
+        _remove(housekeeping.old_empty_searches(before), dry_run, "count of empty searches")
         records = _remove(housekeeping.old_log_in_records(before), dry_run, "log-in record")
         self.stdout.write(f"{refusals} refusals and {records} log-in records removed.")
         entries = _remove(housekeeping.old_delivery_entries(before), dry_run, "line")
         self.stdout.write(f"{entries} lines of the log of receivers removed.")
         _remove(housekeeping.old_answers(before), dry_run, "answer")
+        if not dry_run:
+            first_sight.note_all()
+            _repeat(practice.remove_bookings, 0, "booking in practice areas")
         if not settings.BOOKJOB_PURGE_PERSONAL_DATA:
             self.stdout.write("Personal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.")
         else:
