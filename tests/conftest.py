@@ -19,6 +19,7 @@ from django.test import Client
 from django.test.client import ClientHandler
 
 from bookings.access import tokens
+from bookings.services import empty_searches
 from bookings.supply import turns
 from bookjob_site import wsgi
 from tests.support import helpers, published, warm
@@ -262,6 +263,11 @@ def every_answer_is_as_published(monkeypatch):
 
 
 is_out = tokens._Users.is_out
+
+
+@pytest.fixture(autouse=True)
+def no_empty_search_is_left_of_another_test():
+    empty_searches._counted.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -152,6 +152,7 @@ def limits() -> str:
     from bookings.offers import MOST, PAGE
     from bookings.services import feed
     from bookings.wire.acts import MAX_NOTE
+    from bookings.wire.values import MAX_ITEMS
 
     mebibyte = 1024 * 1024
     return table(
@@ -164,8 +165,9 @@ def limits() -> str:
             ],
             ["a line of NDJSON", f"{bulk.MAX_ROW // 1024} KiB"],
             ["refused rows that are named", f"{supply.upserts.NAMED:,}"],
-            ["work orders on a page of the feed", f"{feed.MOST} ({feed.PAGE} unless said)"],
-            ["slots on a page", f"{supply.MOST:,} ({supply.PAGE} unless said)"],
+            ["work orders, slots and refusals on a page of a feed", f"{feed.MOST} ({feed.PAGE} unless said)"],
+            ["slots, areas, blackouts and absences on a page", f"{supply.MOST:,} ({supply.PAGE} unless said)"],
+            ["blackouts or absences in a body", f"{MAX_ITEMS:,}"],
             ["slots on a page of `explain`", f"{MOST:,} ({PAGE} unless said)"],
             ["a reason or a note", f"{MAX_NOTE:,} characters"],
             ["an `Idempotency-Key`", f"255 characters, kept {idempotency.KEPT.total_seconds() // 3600:.0f} hours"],

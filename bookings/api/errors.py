@@ -128,7 +128,10 @@ def answer(exception: Exception, request: Any) -> Answer:
     text = orjson.dumps({"code": status, "detail": detail})
     outcome, reason = detail["params"]["error"], detail["params"].get("reason", "")
     kind = "application/json"
-    return Answer(text, kind, _status(status, request), headers=headers, outcome=outcome, refusal=reason)
+    is_practice = isinstance(exception, Refused) and exception.is_practice
+    told = Answer(text, kind, _status(status, request), headers=headers, outcome=outcome, refusal=reason)
+    told.is_practice = is_practice
+    return told
 
 
 def _status(status: int, request: Any) -> int:

@@ -231,11 +231,16 @@ BOOKED_OTHERWISE = {
 
 def answers(good: Any, what: str, *codes: Code) -> dict[int, Any]:
     """The responses of an operation: 200 and its errors; those that any request can meet are added."""
+    return {200: OpenApiResponse(good, what), **refusals(*codes)}
+
+
+def refusals(*codes: Code) -> dict[int, Any]:
+    """The errors alone."""
     by_status: dict[int, list[Code]] = {}
     for code in Code:
         if code in ALWAYS or code in codes:
             by_status.setdefault(code.status, []).append(code)
-    return {200: OpenApiResponse(good, what)} | {
+    return {
         status: OpenApiResponse(
             wire.ErrorBody,
             f"`params.error`: {', '.join(together)}",

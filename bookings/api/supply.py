@@ -33,7 +33,8 @@ class AreaField(serializers.CharField):
     def to_internal_value(self, data: Any) -> Any:
         request: Request = self.context["request"]
         visible = ServiceArea.objects.in_areas(cast(Caller, request.user).areas)
-        found = visible.filter(codes__folded=fold(str(data))).first()
+        # The database takes no NUL, and would fail where another code is none.
+        found = None if "\0" in str(data) else visible.filter(codes__folded=fold(str(data))).first()
         if found is None:
             raise serializers.ValidationError(f"there is no area {data}")
         return found
@@ -50,12 +51,16 @@ class PeriodQuery(serializers.Serializer[Any]):
         return super().get_fields() | {"from": begin}
 
 
-class PutSlotsQuery(PeriodQuery):
+class WriteQuery(serializers.Serializer[Any]):
+    """How rows are written."""
+
     strict = serializers.BooleanField(
         required=False, default=False, help_text="Nothing is written if a row is refused; the answer is 422 then."
     )
     dry_run = serializers.BooleanField(required=False, default=False, help_text="Nothing is written.")
 
+
+class PutSlotsQuery(PeriodQuery, WriteQuery):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = [attrs["area"], attrs["from"], attrs["until"]]
         if any(given) and not all(given):
@@ -102,7 +107,7 @@ class SlotPageSerializer(WireSerializer):
     model = wire.SlotPage
 
     def to_representation(self, instance: list[AppointmentSlot]) -> dict[str, Any]:
-        return {"Slots": list(map(_told, instance))}
+        return {"Slots": list(map(told, instance))}
 
 
 class SlotsView(APIView):
@@ -183,9 +188,14 @@ def _upsert(rows: Rows, asked: dict[str, Any], caller: Caller) -> upserts.Report
         scope=scope,
         areas=caller.areas,
     )
-    if asked["strict"] and report.refused_count:
+    return report_or_refusal(report, "Slots", strict=asked["strict"])
+
+
+def report_or_refusal(report: upserts.Report, name: str, *, strict: bool) -> upserts.Report:
+    """Of the rows in the list `name` of the body. Raises Refused where one is refused and `strict` wants none."""
+    if strict and report.refused_count:
         faults = [
-            {"dataPath": f"/Slots/{row.number - 1}", "message": row.message} for row in report.refused[:MOST_FAULTS]
+            {"dataPath": f"/{name}/{row.number - 1}", "message": row.message} for row in report.refused[:MOST_FAULTS]
         ]
         raise Refused(
             Code.ROWS_REFUSED,
@@ -220,7 +230,7 @@ def _slots(asked: dict[str, Any], areas: set[int] | None) -> Any:
     return visible.select_related("area", "blackout").order_by("start", "pk")
 
 
-def _told(slot: AppointmentSlot) -> dict[str, Any]:
+def told(slot: AppointmentSlot) -> dict[str, Any]:
     return {
         "ExternalID": slot.external_id,
         "ServiceAreaID": slot.area.code,

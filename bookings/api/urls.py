@@ -8,7 +8,7 @@ from django.urls.converters import StringConverter
 from django.urls.resolvers import RoutePattern
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from bookings.api import acting, explaining, supply, views
+from bookings.api import acting, areas, calendars, closing, explaining, feeds, slot_acts, supply, views
 
 
 class OrderNumber(StringConverter):
@@ -43,7 +43,16 @@ urlpatterns = [
     path("workorders/<order:order_num>/review", acting.ReviewView.as_view(), name="review"),
     path("workorders/<order:order_num>/note", acting.NoteView.as_view(), name="note"),
     path("workorders/<order:order_num>/alternatives", acting.AlternativesView.as_view(), name="alternatives"),
+    path("blackouts", closing.BlackoutsView.as_view(), name="blackouts"),
+    path("absences", closing.AbsencesView.as_view(), name="absences"),
+    path("areas", areas.AreasView.as_view(), name="areas"),
+    path("slots/close", slot_acts.CloseSlotsView.as_view(), name="close_slots"),
+    path("slots/open", slot_acts.OpenSlotsView.as_view(), name="open_slots"),
+    path("slots/resize", slot_acts.ResizeSlotsView.as_view(), name="resize_slots"),
     path("slots", supply.SlotsView.as_view(), name="slots"),
+    path("feeds/slots", feeds.SlotFeedView.as_view(), name="slot_feed"),
+    path("feeds/refusals", feeds.RefusalFeedView.as_view(), name="refusal_feed"),
+    path("calendars/<str:secret>.ics", calendars.CalendarView.as_view(), name="calendar"),
     path("workorders", views.WorkOrderFeedView.as_view(), name="workorders"),
     path("workorders/<order:order_num>", views.WorkOrderView.as_view(), name="workorder"),
 ]

@@ -34,7 +34,7 @@ from bookings.documents import Body
 from bookings.models import Scope
 from bookings.offers import type_codes
 from bookings.refusals import Code
-from bookings.services import feed
+from bookings.services import empty_searches, feed
 from bookings.telemetry import metrics
 from bookings.telemetry.answers import Answer
 
@@ -93,9 +93,16 @@ class SearchView(APIView):
             type_codes.tell_once_a_day(job, now.date())
         found = replica.read(lambda using: offers.search(job, now, using))
         if found.area and not _is_among(found.area.pk, request):
-            found = offers.SearchResult(None, [], offers.no_area(job))
-        metrics.add(metrics.OFFERS, amount=len(found.periods))
-        return _answer(found_serializer.to_representation(found), "ok" if found.periods else "nothing_free")
+            found = offers.SearchResult(None, [], offers.no_area(job), "area")
+        is_practice = found.area is not None and found.area.is_practice
+        if not is_practice:
+            metrics.add(metrics.OFFERS, amount=len(found.periods))
+        outcome = "ok" if found.periods else "nothing_free"
+        answer = _answer(found_serializer.to_representation(found), outcome, is_practice=is_practice)
+        if not found.periods and not is_practice:
+            empty_searches.count(found, job.order_type, now)
+        answer.after = empty_searches.write_if_due
+        return answer
 
 
 class FollowupView(APIView):
@@ -125,7 +132,8 @@ class FollowupView(APIView):
             caller=_caller(request).name,
             areas=_caller(request).places,
         )
-        return _answer(booked_serializer.to_representation(booked), "repeat" if booked.is_repeat else "ok")
+        outcome = "repeat" if booked.is_repeat else "ok"
+        return _answer(booked_serializer.to_representation(booked), outcome, is_practice=booked.is_practice)
 
 
 class WorkOrderFeedView(APIView):
@@ -182,5 +190,6 @@ def _is_among(area_id: int, request: Request) -> bool:
     return places is None or area_id in places
 
 
-def _answer(data: Any, outcome: str) -> Answer:
-    return Answer(AnswerRenderer().render(data), content_type=AnswerRenderer.media_type, outcome=outcome)
+def _answer(data: Any, outcome: str, *, is_practice: bool) -> Answer:
+    body = AnswerRenderer().render(data)
+    return Answer(body, content_type=AnswerRenderer.media_type, outcome=outcome, is_practice=is_practice)

@@ -18,6 +18,14 @@ from bookings.wire.answers import (
     WorkOrderPage,
     vendor_time,
 )
+from bookings.wire.closing import (
+    AbsencePage,
+    Absences,
+    BlackoutPage,
+    Blackouts,
+    Opened,
+)
+from bookings.wire.feeds import RefusalFeedPage, SlotFeedPage
 from bookings.wire.incoming import (
     Account,
     Address,
@@ -35,16 +43,33 @@ from bookings.wire.incoming import (
     unreadable,
     with_pointed,
 )
+from bookings.wire.supply import (
+    AreaPage,
+    Areas,
+    ChangedSlots,
+    CloseSlots,
+    OpenSlots,
+    ResizeSlots,
+    SlotsThatAre,
+)
 from bookings.wire.values import NO_INSTANT, read_id
 
 __all__ = [
     "NO_INSTANT",
+    "AbsencePage",
+    "Absences",
     "Account",
     "Address",
+    "AreaPage",
+    "Areas",
+    "BlackoutPage",
+    "Blackouts",
     "BookJob",
     "BookJobResponse",
     "CancelWorkOrder",
+    "ChangedSlots",
     "ChosenTime",
+    "CloseSlots",
     "Customer",
     "ErrorBody",
     "Explain",
@@ -54,16 +79,22 @@ __all__ = [
     "MoveWorkOrder",
     "NoteWorkOrder",
     "Offer",
+    "OpenSlots",
+    "Opened",
     "Part",
     "Period",
     "PostalAddress",
+    "RefusalFeedPage",
     "RefusalReason",
     "RequiredPart",
+    "ResizeSlots",
     "ReviewWorkOrder",
     "Search",
     "SearchResponse",
+    "SlotFeedPage",
     "SlotPage",
     "Slots",
+    "SlotsThatAre",
     "TimeConstraint",
     "Token",
     "UpsertReport",

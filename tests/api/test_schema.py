@@ -109,13 +109,13 @@ def faults_of_style(document):
                     yield f"{place}: {parameter['name']} is not described"
             for status, answer in operation["responses"].items():
                 answer = published.resolved(answer)
-                content = answer["content"]["application/json"]
+                content = answer.get("content", {}).get("application/json", {})
                 if not answer.get("description"):
                     yield f"{place}: {status} is not described"
                 if status >= "400" and not content.get("examples"):
                     yield f"{place}: {status} has no example"
             answers = map(published.resolved, operation["responses"].values())
-            contents = [answer["content"]["application/json"] for answer in answers]
+            contents = [answer.get("content", {}).get("application/json", {}) for answer in answers]
             if "requestBody" in operation:
                 contents.append(operation["requestBody"]["content"]["application/json"])
             for content in contents:
@@ -168,6 +168,11 @@ def test_the_check_above_notices():
     ]
 
 
+READING_SUPPLY = ["read_slots", "read_areas", "read_blackouts", "read_absences", "read_slot_feed"]
+WRITING_SUPPLY = ["put_slots", "put_areas", "put_blackouts", "put_absences", "lift_blackout", "lift_absence"]
+WRITING_SUPPLY += ["close_slots", "open_slots", "resize_slots"]
+
+
 @pytest.mark.parametrize(("name", "operation"), OPERATIONS)
 def test_each_operation_says_its_own_errors(name, operation):
     """One without a body has no 413, and only a booking has the refusals of a slot."""
@@ -181,6 +186,8 @@ def test_each_operation_says_its_own_errors(name, operation):
     with_body = {"too_large", "unsupported_media_type"}
     booking = {"slot_not_found", "slot_unavailable", "already_booked", "cancelled_meanwhile", "conflicting_duplicate"}
     acts = with_body | {"forbidden", "not_found", "changed_meanwhile", "idempotency_mismatch", "still_running"}
+    once = {"forbidden", "idempotency_mismatch", "still_running"}
+    rows, lifted = with_body | once | {"rows_refused"}, once | {"not_found"}
     moved = {"already_cancelled", "already_booked", "same_slot", "slot_not_found", "slot_unavailable"}
     assert (
         codes
@@ -193,12 +200,26 @@ def test_each_operation_says_its_own_errors(name, operation):
             "read_work_order": {"forbidden", "not_found"},
             "read_alternatives": {"forbidden", "not_found"},
             "explain_appointments": with_body | {"forbidden"},
-            "put_slots": with_body | {"forbidden", "rows_refused", "idempotency_mismatch", "still_running"},
+            "put_slots": rows,
             "read_slots": {"forbidden"},
             "cancel_work_order": acts | {"already_cancelled"},
             "move_work_order": acts | moved,
             "review_work_order": acts | {"already_cancelled", "already_reviewed"},
             "note_work_order": acts,
+            "read_areas": {"forbidden"},
+            "put_areas": rows,
+            "read_blackouts": {"forbidden"},
+            "put_blackouts": rows,
+            "lift_blackout": lifted,
+            "read_absences": {"forbidden"},
+            "put_absences": rows,
+            "lift_absence": lifted,
+            "close_slots": rows - {"rows_refused"},
+            "open_slots": rows - {"rows_refused"},
+            "resize_slots": rows - {"rows_refused"},
+            "read_slot_feed": {"forbidden"},
+            "read_refusal_feed": {"forbidden"},
+            "read_calendar": {"not_found"},
         }[operation["operationId"]]
     )
     security = {
@@ -206,8 +227,10 @@ def test_each_operation_says_its_own_errors(name, operation):
         "search_appointments": [{"accessToken": []}, {"systemKey": ["search"]}],
         "book_followup": [{"accessToken": []}, {"systemKey": ["book"]}],
         "read_work_orders": [{"accessToken": []}, {"systemKey": ["work_orders:read"]}],
-        "put_slots": [{"systemKey": ["supply:write"]}],
-        "read_slots": [{"systemKey": ["supply:read"]}],
+        "read_refusal_feed": [{"accessToken": []}, {"systemKey": ["work_orders:read"]}],
+        "read_calendar": [],
+        **{name: [{"systemKey": ["supply:read"]}] for name in READING_SUPPLY},
+        **{name: [{"systemKey": ["supply:write"]}] for name in WRITING_SUPPLY},
         "explain_appointments": [{"systemKey": ["explain"]}],
         "read_work_order": [{"accessToken": []}, {"systemKey": ["work_orders:read"]}],
     }

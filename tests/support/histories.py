@@ -74,10 +74,13 @@ def run(
     policy: str = "single",
     technicians: int = 10,
     staff: int = 2,
+    systems: int | None = None,
     disturb: Callable[[threading.Event], None] | None = None,
     until: Callable[[History], bool] = lambda history: True,
 ) -> History:
-    """Random operations from all clients. `disturb` does its harm meanwhile, until its event is set.
+    """Random operations from all clients: phones, staff, and systems with a key, of which there is one beside staff.
+
+    `disturb` does its harm meanwhile, until its event is set.
 
     Chance may let a quick run end before any harm was done: the clients go on, `operations` at a time, `until` it was.
     """
@@ -86,14 +89,19 @@ def run(
         history.bodies.append(service.make_slot(capacity, start=tomorrow(hour)))
     execute = service.database.execute
     history.slots = [pk for (pk,) in execute("SELECT id FROM bookings_appointmentslot ORDER BY start")]
+    systems = min(staff, 1) if systems is None else systems
+    key = make_key(service) if systems else ""
     over = threading.Event()
-    with ThreadPoolExecutor(technicians + staff + 1) as pool:
+    with ThreadPoolExecutor(technicians + staff + systems + 1) as pool:
         harm = pool.submit(disturb, over) if disturb else None
-        share = math.ceil(operations / (technicians + staff))
+        share = math.ceil(operations / (technicians + staff + systems))
         try:
             for again in range(ROUNDS):
                 clients = [pool.submit(technician, history, share, 100 * again + at) for at in range(technicians)]
                 clients += [pool.submit(dispatcher, history, share, 10_000 + 100 * again + at) for at in range(staff)]
+                clients += [
+                    pool.submit(system, history, share, 20_000 + 100 * again + at, key) for at in range(systems)
+                ]
                 for client in clients:
                     client.result()
                 if until(history):
@@ -126,6 +134,35 @@ def technician(history: History, calls: int, seed: int) -> None:
                 phone.book(**said[-1])
 
 
+def make_key(service) -> str:
+    made = service.manage("make_key", uuid.uuid4().hex, "--scope", "work_orders:write", "--scope", "supply:write")
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+def system(history: History, calls: int, seed: int, key: str) -> None:
+    """Another system with a key: it cancels and moves what is booked, and writes slots by their external ids."""
+    draw = random.Random(seed)
+    with contextlib.closing(Phone(history, {"Authorization": f"Bearer {key}"})) as phone:
+        for _ in range(calls):
+            order, place = f"WO-{draw.randrange(ORDERS)}", draw.randrange(ALWAYS_FREE)
+            lot = draw.random()
+            if lot < 0.4:
+                phone.upsert(place, draw.randrange(1, 5))
+            elif booked := number_of(history, order):
+                phone.cancel(order, booked) if lot < 0.8 else phone.move(order, booked, place)
+
+
+def number_of(history: History, order: str) -> str:
+    """Of its booking, as far as the database can be asked at the moment."""
+    query = "SELECT order_num FROM bookings_workorder WHERE original_order = %s AND status = 'booked'"
+    try:
+        rows = history.service.database.execute(query, order)
+    except Exception:  # away, or disturbed: whatever its driver says
+        return ""
+    return rows[0][0] if rows else ""
+
+
 def repeat_what_is_unknown(history: History) -> None:
     """Whoever had no answer asks once more, when all is quiet: now there has to be one."""
     with contextlib.closing(Phone(history)) as phone:
@@ -135,10 +172,11 @@ def repeat_what_is_unknown(history: History) -> None:
 
 
 class Phone:
-    """A technician's phone, with a connection that it keeps while it can."""
+    """A technician's phone, or another system, with a connection that it keeps while it can."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, log_in: dict | None = None) -> None:
         self.history, self.service = history, history.service
+        self.log_in = log_in or {"x-access-token": self.service.token}
         self.connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=60)
 
     def close(self) -> None:
@@ -168,16 +206,48 @@ class Phone:
 
         self._call("search", "/api/v1/appointments/search", {"Location": {"ServiceAreaID": "LEEDS"}}, {}, read)
 
-    def _call(self, do: str, path: str, body: dict, arguments: dict, read: Callable[[int, dict], dict]) -> None:
+    def cancel(self, order: str, number: str) -> None:
+        path = f"/api/v1/workorders/{number}/cancel"
+        self._call("cancel", path, {"Reason": "The customer rang."}, {"order": order}, _act_told)
+
+    def move(self, order: str, number: str, place: int) -> None:
+        period = self.history.bodies[place]["TimeConstraints"][0]["Period"]
+        arguments = {"order": order, "slot": self.history.slots[place]}
+        self._call("move", f"/api/v1/workorders/{number}/move", {"Period": period}, arguments, _act_told)
+
+    def upsert(self, place: int, capacity: int) -> None:
+        """The slot of a place by an external id of its own, with so many places."""
+        period = self.history.bodies[place]["TimeConstraints"][0]["Period"]
+        row = {"ExternalID": f"P-{place}", "ServiceAreaID": "LEEDS", "Capacity": capacity, **period}
+
+        def read(status: int, body: dict) -> dict:
+            if status != 200:
+                return {"error": body["detail"]["params"]["error"]}
+            if body["RefusedCount"]:
+                message = body["Refused"][0]["message"]
+                return {"error": "below_booked" if "bookings stand" in message else message}
+            return {"ok": True} if body["Changed"] else {"kept": True}
+
+        arguments = {"slot": self.history.slots[place], "capacity": capacity}
+        self._call("upsert", "/api/v1/slots", {"Slots": [row]}, arguments, read, method="PUT")
+
+    def _call(
+        self,
+        do: str,
+        path: str,
+        body: dict,
+        arguments: dict,
+        read: Callable[[int, dict], dict],
+        method: str = "POST",
+    ) -> None:
         call_id = uuid.uuid4().hex
-        headers = {
-            "x-access-token": self.service.token,
+        headers = self.log_in | {
             "Content-Type": "application/json",
             "X-Request-ID": call_id,
         }
         start = time.monotonic()
         try:
-            self.connection.request("POST", path, json.dumps(body).encode(), headers)
+            self.connection.request(method, path, json.dumps(body).encode(), headers)
             response = self.connection.getresponse()
             status, retry_after, text = response.status, response.getheader("Retry-After"), response.read()
         except (OSError, http.client.HTTPException) as fault:
@@ -188,6 +258,10 @@ class Phone:
             if status == 503 and retry_after and answer["error"] == "unavailable":
                 answer = {"unknown": text.decode()}
         self.history.calls.append(Call(call_id, do, arguments, start, time.monotonic(), answer))
+
+
+def _act_told(status: int, body: dict) -> dict:
+    return {"ok": True} if status == 200 else {"error": body["detail"]["params"]["error"]}
 
 
 def dispatcher(history: History, calls: int, seed: int) -> None:
@@ -244,7 +318,7 @@ def check(history: History, *, disturbed: bool = False) -> list[str]:
         span = (call.start, call.end + SETTLED if "unknown" in answer else call.end)
         if "unknown" in answer and not disturbed:
             faults.append(f"No answer although nothing disturbs: {call}")
-        if answer.get("error") in ("server_error", "invalid_request", "slot_not_found", "invalid_logon"):
+        if answer.get("error") in ("server_error", "invalid_request", "slot_not_found", "invalid_logon", "forbidden"):
             faults.append(f"An answer that nobody expects: {call}")
         if len(mine) > 1:
             faults.append(f"One call, several effects: {call}: {mine}")
@@ -280,6 +354,10 @@ def check(history: History, *, disturbed: bool = False) -> list[str]:
                     place = place_of[answer["slot"] if "slot" in answer else slot_of(history, number)]
                     of_order[order].append(Operation(*span, ("cancel", number, place)))
                     of_slot[place].append(Operation(*span, ("give",)))
+                case "changed":
+                    # The first one only takes the slot over.
+                    if capacity := details["after"].get("capacity"):
+                        of_slot[place_of[slot]].append(Operation(*span, ("resized", capacity)))
                 case "closed" | "opened" | "resized":
                     of_slot[place_of[slot]].append(Operation(*span, (event, details.get("after", {}).get("capacity"))))
         elif call.do == "book":

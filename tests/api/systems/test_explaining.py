@@ -53,6 +53,7 @@ def test_it_works(key):
     }
     assert [verdict["rule"] for verdict in verdicts] == [
         "order_type",
+        "worker",
         "past",
         "notice",
         "horizon",
