@@ -208,7 +208,8 @@ def _blackouts(
         Q(area__in=areas) | Q(area=None), start__lt=begin + timedelta(days=len(shown) + 2), end__gt=begin
     )
     for row in rows.order_by("start", "pk"):
-        where = {key for key, worker in there if worker == row.worker} if row.is_absence else {row.area_id}
+        here = row.area_id
+        where = {key for key, worker in there if worker == row.worker} if here is None else {here}
         for key in where:
             found[key].append(row)
     return found
