@@ -9,7 +9,7 @@ import json
 import random
 import sys
 import tempfile
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import django
@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from bookings import services
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.supply import slots
+from bookings.supply import slot_rows, slots, upserts
 
 WORKERS = ["anna", "bob", "carol"]
 IMPORTED = ["ivan", "judy"]
@@ -62,6 +62,40 @@ def import_file(draw: random.Random, folder: Path) -> None:
     file = folder / "import.csv"
     file.write_text("\n".join(rows))
     run("import_slots", str(file))
+
+
+def scope(draw: random.Random, folder: Path) -> None:
+    """What another system sends of a day over the API: what it does not name there is withdrawn."""
+    found, day = ServiceArea.objects.get(), first_day() + timedelta(days=draw.randrange(DAYS))
+    begin = datetime.combine(day, time(7), UTC)
+    rows = []
+    for number in range(draw.randrange(1, 6)):
+        start = begin + timedelta(hours=draw.randrange(9))
+        period = {"Start": start.isoformat(), "End": (start + timedelta(hours=1)).isoformat()}
+        what = {"Worker": draw.choice(IMPORTED), "Capacity": draw.randrange(1, 3)}
+        rows.append({"ExternalID": f"P-{draw.randrange(12)}-{number % 2}", "ServiceAreaID": found.code} | period | what)
+    there = upserts.Scope(found, begin, begin + timedelta(hours=10))
+    upserts.upsert_slots(slot_rows.read_objects(rows), by="planner", scope=there, strict=draw.random() < 0.3)
+
+
+def change(draw: random.Random, folder: Path) -> None:
+    """Many slots at once, by their hours."""
+    period = [f"--area={code()}", f"--from={first_day()}", f"--until={first_day() + timedelta(days=DAYS)}"]
+    begin = draw.randrange(7, 15)
+    hours = f"--hours={begin:02}:00-{begin + 2:02}:00"
+    if draw.random() < 0.5:
+        run("change_slots", "resize", *period, hours, f"--capacity={draw.randrange(1, 4)}")
+    else:
+        run("change_slots", "close", *period, hours, "--reason=storm")
+        run("change_slots", "open", *period)
+
+
+def areas(draw: random.Random, folder: Path) -> None:
+    """The codes and postcodes of an area beside searches that go by them."""
+    file = folder / "areas.csv"
+    aliases = ",".join(draw.sample(["WC 1", "WC 2", "WC 3"], 2))
+    file.write_text(f'area,aliases,postcodes\n{code()},"{aliases}","{draw.choice(["LS", "GB LS1"])}"\n')
+    run("import_areas", str(file))
 
 
 def draw_yes(draw: random.Random) -> str:
@@ -111,7 +145,8 @@ def code() -> str:
     return ServiceArea.objects.get().code
 
 
-KINDS = [template] * 4 + [import_file] * 3 + [blackout] * 3 + [place] * 6 + [area] * 2 + [purge]
+KINDS = [template] * 4 + [import_file] * 3 + [scope] * 3 + [blackout] * 3 + [change] * 2 + [place] * 6
+KINDS += [area] * 2 + [areas] + [purge]
 
 
 def answer(seed: int, folder: Path) -> dict:
@@ -120,7 +155,7 @@ def answer(seed: int, folder: Path) -> dict:
     kind = draw.choice(KINDS)
     try:
         kind(draw, folder)
-    except (CommandError, SystemExit, services.BookingError, ValidationError) as refusal:
+    except (CommandError, SystemExit, services.BookingError, ValidationError, db.OperationalError) as refusal:
         return {"do": kind.__name__, "refused": str(refusal)}
     return {"do": kind.__name__}
 
