@@ -1,7 +1,7 @@
 """Callers beside each command that fills, changes or forgets the supply: `python -m bench.supply [WORKERS]`.
 
 On SQLite, or on the PostgreSQL of TEST_DATABASE_URL. Prints two tables. Alone: how many rows a second the commands
-write that write many, by the clock and by the processor's time, which what else runs does not change. Beside callers,
+write that write many, by the clock and by the processor's time, which depends less on what else runs. Beside callers,
 half of which book in the area that is changed: how long the command took, how many rows it wrote a second, its longest
 transaction, how many requests it had beside it, the longest that one of them took, and how many were answered 503.
 """
