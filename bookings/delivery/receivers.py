@@ -4,6 +4,7 @@ An address or a secret is refused here, before anything is sent to it: what cann
 """
 
 import ipaddress
+import json
 from codecs import BOM_UTF8
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -105,6 +106,7 @@ def read_object(content: bytes, what: str) -> dict[str, Any]:
     try:
         found = orjson.loads(content.removeprefix(BOM_UTF8))
         text = orjson.dumps(found)
+        json.loads(text, parse_float=_check_number)
     except (ValueError, TypeError) as fault:
         raise Unfit(f"{what} holds no JSON that can be sent: {fault}.") from None
     if not isinstance(found, dict):
@@ -116,6 +118,12 @@ def read_object(content: bytes, what: str) -> dict[str, Any]:
     if why := mapping.barred(found):
         raise Unfit(f"{what} names the OrderStatus of a work order that is {why}: it could not be changed any more.")
     return found
+
+
+def _check_number(text: str) -> None:
+    """Raises ValueError: a whole number as large comes back from the database as one that is not sent."""
+    if abs(float(text)) >= 2**63:
+        raise ValueError(f"{text} needs more than 64 bits")
 
 
 def connect(name: str, kind: str, *, by: str, **columns: Any) -> Receiver:

@@ -61,6 +61,8 @@ TEMPLATES = [
     (b'"text"', "holds no JSON object"),
     (b'{"Priority": NaN}', "holds no JSON"),
     (b'{"Priority": 1e999}', "holds no JSON"),
+    (b'{"Priority": [12345678901234567890123]}', "needs more than 64 bits"),
+    (b'{"Priority": -1e20}', "needs more than 64 bits"),
     (b'{"Priority": "\\ud800"}', "holds no JSON"),
     (b'{"Priority": "\\u0000"}', "holds the character NUL"),
     (b'{"a":' * 300 + b"1" + b"}" * 300, "holds no JSON that can be sent"),
