@@ -153,6 +153,9 @@ def _text(receiver: Receiver, delivery: Delivery | None, work_order: WorkOrder) 
     if receiver.trouble:
         again = f" It is tried again at {_clock(area, receiver.probe_at)}." if receiver.probe_at else ""
         return f"Waiting: {name} does not take anything now: {receiver.trouble}{again}"
+    if delivery is not None and delivery.is_asked_once_more:
+        at = _clock(area, delivery.due_at)
+        return f"{name} took it, and is asked once more at {at}: a call before got no answer."
     if delivery is None or not delivery.attempts:
         since = f" since {_clock(area, delivery.wanted_at)}" if delivery and delivery.wanted_at else ""
         return f"Waiting to be sent to {name}{since}"

@@ -5,7 +5,7 @@ that no call is made inside of a transaction. Every write asks, in its own trans
 
 Killed at any point, nothing is lost and nothing is sent in a wrong order:
 before the call                the delivery is due, and marked as uncertain: the next leader looks before it writes
-between call and record        the same
+between call and record        the same; what a call without an answer did later is found a minute after it
 between record and cursor      the cursor moves in the transaction that makes deliveries due; to do it twice is no harm
 """
 
@@ -62,7 +62,7 @@ class Leader:
 
     def __init__(self, receiver: int, holder: str, clock: Time | None = None) -> None:
         self.receiver, self.holder, self.clock = receiver, holder, clock or Time()
-        self.running: dict[Future[Result | None], Job] = {}
+        self.running: dict[Future[Result], Job] = {}
         self.probes: set[int] = set()
         self.term: lease.Term | None = None
         self.is_ending = False
@@ -184,9 +184,10 @@ class Leader:
             if receiver is None or self.threads is None or self.term is None:
                 return False
             made, settled = jobs.make(receiver, list(Delivery.objects.filter(pk__in=keys)))
-            records.write(receiver, settled, self.clock.now())
+            now = self.clock.now()
+            records.write(receiver, settled, now)
             # Before the call, so that the one that finds it after a kill knows that a call may have arrived.
-            Delivery.objects.filter(pk__in=[job.delivery for job in made]).update(is_uncertain=True)
+            Delivery.objects.filter(pk__in=[job.delivery for job in made]).update(is_uncertain=True, called_at=now)
         order = {key: place for place, key in enumerate(keys)}
         for job in sorted(made, key=lambda job: order[job.delivery]):
             attempt = Attempt(job, partial(self._before_call, self.term), self.clock.now)
@@ -201,7 +202,7 @@ class Leader:
         done = [future for future in self.running if future.done()]
         if not done:
             return False
-        results = [result for future in done if (result := future.result()) is not None]
+        results = [future.result() for future in done]
         with transaction.atomic():
             if receiver := lease.locked(self.receiver, self.holder):
                 records.write(receiver, results, self.clock.now(), probes=self.probes)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from bookings.delivery.calls import Answer, NoAnswer
@@ -50,19 +50,25 @@ class Lost(Exception):
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a receiver is with one work order: digests of what it took last (both empty: it is not there), and
-    whether a later call was, or may have been, made whose end is not known."""
+    """How far a receiver is with one work order: digests of what it took last (both empty: it is not there), whether a
+    later call was, or may have been, made whose end is not known, and when."""
 
     plan: str = ""
     rest: str = ""
     is_uncertain: bool = False
+    called_at: datetime | None = None
 
     @classmethod
     def of(cls, delivery: Delivery) -> "Standing":
-        return cls(delivery.pushed_plan, delivery.pushed_rest, delivery.is_uncertain)
+        return cls(delivery.pushed_plan, delivery.pushed_rest, delivery.is_uncertain, delivery.called_at)
 
     def columns(self) -> dict[str, Any]:
-        return {"pushed_plan": self.plan, "pushed_rest": self.rest, "is_uncertain": self.is_uncertain}
+        return {
+            "pushed_plan": self.plan,
+            "pushed_rest": self.rest,
+            "is_uncertain": self.is_uncertain,
+            "called_at": self.called_at,
+        }
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """How far the receiver is after the attempt. No text: nothing was called."""
+    """How far the receiver is after the attempt. `again_at`: it is looked at once more.
+
+    Without a text nothing was called: it was accepted before, or waits as it did.
+    """
 
     job: Job
     event: Event
@@ -87,6 +96,7 @@ class Result:
     there: Standing
     may_pass: bool = False
     retry_after: float | None = None
+    again_at: datetime | None = None
 
 
 @dataclass
@@ -110,7 +120,7 @@ class Attempt:
 
     def write(self, call: Callable[[], Answer]) -> Answer:
         """A call that changes something there. Where its end is not known, that is remembered."""
-        before, self.there = self.there, replace(self.there, is_uncertain=True)
+        before, self.there = self.there, replace(self.there, is_uncertain=True, called_at=self.now())
         answer = self.look(call)
         if 400 <= answer.status < 500 and answer.status != 408:
             self.there = before
@@ -119,14 +129,19 @@ class Attempt:
     def result(self, event: Event, text: str, **more: Any) -> Result:
         return Result(self.job, event, one_line(text, LONGEST_TEXT), self.there, **more)
 
-    def accepted(self, text: str, plan: str = "", rest: str = "") -> Result:
-        """`plan` and `rest` are digests of what stands there now; without them nothing does."""
-        self.there = Standing(plan, rest)
-        return self.result(Event.ACCEPTED, text)
+    def accepted(self, text: str, plan: str = "", rest: str = "", *, late: timedelta = timedelta(0)) -> Result:
+        """`plan` and `rest` are digests of what stands there now; without them nothing does.
+
+        For so long, `late`, an earlier call whose end is not known may still be done there, after this one.
+        """
+        self.there, again_at = Standing(plan, rest), None
+        if (called_at := self.job.there.called_at) and self.now() < called_at + late <= self.now() + late:
+            self.there, again_at = Standing(plan, rest, is_uncertain=True, called_at=called_at), called_at + late
+        return self.result(Event.ACCEPTED, text, again_at=again_at)
 
 
-def run(bring: Callable[[Attempt], Result], attempt: Attempt) -> Result | None:
-    """The attempt with its faults as results; None: the lease is lost, and nothing is known."""
+def run(bring: Callable[[Attempt], Result], attempt: Attempt) -> Result:
+    """The attempt with its faults as results."""
     try:
         return bring(attempt)
     except OrderFault as fault:
@@ -134,7 +149,7 @@ def run(bring: Callable[[Attempt], Result], attempt: Attempt) -> Result | None:
     except ReceiverFault as fault:
         return attempt.result(Event.UNREACHABLE, str(fault), retry_after=fault.retry_after)
     except Lost:
-        return None
+        return attempt.result(Event.WAITS, "")
     except Exception as fault:  # one odd order, or one odd answer, must not stop the others
         logger.exception("An attempt to deliver a work order failed by a fault in the code")
         text = f"A fault in the code: {type(fault).__name__}. Report what the log of `deliver` shows."

@@ -67,7 +67,10 @@ def _columns(receiver: Receiver, delivery: Delivery, result: Result, now: dateti
     if result.event == Event.ACCEPTED:
         # Where nothing was called it has been as it is for longer, or was never there.
         called = {"pushed_at": now} if result.text else {}
-        return {"due_at": None, "wanted_at": None, "needs_person": "", "attempts": 0, "failed_at": None} | called
+        in_step = {} if result.again_at else {"wanted_at": None}
+        return {"due_at": result.again_at, "needs_person": "", "attempts": 0, "failed_at": None} | in_step | called
+    if not result.text:
+        return {}
     attempts, waits = delivery.attempts + 1, result.may_pass
     if result.event == Event.UNREACHABLE:
         others_pass = delivery.failed_at and receiver.answered_at and receiver.answered_at > delivery.failed_at
@@ -104,10 +107,6 @@ def _update_health(receiver: Receiver, result: Result, now: datetime, *, is_prob
 
 def _count(receiver: Receiver, event: str, count: int) -> None:
     """For the metrics; the log is purged, these only grow."""
-    name = counter_name(receiver.pk, event)
+    name = receiver.counter_name(event)
     if not Counter.objects.filter(name=name).update(value=F("value") + count):
         Counter.objects.create(name=name, value=count)
-
-
-def counter_name(receiver: int, event: str) -> str:
-    return f"delivery {receiver} {event}"

@@ -1,11 +1,13 @@
 """ServiceMobility's calls (contract, section 6): log in, look, and bring a work order to the state that it has here.
 
-It looks before it writes, always: what the field has begun, finished or rejected is a person's to decide. Between the
-look and the write a technician, or another process that woke up late, may still be faster; `verify_delivery` finds it.
+It looks before it writes, always: what the field has begun, finished or rejected is a person's to decide. Where a call
+got no answer, it looks once more after a minute: that call may have been done behind a later one. Between the look and
+the write a technician, or another process that woke up late, may still be faster; `verify_delivery` finds it.
 """
 
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +28,8 @@ MOVES = {
 }
 GONE = {404, 410}
 LONGEST_TOKEN = 16 * 1024
+# In which a call that got no answer may still be done there, behind a later one: then it is looked at once more.
+LATE = timedelta(seconds=60)
 OF_THE_ORDER = {400, 404, 409, 410, 413, 422}
 
 
@@ -87,7 +91,7 @@ class ServiceMobility:
             answer = self._call(attempt, "DELETE", path_of(attempt.job.order_num), writes=True)
             if answer.status not in GONE or answer.document is None:
                 self._check(attempt, answer, "DELETE WorkOrder")
-        return attempt.accepted("removed" if found else "it was not there")
+        return attempt.accepted("removed" if found else "it was not there", late=LATE)
 
     def _put(self, attempt: Attempt, state: State) -> Result:
         body = state.whole(attempt.now())
@@ -99,10 +103,10 @@ class ServiceMobility:
         body = state.dispatch(attempt.now())
         answer = self._call(attempt, method, path_of(attempt.job.order_num, end), body, writes=True)
         self._check(attempt, answer, f"{method} {end[1:] or 'WorkOrder'}")
-        attempt.there = replace(attempt.there, plan=state.plan_digest)
+        attempt.there = replace(attempt.job.there, plan=state.plan_digest)
 
     def _agree(self, attempt: Attempt, state: State, text: str) -> Result:
-        return attempt.accepted(text, state.plan_digest, state.rest_digest)
+        return attempt.accepted(text, state.plan_digest, state.rest_digest, late=LATE)
 
     def _check(self, attempt: Attempt, answer: Answer, what: str, *, needs_document: bool = False) -> None:
         """Raises ReceiverFault or OrderFault unless the call succeeded. 204 has no answer to read."""

@@ -108,6 +108,10 @@ class Receiver(models.Model):
     def is_servicemobility(self) -> bool:
         return self.kind == self.Kind.SERVICEMOBILITY
 
+    def counter_name(self, event: str) -> str:
+        """Of the Counter of attempts that ended so (DeliveryEntry.Event)."""
+        return f"delivery {self.pk} {event}"
+
     @property
     def settings_version(self) -> int:
         """Another one after each change by a person; nine digits, as the desk reads versions."""
@@ -148,6 +152,7 @@ class Delivery(models.Model):
     needs_person = models.TextField(blank=True, help_text="Why it waits for a person. Empty: it does not.")
     # A call was, or may have been, made and its end is not known: what stands there has to be looked at.
     is_uncertain = models.BooleanField(default=False)
+    called_at = models.DateTimeField(null=True, blank=True, help_text="When such a call was begun.")
     # Digests of what was taken last: when and who, and the rest. Both empty: it is not there.
     pushed_plan = models.CharField(max_length=64, blank=True)
     pushed_rest = models.CharField(max_length=64, blank=True)
@@ -176,6 +181,12 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.work_order_id} to {self.receiver_id}"
+
+    @property
+    def is_asked_once_more(self) -> bool:
+        """It took the present state, but a call before that one got no answer."""
+        called, pushed, due = self.called_at, self.pushed_at, self.due_at
+        return called is not None and pushed is not None and due is not None and called <= pushed < due
 
 
 class DeliveryEntry(models.Model):

@@ -66,9 +66,7 @@ def _values(receiver: Receiver, counted: dict[str, Any]) -> dict[str, float]:
 def _attempts(receivers: list[Receiver]) -> Metric:
     family = CounterMetricFamily(ATTEMPTS, "Attempts by outcome.", labels=["receiver", "outcome"])
     names = {
-        f"delivery {receiver.pk} {outcome}": (receiver.name, str(outcome))
-        for receiver in receivers
-        for outcome in OUTCOMES
+        receiver.counter_name(outcome): (receiver.name, str(outcome)) for receiver in receivers for outcome in OUTCOMES
     }
     found = dict(Counter.objects.filter(name__in=names).values_list("name", "value")) if names else {}
     for name, labels in names.items():

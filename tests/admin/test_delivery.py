@@ -94,6 +94,11 @@ class TestTheLine:
                 False,
             ),
             (
+                {"due_at": now, "pushed_at": now - timedelta(seconds=1), "called_at": now - timedelta(seconds=5)},
+                f"ServiceMobility took it, and is asked once more at {at}: a call before got no answer.",
+                False,
+            ),
+            (
                 {"needs_person": "account C-9 is unknown there", "due_at": None},
                 "Needs you: account C-9 is unknown there (ServiceMobility)",
                 True,

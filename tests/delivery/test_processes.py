@@ -60,8 +60,9 @@ class World:
         return bool(self.database.execute(behind))
 
     def free_the_lease(self):
-        """It ends by itself; here that is not waited for."""
+        """It ends by itself, and the time in which a call may still arrive; here that is not waited for."""
         self.database.execute("UPDATE bookings_receiver SET lease_until = NULL")
+        self.database.execute("UPDATE bookings_delivery SET called_at = NULL")
 
     def settle(self):
         """What a new process does, and what the witness then says."""

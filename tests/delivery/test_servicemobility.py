@@ -168,7 +168,49 @@ def test_a_put_that_may_still_be_on_its_way_is_followed_by_a_delete(deliver, slo
     deliver()
     cancel(booked)
     deliver.until_settled()
-    assert deliver.calls() == [("PUT", "WorkOrder"), ("DELETE", "WorkOrder")]
+    # The second one a minute later.
+    assert deliver.calls() == [("PUT", "WorkOrder"), ("DELETE", "WorkOrder"), ("DELETE", "WorkOrder")]
+
+
+def pass_by(deliver, seconds):
+    deliver.clock.gone += seconds
+    deliver()
+
+
+def test_a_put_that_is_done_there_after_the_delete(deliver, slot):
+    """A server that is slow does it once the caller has given up."""
+    booked = desk.book(slot)
+    deliver.simulator.add_fault("reset", method="PUT", times=1)
+    deliver()
+    cancel(booked)
+    pass_by(deliver, 10)
+    assert (deliver.calls()[-1], deliver.of(booked).pushed_rest) == (("DELETE", "WorkOrder"), "")
+    deliver.simulator.orders.put(booked.order_num, {"UserName": "ann"})
+    deliver()
+    assert deliver.there(booked)
+    assert deliver.of(booked).wanted_at  # it is not taken as done yet
+    pass_by(deliver, 60)
+    assert deliver.there(booked) is None
+    assert not Delivery.objects.open().exists()
+
+
+def test_a_move_that_is_done_there_after_a_later_one(deliver, slot):
+    booked = desk.book(slot)
+    deliver()
+    early, last = (desk.slot_in(days=day, worker=f"worker-{day}") for day in (1, 2))
+    move(booked, early)
+    deliver.simulator.add_fault("reset", method="PUT", times=1)
+    deliver()
+    move(booked, last)
+    pass_by(deliver, 10)
+    assert deliver.there(booked)["UserName"] == "worker-2"
+    deliver.simulator.orders.dispatch(booked.order_num, {"UserName": "worker-1"})
+    pass_by(deliver, 60)
+    assert deliver.there(booked)["UserName"] == "worker-2"
+    assert not Delivery.objects.open().exists()
+    count = len(deliver.simulator.calls)
+    pass_by(deliver, 600)
+    assert len(deliver.simulator.calls) == count
 
 
 def test_move_move_cancel_becomes_one_call(deliver, slot):

@@ -6,14 +6,18 @@ Each is a process of its own, forked from one that has Django loaded (warm.py): 
 import os
 import signal
 import threading
+from datetime import timedelta
 from multiprocessing.process import BaseProcess
 
 from django.core.management import call_command
 from django.db import connection
 
-from bookings.delivery import calls, leader, lease, outcomes, receivers, records, worker
+from bookings.delivery import calls, leader, lease, outcomes, receivers, records, servicemobility, worker
 from bookings.models import Delivery
 from tests.support import warm
+
+# Seconds: longer than the simulator holds a call.
+LATE = 4
 
 
 def die():
@@ -75,6 +79,7 @@ def deliver(database: str, changes: tuple[str, ...], once: bool) -> None:
     calls.DEADLINE = 1.0
     lease.SECONDS, lease.RENEWED_AFTER = 2.0, 0.2
     records.FIRST, records.MOST_OF_A_RECEIVER, records.MOST_OF_AN_ORDER = 0.05, 0.2, 0.5
+    servicemobility.LATE = timedelta(seconds=LATE)
     worker.IDLE, worker.AFTER_AN_ERROR = 0.1, 0.3
     for name in changes:
         CHANGES[name]()
