@@ -14,6 +14,7 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 from django.test.client import ClientHandler
@@ -328,6 +329,15 @@ def plan_of(db):
             return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
     return plan
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings_xdist_suffix(request):
+    """A name for each process of xdist. SQLite's are in memory, which pytest-django knows of Django's back end alone."""
+    process = getattr(request.config, "workerinput", {}).get("workerid")
+    if SERVER and process:
+        default = django_settings.DATABASES["default"]
+        default.setdefault("TEST", {})["NAME"] = f"test_{default['NAME']}_{process}"
 
 
 @pytest.fixture(scope="session")
