@@ -333,7 +333,7 @@ def plan_of(db):
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings_xdist_suffix(request):
-    """A name for each process of xdist. SQLite's are in memory, which pytest-django knows of Django's back end alone."""
+    """A name for each process of xdist. SQLite's are in memory; pytest-django sees that of Django's own alone."""
     process = getattr(request.config, "workerinput", {}).get("workerid")
     if SERVER and process:
         default = django_settings.DATABASES["default"]
