@@ -10,11 +10,13 @@ from unfold.views import ChangeList
 
 from bookings import clock
 from bookings.admin import (
+    addresses,
     delivery,
     details,
     exports,
     filters,
     lists,
+    near_spellings,
     news,
     review_queue,
     work_order_actions,
@@ -24,6 +26,9 @@ from bookings.admin.cells import area_name, period_lines, state_label, two_lines
 from bookings.admin.desk import DeskAdmin
 from bookings.models import WorkOrder
 from bookings.services import public_form, search_terms
+
+# A search that finds more names no customer.
+MOST_FOUND = 500
 
 
 class WorkOrderChangeList(lists.DeskChangeList):
@@ -41,6 +46,22 @@ class WorkOrderChangeList(lists.DeskChangeList):
         late = details.late_parts(row.pk for row in self.result_list if row.has_late_parts)
         for row in self.result_list:
             row.late_count = late.get(row.pk, 0)
+            row.is_found = bool(self.query)
+
+    def near(self) -> list[tuple[str, str]]:
+        """Where a search finds nothing: searches that are spelled alike and find something, with their addresses."""
+        if not self.query or self.result_count:
+            return []
+        found = near_spellings.near(self.query, self.root_queryset)
+        return [(text, addresses.with_query("", {"view": "all", "q": text})) for text in found]
+
+    def next_visit(self) -> WorkOrder | None:
+        """Of the bookings that a search finds: that is what most callers ask about."""
+        if not self.query or not 0 < self.result_count <= MOST_FOUND:
+            return None
+        coming = self.queryset.filter(status=WorkOrder.Status.BOOKED, visit_start__gt=clock.now())
+        row: WorkOrder | None = coming.order_by("visit_start", "pk").first()
+        return row
 
 
 @admin.register(WorkOrder)
@@ -108,7 +129,10 @@ class WorkOrderAdmin(DeskAdmin):
 
     @admin.display(description="Customer", ordering=None)
     def customer(self, work_order: WorkOrder) -> str:
-        return two_lines(work_order.account_name or work_order.account_num, work_order.account_num)
+        """With the phone in what a search finds: a caller is called back."""
+        phone = work_order.phone if getattr(work_order, "is_found", False) else ""
+        below = " ".join(text for text in (work_order.account_num, phone) if text)
+        return two_lines(work_order.account_name or work_order.account_num, below)
 
     @admin.display(description="Place")
     def place(self, work_order: WorkOrder) -> str:

@@ -126,6 +126,16 @@ def found_by(typed: str) -> Q:
     return Q(pk__in=RawSQL(text, [query]))
 
 
+def as_word(typed: str) -> str:
+    """What was typed as the one word that a document would hold of it."""
+    return "".join(_words(typed))[:MAX_WORD]
+
+
+def words_in(document: str) -> list[str]:
+    """The words of a document as it is stored. PostgreSQL gives them in quotes."""
+    return document.replace("'", "").split()
+
+
 # --- Keeping the documents ---------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from bookings import clock, services
 from bookings.admin import lists
 from bookings.models import WorkOrder
+from bookings.services import search_terms
 from bookings.supply import slots
 from tests.support import desk, helpers
 
@@ -195,6 +196,77 @@ def test_the_search_does_not_find(viewer, typed):
     assert desk.numbers(viewer, q=typed) == []
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("brandl", ["brandt"]),
+        ("bradnt", ["brandt"]),
+        ("brndt", ["brandt"]),
+        ("brnadt hannah", ["brandt hannah", "hannah"]),
+        ("hannah okafor", ["okafor", "hannah"]),
+        ("wo4711b", ["wo4711a"]),
+        ("zzzz", []),
+        ("x", []),
+        ("-", []),
+        ("'; DROP", []),
+    ],
+)
+def test_near_spellings_where_nothing_fits(viewer, typed, meant):
+    desk.book(desk.slot_in(), "WO-4711/A", Account={"AccountNum": "C-1", "Name": "Hannah Brandt"})
+    desk.book(desk.slot_in(days=1), "WO-5", Account={"AccountNum": "C-2", "Name": "Ruth Okafor"})
+    answer = viewer.get(desk.LIST, {"q": typed, "area": "LEEDS"})
+    found = answer.context["cl"].near()
+    assert [text for text, _ in found] == meant
+    for text, address in found:
+        assert f"{text}</bdi></a>" in answer.content.decode()
+        assert viewer.get(f"{desk.LIST}{address}").context["cl"].result_count == 1
+
+
+def test_near_spellings_come_from_what_a_person_may_see():
+    leeds, boston = desk.slot_in(), desk.slot_in("BOSTON", "America/New_York")
+    desk.book(leeds, "WO-1", Account={"AccountNum": "C-1", "Name": "Hannah Brandt"})
+    desk.book(boston, "WO-2", Account={"AccountNum": "C-2", "Name": "Ruth Okafor"})
+    restricted = desk.person("viewer", leeds.area)
+    assert restricted.get(desk.LIST, {"q": "okafro"}).context["cl"].near() == []
+    assert [text for text, _ in restricted.get(desk.LIST, {"q": "brandl"}).context["cl"].near()] == ["brandt"]
+
+
+def test_the_statements_for_near_spellings_do_not_grow(viewer):
+    def statements():
+        with CaptureQueriesContext(connection) as captured:
+            assert viewer.get(desk.LIST, {"q": "somebodi"}).context["cl"].near()
+        return len(captured)
+
+    slot = desk.slot_in(capacity=500)
+    many(2, slot)
+    search_terms.add_missing()
+    statements()
+    few = statements()
+    for start in range(1, 3):
+        many(60, desk.slot_in(days=start, capacity=500), prefix=f"Y{start}-")
+    search_terms.add_missing()
+    assert statements() == few
+
+
+def test_a_caller_is_told_of_the_next_visit_and_called_back(viewer):
+    contact = {"Contacts": [{"Phones": [{"PhoneNum": "+44 113 496 0000"}]}]}
+    account = {"AccountNum": "C-1", "Name": "Hannah Brandt"}
+    later = desk.book(desk.slot_in(days=4), "WO-1", Account=account, Location=contact)
+    sooner = desk.book(desk.slot_in(days=2), "WO-2", Account=account, Location=contact)
+    soonest = desk.book(desk.slot_in(days=1), "WO-3", Account=account, Location=contact)
+    services.cancel(work_order=soonest, by="ann", reason="Other")
+    answer = viewer.get(desk.LIST, {"q": "brandt"})
+    assert answer.context["cl"].next_visit() == sooner
+    page = desk.text_of(answer)
+    assert f"{sooner}</a>, {sooner.slot}, Hannah Brandt" in page
+    # In the rows, too, when people search, and not in a list that is as wide as it can be.
+    assert page.count("C-1 +44 113 496 0000") == 3
+    assert "+44 113 496 0000" not in desk.text_of(viewer.get(desk.LIST, {"view": "all"}))
+    services.cancel(work_order=sooner, by="ann", reason="Other")
+    services.cancel(work_order=later, by="ann", reason="Other")
+    assert "Next visit" not in desk.text_of(viewer.get(desk.LIST, {"q": "brandt"}))
+
+
 def test_a_search_looks_everywhere_whatever_was_shown(viewer, three):
     assert desk.numbers(viewer, view="attention", q="WO-2") == [three[1].order_num]
 
@@ -207,14 +279,14 @@ def test_a_moved_booking_is_found_under_its_new_body_only(viewer, settings):
     assert desk.numbers(viewer, q="OLD-1") == []
 
 
-def many(count, slot, **columns):
+def many(count, slot, prefix="X-", **columns):
     """Rows straight into the tables, as nobody waits for so many bookings."""
     now = timezone.now()
     WorkOrder.objects.bulk_create(
         WorkOrder(
-            order_num=f"X-{number}",
-            original_order=f"O-{number}",
-            claim=f"O-{number}",
+            order_num=f"{prefix}{number}",
+            original_order=f"O-{prefix}{number}",
+            claim=f"O-{prefix}{number}",
             slot=slot,
             area=slot.area,
             visit_start=slot.start,
