@@ -30,6 +30,8 @@ PAGES = {
     "search: a name": {"q": "rarebird"},
     "search: a phone": {"q": "222 7777"},
     "search: one in four": {"q": "brandt"},
+    "search: a name, misspelled": {"q": "rarebidr"},
+    "search: one in four, misspelled": {"q": "brnadt"},
     "board": None,
 }
 BATCH = 5_000

@@ -6,7 +6,7 @@ letter is not mended. What is read is bounded, however many bookings there are. 
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from itertools import islice
+from itertools import islice, product
 
 from django.db.models import QuerySet
 
@@ -16,6 +16,7 @@ from bookings.services import search_terms
 SHOWN = 3
 # Of so many bookings that begin alike the words are compared.
 LOOKED_AT = 300
+TRIED = 9
 LEAST_LETTERS = 3
 LIKENESS = 0.7
 
@@ -27,14 +28,8 @@ def near(typed: str, rows: QuerySet[WorkOrder]) -> list[str]:
 
 def _candidates(typed: str, rows: QuerySet[WorkOrder]) -> Iterator[str]:
     pieces = typed.split()[: search_terms.MAX_PIECES]
-    unknown = [number for number, piece in enumerate(pieces) if not _finds(piece, rows)]
-    if len(unknown) == 1:
-        (number,) = unknown
-        for word in _like(pieces[number], rows):
-            yield " ".join([*pieces[:number], word, *pieces[number + 1 :]])
-    elif unknown:
-        words = [next(iter(_like(pieces[number], rows)), pieces[number]) for number in unknown]
-        yield " ".join(words[unknown.index(n)] if n in unknown else piece for n, piece in enumerate(pieces))
+    spelled = [[piece] if _finds(piece, rows) else _like(piece, rows) for piece in pieces]
+    yield from map(" ".join, islice(product(*spelled), TRIED))
     # What finds something by itself, but not together.
     if len(pieces) > 1:
         for number in range(len(pieces)):

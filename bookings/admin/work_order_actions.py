@@ -6,15 +6,20 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
 from bookings import services
-from bookings.admin import delivery
+from bookings.admin import addresses, delivery
 from bookings.admin.actions import Action
 from bookings.admin.cells import message
 from bookings.admin.forms import AREA, MAX_NOTE, SELECT, ActionForm
 from bookings.admin.moving import MoveForm
 from bookings.models import HistoryEntry, WorkOrder
 from bookings.refusals import Code
+
+# The way back from a review of so many stands in one address.
+UNDONE_AT_ONCE = 50
 
 
 class ReviewForm(ActionForm):
@@ -65,6 +70,28 @@ class Review(OfBooked):
     def run(self, row: WorkOrder, form: ReviewForm, by: str, seen: int) -> None:
         services.review(work_order=row, by=by, note=form.words(), seen_version=seen)
 
+    def done_text(self, form: ReviewForm, done: Any) -> str:
+        text = super().done_text(form, done)
+        if len(done) > UNDONE_AT_ONCE:
+            return text
+        # Each was seen in the version before.
+        query = {"chosen": " ".join(f"{row.pk}:{row.version + 1}" for row in done)}
+        address = addresses.with_query(reverse("admin:bookings_workorder_act", args=[UndoReview.name]), query)
+        return format_html('{} <a class="desk-link" data-key="u" href="{}">Undo</a>', text, address)
+
+
+class UndoReview(OfBooked):
+    name, icon, title, done = "unreview", "undo", "Undo review", "waiting to be reviewed again"
+    event = HistoryEntry.Event.UNREVIEWED
+    consequence = "It waits to be reviewed again. The booking itself stays as it is."
+    permission = "bookings.review_workorder"
+
+    def unfit(self, row: WorkOrder) -> str:
+        return super().unfit(row) or ("" if row.reviewed_at else "is not reviewed")
+
+    def run(self, row: WorkOrder, form: ActionForm, by: str, seen: int) -> None:
+        services.undo_review(work_order=row, by=by, seen_version=seen)
+
 
 class Move(OfBooked):
     name, icon, title, done = "move", "event_repeat", "Move", "moved"
@@ -98,8 +125,11 @@ class Move(OfBooked):
         return message("{} moved to {}, {}. {}", done[0], where, who, call)
 
     def report(self, request: HttpRequest, form: MoveForm, done: Any) -> None:
-        if late := form.late_text(form.cleaned_data["slot"]):
+        slot = form.cleaned_data["slot"]
+        if late := form.late_text(slot):
             messages.warning(request, f"{late} come after the new visit begins.")
+        if form.is_outside(slot):
+            messages.warning(request, form.customer_text)
 
 
 class Note(Action):
@@ -134,4 +164,4 @@ class Cancel(OfBooked):
 
 
 REVIEW = Review()
-WORK_ORDER_ACTIONS = [REVIEW, Move(), Note(), Cancel(), delivery.SendAgain()]
+WORK_ORDER_ACTIONS = [REVIEW, Move(), Note(), Cancel(), UndoReview(), delivery.SendAgain()]

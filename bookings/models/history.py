@@ -27,6 +27,7 @@ class HistoryEntry(models.Model):
         MOVED = "moved"
         CANCELLED = "cancelled"
         REVIEWED = "reviewed"
+        UNREVIEWED = "unreviewed", "review undone"
         NOTED = "noted"
         ADDED = "added"
         CLOSED = "closed"

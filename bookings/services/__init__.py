@@ -22,4 +22,5 @@ from bookings.services.changes import ask_for_review as ask_for_review
 from bookings.services.changes import cancel as cancel
 from bookings.services.changes import move as move
 from bookings.services.changes import review as review
+from bookings.services.changes import undo_review as undo_review
 from bookings.services.rows import Booked as Booked

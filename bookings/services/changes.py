@@ -1,4 +1,4 @@
-"""What staff change of a booking: cancel, move, review, note. Each is one transaction with its line in the history."""
+"""What staff change of a booking: cancel, move, review, note. Each is one transaction, with its line in the history."""
 
 from datetime import datetime
 from typing import Any
@@ -130,6 +130,15 @@ def review(*, work_order: WorkOrder, by: str, note: str = "", seen_version: int 
         unreviewed = Q(status=WorkOrder.Status.BOOKED, reviewed_at__isnull=True)
         change(work_order, unreviewed, now, seen_version, reviewed_at=now, reviewed_by=by)
         history.record(work_order, HistoryEntry.Event.REVIEWED, at=now, by=by, reason=note)
+
+
+def undo_review(*, work_order: WorkOrder, by: str, seen_version: int | None = None) -> None:
+    """Let the booking wait to be reviewed again. Raises Refused if it does already, or was changed."""
+    now = clock.now()
+    with transaction.atomic():
+        reviewed = Q(status=WorkOrder.Status.BOOKED, reviewed_at__isnull=False)
+        change(work_order, reviewed, now, seen_version, reviewed_at=None, reviewed_by="")
+        history.record(work_order, HistoryEntry.Event.UNREVIEWED, at=now, by=by)
 
 
 def add_note(*, work_order: WorkOrder, by: str, note: str, seen_version: int | None = None) -> None:

@@ -644,6 +644,63 @@ def test_the_button_of_a_move_is_on_the_screen(open_page, office):
     assert int(re.match(r"(\d+) free", said)[1]) == page.locator("input[name=slot]").count()
 
 
+def is_in_sight(page, box):
+    """Within the window, and nothing lies over it."""
+    return page.evaluate(
+        """name => {
+            const box = document.querySelector(name), {left, top, bottom} = box.getBoundingClientRect();
+            const seen = document.elementFromPoint(left + 20, (top + bottom) / 2);
+            return top >= 0 && bottom <= innerHeight && box.contains(seen);
+        }""",
+        box,
+    )
+
+
+@SIZES
+def test_who_is_moved_and_the_button_stay_in_sight(open_page, office, size):
+    number, _ = new_booking(office)
+    ((key,),) = office.database.execute(f"SELECT id FROM bookings_workorder WHERE order_num = '{number}'")
+    page = open_page(size=size)
+    page.goto(f"{office.url}/admin/bookings/workorder/act/move/?chosen={key}:1")
+    height = page.evaluate("document.documentElement.scrollHeight")
+    for part in (0, 0.3, 0.6):
+        page.evaluate("top => window.scrollTo(0, top)", (height - size["height"]) * part)
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert is_in_sight(page, ".desk-sight"), part
+        assert is_in_sight(page, ".desk-send button"), part
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    # What the top says: who, and when now.
+    assert "Zora Quist" in page.locator(".desk-sight").inner_text()
+    assert "Europe/London" in page.locator(".desk-sight").inner_text()
+
+
+def test_a_booking_is_found_from_every_page(open_page, office):
+    number, _ = new_booking(office)
+    page = open_page("supervisor")
+    pages = [
+        "",
+        "bookings/appointmentslot/",
+        "bookings/refusal/",
+        "bookings/blackout/add/",
+        "bookings/workorder/1/change/",
+    ]
+    for address in pages:
+        page.goto(f"{office.url}/admin/{address}")
+        page.keyboard.press("/")
+        page.keyboard.type("zora quist")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/workorder/?view=all&q=zora+quist")
+        assert page.locator("#result_list tbody tr").count() == 1, address
+    page.keyboard.press("/")
+    page.locator("#searchbar").fill("zora qiust")
+    page.keyboard.press("Enter")
+    page.get_by_text("No booking fits.").wait_for()
+    assert seriously_wrong(page) == []
+    page.get_by_role("link", name="zora quist").click()
+    page.get_by_text("Next visit:").wait_for()
+    assert number in page.locator("#result_list").inner_text()
+
+
 def test_text_survives_the_end_of_the_session(open_page, office):
     work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
     page = open_page()

@@ -110,3 +110,51 @@ def test_odd_filters_are_answered_all_the_same(dispatcher, four, filters):
     answer = dispatcher.get(f"{desk.LIST}{four[0].pk}/change/", {"_changelist_filters": filters})
     assert answer.status_code == 200
     assert "more to review" in answer.content.decode()
+
+
+def undo_link(answer):
+    return unescape(re.search(r'href="([^"]*act/unreview[^"]*)"', answer.content.decode())[1])
+
+
+def test_a_review_is_undone_from_its_message(dispatcher, four):
+    row = four[0]
+    link = undo_link(desk.perform(dispatcher, "review", row, note="Looks right"))
+    row.refresh_from_db()
+    assert row.reviewed_at
+    assert "It waits to be reviewed again." in desk.text_of(dispatcher.get(link))
+    row.refresh_from_db()
+    assert row.reviewed_at  # asked, not done
+    versions = desk.chosen(row)
+    assert desk.said(desk.perform(dispatcher, "unreview", versions=versions)) == ["1 waiting to be reviewed again."]
+    row.refresh_from_db()
+    assert (row.reviewed_at, row.reviewed_by, row.status) == (None, "", "booked")
+    assert row in WorkOrder.objects.needing_attention()
+    assert list(row.history.values_list("event", "by"))[1:] == [
+        ("reviewed", dispatcher.user.username),
+        ("unreviewed", dispatcher.user.username),
+    ]
+    # A second click, and one that comes after another person's change.
+    (said,) = desk.said(desk.perform(dispatcher, "unreview", versions=versions))
+    assert said.endswith("The second click changed nothing.")
+    services.review(work_order=row, by="ann")
+    (said,) = desk.said(desk.perform(desk.person("dispatcher"), "unreview", versions=versions))
+    assert "was changed meanwhile (reviewed by ann, " in said
+    row.refresh_from_db()
+    assert row.reviewed_by == "ann"
+
+
+def test_reviews_of_many_are_undone_together(dispatcher, four):
+    link = undo_link(desk.perform(dispatcher, "review", *four))
+    query = dict(re.findall(r"[?&](\w+)=([^&]*)", link))
+    desk.perform(dispatcher, "unreview", versions=query["chosen"].replace("+", " ").replace("%3A", ":"))
+    assert WorkOrder.objects.needing_attention().count() == 4
+
+
+def test_what_was_not_reviewed_cannot_be_undone(dispatcher, four):
+    page = desk.text_of(dispatcher.get(f"{desk.LIST}{four[0].pk}/change/"))
+    assert "act/unreview" not in page
+    assert desk.perform(dispatcher, "unreview", four[0]).context is not None
+    assert not four[0].history.filter(event="unreviewed").exists()
+    services.review(work_order=four[0], by="ann")
+    assert "act/unreview" in dispatcher.get(f"{desk.LIST}{four[0].pk}/change/").content.decode()
+    assert desk.perform(desk.person("viewer"), "unreview", four[0]).status_code == 403

@@ -60,8 +60,8 @@ def text_of(answer) -> str:
 
 
 def said(answer) -> list[str]:
-    """The messages of a page, without the marks that keep the directions of texts apart."""
-    return [re.sub(r"</?bdi>", "", str(message)) for message in answer.context["messages"]]
+    """The messages of a page, without the marks that keep the directions of texts apart, and without the way back."""
+    return [re.sub(r"</?bdi>| <a [^>]*>Undo</a>", "", str(message)) for message in answer.context["messages"]]
 
 
 def offered(client: Client, address: str) -> set[str]:

@@ -93,7 +93,7 @@ class Command(BaseCommand):
         """To the simulator; a ServiceMobility that was connected otherwise stays."""
         receiver = Receiver.objects.filter(kind=Receiver.Kind.SERVICEMOBILITY).first()
         if receiver and not receiver.url.startswith(SIMULATED):
-            self.stdout.write(f"Connected stays {receiver.url}; the simulator hears of nothing.")
+            self.stdout.write(f"ServiceMobility stays connected to {receiver.url}: the simulator is told nothing.")
         elif receiver is None or not receiver.is_on or receiver.url != url:
             call_command(
                 "connect_servicemobility",
