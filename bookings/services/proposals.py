@@ -47,9 +47,10 @@ def propose(bookings: Sequence[WorkOrder], also_in: Iterable[ServiceArea], now: 
 
     The bookings come with their slots and areas. The statements do not grow with the bookings.
     """
+    also_in = list(also_in)
     areas = {booking.slot.area_id: booking.slot.area for booking in bookings} | {area.pk: area for area in also_in}
     times = wishes.customer_times(booking.pk for booking in bookings)
-    needs = [_Need(booking, times[booking.pk], [area.pk for area in also_in], now) for booking in bookings]
+    needs = [_Need(booking, times[booking.pk], also_in, now) for booking in bookings]
     types = sorted({booking.order_type for booking in bookings})
     free = _FreePlaces(_free_slots(areas, types, min((need.since for need in needs), default=now), now), types)
     found: dict[int, AppointmentSlot] = {}
@@ -72,7 +73,10 @@ class _Need:
         # Never before the time that the customer was told, nor before the parts are there.
         self.since = max(self.slot.start, now)
         self.first = max(self.since, booking.parts_due_at or self.since)
-        self.areas = [self.slot.area_id, *(key for key in also_in if key != self.slot.area_id)]
+        own = self.slot.area
+        # Nothing is moved between practice areas and others.
+        others = [area.pk for area in also_in if area != own and area.is_practice == own.is_practice]
+        self.areas = [own.pk, *others]
 
     @property
     def kinds(self) -> list[Kind]:

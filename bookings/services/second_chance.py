@@ -4,7 +4,7 @@ What fits is decided by the rules of a booking, and the booking is made by servi
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,12 +38,13 @@ class SecondChance:
 def waiting(areas: Sequence[ServiceArea], now: datetime, most: int) -> list[SecondChance]:
     """The latest of each order that has no booking since, the next visit first. Three statements, whatever there is."""
     refusals = _open_ones(areas, now)
-    free = _free_slots(areas, refusals, now)
+    types = {one: f"suits_{number}" for number, one in enumerate(sorted({row.order_type for row in refusals}))}
+    free = _free_slots(areas, refusals, types, now)
     found = []
     for refusal in refusals:
         slots = free[refusal.area_id, refusal.visit_start, refusal.visit_end]
-        slot = next((slot for slot in slots if slot.order_type in ("", refusal.order_type)), None)
-        if slot:
+        suiting = (slot for slot in slots if getattr(slot, types[refusal.order_type]))
+        if slot := next(suiting, None):
             found.append((refusal, slot))
     shown = sorted(found, key=lambda pair: (pair[1].start, -pair[0].pk))[:most]
     bodies = dict(Refusal.objects.filter(pk__in=[refusal.pk for refusal, _ in shown]).values_list("pk", "body"))
@@ -82,13 +83,14 @@ def _open_ones(areas: Sequence[ServiceArea], now: datetime) -> list[Refusal]:
 
 
 def _free_slots(
-    areas: Sequence[ServiceArea], refusals: Iterable[Refusal], now: datetime
+    areas: Sequence[ServiceArea], refusals: Iterable[Refusal], types: Mapping[str, str], now: datetime
 ) -> dict[Place, list[AppointmentSlot]]:
     by_key = {area.pk: area for area in areas}
     asked = {refusal.visit_start for refusal in refusals if refusal.visit_start}
     slots = AppointmentSlot.objects.filter(area__in=by_key, start__in=asked)
     free: dict[Place, list[AppointmentSlot]] = defaultdict(list)
-    for slot in offers.with_refusals(slots, now, areas):
+    suiting = offers.with_suits(slots, {name: one for one, name in types.items()})
+    for slot in offers.with_refusals(suiting, now, areas):
         if not slot.refusal:
             slot.area = by_key[slot.area_id]
             free[slot.area_id, slot.start, slot.end].append(slot)

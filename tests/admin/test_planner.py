@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bookings import clock, services
-from bookings.models import AppointmentSlot
+from bookings.models import AppointmentSlot, Blackout
 from bookings.supply import blackouts
 from tests.support import desk, helpers
 
@@ -102,6 +102,16 @@ class TestRows:
         assert [[bar.blackout.reason for bar in cell.bars] for cell in found.bars] == [["Snow"]]
         bars = {row.worker: [bar.blackout.reason for cell in row.cells for bar in cell.bars] for row in found.rows}
         assert bars == {"anna": [], "zoe": ["Dentist"]}
+
+    def test_an_absence_of_a_worker(self, dispatcher):
+        place = slot()
+        absence = Blackout.absence("anna", day_of(place), day_of(place), reason="Ill")
+        given = {"start": absence.start, "end": absence.end, "reason": absence.reason}
+        blackouts.close_slots(area=None, worker="anna", by="sue", **given)
+        answer = look(dispatcher, place)
+        (row,) = answer.context["grid"].areas[0].rows
+        assert [bar.blackout.reason for bar in row.cells[0].bars] == ["Ill"]
+        assert rows(answer)[0][2][0][0][1] == "closed"
 
     def test_now_is_marked_today_alone(self, dispatcher):
         now = clock.now().replace(minute=30)

@@ -204,6 +204,17 @@ class TestMoving:
             assert dispatcher.get(PLAN, {"b": answer.context["closed"][0].pk, "run": run}).context["moved"] == []
 
 
+def test_an_absence_has_its_plan_too(dispatcher):
+    desk.book(slot())
+    place, today = slot("ben"), clock.now().date()
+    absence = Blackout.absence("anna", today, today + timedelta(days=9), reason="Ill")
+    given = {"start": absence.start, "end": absence.end, "reason": absence.reason}
+    closed = blackouts.close_slots(area=None, worker="anna", by="sue", **given).blackout
+    answer = confirm(dispatcher, dispatcher.get(PLAN, {"b": closed.pk}))
+    assert desk.said(answer) == ["1 moved. The call list is below."]
+    assert WorkOrder.objects.get().slot == place
+
+
 class TestOpeningAgain:
     def test_by_the_person_who_closed(self, dispatcher):
         desk.book(slot())

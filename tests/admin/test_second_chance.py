@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from bookings import services
-from bookings.models import AppointmentSlot, Refusal, WorkOrder
+from bookings.models import AppointmentSlot, Refusal, Worker, WorkOrder
 from bookings.services import second_chance
 from tests.support import desk, helpers
 
@@ -86,6 +86,9 @@ class TestNamed:
         AppointmentSlot.objects.update(is_open=False)
         assert chances(dispatcher) == []
         desk.slot_in(worker="ben", order_type="INSTALL")
+        assert chances(dispatcher) == []
+        Worker.objects.create(code="dan", is_active=False)
+        desk.slot_in(worker="dan")
         assert chances(dispatcher) == []
         desk.slot_in(worker="cem", order_type="REPAIR")
         assert chances(dispatcher) == ["WO-9"]

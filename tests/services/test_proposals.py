@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bookings import clock, offers, services, wire
 from bookings.db import sql
-from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
+from bookings.models import Ability, AppointmentSlot, OrderType, ServiceArea, Worker, WorkOrder
 from bookings.services import proposals, wishes
 from bookings.supply import blackouts
 from tests.support import desk, helpers
@@ -133,6 +133,26 @@ class TestWhatDoesNotFit:
         slot("ben", order_type="INSTALL")
         ill()
         assert propose(order)[0].slot is None
+
+    def test_a_worker_who_cannot_do_it_or_is_not_active(self):
+        order = desk.book(slot("anna"), OrderType="REPAIR")
+        slot("ben")
+        slot("cem")
+        OrderType.objects.create(code="INSTALL")
+        Worker.objects.create(code="ben")
+        Worker.objects.create(code="cem", is_active=False)
+        Ability.objects.create(worker_id="ben", order_type_id="INSTALL")
+        ill()
+        assert propose(order)[0].slot is None
+        Ability.objects.all().delete()
+        assert propose(order)[0].slot.worker == "ben"
+
+    def test_a_practice_area_helps_no_other(self):
+        order = desk.book(slot("anna"))
+        practice = helpers.make_area("HULL", is_practice=True)
+        slot("ben", area="HULL")
+        ill()
+        assert propose(order, also=[practice])[0].slot is None
 
 
 class TestSeveral:
