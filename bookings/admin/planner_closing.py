@@ -78,11 +78,11 @@ def _close(request: HttpRequest, form: ClearForm) -> HttpResponse:
     done = [blackouts.close_slots(by=by, reason=reason, **closing._asdict()) for closing in form.closings]
     number = sum(closed.slots for closed in done)
     messages.success(request, f"Closed: {number:,} slot{pluralize(number)}. Slots that are made later are closed too.")
-    for closed in done:
+    for closing, closed in zip(form.closings, done, strict=True):
         if not closed.is_new:
             row = closed.blackout
             text = "{} was closed for this time already, by {}: {}"
-            where = row.worker or row.area.name
+            where = closing.worker or closing.area.name
             messages.warning(request, message(text, where, row.closed_by or "unknown", row.reason))
     return HttpResponseRedirect(plan_address([closed.blackout.pk for closed in done]))
 

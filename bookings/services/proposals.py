@@ -68,7 +68,9 @@ def propose(bookings: Sequence[WorkOrder], also_in: Iterable[ServiceArea], now: 
 class _Need:
     """What one booking needs of a slot."""
 
-    def __init__(self, booking: WorkOrder, times: offers.CustomerTimes, also_in: Iterable[int], now: datetime) -> None:
+    def __init__(
+        self, booking: WorkOrder, times: offers.CustomerTimes, also_in: Iterable[ServiceArea], now: datetime
+    ) -> None:
         self.booking, self.slot, self.times = booking, booking.slot, times
         # Never before the time that the customer was told, nor before the parts are there.
         self.since = max(self.slot.start, now)
