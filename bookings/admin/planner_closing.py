@@ -82,7 +82,7 @@ def _close(request: HttpRequest, form: ClearForm) -> HttpResponse:
         if not closed.is_new:
             row = closed.blackout
             text = "{} was closed for this time already, by {}: {}"
-            where = closing.worker or closing.area.name
+            where = row.worker or (row.area.name if row.area else "all areas")
             messages.warning(request, message(text, where, row.closed_by or "unknown", row.reason))
     return HttpResponseRedirect(plan_address([closed.blackout.pk for closed in done]))
 
