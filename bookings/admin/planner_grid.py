@@ -65,7 +65,8 @@ class Window:
 
     @property
     def begins(self) -> str:
-        return self.hours[:5]
+        """As short as it can be, so that the windows of a day stand in one line: `08`, `08:30`."""
+        return self.hours[:5].removesuffix(":00")
 
     @property
     def late(self) -> int:
