@@ -13,12 +13,11 @@ from django.contrib.postgres.operations import (
     ValidateConstraint,
 )
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations import AddConstraint, AddIndex, RemoveConstraint, RemoveIndex
-from django.db.migrations.operations.base import Operation
+from django.db.migrations import AddConstraint, AddIndex, AlterField, RemoveConstraint, RemoveIndex
 from django.db.migrations.state import ProjectState
 
 
-def online_or(plain: Operation, online: Any, schema_editor: BaseDatabaseSchemaEditor) -> Any:
+def online_or(plain: Any, online: Any, schema_editor: BaseDatabaseSchemaEditor) -> Any:
     """Which of the two is to be run on this database."""
     return online if schema_editor.connection.vendor == "postgresql" else plain
 
@@ -93,3 +92,25 @@ class RemoveUniqueIndexOnline(RemoveConstraint):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
             return
         schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(self.name)}")
+
+
+class RemoveFieldIndexOnline(AlterField):
+    """The field has `db_index=False` from now on. The index alone is dropped; AlterField makes SQLite's table anew."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        model = from_state.apps.get_model(app_label, self.model_name)
+        column = model._meta.get_field(self.name).column
+        names = schema_editor._constraint_names(model, [column], index=True, unique=False)
+        drop = online_or("DROP INDEX", "DROP INDEX CONCURRENTLY", schema_editor)
+        for name in set(names) - {index.name for index in model._meta.indexes}:
+            schema_editor.execute(f"{drop} IF EXISTS {schema_editor.quote_name(name)}")
+
+    def database_backwards(
+        self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        text = str(schema_editor._create_index_sql(model, fields=[model._meta.get_field(self.name)]))
+        create = online_or("CREATE INDEX", "CREATE INDEX CONCURRENTLY", schema_editor)
+        schema_editor.execute(text.replace("CREATE INDEX", create, 1), params=None)

@@ -56,6 +56,7 @@ class HistoryEntry(models.Model):
         null=True,
         blank=True,
         editable=False,
+        db_index=False,
     )
     event = models.CharField(max_length=20, choices=Event.choices, editable=False)
     at = models.DateTimeField(editable=False)
@@ -68,6 +69,8 @@ class HistoryEntry(models.Model):
     class Meta:
         ordering = ["pk"]
         verbose_name_plural = "history entries"
+        # A booking's line is about no slot.
+        indexes = [models.Index(fields=["slot"], condition=Q(slot__isnull=False), name="history_of_a_slot")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(work_order__isnull=False) | Q(slot__isnull=False),

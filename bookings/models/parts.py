@@ -10,7 +10,8 @@ from bookings.models.work_orders import WorkOrder
 class PartOrder(models.Model):
     """Parts of a work order that are ordered together; the number is ours unless the parts came with one."""
 
-    work_order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, related_name="part_orders")
+    # Found by the constraint below.
+    work_order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, related_name="part_orders", db_index=False)
     part_order_num = models.CharField(max_length=ID_LENGTH)
     is_issued_here = models.BooleanField(default=True)
     ship_to_location = models.CharField(max_length=ID_LENGTH, blank=True)
@@ -37,7 +38,8 @@ class PartOrder(models.Model):
 class RequiredPart(models.Model):
     """A part that the visit needs. A superseded part stands here as its replacements, each naming what it replaces."""
 
-    work_order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, related_name="required_parts")
+    # Found by the constraint below; the parts of a part order are among those of its work order.
+    work_order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, related_name="required_parts", db_index=False)
     # Empty for a part without a product number, which cannot be ordered.
     part_order = models.ForeignKey(
         PartOrder,
@@ -45,6 +47,7 @@ class RequiredPart(models.Model):
         related_name="required_parts",
         null=True,
         blank=True,
+        db_index=False,
     )
     position = models.PositiveIntegerField(help_text="Place in the list that came, from 0.")
     prod_num = models.CharField(max_length=ID_LENGTH, blank=True)

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from bookings import history, wire
 from bookings.db import sql
-from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, SearchDocument, ServiceArea, WorkOrder
+from bookings.models import AppointmentSlot, HistoryEntry, RequiredPart, SearchDocument, ServiceArea, WorkOrder
 from bookings.offers.choices import Choice
 from bookings.services import parts, search_terms
 
@@ -47,9 +47,9 @@ def answer_of(work_order: WorkOrder) -> Booked:
     """The answer for a booking that stands in the database."""
     ordered_parts: dict[str, list[str]] = {}
     for number, prod_num in (
-        PartOrder.objects.filter(work_order=work_order, required_parts__isnull=False)
-        .order_by("pk", "required_parts__position")
-        .values_list("part_order_num", "required_parts__prod_num")
+        RequiredPart.objects.filter(work_order=work_order, part_order__isnull=False)
+        .order_by("part_order_id", "position")
+        .values_list("part_order__part_order_num", "prod_num")
     ):
         ordered_parts.setdefault(number, []).append(prod_num)
     return Booked(work_order.order_num, list(ordered_parts.items()), is_repeat=True)

@@ -168,6 +168,7 @@ def test_without_a_transaction_there_are_only_indexes_or_rows():
             indexes = (
                 {online.AddIndexOnline},
                 {online.AddUniqueIndexOnline},
+                {online.RemoveFieldIndexOnline},
                 {online.RemoveIndexOnline},
                 {online.RemoveUniqueIndexOnline},
             )
