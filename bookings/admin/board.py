@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.http import HttpRequest
 
 from bookings import clock, offers
-from bookings.admin import addresses, days, delivery, lists, refusals, second_chance, work_order_filters
+from bookings.admin import addresses, days, delivery, lists, refusals, second_chance
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 from bookings.models.work_orders import PARTS_LATE
 
@@ -113,50 +113,56 @@ def _tiles(
     refused = Refusal.objects.visible_to(request.user).filter(refusals.refused_today(areas))
     if codes:
         refused = refused.filter(area__in=[area.pk for area in areas])
-    found: list[tuple[str, QuerySet[Any], str, dict[str, str], bool]] = [
-        ("To review", orders.needing_attention(), "workorder", {"view": "attention"}, True),
+    count = lists.bounded_count
+    found: list[tuple[str, int, str, dict[str, str], bool]] = [
+        ("To review", count(orders.needing_attention()), "workorder", {"view": "attention"}, True),
         (
             "New since yesterday",
-            orders.filter(days.on_days(areas, "created_at", days.last_days(2))),
+            count(orders.filter(days.on_days(areas, "created_at", days.last_days(2)))),
             "workorder",
             {"view": "all", "arrived": "yesterday"},
             False,
         ),
         (
             "In a closed slot",
-            orders.filter(work_order_filters.in_closed_slot(clock.now())),
+            _in_closed_slots(areas),
             "workorder",
             {"view": "closed"},
             True,
         ),
         (
             "Parts after the visit",
-            orders.filter(PARTS_LATE),
+            count(orders.filter(PARTS_LATE)),
             "workorder",
             {"view": "all", "parts": "late"},
             True,
         ),
         (
             "Cancelled today",
-            orders.filter(days.on_days(areas, "cancelled_at", days.last_days(1))),
+            count(orders.filter(days.on_days(areas, "cancelled_at", days.last_days(1)))),
             "workorder",
             {"view": "all", "cancelled": "today"},
             False,
         ),
-        ("Refused today", refused, "refusal", {"refused": "today"}, False),
+        ("Refused today", count(refused), "refusal", {"refused": "today"}, False),
     ]
-    tiles = []
-    for title, rows, model, query, is_urgent in found:
-        count = lists.bounded_count(rows)
-        tiles.append(
-            {
-                "title": title,
-                "count": lists.count_text(count),
-                "link": addresses.list_of(model, **query, area=codes),
-                "is_urgent": is_urgent and count > 0,
-            }
-        )
+    tiles = [
+        {
+            "title": title,
+            "count": lists.count_text(number),
+            "link": addresses.list_of(model, **query, area=codes),
+            "is_urgent": is_urgent and number > 0,
+        }
+        for title, number, model, query, is_urgent in found
+    ]
     return tiles + delivery.tiles(orders, codes)
+
+
+def _in_closed_slots(areas: list[ServiceArea]) -> int:
+    """As work_order_filters.in_closed_slot finds them; all bookings would be read for that."""
+    closed = AppointmentSlot.objects.filter(~offers.SHOWN, area__in=areas, start__gt=clock.now())
+    booked: int = closed.aggregate(booked=Sum("booked", default=0))["booked"]
+    return min(booked, lists.COUNTED)
 
 
 def _next_to_review(orders: WorkOrderQuerySet) -> list[WorkOrder]:

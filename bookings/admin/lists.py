@@ -6,9 +6,11 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
+from unfold.templatetags.unfold_list import result_headers
 from unfold.views import ChangeList
 
-from bookings.admin import addresses, days
+from bookings.admin import addresses, days, table
 from bookings.models import ServiceArea, visible_areas
 
 # A filter or a search leads further than so many rows can be paged through. It bounds what a count can cost.
@@ -66,6 +68,15 @@ class DeskChangeList(ChangeList):
         self.request = request
         self.page_num = self.paginator.validate_number(self.page_num)
         self.full_result_count = self.result_count
+
+    @cached_property
+    def headings(self) -> list[dict[str, Any]]:
+        """For Unfold's template of a table's head."""
+        return list(result_headers(self))
+
+    @property
+    def rows(self) -> SafeString:
+        return table.rows_of(self, self.result_list, [heading["text"] for heading in self.headings])
 
     @property
     def counted(self) -> str:
