@@ -78,7 +78,7 @@ def _close(request: HttpRequest, form: ClearForm) -> HttpResponse:
     done = [blackouts.close_slots(by=by, reason=reason, **closing._asdict()) for closing in form.closings]
     number = sum(closed.slots for closed in done)
     messages.success(request, f"Closed: {number:,} slot{pluralize(number)}. Slots that are made later are closed too.")
-    for closing, closed in zip(form.closings, done, strict=True):
+    for closed in done:
         if not closed.is_new:
             row = closed.blackout
             text = "{} was closed for this time already, by {}: {}"
