@@ -77,7 +77,7 @@ def image(tmp_path):
     app.mkdir(parents=True)
     for source in copied():
         if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, app / source, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / source, app / source)  # compiled as it is
         else:
             (app / source).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / source, app / source)

@@ -47,7 +47,7 @@ def work(tmp_path):
     """A folder with the commands of the page, one file a step, and the code."""
     code = tmp_path / "code"
     for name in IN_THE_SERVICE:
-        shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, code / name)  # compiled as it is, or each command would compile it again
     for name in ("manage.py", "gunicorn.conf.py", "pyproject.toml", ".env.example", "requirements.lock"):
         shutil.copy(ROOT / name, code / name)
     (install,) = blocks("Install")

@@ -15,7 +15,7 @@ mount --bind "$prefix" /opt/prefix
 mount -t tmpfs -o mode=755 tmpfs /root
 mkdir -p "$prefix"
 mount --move /opt/prefix "$prefix"
-cp -r "$work/code" /opt/bookjob
+cp -r --preserve=timestamps "$work/code" /opt/bookjob
 chmod -R go-w,a+rX /opt/bookjob
 
 # What there is not in here: systemd, nginx, a package index, releases.
