@@ -189,6 +189,11 @@ class TestSlotsThatEndSoon:
         )
         assert ask()[0] == 1
 
+    def test_a_practice_area_is_no_matter(self):
+        make_area("LEEDS", is_practice=True)
+        self.ends_in(days=6)
+        assert ask() == (0, [])
+
     def test_an_area_without_any_and_one_that_was_given_up(self):
         make_area("YORK")
         self.ends_in(days=-61)

@@ -24,7 +24,8 @@ def default_area(now: datetime) -> Iterator[Finding]:
 
 def slots_that_end_soon(now: datetime) -> Iterator[Finding]:
     last = AppointmentSlot.objects.filter(offers.SHOWN, area=OuterRef("pk")).order_by("-start").values("start")[:1]
-    ending = ServiceArea.objects.annotate(last=Subquery(last)).filter(last__gt=now - GIVEN_UP, last__lt=now + SOON)
+    areas = ServiceArea.objects.filter(is_practice=False)
+    ending = areas.annotate(last=Subquery(last)).filter(last__gt=now - GIVEN_UP, last__lt=now + SOON)
     for code, at in ending.order_by("last", "code").values_list("code", "last")[:NAMED]:
         is_over = at <= now
         says = "has no open slot any more" if is_over else f"has its last open slot on {at:%Y-%m-%d}"
@@ -34,7 +35,7 @@ def slots_that_end_soon(now: datetime) -> Iterator[Finding]:
 def areas_without_postcodes(now: datetime) -> Iterator[Finding]:
     """Where some areas are found by postcodes, one without any is never found by them."""
     default = AreaCode.objects.meaning(settings.BOOKJOB_DEFAULT_AREA)
-    without = ServiceArea.objects.filter(postcode_prefixes=None).exclude(codes__in=default)
+    without = ServiceArea.objects.filter(postcode_prefixes=None, is_practice=False).exclude(codes__in=default)
     if ServiceArea.objects.exclude(postcode_prefixes=None).exists():
         for area in without.order_by("code")[:NAMED]:
             yield Finding(False, f"Area {area.code} has no postcodes, though others do: it is found by its code alone.")
