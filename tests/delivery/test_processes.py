@@ -66,10 +66,7 @@ class World:
 
     def settle(self):
         """What a new process does, and what the witness then says."""
-        return subprocess.run(
-            [sys.executable, "manage.py", "shell", "--no-imports", "-c", VERIFY],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+        return self.manage("shell", "--no-imports", "-c", VERIFY)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,5 @@
 import io
 import json
-import os
-import subprocess
-import sys
 import types
 import typing
 from datetime import UTC, date, datetime, timedelta
@@ -31,7 +28,6 @@ from bookings.models import (
 from bookings.services import housekeeping
 from bookings.supply import blackouts, slots
 from tests.conftest import SERVER, manage
-from tests.support.environment import ROOT
 from tests.support.helpers import booking, clock_stands_at, make_area, make_booking, make_slot, words_of
 
 pytestmark = pytest.mark.django_db
@@ -319,7 +315,7 @@ STAYING_COLUMNS = """
     logentry.object_id logentry.object_repr logentry.change_message
 """
 PLANT = """
-import json, sys
+import json, os
 from datetime import datetime, timedelta
 from django.test.utils import setup_test_environment
 setup_test_environment()
@@ -332,7 +328,7 @@ from bookings.models import ApiKey, KeptAnswer
 from bookings.models import AppointmentSlot, Delivery, DeliveryEntry, Receiver, SearchTerm, WorkOrder
 from tests.services import test_purge
 from tests.support import helpers
-body = json.loads(sys.stdin.read())
+body = json.loads(os.environ['BODY'])
 first, second = [helpers.make_slot(start=test_purge.THEN + hours * test_purge.HOUR, capacity=9) for hours in (0, 4)]
 with helpers.clock_stands_at(test_purge.THEN - 24 * test_purge.HOUR):
     for slot in (first, second):
@@ -419,14 +415,7 @@ def test_no_marker_stays_anywhere(empty_database, tmp_path, flags):
     (part,) = body["RequiredParts"]
     body["RequiredParts"].append(part | {"PartOrderNum": "", "SupersededParts": []})  # so a part order is made
     env = {"BOOKJOB_FOLLOWUP_POLICY": "move", "BOOKJOB_PURGE_PERSONAL_DATA": "on"}
-    done = subprocess.run(
-        [sys.executable, "manage.py", "shell", "--no-imports", "-c", PLANT],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": empty_database.url} | env,
-        input=json.dumps(body),
-        capture_output=True,
-        text=True,
-    )
+    done = manage(empty_database, "shell", "--no-imports", "-c", PLANT, BODY=json.dumps(body), **env)
     assert done.returncode == 0, done.stderr
     columns = dict(line.split() for line in done.stdout.splitlines())
     assert {column for column, is_planted in columns.items() if is_planted == "False"} == set(STAYING_COLUMNS.split())

@@ -1,6 +1,5 @@
 import io
-import subprocess
-import sys
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +8,7 @@ from django.core.management import CommandError, call_command
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
 from bookings.supply import areas
 from tests.conftest import manage
+from tests.support import warm
 from tests.support.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
 
 pytestmark = pytest.mark.django_db
@@ -375,6 +375,6 @@ class TestRefusals:
         assert done.stderr.splitlines()[-1].startswith(("CommandError: There is no", "manage.py seed_slots: error: "))
 
     def test_help_has_an_example(self):
-        done = subprocess.run([sys.executable, "manage.py", "seed_slots", "--help"], capture_output=True, text=True)
+        done = warm.run("manage.py", "seed_slots", "--help", environment=os.environ)
         assert done.returncode == 0
         assert "python manage.py seed_slots --area LEEDS" in done.stdout
