@@ -303,8 +303,9 @@ class Operation:
     what: tuple
 
 
-def check(history: History, *, disturbed: bool = False) -> list[str]:
-    """Everything that is wrong. `disturbed`: calls may have stayed without an answer."""
+def check(history: History, *, disturbed: bool = False, clock_jumps: bool = False) -> list[str]:
+    """Everything that is wrong. `disturbed`: calls may have stayed without an answer. `clock_jumps`: the ten minutes in
+    which a copy is late may be over at any moment."""
     faults: list[str] = []
     place_of = {slot: place for place, slot in enumerate(history.slots)}
     effects = read_effects(history.service.database)
@@ -389,10 +390,13 @@ def check(history: History, *, disturbed: bool = False) -> list[str]:
                 faults.append(f"The repeat was answered otherwise: {call}")
 
     faults += [f"Nobody asked for it: {entries}" for entries in effects.values()]
-    return faults + check_orders(history, of_order, place_of) + check_slots(history, of_slot)
+    step = order_step(history.policy, clock_jumps=clock_jumps)
+    return faults + check_orders(history, of_order, place_of, step) + check_slots(history, of_slot)
 
 
-def check_orders(history: History, operations: dict[str, list[Operation]], place_of: dict[int, int]) -> list[str]:
+def check_orders(
+    history: History, operations: dict[str, list[Operation]], place_of: dict[int, int], step: Callable
+) -> list[str]:
     faults = []
     rows: dict[str, set] = defaultdict(set)
     for order, number, slot in history.service.database.execute(
@@ -400,7 +404,7 @@ def check_orders(history: History, operations: dict[str, list[Operation]], place
     ):
         rows[order].add((number, place_of[slot]))
     for order in rows.keys() | operations.keys():
-        ends, stuck = legal(operations[order], ((), frozenset()), order_step(history.policy))
+        ends, stuck = legal(operations[order], ((), frozenset()), step)
         if stuck:
             faults.append(f"No legal order of what was answered for {order}: stuck at {stuck}")
         elif rows[order] not in [{(number, place) for number, place, _ in active} for active, _ in ends]:
@@ -454,11 +458,11 @@ def legal(operations: list[Operation], first: Hashable, step: Callable) -> tuple
     return {state for state, _ in possible}, None
 
 
-def order_step(policy: str) -> Callable:
+def order_step(policy: str, *, clock_jumps: bool = False) -> Callable:
     """What has become of one order after an operation, or None where it cannot be.
 
     That is its active bookings, (number, place, what was asked for), and whatever was ever asked for and granted: a
-    history is over before such a body is a wish again.
+    history is over before such a body is a wish again, unless the clock jumps.
     """
 
     def step(state: tuple, what: tuple) -> tuple | None:
@@ -476,14 +480,15 @@ def order_step(policy: str) -> Callable:
         asked = place, _ = what[-2:]
         found = [number for number, _, of_it in active if of_it == asked]
         is_late, there = asked in granted and not found, place in numbers.values()
-        fresh = not found and not is_late and not there
+        is_wish = not found and (clock_jumps or not is_late)
+        fresh = is_wish and not there
         match what:
             case ("found", number, _, _):
                 return state if number in found else None
             case ("late", number, _, _):
                 return state if is_late and number not in numbers and (not active or policy == "multiple") else None
             case ("conflict", number, _, _):
-                return state if not found and not is_late and numbers.get(number) == place else None
+                return state if is_wish and numbers.get(number) == place else None
             case ("taken", number, _, _):
                 if number not in numbers or found:
                     return None
