@@ -112,7 +112,8 @@ def measure(service: Service, rows: int, *command: str, callers: int = CALLERS) 
     return beside
 
 
-def all_commands(service: Service, folder: Path, workers: int, days: int) -> Iterator[Beside]:
+def make_room(service: Service) -> None:
+    """For the callers: the area NORTH, and there and in LEEDS slots that are never full."""
     for seed in range(CALLERS):
         service.make_slot(10_000, start=tomorrow(3 * seed))
     service.database.execute(
@@ -123,6 +124,10 @@ def all_commands(service: Service, folder: Path, workers: int, days: int) -> Ite
         " source) SELECT north.id, start, \"end\", order_type, worker, capacity, 0, is_open, 'hand'"
         " FROM bookings_appointmentslot, bookings_servicearea north WHERE north.code = 'NORTH' AND capacity = 10000"
     )
+
+
+def all_commands(service: Service, folder: Path, workers: int, days: int) -> Iterator[Beside]:
+    make_room(service)
     many, first = workers * days * 4, tomorrow().date()
     old, new = (template(folder, "NORTH", workers, days, hours) for hours in (EARLY, LATE))
     yield measure(service, many, "seed_slots", f"--template={old}")

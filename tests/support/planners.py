@@ -23,8 +23,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from bookings import services
-from bookings.models import AppointmentSlot, ServiceArea
-from bookings.supply import slot_rows, slots, upserts
+from bookings.models import AppointmentSlot, Blackout, ServiceArea
+from bookings.supply import closings, slot_rows, slots, upserts
 
 WORKERS = ["anna", "bob", "carol"]
 IMPORTED = ["ivan", "judy"]
@@ -111,6 +111,21 @@ def blackout(draw: random.Random, folder: Path) -> None:
         run("open_slots", f"--area={code()}", f"--from={day}", f"--until={day}", *who)
 
 
+def absence(draw: random.Random, folder: Path) -> None:
+    """What another system says of a worker, for all areas: ill, on other days than before, mostly well again."""
+    start = datetime.combine(first_day() + timedelta(days=draw.randrange(DAYS)), time(), UTC)
+    said = Blackout(
+        worker=draw.choice(WORKERS + IMPORTED),
+        external_id=f"A-{draw.randrange(3)}",
+        start=start,
+        end=start + timedelta(days=draw.randrange(1, 3)),
+        reason="ill",
+    )
+    closings.upsert([(said.external_id, said)], by="planner")
+    if draw.random() < 0.8:
+        closings.lift(Blackout.objects.filter(area=None, external_id=said.external_id), by="planner")
+
+
 def place(draw: random.Random, folder: Path) -> None:
     """What staff do to one slot: its places, closing and opening, a new one."""
     slot = draw.choice(list(AppointmentSlot.objects.select_related("area").filter(start__gt=timezone.now())[:200]))
@@ -145,7 +160,7 @@ def code() -> str:
     return ServiceArea.objects.get().code
 
 
-KINDS = [template] * 4 + [import_file] * 3 + [scope] * 3 + [blackout] * 3 + [change] * 2 + [place] * 6
+KINDS = [template] * 4 + [import_file] * 3 + [scope] * 3 + [blackout] * 3 + [absence] * 3 + [change] * 2 + [place] * 6
 KINDS += [area] * 2 + [areas] + [purge]
 
 
