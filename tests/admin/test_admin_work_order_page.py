@@ -248,6 +248,9 @@ class TestRolesOfTheMigration:
     blackouts = import_module("bookings.migrations.0022_let_slot_viewers_see_blackouts")
     areas = import_module("bookings.migrations.0035_let_supervisors_name_areas")
     deliveries = import_module("bookings.migrations.0042_deliver_to_receivers")
+    clearing = import_module("bookings.migrations.0049_let_dispatchers_clear_blackouts")
+    workers = import_module("bookings.migrations.0052_note_workers_and_order_types")
+    calendars = import_module("bookings.migrations.0056_add_calendars_and_empty_searches")
 
     def granted(self):
         return {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
@@ -263,6 +266,8 @@ class TestRolesOfTheMigration:
             "move_workorder",
             "cancel_workorder",
             "send_again",
+            "clear_blackout",
+            "book_refusal",
         }
         assert {"bulk_cancel_workorder", "export_workorder", "close_appointmentslot"} <= granted["supervisor"]
         assert not [name for names in granted.values() for name in names if "delete_workorder" in name]
@@ -278,6 +283,11 @@ class TestRolesOfTheMigration:
             self.blackouts.grant(apps, None)
             self.areas.grant(apps, None)
             self.deliveries.grant(apps, None)
+            self.clearing.grant(apps, None)
+            for migration in (self.workers, self.calendars):
+                for step in migration.Migration.operations:
+                    if "granting" in getattr(getattr(step, "code", None), "__qualname__", ""):
+                        step.code(apps, None)
         assert self.granted() == before | {"viewer": before["viewer"] | {"export_workorder"}}
 
 

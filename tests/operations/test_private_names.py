@@ -32,6 +32,7 @@ TEMPLATES = {
     "unfold/helpers/empty_results.html": "5f4727a37a99da76",
     "unfold/helpers/navigation_user.html": "4c9ba58b3f215326",
     "unfold/helpers/theme_switch.html": "c8e659df65f5aa78",
+    "unfold/helpers/userlinks.html": "b493fa5ca3595d28",
     "unfold/helpers/welcomemsg.html": "e8eab02522ba2319",
 }
 
