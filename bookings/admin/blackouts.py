@@ -19,7 +19,8 @@ from bookings.admin.actions import SHOWN_ROWS, Action
 from bookings.admin.cells import area_name, instant_lines, message, two_lines
 from bookings.admin.desk import DeskAdmin, close_links
 from bookings.admin.forms import MAX_NOTE, TEXT, ActionForm, AreaForm, clock_field, day_field
-from bookings.models import ID_LENGTH, AppointmentSlot, Blackout, WorkOrder
+from bookings.models import ID_LENGTH, AppointmentSlot, Blackout, WorkOrder, visible_areas
+from bookings.refusals import Code, Refused
 from bookings.supply import blackouts, workers
 
 CLOSE_HINT = "On the clock of the area. The next page shows which slots and bookings are affected."
@@ -92,9 +93,13 @@ class Open(Action):
     permission = "bookings.close_appointmentslot"
 
     def unfit(self, row: Blackout) -> str:
+        if row.is_seen_in_part:
+            return "counts in areas that you do not see. Ask a supervisor of all areas."
         return sentences.say("was opened already, by {who}", who=row.opened_by) if row.opened_at else ""
 
     def run(self, row: Blackout, form: ActionForm, by: str, seen: int) -> None:
+        if row.is_seen_in_part:
+            raise Refused(Code.FORBIDDEN, sentences.say("{name} {reason}", name=row, reason=self.unfit(row)))
         blackouts.reopen(blackout=row, by=by)
 
 
@@ -129,7 +134,7 @@ class BlackoutAdmin(DeskAdmin):
         return int(row.opened_at is not None)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Blackout]:
-        return super().get_queryset(request).with_counts()  # type: ignore[attr-defined,no-any-return]
+        return super().get_queryset(request).as_seen_in(visible_areas(request.user))  # type: ignore[attr-defined,no-any-return]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("bookings.close_appointmentslot"))
@@ -216,7 +221,7 @@ class BlackoutAdmin(DeskAdmin):
         return two_lines(f"{blackout.booking_count:,}", warn=blackout.booking_count > 0 and blackout.end > clock.now())
 
     def page_context(self, request: HttpRequest, row: Blackout) -> dict[str, Any]:
-        hit = WorkOrder.objects.none() if row.opened_at else blackouts.bookings_in(row)
+        hit = WorkOrder.objects.none() if row.opened_at else blackouts.bookings_in(row).visible_to(request.user)
         zone = row.area.zone if row.area else UTC
         # Days of the area's clock, as the list of slots asks for them.
         first, last = (moment.astimezone(zone).date() for moment in (row.start, row.end - timedelta(seconds=1)))

@@ -15,8 +15,9 @@ from bookings.admin.actions import Action
 from bookings.admin.cells import two_lines
 from bookings.admin.desk import DeskAdmin
 from bookings.admin.forms import TEXT, ActionForm, AreaField
-from bookings.models import ID_LENGTH, CalendarAddress, ServiceArea, visible_areas
+from bookings.models import ID_LENGTH, AppointmentSlot, CalendarAddress, ServiceArea, visible_areas
 from bookings.refusals import Refused
+from bookings.supply import workers
 
 HINT = (
     "The address is shown once, on the next page. Who knows it reads the calendar without a log-in: tell it to the"
@@ -46,6 +47,9 @@ class CalendarForm(forms.Form):
             raise forms.ValidationError("Give a worker or an area, and not both.")
         if worker and self.is_restricted:
             raise forms.ValidationError("A worker's bookings may be in areas that you do not see. Choose an area.")
+        if worker and not workers.is_known(worker):
+            # The address of a misspelt name would stay empty for ever.
+            self.add_error("worker", workers.unknown("worker", worker, workers.names(AppointmentSlot.objects.all())))
         return self.cleaned_data
 
 

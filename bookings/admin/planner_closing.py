@@ -27,7 +27,7 @@ from bookings.admin.actions import SECOND_CLICK
 from bookings.admin.cells import message
 from bookings.admin.forms import MAX_NOTE
 from bookings.admin.planner_forms import MOST_CLOSINGS, ClearForm
-from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
+from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder, visible_areas
 from bookings.refusals import Refused
 from bookings.services import proposals
 from bookings.supply import blackouts, clearing
@@ -40,6 +40,8 @@ HINT = (
 )
 # The lines of the history between the first and the last one of a press, with what others did meanwhile.
 MOST_LINES = 50_000
+# Of the areas that are ticked for proposals; each adds its rules to one statement.
+MOST_ALSO = 200
 RUN = re.compile(r"(\d{1,18})\.(\d{1,18})\.(.{1,64})")
 
 
@@ -134,7 +136,7 @@ def plan_view(request: HttpRequest) -> HttpResponse:
 def _plan(request: HttpRequest, closed: list[Blackout], given: Any) -> HttpResponse:
     now = clock.now()
     areas = list(ServiceArea.objects.visible_to(request.user).order_by("name"))
-    also = [area for area in areas if area.code in given.getlist("also")]
+    also = [area for area in areas if area.code in given.getlist("also")][:MOST_ALSO]
     waiting = clearing.waiting_in(closed, now).visible_to(request.user).select_related("area", "slot__area")
     orders = list(waiting.defer("body")[: clearing.MOST + 1])
     found = proposals.propose(orders[: clearing.MOST], also, now)
@@ -170,6 +172,7 @@ def _move(request: HttpRequest, closed: list[Blackout]) -> HttpResponse:
     repeated: list[HistoryEntry] = []
     for key, version, place in ticks:
         if key not in found or place not in places:
+            refused.append("A booking or its proposed place is gone. Choose another time for those that are listed.")
             continue
         order, slot = found[key], places[place]
         try:
@@ -254,21 +257,24 @@ def _text_of(place: dict[str, Any], areas: dict[int, ServiceArea]) -> str:
 
 
 def _may_open(request: HttpRequest, row: Blackout) -> bool:
-    """What one has closed oneself a short time ago; supervisors open all."""
+    """What one has closed oneself a short time ago; supervisors open all that is theirs to see."""
+    if row.is_absence and visible_areas(request.user) is not None:
+        return False
     is_own = row.closed_by == request.user.get_username() and row.closed_at > clock.now() - timedelta(days=1)
     return row.opened_at is None and (is_own or request.user.has_perm("bookings.close_appointmentslot"))
 
 
 def _open(request: HttpRequest, closed: list[Blackout]) -> HttpResponse:
-    opened = 0
+    opened, is_done = 0, False
     for row in filter(lambda row: _may_open(request, row), closed):
         try:
             opened += blackouts.reopen(blackout=row, by=request.user.get_username())
+            is_done = True
         except Refused as refusal:
             messages.warning(request, message("{}", refusal.message))
-    messages.success(
-        request, f"Opened again: {opened:,} slot{pluralize(opened)}. The bookings stay where they are now."
-    )
+    if is_done:
+        text = f"Opened again: {opened:,} slot{pluralize(opened)}. The bookings stay where they are now."
+        messages.success(request, text)
     return HttpResponseRedirect(plan_address([row.pk for row in closed]))
 
 

@@ -78,8 +78,11 @@ class ClearForm(forms.Form):
         chosen = list(cleaned["areas"])
         if not names and not chosen:
             self.add_error("workers", "Name a worker or choose an area.")
+        if len(names) > MOST_NAMES:
+            self.add_error("workers", f"These are more than {MOST_NAMES}. Name fewer.")
+            return cleaned
         pairs = [(area, "") for area in chosen] if not names else list(self._away(names, chosen))
-        if len(pairs) > MOST_CLOSINGS or len(names) > MOST_NAMES:
+        if len(pairs) > MOST_CLOSINGS:
             self.add_error("workers" if names else "areas", f"These are more than {MOST_CLOSINGS}. Choose fewer.")
         elif not self.errors:
             self._close(pairs)

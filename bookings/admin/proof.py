@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 
 from bookings import clock
-from bookings.models import ServiceArea
+from bookings.models import ServiceArea, WorkOrder
 from bookings.services import proof
 from bookings.telemetry import metrics
 
@@ -20,14 +20,14 @@ WHAT = {
 def page(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("bookings.view_workorder"):
         raise PermissionDenied
-    areas = ServiceArea.objects.visible_to(request.user)
+    areas, orders = ServiceArea.objects.visible_to(request.user), WorkOrder.objects.visible_to(request.user)
     if request.GET.get("format") == "json":
-        return JsonResponse(proof.document(areas))
+        return JsonResponse(proof.document(areas, orders))
     context = {
         **admin.site.each_context(request),
         "title": "Proof",
         # A drill is an operator's exercise: where there was none, the page does not ask for one.
-        "runs": [(WHAT[run.check], run) for run in proof.last_runs() if run.at or run.check != proof.Check.DRILL],
+        "runs": [(WHAT[run.check], run) for run in proof.last_runs(orders) if run.at or run.check != proof.Check.DRILL],
         "rates": proof.rates(),
         "began_at": metrics.BEGAN_AT,
         "areas": list(proof.first_free(areas, clock.now())),

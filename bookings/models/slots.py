@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from bookings import clock
@@ -31,10 +31,13 @@ class BlackoutQuerySet(AreaQuerySet["Blackout"]):
         theirs = AppointmentSlot.objects.filter(area__in=areas, worker=OuterRef("worker"))
         return self.filter(Q(area__in=areas) | Q(Exists(theirs), area=None))
 
-    def with_counts(self) -> Self:
-        """With `slot_count`, the slots that it hides, and `booking_count`, the bookings that stand in these."""
-        hidden = AppointmentSlot.objects.filter(blackout=OuterRef("pk")).order_by().values("blackout")
+    def as_seen_in(self, areas: Iterable[int] | None) -> Self:
+        """With `slot_count`, the slots that it hides there, `booking_count`, the bookings that stand in these, and
+        `is_seen_in_part`, whether it may hide others, too."""
+        theirs = AppointmentSlot.objects.in_areas(areas).filter(blackout=OuterRef("pk"))
+        hidden = theirs.order_by().values("blackout")
         return self.annotate(
+            is_seen_in_part=Q(area=None) if areas is not None else Value(False),
             slot_count=Coalesce(Subquery(hidden.annotate(number=Count("*")).values("number")), 0),
             booking_count=Coalesce(Subquery(hidden.annotate(number=Sum("booked")).values("number")), 0),
         )
@@ -77,8 +80,9 @@ class Blackout(models.Model):
     )
     opened_by = models.CharField(max_length=ID_LENGTH, blank=True)
 
-    slot_count: int  # set by with_counts
+    slot_count: int  # set by as_seen_in
     booking_count: int
+    is_seen_in_part: bool
 
     objects = BlackoutQuerySet.as_manager()
 

@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from bookings import clock, services
 from bookings.history import About, record_each
-from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
+from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder, WorkOrderQuerySet
 from bookings.sentences import say
 from bookings.services import BookingError
 from bookings.supply import turns
@@ -31,8 +31,11 @@ class Closed:
 
     blackout: Blackout
     slots: int
-    bookings: list[WorkOrder]
     is_new: bool = True
+
+    @cached_property
+    def bookings(self) -> list[WorkOrder]:
+        return by_time(bookings_in(self.blackout))
 
 
 def close_slots(
@@ -79,7 +82,7 @@ def close_slots(
         # Another call may have opened it meanwhile.
         with suppress(BookingError):
             reopen(blackout=before, by=by)
-    return Closed(blackout, hidden, by_time(bookings_in(blackout)), is_new=same is None)
+    return Closed(blackout, hidden, is_new=same is None)
 
 
 def said(blackout: Blackout) -> QuerySet[Blackout]:
@@ -160,13 +163,13 @@ def touched_by(blackout: Blackout) -> QuerySet[AppointmentSlot]:
     return theirs.filter(in_time)
 
 
-def bookings_in(blackout: Blackout) -> QuerySet[WorkOrder]:
+def bookings_in(blackout: Blackout) -> WorkOrderQuerySet:
     """The bookings that stand in its time, whatever hides their slots."""
     return WorkOrder.objects.active().filter(slot__in=touched_by(blackout))
 
 
 def by_time(bookings: QuerySet[WorkOrder]) -> list[WorkOrder]:
-    return list(bookings.select_related("slot", "area").order_by("visit_start", "pk"))
+    return list(bookings.select_related("slot", "area").defer("body").order_by("visit_start", "pk"))
 
 
 def covering(

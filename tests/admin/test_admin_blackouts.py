@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from bookings import services
 from bookings.models import AppointmentSlot, AreaRestriction, Blackout, HistoryEntry, WorkOrder
-from bookings.supply import blackouts, slots
+from bookings.supply import blackouts, closings, slots
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db
@@ -479,6 +479,27 @@ class TestWhoMay:
         client.logout()
         for address in addresses:
             assert client.get(address).status_code == 302, address
+
+    def test_of_an_absence_only_what_stands_in_these_areas(self):
+        """It counts in all areas: its bookings and slots elsewhere are not told, and who is restricted opens none."""
+        slot = desk.slot_in(worker="bob")
+        boston = desk.slot_in("BOSTON", "America/New_York", hour=16, worker="bob")
+        for at, order in ((slot, "WO-1"), (boston, "WO-2")):
+            desk.book(at, order)
+        day = datetime.combine(slot.start.astimezone(UTC).date(), datetime.min.time(), UTC)
+        away = Blackout(worker="bob", start=day, end=day + timedelta(days=2), reason="ill")
+        closings.upsert([("", away)], by="planner")
+        row = Blackout.objects.get()
+        restricted, boss = desk.person("supervisor", slot.area), desk.person("supervisor")
+        seen = {client: client.get(page_of(row)).context for client in (restricted, boss)}
+        assert [(context["hit_count"], context["row"].slot_count) for context in seen.values()] == [(1, 1), (2, 2)]
+        said = desk.said(desk.perform(restricted, "open", model="blackout", versions=f"{row.pk}:0"))
+        assert "counts in areas that you do not see. Ask a supervisor of all areas." in "".join(said)
+        assert Blackout.objects.in_force().exists()
+        restricted.post(f"{BLACKOUTS}clear/plan/?b={row.pk}", {"do": "open"})
+        assert Blackout.objects.in_force().exists()
+        desk.perform(boss, "open", model="blackout", versions=f"{row.pk}:0")
+        assert not Blackout.objects.in_force().exists()
 
     def test_only_the_areas_that_somebody_may_see(self, slot):
         boston = desk.slot_in("BOSTON", "America/New_York")

@@ -112,7 +112,7 @@ class TestClosing:
             ({"day": "no"}, "Enter a valid date."),
             ({"areas": ["Infinity"]}, "is not a valid value"),
             ({"reason": ""}, "This field is required."),
-            ({"workers": ",".join(f"w{number}" for number in range(60))}, "These are more than 60."),
+            ({"workers": ",".join(f"w{number}" for number in range(60))}, "These are more than 50."),
         ],
     )
     def test_what_cannot_be_closed(self, dispatcher, data, said):
