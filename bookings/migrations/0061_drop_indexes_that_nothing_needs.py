@@ -44,16 +44,4 @@ class Migration(migrations.Migration):
                 to="bookings.workorder",
             ),
         ),
-        online.RemoveFieldIndexOnline(
-            "requiredpart",
-            "part_order",
-            models.ForeignKey(
-                blank=True,
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="required_parts",
-                to="bookings.partorder",
-            ),
-        ),
     ]

@@ -1,7 +1,7 @@
 """Workers and types of orders: records with a name, and which types of orders a worker can do.
 
 Nothing has to be entered: a code that a slot names for the first time gets a record (supply/first_sight.py), and a
-worker of whom nothing is said can do everything.
+worker without abilities can do everything.
 """
 
 from typing import Any

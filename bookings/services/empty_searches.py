@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from django.db import DatabaseError, transaction
+from django.db import Error, transaction
 from django.db.models import F
 
 from bookings import offers
@@ -63,7 +63,7 @@ def write_if_due() -> None:
             for kind, number in sorted(counted.items(), key=str):
                 if kind.area_id in there:
                     _write(kind, number)
-    except DatabaseError:
+    except Error:
         logger.warning("Empty searches could not be counted; they are written later.", exc_info=True)
         with _lock:
             _counted.update(counted)

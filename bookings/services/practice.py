@@ -48,6 +48,8 @@ def remove_slots(area: ServiceArea) -> None:
 
 
 def _recount(slots: set[int]) -> None:
+    # First the locks, then the count: a statement that waits for a row counts what it saw before the wait.
+    list(AppointmentSlot.objects.filter(pk__in=slots).order_by("pk").select_for_update().values_list("pk"))
     active = WorkOrder.objects.active().filter(slot=OuterRef("pk")).order_by().values("slot")
     number = Subquery(active.annotate(number=Count("*")).values("number"))
-    AppointmentSlot.objects.filter(Q(pk__in=slots)).update(booked=Coalesce(number, 0))
+    AppointmentSlot.objects.filter(pk__in=slots).update(booked=Coalesce(number, 0))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.db.models import Min
 
 from bookings import clock, offers
 from bookings.models import AppointmentSlot, Counter, ServiceArea, WorkOrder
@@ -79,7 +80,9 @@ class LastRun(NamedTuple):
     bookings_since: int
 
 
-def last_runs() -> Iterator[LastRun]:
+def last_runs(orders: Any = None) -> Iterator[LastRun]:
+    """`orders` are the only ones that are counted; None: all but those of practice areas."""
+    orders = WorkOrder.objects.real() if orders is None else orders.real()
     names = [f"{check} {name}" for check in Check for name in ("at", "well at", "newest")]
     noted = dict(Counter.objects.filter(name__in=names).values_list("name", "value"))
     for check in Check:
@@ -87,7 +90,7 @@ def last_runs() -> Iterator[LastRun]:
         if at is None:
             yield LastRun(check, None, False, 0)
             continue
-        since = WorkOrder.objects.filter(pk__gt=noted[f"{check} newest"])[:MOST_SINCE].count()
+        since = orders.filter(pk__gt=noted[f"{check} newest"])[:MOST_SINCE].count()
         yield LastRun(check, datetime.fromtimestamp(at / 1_000_000, UTC), at == noted.get(f"{check} well at"), since)
 
 
@@ -156,13 +159,18 @@ class FirstFree(NamedTuple):
 
 def first_free(areas: Any, now: datetime) -> Iterator[FirstFree]:
     """The first appointment of each area but practice ones that can be booked now, whatever the order type."""
-    for area in areas.filter(is_practice=False).order_by("code")[:MOST_AREAS]:
-        free = AppointmentSlot.objects.filter(offers.as_filter(offers.takeable(now, area)), area=area)
-        at = free.order_by("start").values_list("start", flat=True).first()
+    shown = list(areas.filter(is_practice=False).order_by("code")[:MOST_AREAS])
+    if not shown:
+        return
+    keeping = [offers.all_of([("area_id = %s", [area.pk]), offers.takeable(now, area)]) for area in shown]
+    free = AppointmentSlot.objects.filter(offers.as_filter(offers.any_of(keeping)), area__in=shown)
+    first = dict(free.order_by().values("area").annotate(first=Min("start")).values_list("area", "first"))
+    for area in shown:
+        at = first.get(area.pk)
         yield FirstFree(area, at, round((at - now) / timedelta(days=1), 1) if at else None)
 
 
-def document(areas: Any = None) -> dict[str, Any]:
+def document(areas: Any = None, orders: Any = None) -> dict[str, Any]:
     """All of it for programs: instants in UTC, shares of 1."""
     now = clock.now()
     return {
@@ -170,11 +178,11 @@ def document(areas: Any = None) -> dict[str, Any]:
         "at": now.isoformat(timespec="seconds"),
         "runs": {
             run.check.value: {
-                "at": run.at.isoformat() if run.at else None,
+                "at": run.at.isoformat(timespec="seconds") if run.at else None,
                 "found_nothing": run.is_well if run.at else None,
                 "bookings_since": run.bookings_since if run.at else None,
             }
-            for run in last_runs()
+            for run in last_runs(orders)
         },
         "counted_since": metrics.BEGAN_AT.isoformat(timespec="seconds") if settings.BOOKJOB_METRICS_TOKEN else None,
         "rates": {

@@ -39,7 +39,8 @@ def waiting(areas: Sequence[ServiceArea], now: datetime, most: int) -> list[Seco
     """The latest of each order that has no booking since, the next visit first. Three statements, whatever there is."""
     refusals = _open_ones(areas, now)
     types = {one: f"suits_{number}" for number, one in enumerate(sorted({row.order_type for row in refusals}))}
-    free = _free_slots(areas, refusals, types, now)
+    asked_in = {refusal.area_id for refusal in refusals}
+    free = _free_slots([area for area in areas if area.pk in asked_in], refusals, types, now)
     found = []
     for refusal in refusals:
         slots = free[refusal.area_id, refusal.visit_start, refusal.visit_end]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from bookings.db.codes import fold
-from bookings.models import ServiceArea, countries, plain_postcode
+from bookings.models import PostcodePrefix, ServiceArea, countries, plain_postcode
 from bookings.supply import csv_files
 from bookings.supply.slot_rows import RowError, Unreadable, text_of
 
@@ -25,6 +25,7 @@ PROPERTIES = {
 }
 # Those that can be taken away from an area; of the others nothing said is nothing changed.
 CUTOFF = ["cutoff_days", "cutoff_time"]
+LONGEST_PREFIX = PostcodePrefix._meta.get_field("prefix").max_length or 0
 
 
 class Postcode(NamedTuple):
@@ -175,7 +176,10 @@ def _each_once(postcodes: Iterable[Postcode]) -> Collection[Postcode]:
 
 
 def _postcode(name: str, country: str, prefix: str) -> Postcode:
-    return Postcode(countries.code_of(country), _needed(name, plain_postcode(prefix)))
+    plain = _needed(name, plain_postcode(prefix))
+    if len(plain) > LONGEST_PREFIX:
+        raise RowError(f"{name} holds a prefix of more than {LONGEST_PREFIX} characters")
+    return Postcode(countries.code_of(country), plain)
 
 
 def _needed(name: str, text: str) -> str:

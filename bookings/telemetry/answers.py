@@ -26,6 +26,8 @@ class Answer(HttpResponse):
 
     def close(self) -> None:
         # Before Django gives the connection to the database back.
-        if self.after:
-            self.after()
-        super().close()
+        try:
+            if self.after:
+                self.after()
+        finally:
+            super().close()

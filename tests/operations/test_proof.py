@@ -161,7 +161,7 @@ class TestWhoMayReadIt:
         assert Client().get("/proof", headers={"Authorization": "Bearer "}).status_code == 404
 
     def test_a_database_that_is_away(self, monkeypatch):
-        def away():
+        def away(orders):
             raise OperationalError
 
         monkeypatch.setattr(proof, "last_runs", away)
