@@ -13,7 +13,7 @@ FEWEST, MOST = 24, 64  # bytes of a webhook's secret, by the specification
 
 
 def read_file(path: str) -> str:
-    """Without a line break at its end, or a mark of the encoding at its begin. Raises Unfit."""
+    """Without a line break at its end, or a mark of the encoding at its beginning. Raises Unfit."""
     try:
         if Path(path).exists() and not Path(path).is_file():
             raise Unfit(f"{path} is no file: it must be there each time that the secret is needed.")

@@ -24,10 +24,12 @@ def area_for_a_while(by: str) -> Iterator[ServiceArea]:
         turns.write(lambda: new_slots.insert(_slots(area), by))
         yield area
     finally:
+        # First nothing more is booked there.
+        turns.write(lambda: area.slots.update(is_open=False))
         while turns.write(lambda: practice.remove_bookings(only=area)):
             pass
-        practice.remove_slots(area)
-        area.delete()
+        turns.write(lambda: practice.remove_slots(area))
+        turns.write(area.delete)
 
 
 def _slots(area: ServiceArea) -> list[new_slots.Wanted]:

@@ -31,7 +31,7 @@ class Change(NamedTuple):
 class SlotFilter(NamedTuple):
     """Slots of an area that begin in a period. Empty is any; an empty name among others is a pool, or any order.
 
-    `weekdays` (Monday is 0) and `hours` are those of their begin on the area's clock.
+    `weekdays` (Monday is 0) and `hours` are those of their beginning on the area's clock.
     """
 
     area: ServiceArea
