@@ -103,6 +103,10 @@ UNKNOWN_EXPECTATION = "The request expects something that is not known here."
 NO_SUCH_PERIOD = "There is no such appointment: {period}. Search again and choose another."
 SLOT_UNAVAILABLE = "{why} Choose another one than {appointment}."
 ALREADY_BOOKED = "The order has a follow-up already: {number}, {appointment}. Ask dispatch to move it."
+ALREADY_BOOKED_ELSEWHERE = "The order has a follow-up in another area. Ask dispatch to move it."
+CANCELLED_ELSEWHERE = (
+    "A follow-up of this order in another area was cancelled a moment ago. Ask dispatch, or book again later."
+)
 CANCELLED_MEANWHILE = (
     "{number} was booked for this order and then cancelled. Ask dispatch, or search and book again later."
 )
@@ -131,6 +135,7 @@ NOTHING_TO_MOVE_TO = "There is no free appointment in {area} to move it to."
 NO_LENGTH = "The request must say its Content-Length; send it without Transfer-Encoding."
 NO_LIST = 'The request body must be an object with nothing but the list "{name}", or one object a line (NDJSON).'
 LONG_ROW = "A line is longer than {limit} bytes."
+EMPTY_FILTER = "{property} is empty or holds an empty value. Leave it out where all are meant."
 NOTHING_NAMED = "The call names no slot: all slots of the period would be withdrawn."
 ROWS_REFUSED = "Nothing was written: {count} rows are refused. The first one: {first}."
 

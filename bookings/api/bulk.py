@@ -114,7 +114,14 @@ def _constant(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-DECODER = json.JSONDecoder(parse_constant=_constant)
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key twice")
+    return found
+
+
+DECODER = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=_object)
 
 
 def _row_in(line: bytes) -> Any:

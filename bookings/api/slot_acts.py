@@ -14,7 +14,7 @@ from bookings.api import schema
 from bookings.api.closing import once
 from bookings.api.serializers import WireSerializer
 from bookings.db.codes import fold
-from bookings.documents import Body
+from bookings.documents import Body, document_as_it_came
 from bookings.models import Scope, ServiceArea
 from bookings.refusals import Code, InvalidRequest
 from bookings.supply import hours, slot_changes
@@ -54,6 +54,7 @@ class SlotsAct(APIView):
     def post(self, request: Request) -> HttpResponse:
         query = DryRunQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
+        _check_filters(cast(Body, request.data))
         asked, caller = self.serializer.to_internal_value(request.data), cast(Caller, request.user)
         where = _filter(asked, caller)
 
@@ -65,6 +66,16 @@ class SlotsAct(APIView):
 
         content = cast(Body, request.data).fingerprint
         return once(request, content, act, slot_changes.Changed, ChangedSlotsSerializer())
+
+
+def _check_filters(body: Body) -> None:
+    """What is absent falls out of a body. A filter that is given is never none: empty, it would mean all slots."""
+    as_it_came = document_as_it_came(body.text)
+    for path in ("/Workers", "/OrderTypes", "/Weekdays", "/Hours"):
+        given = as_it_came.get(path[1:])
+        if given is not None and (not isinstance(given, list) or not given or any(one in ("", None) for one in given)):
+            told = sentences.say(sentences.EMPTY_FILTER, property=path[1:])
+            raise InvalidRequest([(path, told)])
 
 
 def _filter(asked: wire.SlotsThatAre, caller: Caller) -> slot_changes.SlotFilter:

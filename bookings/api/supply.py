@@ -65,6 +65,8 @@ class PutSlotsQuery(PeriodQuery, WriteQuery):
         given = [attrs["area"], attrs["from"], attrs["until"]]
         if any(given) and not all(given):
             raise serializers.ValidationError({"area": ["area, from and until belong together"]})
+        if all(given) and attrs["until"] <= attrs["from"]:
+            raise serializers.ValidationError({"until": ["until must be after from"]})
         return attrs
 
 

@@ -75,7 +75,7 @@ def _is_practice(request: BookingRequest) -> bool:
 def _one_round(request: BookingRequest, named: list[Choice], attempt: int) -> Booked | None:
     """Look, decide, write. None: another caller was faster, and a next round sees what they did."""
     look = _look(request, named)
-    if look.repeated:
+    if look.repeated and request.may_see(look.repeated):
         return rows.answer_of(look.repeated)
     try:
         decision = _decide(request, named, look)
@@ -129,7 +129,7 @@ def _decide(request: BookingRequest, named: list[Choice], look: Look) -> Decisio
     if look.seen.last_booking:
         decisions.check_is_not_late(request, look.earlier, now)
     slots = decisions.named_slots(request, named, look.seen)
-    to_move = decisions.to_move(look.earlier, slots[0])
+    to_move = decisions.to_move(request, look.earlier, slots[0])
     slot = decisions.best_of(slots, request)
     parts.on_the_clock_of(request.plan, slot.area)
     return Decision(slot, to_move)

@@ -103,9 +103,11 @@ def check_is_not_late(request: BookingRequest, earlier: list[WorkOrder], now: da
         return
     work_order = entry.work_order
     if work_order.status == WorkOrder.Status.BOOKED:
-        raise _already_booked(work_order)
+        raise _already_booked(request, work_order)
     if earlier and settings.BOOKJOB_FOLLOWUP_POLICY != "multiple":
-        raise _already_booked(earlier[0])
+        raise _already_booked(request, earlier[0])
+    if not request.may_see(work_order):
+        raise Refused("cancelled_meanwhile", sentences.CANCELLED_ELSEWHERE)
     raise Refused(
         "cancelled_meanwhile",
         sentences.say(sentences.CANCELLED_MEANWHILE, number=work_order.order_num),
@@ -114,7 +116,9 @@ def check_is_not_late(request: BookingRequest, earlier: list[WorkOrder], now: da
     )
 
 
-def _already_booked(work_order: WorkOrder) -> Refused:
+def _already_booked(request: BookingRequest, work_order: WorkOrder) -> Refused:
+    if not request.may_see(work_order):
+        return Refused("already_booked", sentences.ALREADY_BOOKED_ELSEWHERE)
     return Refused(
         "already_booked",
         sentences.say(sentences.ALREADY_BOOKED, number=work_order.order_num, appointment=work_order.slot),
@@ -129,7 +133,7 @@ def _where(work_order: WorkOrder) -> dict[str, Any]:
     return {"Status": work_order.status, "Period": offers.offered(slot.area, [(slot.start, slot.end)])[0]["Period"]}
 
 
-def to_move(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None:
+def to_move(request: BookingRequest, earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None:
     """What the order's active bookings mean for a new one in the period of `slot`: the one to move, if any.
 
     Raises Refused where the new booking may not be.
@@ -152,9 +156,10 @@ def to_move(earlier: list[WorkOrder], slot: AppointmentSlot) -> WorkOrder | None
         settings.BOOKJOB_FOLLOWUP_POLICY == "move"
         and len(earlier) == 1
         and earlier[0].area.is_practice == slot.area.is_practice
+        and request.may_see(earlier[0])
     ):
         return earlier[0]
-    raise _already_booked(earlier[0])
+    raise _already_booked(request, earlier[0])
 
 
 def best_of(slots: list[AppointmentSlot], request: BookingRequest) -> AppointmentSlot:

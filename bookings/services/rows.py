@@ -42,6 +42,10 @@ class BookingRequest:
     choice: Choice | None = None
     places: set[int] | None = None
 
+    def may_see(self, work_order: WorkOrder) -> bool:
+        """Whether the caller may hear of a booking, and move it: one that is restricted to areas only there."""
+        return self.places is None or work_order.area_id in self.places
+
 
 def answer_of(work_order: WorkOrder) -> Booked:
     """The answer for a booking that stands in the database."""

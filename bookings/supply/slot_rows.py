@@ -117,8 +117,8 @@ def read_objects(objects: Iterable[object], seen: Collection[int] | None = None)
         try:
             if not isinstance(given, Mapping):
                 raise RowError("it is no object")
+            external_id = _cell("external_id", given.get(PROPERTIES["external_id"]))
             cells = {name: _cell(name, given.get(key)) for name, key in PROPERTIES.items()}
-            external_id = cells["external_id"]
             yield read_row(number, cells, areas, JSON)
         except RowError as error:
             yield Unreadable(number, external_id, str(error))

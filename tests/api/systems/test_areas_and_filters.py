@@ -143,6 +143,12 @@ class TestSlotsByFilter:
         assert answer["Changed"] + answer["RefusedCount"] == 4
         assert all(slot.booked <= slot.capacity for slot in AppointmentSlot.objects.all())
 
+    @pytest.mark.parametrize("empty", ["", [], [""], [None], ["jo", ""]])
+    @pytest.mark.parametrize("name", ["Workers", "OrderTypes", "Weekdays", "Hours"])
+    def test_a_filter_that_is_empty_is_not_none(self, key, slots, name, empty):
+        assert refusal(act("close", key, Reason="Meeting", **{name: empty})) == (400, "invalid_request")
+        assert not AppointmentSlot.objects.filter(is_open=False).exists()
+
     def test_an_area_that_the_key_does_not_see(self, slots):
         york = make_key("supply:write", areas=[make_area("YORK")])
         assert refusal(act("close", york, Reason="Meeting")) == (400, "invalid_request")

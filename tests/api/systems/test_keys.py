@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
 
+from bookings import services
 from bookings.access import keys, tokens
 from bookings.models import ApiKey, Scope, WorkOrder
 from tests.conftest import is_out
@@ -123,6 +124,29 @@ class TestAreas:
         there = booking(Location={"LocationNum": "L-1", "ServiceAreaID": "HULL"})
         assert call("POST", path_of("WO-2"), there, key=key).status_code == 200
         assert len(call("GET", ORDERS, key=key).json()["WorkOrders"]) == 1
+
+    @pytest.mark.parametrize("policy", ["single", "move"])
+    def test_no_order_is_taken_from_an_area_that_is_not_seen(self, settings, policy):
+        """Nor is told where it stands, or what its own body was answered."""
+        settings.BOOKJOB_FOLLOWUP_POLICY = policy
+        make_slot()
+        make_slot("HULL")
+        make_booking("WO-1", booking())
+        before = WorkOrder.objects.values().get()
+        key = make_key(areas=[make_area("HULL")])
+        there = booking(Location={"LocationNum": "L-1", "ServiceAreaID": "HULL"})
+        refused = call("POST", path_of("WO-1"), there, key=key)
+        assert refused.status_code == 409
+        detail = refused.json()["detail"]
+        assert detail["message"] == "The order has a follow-up in another area. Ask dispatch to move it."
+        assert detail["params"] == {"error": "already_booked"}
+        repeat = call("POST", path_of("WO-1"), booking(), key=key)
+        assert repeat.json()["detail"]["params"] == {"error": "already_booked"}
+        assert WorkOrder.objects.values().get() == before
+        services.cancel(work_order=WorkOrder.objects.get(), by="ann", reason="Other")
+        late = call("POST", path_of("WO-1"), booking(), key=key).json()["detail"]
+        assert late["params"] == {"error": "cancelled_meanwhile"}
+        assert before["order_num"] not in late["message"]
 
     def test_an_area_that_is_removed_opens_no_other(self):
         area = make_area("HULL")

@@ -53,6 +53,23 @@ def refusal(answer) -> tuple[int, str]:
     return answer.status_code, answer.json()["detail"]["params"]["error"]
 
 
+class TestMistakes:
+    def test_a_key_twice(self, key):
+        text = json.dumps(row())[:-1] + ', "ExternalID": "P-2"}'
+        assert refusal(put(key, body=f'{{"Slots": [{text}]}}')) == (400, "invalid_request")
+        assert lines(key, text).json()["RefusedCount"] == 1
+        assert not AppointmentSlot.objects.exists()
+
+    @pytest.mark.parametrize("wrong", [{"Capacity": True}, {"IsOpen": "yes"}, {"ServiceAreaID": {}}])
+    def test_a_row_of_a_wrong_type_keeps_its_name(self, key, wrong):
+        (told,) = put(key, row() | wrong).json()["Refused"]
+        assert told["ExternalID"] == "P-1"
+
+    def test_a_period_that_ends_before_it_begins(self, key):
+        period = "?area=LEEDS&from=2026-12-05T00:00:00Z&until=2026-12-04T00:00:00Z"
+        assert refusal(put(key, row(), query=period)) == (400, "invalid_request")
+
+
 class TestWriting:
     def test_it_works(self, key):
         answer = put(key, row(1), row(2, Capacity=3, Worker="a", OrderType=1001))
