@@ -97,6 +97,23 @@ class Action:
         return request.user.has_perm(self.bulk_permission if many and self.bulk_permission else self.permission)
 
 
+class Revocation(Action):
+    """Of what lets another program in. `access` is the module that revokes it, and whose Unfit says why it cannot."""
+
+    name, title, done = "revoke", "Revoke", "revoked"
+    is_dangerous = True
+    access: ClassVar[Any]
+
+    def unfit(self, row: Any) -> str:
+        return f"was revoked before, by {row.revoked_by}" if row.revoked_at else ""
+
+    def run(self, row: Any, form: ActionForm, by: str, seen: int) -> None:
+        try:
+            self.access.revoke(row, by=by)
+        except self.access.Unfit as fault:
+            raise Refused("changed_meanwhile", str(fault)) from None
+
+
 def allowed(request: HttpRequest, actions: Sequence[Action], *, many: bool) -> list[Action]:
     return [action for action in actions if action.is_allowed(request, many=many)]
 

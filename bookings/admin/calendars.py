@@ -1,6 +1,6 @@
 """Calendars that other programs show, at secret addresses: made here and shown once, looked at, revoked."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -11,12 +11,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from bookings.access import calendars, kept
-from bookings.admin.actions import Action
+from bookings.admin.actions import Revocation
 from bookings.admin.cells import two_lines
 from bookings.admin.desk import DeskAdmin
-from bookings.admin.forms import TEXT, ActionForm, AreaField
+from bookings.admin.forms import TEXT, AreaField
 from bookings.models import ID_LENGTH, AppointmentSlot, CalendarAddress, ServiceArea, visible_areas
-from bookings.refusals import Refused
 from bookings.supply import workers
 
 HINT = (
@@ -53,20 +52,11 @@ class CalendarForm(forms.Form):
         return self.cleaned_data
 
 
-class Revoke(Action):
-    name, icon, title, done = "revoke", "event_busy", "Revoke", "revoked"
+class Revoke(Revocation):
+    icon = "event_busy"
     consequence = "The address answers no longer. It cannot be made good again."
     permission = "bookings.revoke_calendaraddress"
-    is_dangerous = True
-
-    def unfit(self, row: CalendarAddress) -> str:
-        return f"was revoked before, by {row.revoked_by}" if row.revoked_at else ""
-
-    def run(self, row: CalendarAddress, form: ActionForm, by: str, seen: int) -> None:
-        try:
-            calendars.revoke(row, by=by)
-        except calendars.Unfit as fault:
-            raise Refused("changed_meanwhile", str(fault)) from None
+    access: ClassVar[Any] = calendars
 
 
 @admin.register(CalendarAddress)

@@ -1,6 +1,6 @@
 """Keys of other systems: made here and shown once, looked at, revoked. access/keys.py says what a key is."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -12,12 +12,11 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from bookings import clock
 from bookings.access import kept, keys
-from bookings.admin.actions import Action
+from bookings.admin.actions import Revocation
 from bookings.admin.cells import two_lines
 from bookings.admin.desk import DeskAdmin
-from bookings.admin.forms import TEXT, ActionForm
+from bookings.admin.forms import TEXT
 from bookings.models import ApiKey, Scope, ServiceArea, visible_areas
-from bookings.refusals import Refused
 
 HINT = (
     "The key is shown once, on the next page. A key never changes: for other scopes or areas make another one, and"
@@ -58,20 +57,11 @@ class KeyForm(forms.Form):
         areas.help_text = "" if self.is_restricted else "None: everywhere, also in areas that are made later."
 
 
-class Revoke(Action):
-    name, icon, title, done = "revoke", "key_off", "Revoke", "revoked"
+class Revoke(Revocation):
+    icon = "key_off"
     consequence = "The next request with this key is refused. It cannot be made good again."
     permission = "bookings.revoke_apikey"
-    is_dangerous = True
-
-    def unfit(self, row: ApiKey) -> str:
-        return f"was revoked before, by {row.revoked_by}" if row.revoked_at else ""
-
-    def run(self, row: ApiKey, form: ActionForm, by: str, seen: int) -> None:
-        try:
-            keys.revoke(row, by=by)
-        except keys.Unfit as fault:
-            raise Refused("changed_meanwhile", str(fault)) from None
+    access: ClassVar[Any] = keys
 
 
 @admin.register(ApiKey)
