@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -137,10 +138,15 @@ def _short(fault: BaseException) -> str:
 class _Watch:
     """Ends what a thread does on its connection when the time is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.lock = threading.Lock()
-        self.is_over = False
+        self.ends_at = time.monotonic() + seconds
         self.handle: socket.socket | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """By the clock: the thread that ends it may be late."""
+        return time.monotonic() >= self.ends_at
 
     def on(self, handle: socket.socket) -> None:
         with self.lock:
@@ -149,7 +155,6 @@ class _Watch:
 
     def end(self) -> None:
         with self.lock, contextlib.suppress(OSError):
-            self.is_over = True
             if self.handle:
                 self.handle.shutdown(socket.SHUT_RDWR)
 
@@ -169,7 +174,7 @@ _now = threading.local()
 
 @contextlib.contextmanager
 def _watched(seconds: float) -> Iterator[_Watch]:
-    _now.watch = watch = _Watch()
+    _now.watch = watch = _Watch(seconds)
     timer = threading.Timer(seconds, watch.end)
     timer.daemon = True
     timer.start()

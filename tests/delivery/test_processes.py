@@ -163,13 +163,14 @@ def test_five_processes_then_two_then_one(world):
 def sleep_past_the_lease(world, staff, *changes):
     """A leader has looked, and sleeps before it writes. Meanwhile another one leads, and the order is cancelled.
 
+    Neither looks a second time, which would remove what the first one wrote too late.
     Yields (the number, both processes) once the first one goes on.
     """
     order, booked = world.book()
-    sleeper = world.altered("sleeps before it writes", *changes)
+    sleeper = world.altered("sleeps before it writes", "looks once", *changes)
     with ended(sleeper):
         wait_until(lambda: any(call.order == booked for call in world.simulator.calls))
-        with ended(other := world.altered()):
+        with ended(other := world.altered("looks once")):
             wait_until(lambda: world.is_there(booked))  # no call of the sleeper's
             assert staff("cancel", order=order)["ok"]
             wait_until(lambda: not world.is_there(booked))

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from bookings.delivery import calls, leader, lease, outcomes, receivers, records, servicemobility, worker
-from bookings.models import Delivery
+from bookings.models import Delivery, WorkOrder
 from tests.support import warm
 
 # Seconds: longer than the simulator holds a call.
@@ -38,11 +38,12 @@ def die_between_record_and_cursor():
 
 
 def sleep_before_the_write():
-    """Once; until it is sent SIGCONT."""
+    """Once, and before the newest order's: an earlier one may be due for a second look. Until it is sent SIGCONT."""
     write, slept = outcomes.Attempt.write, []
+    newest = WorkOrder.objects.latest("pk").order_num
 
     def sleep_and_write(attempt, call):
-        if not slept:
+        if not slept and attempt.job.order_num == newest:
             slept.append(True)
             # To this very thread: else it may go on until another one has stopped the process.
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
@@ -52,7 +53,14 @@ def sleep_before_the_write():
 
 
 def trust_any_lease():
+    """And have time for the call, however slow the machine is."""
     lease.Term.lasts = lambda term, seconds: True
+    calls.DEADLINE = 60.0
+
+
+def look_once():
+    """What a call without an answer did later stays."""
+    servicemobility.LATE = timedelta(0)
 
 
 def forget_changes():
@@ -70,6 +78,7 @@ CHANGES = {
     "dies between record and cursor": die_between_record_and_cursor,
     "sleeps before it writes": sleep_before_the_write,
     "trusts any lease": trust_any_lease,
+    "looks once": look_once,
     "forgets changes": forget_changes,
 }
 
