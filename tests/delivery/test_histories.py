@@ -175,5 +175,6 @@ def test_in_the_end_servicemobility_has_what_the_rows_say(start_service, simulat
 
 def test_the_test_above_would_notice_a_missing_guard(start_service, simulator, tmp_path):
     # No more than what it is about: a call that is in doubt, or a process that is killed, is looked at again.
-    service, *_ = live(start_service, simulator, tmp_path, [], "forgets changes", operations=100)
+    changes = ("forgets changes", "waits for answers")
+    service, *_ = live(start_service, simulator, tmp_path, [], *changes, operations=100)
     assert differences(service, simulator) != {}

@@ -131,12 +131,13 @@ def test_a_leader_that_is_killed_is_followed_by_another_one(world):
     """Once its lease has ended; what it had in hand is looked at again."""
     lead = "SELECT lease_holder FROM bookings_receiver"
     before = world.database.execute(lead)
+    _, booked = world.book()
     leader = world.altered("dies between call and record")
-    wait_until(lambda: world.database.execute(lead) not in (before, [("",)]))
+    leader.join(60)
+    assert leader.exitcode == -signal.SIGKILL
+    assert world.database.execute(lead) not in (before, [("",)])
+    # Not before: one that stands by would lead as soon as a busy machine let the first one sleep.
     with ended(other := world.altered()):
-        _, booked = world.book()
-        leader.join(60)
-        assert leader.exitcode == -signal.SIGKILL
         wait_until(lambda: world.is_there(booked) and not world.is_behind())
         assert ends_in_order(other)
 
@@ -152,10 +153,11 @@ def test_five_processes_then_two_then_one(world):
             booked.append(world.book()[1])
             wait_until(lambda: world.is_there(booked[-1]))
         assert ends_in_order(processes[0])
-    # One that was killed between its call and its record leaves a PUT in doubt, which is repeated.
+    # One that was killed between its call and its record leaves a PUT in doubt, which is repeated; so does an answer
+    # that is late. If each of them led, there were five.
     put = [call.order for call in world.simulator.calls[first_call:] if call.method == "PUT"]
     assert list(dict.fromkeys(put)) == booked
-    assert len(put) <= len(booked) + 2
+    assert len(put) < 5 * len(booked)
     assert world.database.execute("SELECT lease_holder FROM bookings_receiver") == [("",)]
 
 

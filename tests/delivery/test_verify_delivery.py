@@ -88,9 +88,11 @@ def test_a_pool_leaves_the_worker_to_servicemobility(deliver, slot):
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "unavailable", "html", "redirect", "reset", "drip"])
-def test_where_it_cannot_be_asked(deliver, slot, fault):
+def test_where_it_cannot_be_asked(request, deliver, slot, fault):
     desk.book(slot)
     deliver()
+    if fault == "drip":
+        request.getfixturevalue("short_deadline")
     deliver.simulator.add_fault(fault)
     with pytest.raises(CommandError, match="ServiceMobility cannot be asked") as end:
         verify()

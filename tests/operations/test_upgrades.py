@@ -247,7 +247,7 @@ class Callers:
 
     def __init__(self, service, count=4):
         self.service, self.body = service, service.make_slot(capacity=1_000_000)
-        self.over, self.calls = threading.Event(), threading.Semaphore(0)
+        self.over, self.answered, self.calls = threading.Event(), threading.Condition(), 0
         self.statuses: set = set()
         self.threads = [threading.Thread(target=self.call, args=[number]) for number in range(count)]
 
@@ -259,12 +259,15 @@ class Callers:
                 self.statuses.add(self.service.book(f"WO-{number}-{step}", self.body).status)
             except Exception as fault:
                 self.statuses.add(repr(fault))
-            self.calls.release()
+            with self.answered:
+                self.calls += 1
+                self.answered.notify_all()
 
     def wait_for(self, calls: int):
-        """Until so many more calls were answered."""
-        for _ in range(calls):
-            assert self.calls.acquire(timeout=30)
+        """Until so many more calls were answered, beside those that are under way now."""
+        with self.answered:
+            enough = self.calls + len(self.threads) + calls
+            assert self.answered.wait_for(lambda: self.calls >= enough, timeout=120)
 
     def __enter__(self):
         for thread in self.threads:

@@ -105,8 +105,12 @@ def test_without_the_line_the_command_would_be_first_again(connect, monkeypatch)
         return 0.0
 
     monkeypatch.setattr(Line, "wait", no_line)
-    runs = [steps_beside_a_caller(connect, lambda caller: asked.wait(30)) for _ in range(5)]
-    assert any(run[-2:] == ["command", "caller"] for run in runs)
+    # Which of the two is first is chance then: until it is the command.
+    for _ in range(200):
+        asked.clear()
+        if steps_beside_a_caller(connect, lambda caller: asked.wait(30))[-2:] == ["command", "caller"]:
+            return
+    raise AssertionError("the caller was first each time")
 
 
 def test_a_caller_keeps_the_place_to_the_end_of_the_transaction(connect):

@@ -62,7 +62,8 @@ def test_a_move_and_a_cancellation_meet(moving):
         "    except services.BookingError as error: assert error.error in ('changed_meanwhile', 'already_cancelled')\n"
     )
     moving.book("WO-1", first)
-    for _ in range(4):
+    happened = set()
+    for number in range(40):
         answers = at_once(
             [
                 lambda: moving.manage("shell", "--no-imports", "--command", cancel),
@@ -72,7 +73,8 @@ def test_a_move_and_a_cancellation_meet(moving):
         assert answers[0].returncode == 0, answers[0].stderr
         active, taken = state(moving)
         assert active == taken <= 1
-    history = moving.database.execute("SELECT event FROM bookings_historyentry")
-    assert ("moved",) in history
-    assert ("cancelled",) in history
+        happened |= {event for (event,) in moving.database.execute("SELECT event FROM bookings_historyentry")}
+        if number >= 3 and {"moved", "cancelled"} <= happened:
+            break
+    assert {"moved", "cancelled"} <= happened
     assert moving.manage("verify_bookings").stdout == ""

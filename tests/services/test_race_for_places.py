@@ -8,6 +8,9 @@ from tests.conftest import SERVER
 from tests.support import helpers
 from tests.support.helpers import at_once
 
+# What is missing shows in the first one, or in one of these if the machine is busy.
+ROUNDS = 20
+
 
 def drop_guards(database):
     """Take the database's own last word away. (On SQLite tests.support.apps.unguarded ignores checks.)"""
@@ -39,9 +42,14 @@ class TestTheLastPlaces:
     def test_the_test_above_would_notice_a_missing_guard(self, start_service):
         service = start_service("tests.support.apps.unguarded", WEB_CONCURRENCY="1")
         drop_guards(service.database)
-        body = service.make_slot(capacity=3)
-        answers = at_once([lambda order=order: service.book(f"WO-{order}", body) for order in range(40)])
-        assert [answer.status for answer in answers].count(200) > 3
+
+        def places(number):
+            body = service.make_slot(capacity=3, start=helpers.tomorrow() + timedelta(hours=3 * number))
+            answers = at_once([lambda order=order: service.book(f"WO-{number}-{order}", body) for order in range(40)])
+            return [answer.status for answer in answers].count(200)
+
+        # Those that are held together may miss each other on a machine that is busy.
+        assert any(places(number) > 3 for number in range(ROUNDS))
         verified = service.manage("verify_bookings")
         assert verified.returncode == 1
         assert "places for 3." in verified.stdout
@@ -53,9 +61,14 @@ def test_the_databases_own_isolation_makes_no_booking_fail(start_service, empty_
     """tests.support.apps.serializable says nothing of it when it connects, and fails."""
     empty_database.execute(f"ALTER DATABASE {empty_database.name} SET default_transaction_isolation = 'serializable'")
     service = start_service("bookjob_site.wsgi" if is_set else "tests.support.apps.serializable")
-    body = service.make_slot(capacity=60)
-    answers = at_once([lambda order=order: service.book(f"WO-{order}", body) for order in range(60)])
-    assert ({answer.status for answer in answers} == {200}) == is_set
+    body = service.make_slot(capacity=60 * ROUNDS)
+
+    def all_are_booked(number):
+        answers = at_once([lambda order=order: service.book(f"WO-{number}-{order}", body) for order in range(60)])
+        return {answer.status for answer in answers} == {200}
+
+    # Without it one fails as soon as two write at the same moment.
+    assert all(all_are_booked(number) for number in range(1 if is_set else ROUNDS)) == is_set
     assert service.manage("verify_bookings").stdout == ""
 
 
@@ -94,7 +107,11 @@ class TestTheSameBodyManyTimesAtOnce:
     def test_the_tests_above_would_notice_a_missing_guard(self, start_service):
         service = start_service("tests.support.apps.unguarded", WEB_CONCURRENCY="1")
         drop_guards(service.database)
-        body = service.make_slot(capacity=30)
-        answers = at_once([lambda: service.book("WO-1", body)] * 20)
-        assert len({answer.json()["OrderNum"] for answer in answers if answer.status == 200}) > 1
+        body = service.make_slot(capacity=30 * ROUNDS)
+
+        def numbers(order):
+            answers = at_once([lambda: service.book(order, body)] * 20)
+            return {answer.json()["OrderNum"] for answer in answers if answer.status == 200}
+
+        assert any(len(numbers(f"WO-{number}")) > 1 for number in range(ROUNDS))
         assert service.manage("verify_bookings").returncode == 1

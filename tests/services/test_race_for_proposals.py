@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from tests.services.test_race_for_places import drop_guards
+from tests.services.test_race_for_places import ROUNDS, drop_guards
 from tests.support.desk_over_http import Desk
 from tests.support.helpers import at_once, tomorrow
 from tests.support.scene import PASSWORD
@@ -60,6 +60,6 @@ def test_the_test_above_would_notice_a_missing_guard(start_service):
     service = start_service("tests.support.apps.unguarded", WEB_CONCURRENCY="1")
     drop_guards(service.database)
     desk = office(service)
-    rounds = (meet(service, desk, number)[0] for number in range(10))
+    rounds = (meet(service, desk, number)[0] for number in range(ROUNDS))
     assert any(taken > PLACES for taken in rounds)
     assert "places for" in service.manage("verify_bookings").stdout

@@ -40,7 +40,7 @@ def test_a_slot_that_begins_during_the_wait_is_past(start_service, app, policy):
     service = start_service(app, BOOKJOB_NOTICE_MINUTES="0", BOOKJOB_FOLLOWUP_POLICY=policy)
     if policy == "move":
         service.book("WO-1", service.make_slot(capacity=1))
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
     # The database counts from when the statement came to it: what passed on the way there is not seen (milliseconds).
     until = start + timedelta(seconds=0.5)
     answer = book_while_locked(service, "WO-1", service.make_slot(capacity=1, start=start), until=until)

@@ -1,6 +1,7 @@
 """Two systems and staff at the same work order at the same moment, and one request many times at once."""
 
 import json
+from collections.abc import Iterator
 from functools import partial
 
 from tests.support.helpers import at_once
@@ -18,15 +19,15 @@ def keys_of(service, *names):
     return [service.manage("make_key", name, "--scope", "work_orders:write").stdout.strip() for name in names]
 
 
-def cancel_at_once(service) -> list[tuple[int, int]]:
+def cancel_at_once(service, orders: int) -> Iterator[tuple[int, int]]:
     """Each order is cancelled by two systems and by staff at once: how many were told that they did it, and lines."""
     first, second = keys_of(service, "erp", "call-centre")
-    found, body = [], service.make_slot(capacity=4 * ORDERS)
+    body = service.make_slot(capacity=4 * ORDERS)
     for number in range(2 * ORDERS):  # so that a place that is given back twice breaks no constraint
         service.book(f"WO-other-{number}", body)
     with desk(service.database.url) as ask:
         ask("review", "", {"order": "none"})  # it is up
-        for number in range(ORDERS):
+        for number in range(orders):
             order = f"WO-{number}"
             booked = service.book(order, body).json()["OrderNum"]
             erp, call_centre = (
@@ -39,19 +40,18 @@ def cancel_at_once(service) -> list[tuple[int, int]]:
                 " (SELECT id FROM bookings_workorder WHERE order_num = %s)",
                 booked,
             )
-            found.append((sum(done), lines[0][0]))
-    return found
+            yield sum(done), lines[0][0]
 
 
 def test_one_of_two_systems_and_staff_cancels(start_service):
     service = start_service()
-    assert cancel_at_once(service) == [(1, 1)] * ORDERS
+    assert list(cancel_at_once(service, ORDERS)) == [(1, 1)] * ORDERS
     assert service.manage("verify_bookings").stdout == ""
 
 
 def test_the_test_above_would_notice_a_missing_guard(start_service):
     service = start_service("tests.support.apps.unversioned")
-    assert cancel_at_once(service) != [(1, 1)] * ORDERS
+    assert any(found != (1, 1) for found in cancel_at_once(service, 100))  # the first one, as a rule
 
 
 def note_at_once(service) -> int:
