@@ -39,16 +39,23 @@ def die_between_record_and_cursor():
 
 def sleep_before_the_write():
     """Once, and before the newest order's: an earlier one may be due for a second look. Until it is sent SIGCONT."""
-    write, slept = outcomes.Attempt.write, []
+    write, step, slept, alone = outcomes.Attempt.write, leader.Leader.step, [], threading.Lock()
     newest = WorkOrder.objects.latest("pk").order_num
+
+    def step_alone(each):
+        with alone:
+            return step(each)
 
     def sleep_and_write(attempt, call):
         if not slept and attempt.job.order_num == newest:
             slept.append(True)
-            # To this very thread: else it may go on until another one has stopped the process.
-            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+            # Outside of any transaction, whose locks would stop the others as well.
+            with alone:
+                # To this very thread: else it may go on until another one has stopped the process.
+                signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         return write(attempt, call)
 
+    leader.Leader.step = step_alone
     outcomes.Attempt.write = sleep_and_write
 
 
