@@ -1,8 +1,10 @@
 """Run a command of manage.py, and say how long its longest transaction lasted: `python -m bench.held seed_slots …`.
 
-The last line on standard error is `held 0.123 4.567`: seconds from when the transaction was there (on SQLite it has the
-lock then) to the end of its COMMIT, and the seconds of the processor that the command used without the start of Django,
-those of PostgreSQL included where it runs on the same machine.
+The last line on standard error is `held 0.123 0.045 4.567 5.678`. The longest transaction held its locks for so many
+seconds: from when it was the only writer to the end of its COMMIT. It used so many seconds of the processor meanwhile;
+on a machine with other work it waits for its turn the rest of the time. The command used so many seconds of the
+processor, and took so many, both without the start of Django. Those of PostgreSQL's processor are included where it
+runs on the same machine.
 """
 
 import os
@@ -20,28 +22,45 @@ django.setup()
 from django.core.management import execute_from_command_line  # noqa: E402
 from django.db import connections  # noqa: E402
 
+from bookings.supply import turns  # noqa: E402
+
 MARK = "held "
 
 
 def main() -> None:
     connection = connections["default"]
-    switch, longest, began = connection.set_autocommit, 0.0, None
+    switch, lock = connection.set_autocommit, turns.only_writer
+    longest: tuple[float, float] = (0.0, 0.0)
+    began: tuple[float, float] | None = None
+
+    def moment() -> tuple[float, float]:
+        return time.monotonic(), time.process_time() + used_by_server(connection)
+
+    def since(then: tuple[float, float]) -> tuple[float, float]:
+        now = moment()
+        return now[0] - then[0], now[1] - then[1]
 
     def timed(autocommit: bool, *arguments: bool, **more: bool) -> None:
         nonlocal longest, began
         switch(autocommit, *arguments, **more)
         if autocommit and began is not None:
-            longest, began = max(longest, time.monotonic() - began), None
+            longest, began = max(longest, since(began)), None
         elif not autocommit:
-            began = time.monotonic()
+            began = moment()
+
+    def only_writer() -> None:
+        nonlocal began
+        lock()
+        began = moment()
 
     connection.set_autocommit = timed
-    began_using = time.process_time()
+    turns.only_writer = only_writer
+    began_command = moment()
     try:
         execute_from_command_line(["manage.py", *sys.argv[1:]])
     finally:
-        used = time.process_time() - began_using + used_by_server(connection)
-        print(f"{MARK}{longest:.3f} {used:.3f}", file=sys.stderr)
+        took, used = since(began_command)
+        print(f"{MARK}{longest[0]:.3f} {longest[1]:.3f} {used:.3f} {took:.3f}", file=sys.stderr)
 
 
 def used_by_server(connection: Any) -> float:

@@ -1,9 +1,10 @@
 """Callers beside each command that fills, changes or forgets the supply: `python -m bench.supply [WORKERS]`.
 
 On SQLite, or on the PostgreSQL of TEST_DATABASE_URL. Prints two tables. Alone: how many rows a second the commands
-write that write many, by the clock and by the processor's time, which depends less on what else runs. Beside callers,
-half of which book in the area that is changed: how long the command took, how many rows it wrote a second, its longest
-transaction, how many requests it had beside it, the longest that one of them took, and how many were answered 503.
+write that write many, by the clock with and without the start of Python and Django, and by the processor's time, which
+depends less on what else runs. Beside callers, half of which book in the area that is changed: how long the command
+took, how many rows it wrote a second, its longest transaction and the processor's time in it (bench/held.py), how many
+requests it had beside it, the longest that one of them took, and how many were answered 503.
 """
 
 import json
@@ -45,7 +46,9 @@ class Beside:
     seconds: float = 0.0
     rows: int = 0
     held: float = 0.0
+    held_used: float = 0.0
     used: float = 0.0
+    started: float = 0.0
     waits: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
 
@@ -53,15 +56,19 @@ class Beside:
     def rate(self) -> float:
         return self.rows / self.seconds
 
+    @property
+    def longest(self) -> str:
+        return f"{self.held:.2f} s | {self.held_used:.2f} s"
+
     def line_alone(self) -> str:
         return (
             f"| `{self.command}` | {self.rows:,} | {self.seconds:.1f} s | {self.rate:,.0f}"
-            f" | {self.rows / self.used:,.0f} | {self.held:.2f} s |"
+            f" | {self.rows / self.started:,.0f} | {self.rows / self.used:,.0f} | {self.longest} |"
         )
 
     def line(self) -> str:
         return (
-            f"| `{self.command}` | {self.rows:,} | {self.seconds:.1f} s | {self.rate:,.0f} | {self.held:.2f} s"
+            f"| `{self.command}` | {self.rows:,} | {self.seconds:.1f} s | {self.rate:,.0f} | {self.longest}"
             f" | {len(self.waits):,} | {max(self.waits, default=0):.2f} s | {self.statuses[503]} |"
         )
 
@@ -108,7 +115,7 @@ def measure(service: Service, rows: int, *command: str, callers: int = CALLERS) 
         thread.join()
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
-    beside.held, beside.used = map(float, done.stderr.rpartition(MARK)[2].split())
+    beside.held, beside.held_used, beside.used, beside.started = map(float, done.stderr.rpartition(MARK)[2].split())
     return beside
 
 
@@ -211,13 +218,14 @@ def main() -> int:
         manage(database, "migrate", "--verbosity", "0")
         service = Service(database, folder / "gunicorn.log", "bookjob_site.wsgi", WEB_CONCURRENCY="2")
         try:
-            print("| command, alone | rows | took | rows a second | a second of the processor | longest transaction |")
-            print("| --- | --- | --- | --- | --- | --- |")
+            print("| command, alone | rows | took | rows a second | without its start", end="")
+            print(" | a second of the processor | longest transaction | of the processor |")
+            print("| --- | --- | --- | --- | --- | --- | --- | --- |")
             for each in alone(service, folder, workers, DAYS):
                 print(each.line_alone(), flush=True)
             print("\n| command, beside callers | rows | took | rows a second | longest transaction", end="")
-            print(" | callers' requests | longest wait | 503 |")
-            print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+            print(" | of the processor | callers' requests | longest wait | 503 |")
+            print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
             refused = 0
             for beside in all_commands(service, folder, workers, DAYS):
                 print(beside.line(), flush=True)

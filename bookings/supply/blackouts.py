@@ -72,7 +72,8 @@ def close_slots(
     blackout = same or new
     slots = touched_by(blackout).filter(blackout__isnull=True) if same else touched_by(blackout)
     hidden, pace = 0, turns.Pace()
-    to_hide = list(slots.order_by("start", "pk").values_list("pk", "booked"))
+    # The full ones first: what is booked there meanwhile has to be cared for with them.
+    to_hide = list(slots.order_by("-booked", "pk").values_list("pk", "booked"))
     # With a slot its bookings are written, too: those of a crowded one are the work of many transactions.
     crowded = {pk for pk, booked in to_hide if booked > pace.rows}
     told = _tell_crowds(crowded, blackout, pace, by, is_new=same is None) if crowded else set()

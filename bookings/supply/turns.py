@@ -4,8 +4,10 @@ On SQLite, where there is one lock for all who write, the next step of a command
 came meanwhile (bookjob_site/sqlite/base.py).
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -14,9 +16,10 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 T = TypeVar("T")
 
-# Rows of a command's first transaction, of any, and the seconds that one should take: others wait meanwhile. On a busy
-# machine some take several times as long; LEAST, since each costs something, however few its rows are.
-BATCH = {"sqlite": 200, "postgresql": 250}
+# Rows of a command's first transaction, of any, and the seconds that one should take: others wait meanwhile. LEAST,
+# since each costs something, however few its rows are. On a busy machine most of the time goes by waiting for the
+# processor, and fewer rows would not end sooner.
+BATCH = {"sqlite": 100, "postgresql": 100}
 LEAST, MOST, GOAL = 100, 1_000, 0.08
 # How often a step is tried that could not get its locks; each try waits as long as the database's settings say.
 TRIES = 3
@@ -56,8 +59,8 @@ class Pace:
         return write(timed)
 
     def took(self, rows: int, seconds: float) -> None:
-        in_time = int(rows * GOAL / seconds) if seconds else MOST
         # A few rows say little about how long many take.
+        in_time = int(max(rows, LEAST) * GOAL / seconds) if seconds else MOST
         self.rows = max(LEAST, min(in_time, 2 * self.rows, MOST))
 
 
@@ -79,7 +82,19 @@ def write(step: Callable[[], T]) -> T:
 def _write_once(step: Callable[[], T]) -> T:
     with transaction.atomic():
         only_writer()
-        return step()
+        with _uncollected():
+            return step()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for garbage before a step and after it: to go through all objects takes a tenth of a second."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        # Whatever it was before: of two threads the first that ends lets both go on with it.
+        gc.enable()
 
 
 def _is_about_locks(fault: OperationalError) -> bool:

@@ -1,5 +1,7 @@
 """How many rows a command writes in one transaction: as many as are written in the time that one should take."""
 
+import gc
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -32,6 +34,28 @@ def test_a_slow_transaction_makes_the_next_ones_smaller(monkeypatch, seconds, ro
     pace = turns.Pace()
     pace.took(400, seconds)
     assert pace.rows == rows
+
+
+def test_a_few_rows_say_little():
+    pace = turns.Pace()
+    pace.took(1, GOAL / 2)
+    assert pace.rows == 200
+
+
+@pytest.mark.parametrize("fault", [None, ValueError])
+def test_no_step_looks_for_garbage(fault):
+    """To go through all objects takes longer than many a step."""
+    seen = []
+
+    def step():
+        seen.append(gc.isenabled())
+        if fault:
+            raise fault
+
+    with pytest.raises(fault) if fault else nullcontext():
+        turns.write(step)
+    assert seen == [False]
+    assert gc.isenabled()
 
 
 def test_it_ends_where_a_transaction_is_large_anyway():
