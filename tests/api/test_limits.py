@@ -13,6 +13,8 @@ from django.test import Client
 
 from bookings.access import limits, tokens
 from bookings.models import WorkOrder
+from tests.operations.test_faults import workers as workers_of
+from tests.operations.test_metrics import wait_for
 from tests.support.environment import ROOT
 from tests.support.helpers import at_once, booking, clock_stands_at, error, make_slot, post
 
@@ -281,8 +283,7 @@ class TestOverSeveralWorkers:
         # A place comes free every three seconds: on a slow machine one or two more get through.
         assert 20 <= statuses.count(200) <= 24
         assert set(statuses) == {200, 429}
-        workers = self.workers(service)
-        assert len(workers) == 3
+        workers = wait_for(lambda: len(alive := workers_of(service)) == 3 and alive)
         for worker in workers:
             os.kill(worker, signal.SIGKILL)
         other = tokens.issue_token("tech.smith")
@@ -295,7 +296,3 @@ class TestOverSeveralWorkers:
         assert service.database.execute("SELECT COUNT(*) FROM bookings_workorder") == [(1,)]
         refused = [service.book("WO-1", body).status for _ in range(15)]
         assert 429 in refused  # counted before the workers were killed, and not forgotten
-
-    def workers(self, service):
-        command = ["ps", "-o", "pid=", "--ppid", str(service.process.pid)]
-        return [int(pid) for pid in subprocess.check_output(command, text=True).split()]

@@ -4,6 +4,7 @@ The binaries of the machine are used, else those of the package pixeltable-pgser
 port of the loopback address, with a random password, in a folder under the system's temporary folder.
 """
 
+import atexit
 import contextlib
 import glob
 import importlib.util
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +55,27 @@ def packaged_binaries(target: Path) -> Path:
     return target / package.name / "pginstall18" / "bin"
 
 
+held: deque[socket.socket] = deque()
+MOST_HELD = 64  # a server that was started long ago has its port by now
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that the system gives to no other process until a server has taken it.
+
+    It is held here, without a listener. A server, which sets SO_REUSEADDR, may listen on it all the same.
+    """
+    if len(held) == MOST_HELD:
+        held.popleft().close()
+    held.append(socket.socket())
+    held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held[-1].bind(("127.0.0.1", 0))
+    return held[-1].getsockname()[1]
+
+
+@atexit.register
+def let_go() -> None:
+    while held:
+        held.pop().close()
 
 
 @dataclass(frozen=True)
