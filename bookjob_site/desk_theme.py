@@ -6,15 +6,33 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
-def _entry(title: str, icon: str, model: str) -> dict[str, Any]:
-    """The list of a model in the menu, for those who may view it."""
-    app, _, name = model.partition(".")
+def _item(title: str, icon: str, name: str, *permissions: str) -> dict[str, Any]:
+    """A page in the menu, for those who have all of these permissions. It is marked on the pages below it, too."""
+    link = reverse_lazy(name)
+    LINKS.append(link)
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
-        "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
+        "link": link,
+        "permission": lambda request: request.user.has_perms(permissions),
+        "active": lambda request: _nearest(request.path) == str(link),
     }
+
+
+def _entry(title: str, icon: str, model: str) -> dict[str, Any]:
+    """The list of a model in the menu, for those who may view it."""
+    app, _, name = model.partition(".")
+    return _item(title, icon, f"admin:{app}_{name}_changelist", f"{app}.view_{name}")
+
+
+LINKS: list[Any] = []
+
+
+def _nearest(path: str) -> str:
+    """The one entry of the menu that a page belongs to: the planner is no list of slots, though its address goes on
+    from there. All addresses go on from the board's."""
+    board, *others = map(str, LINKS)
+    return max((link for link in others if path.startswith(link)), key=len, default=board if path == board else "")
 
 
 UNFOLD = {
@@ -33,23 +51,20 @@ UNFOLD = {
             {
                 "title": "Dispatch",
                 "items": [
-                    {"title": "Board", "icon": "dashboard", "link": reverse_lazy("admin:index")},
-                    {
-                        "title": "Planner",
-                        "icon": "view_timeline",
-                        "link": reverse_lazy("admin:bookings_appointmentslot_planner"),
-                        "permission": lambda request: request.user.has_perms(
-                            ["bookings.view_appointmentslot", "bookings.view_workorder"]
-                        ),
-                    },
+                    _item("Board", "dashboard", "admin:index"),
+                    _item(
+                        "Planner",
+                        "view_timeline",
+                        "admin:bookings_appointmentslot_planner",
+                        "bookings.view_appointmentslot",
+                        "bookings.view_workorder",
+                    ),
                     _entry("Work orders", "assignment", "bookings.workorder"),
-                    {
-                        "title": "Ill or snow",
-                        "icon": "sick",
-                        "link": reverse_lazy("admin:bookings_blackout_clear"),
-                        "permission": lambda request: request.user.has_perm("bookings.clear_blackout"),
-                    },
+                    _item("Ill or snow", "sick", "admin:bookings_blackout_clear", "bookings.clear_blackout"),
                     _entry("Slots", "calendar_month", "bookings.appointmentslot"),
+                    _item(
+                        "Ask the rules", "rule", "admin:bookings_appointmentslot_rules", "bookings.view_appointmentslot"
+                    ),
                     _entry("Blackouts", "event_busy", "bookings.blackout"),
                     _entry("Refusals", "block", "bookings.refusal"),
                     _entry("Empty searches", "search_off", "bookings.emptysearch"),
@@ -73,13 +88,8 @@ UNFOLD = {
                 "title": "About",
                 "separator": True,
                 "items": [
-                    {"title": "Help", "icon": "help", "link": reverse_lazy("help")},
-                    {
-                        "title": "Proof",
-                        "icon": "verified",
-                        "link": reverse_lazy("proof"),
-                        "permission": lambda request: request.user.has_perm("bookings.view_workorder"),
-                    },
+                    _item("Help", "help", "help"),
+                    _item("Proof", "verified", "proof", "bookings.view_workorder"),
                 ],
             },
         ],

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group, User
 from django.urls import reverse
 
 from bookings.models import AppointmentSlot, PostcodePrefix, ServiceArea, WorkOrder
-from tests.support import helpers
+from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db
 
@@ -131,3 +131,28 @@ def test_no_bulk_action_deletes_work_orders_or_slots(client, work_order):
         )
     assert WorkOrder.objects.count() == 1
     assert AppointmentSlot.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "marked"),
+    [
+        ("", "Board"),
+        ("bookings/appointmentslot/", "Slots"),
+        ("bookings/appointmentslot/days/", "Slots"),
+        ("bookings/appointmentslot/planner/?span=week", "Planner"),
+        ("bookings/appointmentslot/rules/", "Ask the rules"),
+        ("bookings/blackout/", "Blackouts"),
+        ("bookings/blackout/add/", "Blackouts"),
+        ("bookings/blackout/clear/", "Ill or snow"),
+        ("bookings/workorder/?view=all", "Work orders"),
+        ("bookings/emptysearch/", "Empty searches"),
+        ("help/", "Help"),
+        ("password_change/", ""),
+    ],
+)
+def test_one_entry_of_the_menu_is_marked(address, marked):
+    answer = desk.person("supervisor").get(f"/admin/{address}")
+    assert answer.status_code == 200
+    groups = answer.context["sidebar_navigation"]
+    found = [item["title"] for group in groups for item in group["items"] if item["active"]]
+    assert found == [marked] * bool(marked)
