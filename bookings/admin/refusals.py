@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern
 
 from bookings import clock
-from bookings.admin import addresses, days, details, filters, second_chance
+from bookings.admin import addresses, days, details, filters, rules, second_chance
 from bookings.admin.cells import link, time_lines, two_lines
 from bookings.admin.desk import DeskAdmin, ReadOnlyAdmin
 from bookings.models import EmptySearch, Refusal, ServiceArea
@@ -88,6 +88,7 @@ class RefusalAdmin(DeskAdmin):
             )
             if area and row.visit_start
             else "",
+            "rules_address": rules.address(refusal=row.pk) if row.body and rules.may_ask(request) else "",
             "body": details.readable(row.body),
         }
 
@@ -112,7 +113,7 @@ def _zone(area: ServiceArea | None) -> ZoneInfo:
 class EmptySearchAdmin(ReadOnlyAdmin):
     """How many searches found nothing, by day, area, order type and reason."""
 
-    list_display = ["day", "where", "order_type", "reason", "number"]
+    list_display = ["day", "where", "order_type", "reason", "number", "why"]
     list_display_links = None
     list_select_related = ["area"]
     list_filter = ["day", "reason"]
@@ -122,3 +123,10 @@ class EmptySearchAdmin(ReadOnlyAdmin):
     @admin.display(description="Area", ordering="area__name")
     def where(self, row: EmptySearch) -> str:
         return two_lines(row.area.name if row.area else "none: the place belongs to no area")
+
+    @admin.display(description="Now")
+    def why(self, row: EmptySearch) -> str:
+        """Where the place belongs to an area, the same can be asked again."""
+        if row.area is None:
+            return "-"
+        return link(rules.address(area=row.area.code, order_type=row.order_type), "Ask the rules")

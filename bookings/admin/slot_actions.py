@@ -36,6 +36,11 @@ class ResizeForm(OpenForm):
         label="Places", min_value=0, max_value=MAX_CAPACITY, widget=forms.NumberInput({**TEXT, "min": 0})
     )
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # As a remedy of *Ask the rules* proposes it.
+        self.initial["capacity"] = self.request.GET.get("capacity")
+
 
 class Close(Action):
     name, icon, title, done = "close", "lock", "Close", "closed"

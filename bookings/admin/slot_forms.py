@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 
 from bookings import clock
 from bookings.admin.forms import TEXT, AreaForm, clock_field, day_field
@@ -29,6 +30,11 @@ class AddSlotForm(AreaForm):
     order_type = forms.CharField(
         max_length=ID_LENGTH, required=False, widget=forms.TextInput(TEXT), help_text="Empty: orders of any type."
     )
+
+    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        super().__init__(request, data)
+        # As a remedy of *Ask the rules* proposes it.
+        self.initial.update({name: request.GET[name] for name in self.fields if name in request.GET})
 
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data

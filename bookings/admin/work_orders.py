@@ -19,6 +19,7 @@ from bookings.admin import (
     near_spellings,
     news,
     review_queue,
+    rules,
     work_order_actions,
     work_order_filters,
 )
@@ -190,6 +191,7 @@ class WorkOrderAdmin(DeskAdmin):
                 (other, state_label(other), period_lines(other.area, other.slot))
                 for other in details.relatives(row, self.get_queryset(request))
             ],
+            "rules_address": rules.address(order=row.pk) if rules.may_ask(request) else "",
             "unreadable": details.unreadable(row, job),
             **delivery.page_context(request, row),
             "body": details.readable(row.body),

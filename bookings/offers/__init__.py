@@ -13,9 +13,11 @@ from bookings.offers.customer import CustomerTimes as CustomerTimes
 from bookings.offers.customer import customer_times as customer_times
 from bookings.offers.explaining import MOST as MOST
 from bookings.offers.explaining import PAGE as PAGE
+from bookings.offers.explaining import ExplainedSlot as ExplainedSlot
 from bookings.offers.explaining import Explanation as Explanation
 from bookings.offers.explaining import explain as explain
 from bookings.offers.explaining import read_cursor as read_cursor
+from bookings.offers.explaining import tally as tally
 from bookings.offers.explaining import write_cursor as write_cursor
 from bookings.offers.finding import EMPTY as EMPTY
 from bookings.offers.finding import SLOTS as SLOTS

@@ -12,7 +12,7 @@ from bookings import wire
 from bookings.db import sql
 from bookings.db.codes import fold
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, WorkOrder, countries, plain_postcode
-from bookings.sentences import say
+from bookings.sentences import NO_AREA, say
 
 AREAS, CODES, PREFIXES, ORDERS = (
     f'"{model._meta.db_table}"' for model in (ServiceArea, AreaCode, PostcodePrefix, WorkOrder)
@@ -88,8 +88,8 @@ def _fitting_prefixes(address: wire.Address) -> sql.Statement:
 def no_area(job: wire.Search) -> str:
     """Why a visit has no area. Asks the database once more."""
     location = job.location
-    if code := location.service_area_id.strip():
-        return say("There is no service area {code}.", code=code)
+    if location.service_area_id.strip():
+        return hidden_area(job)
     if plain_postcode(location.address.zip):
         text, values = _fitting_prefixes(location.address)
         found = sql.run(f"SELECT DISTINCT country FROM ({text}) AS fitting WHERE place = 1 ORDER BY country", values)
@@ -97,4 +97,10 @@ def no_area(job: wire.Search) -> str:
             names = ", ".join(country for (country,) in found.rows if country)
             message = "Postcode {zip} is served in several countries: {names}. Add the country."
             return say(message, zip=location.address.zip, names=names)
-    return "No service area takes care of this place."
+    return NO_AREA
+
+
+def hidden_area(job: wire.Search) -> str:
+    """What a caller is told of an area that they may not see: the same as where there is none."""
+    code = job.location.service_area_id.strip()
+    return say("There is no service area {code}.", code=code) if code else NO_AREA

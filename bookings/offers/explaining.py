@@ -4,19 +4,20 @@ The conditions are those of search and booking themselves, worked out for each s
 """
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BooleanField, Q
+from django.db.models import BooleanField, CharField, Count, Q
 from django.db.models.expressions import RawSQL
 
 from bookings import clock, sentences, wire
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.offers.finding import latest_delivery, search, wishes
-from bookings.offers.rulebook import rules, suiting
+from bookings.offers.areas import hidden_area
+from bookings.offers.finding import Period, latest_delivery, search, wishes
+from bookings.offers.rulebook import Condition, first_broken, rules, suiting
 
 PAGE, MOST = 200, 1_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,33 +48,54 @@ class ExplainedSlot:
 
 @dataclass(frozen=True)
 class Explanation:
-    """`message` is what a search says; `next` where to go on."""
+    """`message` is what a search says, `periods` what it offers; `next` where to go on."""
 
     area: ServiceArea | None
     message: str
     slots: list[ExplainedSlot]
     next: Place | None = None
+    periods: list[Period] = field(default_factory=list)
 
 
-def explain(job: wire.Search, now: datetime, *, most: int, after: Place | None, areas: set[int] | None) -> Explanation:
+def explain(
+    job: wire.Search,
+    now: datetime,
+    *,
+    most: int,
+    after: Place | None,
+    areas: set[int] | None,
+    also: Collection[Period] = (),
+    breaking: str = "",
+) -> Explanation:
     """The slots from the beginning of today up to the horizon, and those in periods that the body names, in order.
 
-    `areas` are the keys of those that the caller may see, None for all. The statements do not grow with the slots.
+    `areas` are the keys of those that the caller may see, None for all. `also` are further periods. With `breaking`,
+    only the slots of which this rule is the first that is broken. The statements do not grow with the slots.
     """
     found = search(job, now)
     area = found.area
     if area is None or (areas is not None and area.pk not in areas):
-        return Explanation(None, found.message if area is None else sentences.NO_AREA, [])
-    conditions = suiting(job.order_type) | rules(now, area) | wishes(job, area)
-    slots = _slots_of(area, job, now).annotate(
+        return Explanation(None, found.message if area is None else hidden_area(job), [])
+    conditions = _conditions(job, area, now)
+    slots = _slots_of(area, job, now, also).annotate(
         **{f"keeps_{word}": RawSQL(text, values, BooleanField()) for word, (text, values) in conditions.items()}
     )
+    if breaking:
+        slots = _with_first_broken(slots, conditions).filter(broken=breaking)
     if after:
         slots = slots.filter(Q(start__gt=after[0]) | Q(start=after[0], pk__gt=after[1]))
     page = list(slots.order_by("start", "pk").prefetch_related("blackout")[: most + 1])
     explained = [ExplainedSlot(slot, _verdicts(slot, area, job, list(conditions))) for slot in page[:most]]
     last = page[most - 1] if len(page) > most else None
-    return Explanation(area, found.message, explained, last and (last.start, last.pk))
+    return Explanation(area, found.message, explained, last and (last.start, last.pk), found.periods)
+
+
+def tally(job: wire.Search, area: ServiceArea, now: datetime, also: Collection[Period] = ()) -> dict[str, int]:
+    """How many of all these slots break which rule first; under an empty word, how many are offered."""
+    conditions = _conditions(job, area, now)
+    slots = _with_first_broken(_slots_of(area, job, now, also), conditions).order_by().values("broken")
+    counted = {row["broken"]: row["number"] for row in slots.annotate(number=Count("pk"))}
+    return {word: counted[word] for word in ["", *conditions] if word in counted}
 
 
 def write_cursor(place: Place) -> str:
@@ -92,11 +114,20 @@ def read_cursor(text: str) -> Place:
     return place
 
 
-def _slots_of(area: ServiceArea, job: wire.Search, now: datetime) -> Any:
+def _conditions(job: wire.Search, area: ServiceArea, now: datetime) -> dict[str, Condition]:
+    return suiting(job.order_type) | rules(now, area) | wishes(job, area)
+
+
+def _with_first_broken(slots: Any, conditions: dict[str, Condition]) -> Any:
+    return slots.annotate(broken=RawSQL(*first_broken(conditions), CharField()))
+
+
+def _slots_of(area: ServiceArea, job: wire.Search, now: datetime, also: Collection[Period] = ()) -> Any:
     today = clock.day_bounds(now.astimezone(area.zone).date(), area.zone)[0]
     wanted = Q(start__gte=today, start__lte=now + timedelta(days=settings.BOOKJOB_HORIZON_DAYS))
-    for constraint in job.time_constraints:
-        wanted |= Q(start=constraint.period.start, end=constraint.period.end)
+    named = [(constraint.period.start, constraint.period.end) for constraint in job.time_constraints]
+    for start, end in [*named, *also]:
+        wanted |= Q(start=start, end=end)
     return AppointmentSlot.objects.filter(wanted, area=area)
 
 

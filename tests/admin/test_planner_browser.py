@@ -156,6 +156,8 @@ def plan_page(office) -> str:  # noqa: F811
 PLANNER = "bookings/appointmentslot/planner/"
 PAGES = [
     "bookings/blackout/clear/",
+    "bookings/appointmentslot/rules/",
+    "bookings/appointmentslot/rules/?area=YORK&order_type=REPAIR",
     PLANNER,
     f"{PLANNER}?area=YORK&area=LEEDS&span=week",
     f"{PLANNER}?area=YORK&span=week&zoom=names",

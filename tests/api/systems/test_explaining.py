@@ -163,7 +163,8 @@ def test_an_area_that_is_not_there_or_not_for_this_key(key):
         "Message": "There is no service area HULL."
     }
     restricted = make_key("explain", name="other", areas=[make_area("HULL")])
-    assert explain(restricted).json() == nothing | {"Message": "No service area takes care of this place."}
+    # As one that is not there: the answer says nothing of areas of others.
+    assert explain(restricted).json() == nothing | {"Message": "There is no service area LEEDS."}
 
 
 def test_it_needs_its_scope():
