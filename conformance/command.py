@@ -8,6 +8,7 @@ import json
 import os
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -99,6 +100,8 @@ def run(options: dict[str, Any], write: Callable[[str], object]) -> int:
             report.touch()
         except OSError as fault:
             wrong(f"--report: {fault}")
+    if options["clean"] and isinstance(tried, kit.Run):
+        tried.cancel = partial(cleaning.cancel, tried.target, options["clean_path"], options["clean_key"].strip())
     try:
         for result in tried.checks():
             write(str(result))

@@ -74,6 +74,8 @@ class Run:
         self.kept: dict[str, tuple[str, Offer]] = {}
         self.first: tuple[str, dict[str, Any], Answer] | None = None
         self.race: Race | None = None
+        # Cancels the booking of a number, where the back end has an address for that.
+        self.cancel: Callable[[str], Answer] | None = None
 
     def checks(self) -> Iterator[Result]:
         """Run every check, one after the other, and yield what it found."""

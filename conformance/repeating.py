@@ -12,6 +12,7 @@ from conformance.answers import (
     order_num_in,
     params_of,
 )
+from conformance.client import Answer
 from conformance.kit import Run, Skipped, check
 from conformance.samples import (
     part,
@@ -89,6 +90,13 @@ def other_period(run: Run) -> str:
     return "policy: several follow-ups an order"
 
 
+def must_name(number: str, refusal: Answer) -> None:
+    """Raises Failed where params say something else. What has no params is for the check of all bodies."""
+    params = params_of(refusal)
+    if params and params.get("OrderNum") != number:
+        raise Failed(f"the refusal does not name {number} in its params; {excerpt(refusal)}")
+
+
 @check("a late copy of a booking, after a newer body of its order in another period", needs="other_period")
 def late_copy(run: Run) -> str:
     """Contract, section 5: within ten minutes it must not undo what the newer body did."""
@@ -104,7 +112,23 @@ def late_copy(run: Run) -> str:
         return "nothing is moved here, so the copy hears its own number"
     late = run.book(order, old)
     run.refused(late, {409})
-    if params_of(late).get("OrderNum") != number:
-        raise Failed(f"the refusal does not name {number} in its params; {excerpt(late)}")
+    must_name(number, late)
     must_be_same(run.book(order, new), second)
     return "the booking stays where the newer body moved it"
+
+
+@check("a copy of a booking, after it was cancelled", needs="book_offer")
+def late_copy_cancelled(run: Run) -> None:
+    """Contract, section 5: within ten minutes it must not book what was cancelled."""
+    if run.cancel is None:
+        raise Skipped("this needs --clean: no call of ServiceMobility cancels a booking")
+    order = run.order()
+    body = run.booking(order, run.offer())
+    number = order_num_in(run.book(order, body))
+    answer = run.cancel(number)
+    if not 200 <= answer.status < 300:
+        raise Skipped(f"its booking was not cancelled ({answer.status}); is --clean-key right?")
+    del run.bookings[number, order]
+    late = run.book(order, body)
+    run.refused(late, {409})
+    must_name(number, late)

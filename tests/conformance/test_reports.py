@@ -126,10 +126,11 @@ class TestClean:
         assert calls[0][1:3] == (None, "secret-token")
 
     def test_the_command_does_it(self):
-        """The stand-in has no such address, as many a back end: then a person must cancel."""
         with StandIn() as right:
-            said = check_contract(right.url, token=token(), callers=8, clean=True)
-        assert "Cancelled " in str(said)
+            output, status = check_contract(right.url, token=token(), callers=8, clean=True)
+            assert (status, right.bookings) == (0, [])
+        assert "PASS  late_copy_cancelled " in output
+        assert f"Cancelled {len(right.cancelled) - 1} of {len(right.cancelled) - 1} bookings." in output
 
 
 class TestPackage:

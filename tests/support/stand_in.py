@@ -83,6 +83,8 @@ FAULTS = {
     "other_period_loses_first": "other_period",
     "late_copy_moves_back": "late_copy",
     "late_copy_says_nothing": "late_copy",
+    "cancelled_booked_again": "late_copy_cancelled",
+    "cancelled_says_nothing": "late_copy_cancelled",
     "unknown_period_booked": "refuses_unknown_period",
     "no_period_chosen_here": "refuses_no_period",
     "wrong_types_409": "refuses_wrong_types",
@@ -118,6 +120,8 @@ class StandIn:
         assert not fault or fault in FAULTS
         self.fault, self.policy, self.documented, self.places = fault, policy, documented_statuses_only, places
         self.search_path, self.book_path = "/api/v1/appointments/search", "/api/v1/workorders/([^/]+)/followup"
+        self.cancel_path = "/api/v1/workorders/([^/]+)/cancel"
+        self.cancelled = []  # of those that were in bookings
         if self.has("late_copy_moves_back", "late_copy_says_nothing"):
             self.policy = "move"
         self.always = None  # (status, bytes): the answer to everything
@@ -205,6 +209,9 @@ class StandIn:
 
     def read(self, handler, raw):
         search, followup = handler.path == self.search_path, re.fullmatch(self.book_path, handler.path)
+        if cancel := re.fullmatch(self.cancel_path, handler.path):
+            self.log_on(handler.headers, "cancel")
+            return self.cancel(unquote(cancel[1]))
         if not (search or followup):
             raise Refusal(404, "not_found")
         order = unquote(followup[1]) if followup else ""
@@ -341,6 +348,10 @@ class StandIn:
 
     def earlier(self, order, body, period):
         """The answer for a repeated booking. Raises Refusal where the order has another one."""
+        for booking in self.cancelled:
+            if (booking["order"], booking["body"]) == (order, body) and not self.has("cancelled_booked_again"):
+                number = {} if self.has("cancelled_says_nothing") else {"OrderNum": booking["answer"]["OrderNum"]}
+                raise Refusal(409, "cancelled_meanwhile", **number)
         mine = [booking for booking in self.bookings if booking["order"] == order]
         for booking in mine:
             same = self.what_it_says(booking["body"]) == self.what_it_says(body)
@@ -377,6 +388,15 @@ class StandIn:
         booking["older"].append(booking["body"])
         booking.update(period=period, body=body)
         return booking["answer"]
+
+    def cancel(self, number):
+        with self.lock:
+            found = [booking for booking in self.bookings if booking["answer"]["OrderNum"] == number]
+            if not found:
+                raise Refusal(404, "not_found")
+            self.bookings.remove(found[0])
+            self.cancelled += found
+        return {}
 
     def write(self, order, body, period):
         again = self.has("other_body_booked") and any(booking["order"] == order for booking in self.bookings)
