@@ -6,7 +6,7 @@ from django.db import IntegrityError, connection, transaction
 
 from bookings import offers, wire
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries
-from tests.conftest import SERVER, manage
+from tests.conftest import SERVER
 from tests.support.helpers import END, START, booking, clock_stands_at, make_area, make_booking, make_slot, search
 
 pytestmark = pytest.mark.django_db
@@ -225,44 +225,3 @@ class TestManagedPlaces:
             assert "work_order_by_location" in plan
             assert "work_order_by_customer" in plan
             assert "SCAN bookings_workorder" not in plan
-
-
-class TestTheMigration:
-    def test_names_codes_that_clash(self, empty_database):
-        """Codes of the release before, which told capital letters apart."""
-        assert manage(empty_database, "migrate", "bookings", "0031").returncode == 0
-        for code in ("Leeds", " LEEDS", "York"):
-            empty_database.execute(
-                "INSERT INTO bookings_servicearea (code, name, time_zone) VALUES (%s, 'x', 'Europe/London')", code
-            )
-        stopped = manage(empty_database, "migrate")
-        assert stopped.returncode == 1
-        assert "differ only in case or blanks around: 'Leeds' and ' LEEDS'. " in stopped.stderr
-        empty_database.execute("UPDATE bookings_servicearea SET code = 'OLD' WHERE code = 'Leeds'")
-        done = manage(empty_database, "migrate")
-        assert done.returncode == 0, done.stderr
-        codes = empty_database.execute("SELECT code, is_alias FROM bookings_areacode ORDER BY code")
-        assert sorted((code, bool(alias)) for code, alias in codes) == [
-            (" LEEDS", False),
-            ("OLD", False),
-            ("York", False),
-        ]
-
-    def test_names_codes_that_clash_beyond_ascii(self, empty_database):
-        """The release before told these apart on SQLite, and on PostgreSQL as its locale does."""
-        assert manage(empty_database, "migrate", "bookings", "0042").returncode == 0
-        codes = ["Straße", "STRASSE", "münchen"]
-        for code in codes:
-            empty_database.execute(
-                "INSERT INTO bookings_servicearea (code, name, time_zone) VALUES (%s, 'x', 'Europe/London')", code
-            )
-        stopped = manage(empty_database, "migrate")
-        assert stopped.returncode == 1
-        assert "differ only in case or blanks around: 'Straße' and 'STRASSE'. " in stopped.stderr
-        empty_database.execute("UPDATE bookings_servicearea SET code = 'OLD' WHERE code = 'STRASSE'")
-        done = manage(empty_database, "migrate")
-        assert done.returncode == 0, done.stderr
-        found = empty_database.execute("SELECT code, folded FROM bookings_areacode")
-        assert set(found) == {("Straße", "strasse"), ("OLD", "old"), ("münchen", "münchen")}
-        back = manage(empty_database, "migrate", "bookings", "0042")
-        assert back.returncode == 0, back.stderr

@@ -1,17 +1,12 @@
 """A slot never changes area, start, end, order type or worker, whatever writes: the database refuses it."""
 
-from importlib import import_module
-from types import SimpleNamespace
-
 import pytest
-from django.apps import apps
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from bookings.db import triggers
-from bookings.models import AppointmentSlot, HistoryEntry
-from bookings.supply import slots
+from bookings.models import AppointmentSlot
 from tests.support.helpers import END, START, clock_stands_at, make_area, make_booking, make_slot
 
 pytestmark = pytest.mark.django_db
@@ -84,22 +79,3 @@ def test_one_that_is_switched_off_is_missing():
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE bookings_appointmentslot DISABLE TRIGGER slot_stays_in_place")
     assert triggers.missing() == ["slot_stays_in_place"]
-
-
-def test_slots_from_before_get_their_offset_and_what_made_them():
-    area = make_area("KYIV", time_zone="Europe/Kyiv")
-    by_hand = slots.add(area=area, start=START, end=END, capacity=1, by="sue")
-    added = slots.add(area=area, start=START.replace(month=7), end=END.replace(month=7), capacity=1, by="sue")
-    imported = make_slot(worker="anna", external_id="P-1")
-    HistoryEntry.objects.create(slot=imported, event="added", via="admin", at=START, by="sue", details={})
-    hand = make_slot(worker="bob")
-    HistoryEntry.objects.create(slot=hand, event="added", via="admin", at=START, by="sue", details={})
-    AppointmentSlot.objects.update(utc_offset=None, source="plan")
-    fill = import_module("bookings.migrations.0027_fill_offset_and_source").fill
-    fill(apps, SimpleNamespace(connection=connection))
-    assert list(AppointmentSlot.objects.order_by("pk").values_list("pk", "utc_offset", "source")) == [
-        (by_hand.pk, 120, "plan"),
-        (added.pk, 180, "plan"),
-        (imported.pk, 0, "import"),
-        (hand.pk, 0, "hand"),
-    ]

@@ -1,39 +1,14 @@
-"""Receivers, how far each of them is with each work order, and the log of both; and which role may do what with them.
+"""The tables of delivery: receivers, how far each of them is with each work order, and the log of both."""
 
-Beside a live service: the tables are new, and no booking writes them.
-"""
-
-import django.db.models.deletion
 from django.db import migrations, models
+from django.db.models import CASCADE, PROTECT, Q
 
-from bookings.db.migrating import permission
-
-VIEWER = {
-    "receiver": ["view_receiver"],
-    "delivery": ["view_delivery"],
-    "deliveryentry": ["view_deliveryentry"],
-}
-DISPATCHER = {"receiver": ["send_again"]}
-SUPERVISOR = {"receiver": ["pause_receiver"]}
-ROLES = {
-    "viewer": [VIEWER],
-    "dispatcher": [VIEWER, DISPATCHER],
-    "supervisor": [VIEWER, DISPATCHER, SUPERVISOR],
-}
-
-
-def grant(apps, schema_editor):
-    """Safe to repeat. A role that was removed is not made again."""
-    for role, grants in ROLES.items():
-        for group in apps.get_model("auth", "Group").objects.filter(name=role):
-            for model, codenames in (item for given in grants for item in given.items()):
-                group.permissions.add(*[permission(apps, model, codename) for codename in codenames])
+from bookings.migrations import _before
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("bookings", "0041_book_one_after_another"),
-    ]
+    replaces = _before.TABLES_OF_DELIVERY
+    dependencies = [("bookings", "0003_tables_of_people")]
 
     operations = [
         migrations.CreateModel(
@@ -95,23 +70,21 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        condition=models.Q(("kind", "servicemobility")),
-                        fields=("kind",),
-                        name="receiver_one_servicemobility",
+                        condition=Q(kind="servicemobility"), fields=("kind",), name="receiver_one_servicemobility"
                     ),
-                    models.CheckConstraint(condition=models.Q(("rate__gt", 0)), name="receiver_rate_is_positive"),
+                    models.CheckConstraint(condition=Q(("rate__gt", 0)), name="receiver_rate_is_positive"),
                     models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("paused_at__isnull", True), ("paused_reason", "")),
-                            models.Q(("paused_at__isnull", False), models.Q(("paused_reason", ""), _negated=True)),
+                        condition=Q(
+                            Q(("paused_at__isnull", True), ("paused_reason", "")),
+                            Q(("paused_at__isnull", False), ~Q(paused_reason="")),
                             _connector="OR",
                         ),
                         name="receiver_paused_with_a_reason",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("probe_at__isnull", True), ("trouble", "")),
-                            models.Q(("probe_at__isnull", False), models.Q(("trouble", ""), _negated=True)),
+                        condition=Q(
+                            Q(("probe_at__isnull", True), ("trouble", "")),
+                            Q(("probe_at__isnull", False), ~Q(trouble="")),
                             _connector="OR",
                         ),
                         name="receiver_in_trouble_has_a_probe",
@@ -123,6 +96,11 @@ class Migration(migrations.Migration):
             name="Delivery",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("receiver", models.ForeignKey(on_delete=CASCADE, related_name="deliveries", to="bookings.receiver")),
+                (
+                    "work_order",
+                    models.ForeignKey(on_delete=PROTECT, related_name="deliveries", to="bookings.workorder"),
+                ),
                 ("wanted", models.BigIntegerField(default=0)),
                 (
                     "wanted_at",
@@ -136,25 +114,34 @@ class Migration(migrations.Migration):
                     models.TextField(blank=True, help_text="Why it waits for a person. Empty: it does not."),
                 ),
                 ("is_uncertain", models.BooleanField(default=False)),
+                ("called_at", models.DateTimeField(blank=True, help_text="When such a call was begun.", null=True)),
                 ("pushed_plan", models.CharField(blank=True, max_length=64)),
                 ("pushed_rest", models.CharField(blank=True, max_length=64)),
                 ("pushed_at", models.DateTimeField(blank=True, help_text="Since when it is in step.", null=True)),
                 ("outcome", models.TextField(blank=True, help_text="What became of the last try.")),
-                (
-                    "work_order",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="deliveries", to="bookings.workorder"
-                    ),
-                ),
-                (
-                    "receiver",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="deliveries", to="bookings.receiver"
-                    ),
-                ),
             ],
             options={
                 "verbose_name_plural": "deliveries",
+                "indexes": [
+                    models.Index(condition=Q(due_at__isnull=False), fields=["receiver", "due_at"], name="delivery_due"),
+                    models.Index(
+                        condition=Q(wanted_at__isnull=False), fields=["receiver", "wanted_at"], name="delivery_open"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("receiver", "work_order"), name="delivery_once_per_receiver_and_order"
+                    ),
+                    models.CheckConstraint(
+                        condition=Q(
+                            Q(("due_at__isnull", True), ("needs_person", ""), ("wanted_at__isnull", True)),
+                            Q(("due_at__isnull", False), ("needs_person", ""), ("wanted_at__isnull", False)),
+                            Q(("due_at__isnull", True), ("wanted_at__isnull", False), ~Q(needs_person="")),
+                            _connector="OR",
+                        ),
+                        name="delivery_waits_or_needs_a_person_or_is_in_step",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -162,13 +149,30 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
+                    "receiver",
+                    models.ForeignKey(
+                        db_index=False, on_delete=CASCADE, related_name="entries", to="bookings.receiver"
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=CASCADE,
+                        related_name="entries",
+                        to="bookings.delivery",
+                    ),
+                ),
+                (
                     "event",
                     models.CharField(
                         choices=[
                             ("accepted", "accepted"),
                             ("waits", "waits"),
                             ("needs_person", "needs a person"),
-                            ("unreachable", "receiver not reached"),
+                            ("unreachable", "receiver takes nothing"),
                             ("sent_again", "sent again"),
                             ("connected", "connected"),
                             ("changed", "changed"),
@@ -184,26 +188,6 @@ class Migration(migrations.Migration):
                 ("at", models.DateTimeField()),
                 ("by", models.CharField(blank=True, max_length=200)),
                 ("text", models.TextField(blank=True)),
-                (
-                    "delivery",
-                    models.ForeignKey(
-                        blank=True,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="entries",
-                        to="bookings.delivery",
-                    ),
-                ),
-                (
-                    "receiver",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="entries",
-                        to="bookings.receiver",
-                    ),
-                ),
             ],
             options={
                 "verbose_name_plural": "delivery entries",
@@ -215,39 +199,4 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(
-                condition=models.Q(("due_at__isnull", False)), fields=["receiver", "due_at"], name="delivery_due"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(
-                condition=models.Q(("wanted_at__isnull", False)), fields=["receiver", "wanted_at"], name="delivery_open"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.UniqueConstraint(
-                fields=("receiver", "work_order"), name="delivery_once_per_receiver_and_order"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("due_at__isnull", True), ("needs_person", ""), ("wanted_at__isnull", True)),
-                    models.Q(("due_at__isnull", False), ("needs_person", ""), ("wanted_at__isnull", False)),
-                    models.Q(
-                        ("due_at__isnull", True),
-                        ("wanted_at__isnull", False),
-                        models.Q(("needs_person", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="delivery_waits_or_needs_a_person_or_is_in_step",
-            ),
-        ),
-        migrations.RunPython(grant, migrations.RunPython.noop),
     ]
