@@ -1,4 +1,4 @@
-"""Django's PostgreSQL back end, and an end to waiting for a database that does not answer any more.
+"""Django's PostgreSQL back end, with an end to waiting, and no writing to a primary that was replaced.
 
 PostgreSQL limits its own statements, but one that is frozen keeps no limit, nor does a network that swallows packets,
 nor a commit that waits for a replica which is away. Django finds the class in a module of this name.
@@ -10,12 +10,51 @@ import time
 from typing import Any
 
 import psycopg
+from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.postgresql import base
+
+from bookjob_site.postgresql import timeline
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     # wsgi.py switches it on: a caller waits for a request, but a command may take as long as its statements need.
     gives_up = False
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> psycopg.Connection[Any]:
+        if not self._looks_at_timelines():
+            return self._connect(conn_params)
+        # A pool connects by itself, to the first host: what it has of a former primary is given up, one by one.
+        tries = [conn_params] * self.pool.max_size if self.pool else timeline.hosts_in_turn(conn_params)
+        for parameters in tries:
+            connection = self._connect(parameters)
+            give_up_waiting(connection, self.settings_dict["LONGEST_WAIT"])
+            try:
+                if timeline.is_newest(connection):
+                    return connection
+            except BaseException:
+                self._give_up(connection)
+                raise
+            self._give_up(connection)
+        raise psycopg.OperationalError(timeline.REPLACED)
+
+    def ensure_connection(self) -> None:
+        """Called before each statement: one comparison more, and no statement."""
+        if self.connection and not self.in_atomic_block and timeline.is_replaced(self.connection):
+            self.close()
+        super().ensure_connection()
+
+    def _looks_at_timelines(self) -> bool:
+        """Of the service's primary; through PgBouncer a connection may be to another server each time."""
+        return self.gives_up and self.alias == DEFAULT_DB_ALIAS and not self.settings_dict.get("LIMITS_BY_ROLE")
+
+    def _connect(self, parameters: dict[str, Any]) -> psycopg.Connection[Any]:
+        connection: psycopg.Connection[Any] = super().get_new_connection(parameters)
+        return connection
+
+    def _give_up(self, connection: psycopg.Connection[Any]) -> None:
+        connection.close()
+        if self.pool:
+            self.pool.putconn(connection)
 
     def _configure_connection(self, connection: psycopg.Connection[Any]) -> bool:
         """Called once for each new connection, in a pool or not."""
@@ -29,6 +68,8 @@ def give_up_waiting(connection: psycopg.Connection[Any], seconds: float) -> None
 
     It is not cancelled: a commit that waits for its replica would then stand on the primary alone.
     """
+    if "wait" in vars(connection):
+        return  # it gives up already
     wait = connection.wait
 
     def wait_or_give_up(answer: Any, *arguments: Any, **options: Any) -> Any:
