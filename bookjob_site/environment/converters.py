@@ -68,6 +68,10 @@ def origins(text: str) -> list[str]:
     return parted(text)
 
 
+def origins_or_none(text: str) -> list[str]:
+    return [] if text.strip().lower() == "none" else origins(text)
+
+
 def networks(text: str) -> list[Network]:
     found = [ipaddress.ip_network(entry) for entry in parted(text)]
     for network in found:

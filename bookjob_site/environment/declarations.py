@@ -15,6 +15,7 @@ from bookjob_site.environment.converters import (
     networks,
     one_of,
     origins,
+    origins_or_none,
     reasons,
     short_text,
     switch,
@@ -55,6 +56,13 @@ SETTINGS: dict[str, list[Setting]] = {
             "DATABASE_REPLICA_URL", "", url, "postgres://user:password@host:port/name",
             "searches would never use the replica",
             "a streaming replica of it, which searches may read",
+        ),
+        Setting(
+            "BOOKJOB_PATRONI", "", origins_or_none, "addresses such as http://db1:8008, separated by blanks, or none",
+            "`doctor` could not see whether the cluster is safe",
+            "where Patroni answers on each host of the database, `http://db1:8008 http://db2:8008`: `doctor` asks"
+            " there; `none` where something else keeps two primaries apart",
+            shown="empty", unset=None,
         ),
         Setting(
             "SECRET_KEY", "", str, "a long random text", "sessions could be forged",

@@ -76,6 +76,8 @@ WRONG = [
     ({"DATABASE_URL": f"{PG}?pgbouncer=true&prepare_threshold=5"}, "DATABASE_URL", "has both pgbouncer and prepare_threshold."),
     ({"DATABASE_URL": "postgres://u:p@h:5432,g/d"}, "DATABASE_URL", "has 2 hosts and 1 ports. It must be a port for each"),
     ({"DATABASE_URL": "postgres://u:p@h,g/d?target_session_attrs=any"}, "DATABASE_URL", "has several hosts and target_session_attrs=any."),
+    ({"BOOKJOB_PATRONI": "db1:8008"}, "BOOKJOB_PATRONI", "is 'db1:8008'. It must be origins"),
+    ({"DATABASE_URL": PG, "DATABASE_REPLICA_URL": "postgres://u:p@h,g/d?target_session_attrs=primary"}, "DATABASE_REPLICA_URL", "has several hosts and target_session_attrs=primary."),
     ({"DATABASE_URL": "sqlite:////tmp/never?pgbouncer=true"}, "DATABASE_URL", "has the option pgbouncer with SQLite."),
     ({"DATABASE_URL": "sqlite:////tmp/never?timeout=soon"}, "DATABASE_URL", "has timeout=soon. It must be"),
     ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL", "names no file."),
@@ -288,7 +290,12 @@ def test_each_published_start_is_one_that_ends_in_a_line(path):
 
 
 def test_gunicorn_alone_is_published_nowhere():
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*"), *ROOT.glob("compose*.yaml")]
+    pages = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *(path for path in ROOT.glob("deploy/**/*") if path.is_file()),
+        *ROOT.glob("compose*.yaml"),
+    ]
     pages += [ROOT / "Dockerfile", ROOT / "Makefile", ROOT / ".ci/run"]
     alone = re.compile(r"(?:bin/|-m |exec |^|`)gunicorn (?:-|bookjob_site)", re.MULTILINE)
     assert [path.name for path in pages if alone.search(path.read_text())] == []

@@ -1,4 +1,4 @@
-"""What an expert would find in this installation, worst first: rows, settings, the database server, delivery.
+"""What an expert would find in this installation, worst first: rows, settings, the database and its cluster, delivery.
 
 Nothing here writes, and each check reads a bounded part of the database. Called by the command `doctor`; `purge` asks
 for `purge_note`.
@@ -11,7 +11,7 @@ from django.db import ProgrammingError, transaction
 from psycopg.errors import InsufficientPrivilege
 
 from bookings import clock
-from bookings.operations.doctor import data, deliveries, machine, server, supply
+from bookings.operations.doctor import cluster, data, deliveries, machine, server, supply
 from bookings.operations.doctor.data import purge_note
 from bookings.operations.doctor.finding import Finding
 
@@ -21,6 +21,7 @@ Check = Callable[[datetime], Iterator[Finding]]
 
 # Of two findings that are equally urgent the earlier one here is said first.
 CHECKS: list[Check] = [
+    *cluster.CHECKS,
     *server.CHECKS,
     *data.CHECKS,
     *machine.CHECKS,
