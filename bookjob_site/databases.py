@@ -38,6 +38,7 @@ NUMBERS = {
     "isolation_level": (1, 4),
 }
 FILES = {"sslcert", "sslkey", "sslrootcert", "sslcrl", "passfile"}
+REPLICA = "DATABASE_REPLICA_URL"
 FORM = "postgres://user:password@host:port/name or sqlite:///path"
 
 
@@ -50,9 +51,9 @@ def configured() -> dict[str, dict[str, Any]]:
     databases = {"default": default}
     is_sqlite = "sqlite" in default["ENGINE"]
     (_prepare_sqlite if is_sqlite else _prepare_postgresql)("DATABASE_URL", default)
-    if replica := _read("DATABASE_REPLICA_URL", environment.value("DATABASE_REPLICA_URL")):
+    if replica := _read(REPLICA, environment.value(REPLICA)):
         if is_sqlite or "sqlite" in replica["ENGINE"]:
-            wrong("DATABASE_REPLICA_URL", "names SQLite, or DATABASE_URL does", "a PostgreSQL, and DATABASE_URL too")
+            wrong(REPLICA, "names SQLite, or DATABASE_URL does", "a PostgreSQL, and DATABASE_URL too")
             return databases
         _prepare_replica(replica)
         databases["replica"] = replica
@@ -112,7 +113,7 @@ def _prepare_replica(found: dict[str, Any]) -> None:
     found["OPTIONS"].setdefault("connect_timeout", 2)
     if "pgbouncer" not in found["OPTIONS"]:
         found["OPTIONS"].setdefault("options", "-c statement_timeout=2000 -c default_transaction_read_only=on")
-    _prepare_postgresql("DATABASE_REPLICA_URL", found)
+    _prepare_postgresql(REPLICA, found)
     found |= {"LONGEST_WAIT": 3, "CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": "default"}}
 
 
@@ -139,7 +140,8 @@ def _prepare_postgresql(name: str, found: dict[str, Any]) -> None:
         found["LIMITS_BY_ROLE"] = True  # bookings/operations/health.py looks whether the role has them
     # What booking and search send again and again is planned once for each connection (sql.py).
     options.setdefault("prepare_threshold", 5)
-    options.setdefault("connect_timeout", 5)
+    # Of several hosts the next one is tried soon: the first may be frozen, and take connections all the same.
+    options.setdefault("connect_timeout", 2 if "," in str(found["HOST"]) else 5)
     for option, number in TCP_LIMITS.items():
         options.setdefault(option, number)
     if not through_pgbouncer:
@@ -156,10 +158,11 @@ def _prepare_postgresql(name: str, found: dict[str, Any]) -> None:
     if len(hosts) > 1:
         if len(ports) not in (len(hosts), int(ports == [""])):
             wrong(name, f"has {len(hosts)} hosts and {len(ports)} ports", "a port for each host, or none")
-        # Of a primary and its replica, whichever takes bookings right now.
-        if options.setdefault("target_session_attrs", "read-write") not in ("read-write", "primary"):
+        # Of a primary and its replicas, whichever takes bookings right now, or the first that takes none.
+        first, other = ("prefer-standby", "standby") if name == REPLICA else ("read-write", "primary")
+        if options.setdefault("target_session_attrs", first) not in (first, other):
             wrong(name, f"has several hosts and target_session_attrs={options['target_session_attrs']}",
-                  "read-write or primary there")  # fmt: skip
+                  f"{first} or {other} there")  # fmt: skip
     _numbers(name, options, NUMBERS)
     for option in sorted(FILES & options.keys()):
         if options[option] != "system" and not os.access(options[option], os.R_OK):

@@ -2,13 +2,14 @@
 
 Only searches do. Their offers may be as old as the replica is behind; the booking decides on the primary, and its
 refusal names what is free there. A replica that is away, too far behind, or none any more costs no caller an answer.
+The URL may name several hosts: a connection goes to the first that is a standby, and to another after a failover.
 """
 
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django import db
 from django.conf import settings
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 ALIAS = "replica"
 MOST_LAG = 10  # seconds
-LOOK_EVERY = 1  # second, in each process
+LOOK_EVERY = 1  # second, in each thread
 # A replica that failed is left alone for so many seconds: each try may cost a caller the time to connect.
 PAUSE = 5
 
@@ -37,11 +38,18 @@ END"""
 class Watch:
     """What this process knows of the replica."""
 
-    look_again_at: float = 0.0
+    look_again_at: float = 0.0  # until then it is left alone
     follows: bool = False
 
 
 watch = Watch()
+
+
+class Look(NamedTuple):
+    """What a thread saw. Of several hosts each of its connections may be to another one."""
+
+    connection: object
+    good_until: float
 
 
 def read(query: Callable[[str], T]) -> T:
@@ -55,13 +63,18 @@ def read(query: Callable[[str], T]) -> T:
 
 
 def follows() -> bool:
-    """Whether the replica is good enough to read from."""
+    """Whether the replica that this thread is connected to is good enough to read from."""
     now = time.monotonic()
     if now < watch.look_again_at:
-        return watch.follows
-    watch.look_again_at = now + LOOK_EVERY  # before looking: the other threads do not look too
+        return False
+    there: Any = db.connections[ALIAS]
+    look: Look | None = getattr(there, "look", None)
+    if look and look.connection is there.connection and now < look.good_until:
+        return True
+    if not watch.follows:
+        watch.look_again_at = now + LOOK_EVERY  # before looking: the other threads do not look too
     try:
-        with db.connections[ALIAS].cursor() as cursor:
+        with there.cursor() as cursor:
             cursor.execute(LAG)
             (lag,) = cursor.fetchone()
     except db.Error as fault:
@@ -72,6 +85,11 @@ def follows() -> bool:
         behind = "follows no primary" if lag is None else f"is {lag:.0f} s behind"
         logger.warning("Searches read from the %s", "replica" if is_close else f"primary: the replica {behind}")
     watch.follows = is_close
+    watch.look_again_at = 0.0 if is_close else now + LOOK_EVERY
+    if is_close:
+        there.look = Look(there.connection, now + LOOK_EVERY)
+    else:
+        there.close()  # of several hosts another one may follow
     return is_close
 
 

@@ -293,6 +293,23 @@ class TestReplica:
         wait_for(lambda: self.is_asked(service), "the replica is asked again")
         assert over_http(service)["bookjob_replica_follows"] == 1
 
+    def test_of_several_hosts_another_standby_is_read(self, own_server, own_database, replica, start_on):
+        with postgres.replica_of(own_server) as second:
+            hosts = address(own_database.url, own_server.port, replica.port, second.port)
+            service = start_on(DATABASE_REPLICA_URL=hosts, WEB_CONCURRENCY="1", BOOKJOB_METRICS_TOKEN=TOKEN)
+            service.make_slot(capacity=9)
+            wait_for(lambda: self.is_asked(service) and offered(service) == 1, "the slot is on the first one")
+            replica.stop("immediate")
+            answers = at_once([lambda: search(service)] * 20)
+            assert {(answer.status, len(answer.json()["TimeConstraints"])) for answer in answers} == {(200, 1)}
+            wait_for(lambda: over_http(service)["bookjob_replica_follows"] == 1, "the second one is read")
+            readers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            wait_for(lambda: search(service) and ask(second.url, readers) > [(1,)], "searches are there")
+            second.stop("immediate")
+            # No standby is left: `prefer-standby` leads to the primary, which is read as such.
+            assert (search(service).status, offered(service)) == (200, 1)
+            wait_for(lambda: over_http(service)["bookjob_replica_follows"] == 0, "it is seen that none is left")
+
     @in_torture
     def test_one_that_is_far_behind_is_not_asked(self, service, own_server, replica, way):
         """It is cut off, so that nobody can say how far behind it is; with the primary asked, the search is right."""
