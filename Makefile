@@ -44,8 +44,19 @@ check: lint
 	$(BIN)/python -m tests.run --quick $(ARGS)
 
 # Histories and faults with ten thousand operations each, and twenty times the examples of each property.
-torture: .venv/dev
+torture: .venv/dev var/patroni
 	$(BIN)/python -m tests.run --torture
+
+# What the cluster's tests need beside root, etcd and HAProxy: libraries of its own, not those of the service.
+var/patroni: deploy/cluster/requirements.txt
+	@$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --quiet --disable-pip-version-check -r deploy/cluster/requirements.txt
+	@touch $@
+
+# The suite on other systems and with other releases of PostgreSQL, as far as they can be had here (tests/elsewhere.py).
+.PHONY: elsewhere
+elsewhere: .venv/dev
+	$(BIN)/python -m tests.elsewhere $(ARGS)
 
 # The published schema; CI fails where it is not what the code says.
 openapi.yaml: .venv/run

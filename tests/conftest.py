@@ -36,8 +36,8 @@ if "TORTURE_OPERATIONS" not in os.environ:
 
 # Files whose tests say nothing of a database: `make test` runs them on SQLite alone.
 ONCE = {"test_alerts", "test_body_shapes", "test_browser", "test_check_contract", "test_clients", "test_container",
-        "test_demo", "test_dependencies", "test_deploy", "test_first_run", "test_install", "test_layers",
-        "test_planner_browser", "test_private_names", "test_readme", "test_run", "test_slow_callers",
+        "test_cluster_files", "test_demo", "test_dependencies", "test_deploy", "test_first_run", "test_install",
+        "test_layers", "test_planner_browser", "test_private_names", "test_readme", "test_run", "test_slow_callers",
         "test_start"}  # fmt: skip
 # Files that wait for processes of their own rather than compute, or take five seconds and more: not for `make check`.
 SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_browser", "test_calendars", "test_commands_end",
@@ -140,7 +140,8 @@ class Service:
         self, database: Database, log: Path, app: str, folder: Path = ROOT, up: str = "/readyz", **environment: str
     ) -> None:
         self.up = up
-        self.database, self.port, self.log, self.environment = database, free_port(), log, environment
+        self.database, self.log, self.environment = database, log, environment
+        self.port = int(environment.get("PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         environment = os.environ | {"DATABASE_URL": database.url, "PORT": str(self.port)} | environment
         if folder == ROOT:

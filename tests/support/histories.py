@@ -77,14 +77,17 @@ def run(
     systems: int | None = None,
     disturb: Callable[[threading.Event], None] | None = None,
     until: Callable[[History], bool] = lambda history: True,
+    rounds: int = ROUNDS,
+    history: History | None = None,
 ) -> History:
     """Random operations from all clients: phones, staff, and systems with a key, of which there is one beside staff.
 
     `disturb` does its harm meanwhile, until its event is set.
 
     Chance may let a quick run end before any harm was done: the clients go on, `operations` at a time, `until` it was.
+    `history`: where it is written down, for those that look at it meanwhile.
     """
-    history = History(service, policy)
+    history = history or History(service, policy)
     for hour, capacity in enumerate(CAPACITIES):
         history.bodies.append(service.make_slot(capacity, start=tomorrow(hour)))
     execute = service.database.execute
@@ -96,7 +99,7 @@ def run(
         harm = pool.submit(disturb, over) if disturb else None
         share = math.ceil(operations / (technicians + staff + systems))
         try:
-            for again in range(ROUNDS):
+            for again in range(rounds):
                 clients = [pool.submit(technician, history, share, 100 * again + at) for at in range(technicians)]
                 clients += [pool.submit(dispatcher, history, share, 10_000 + 100 * again + at) for at in range(staff)]
                 clients += [
@@ -108,7 +111,7 @@ def run(
                     break
             else:
                 raise AssertionError(
-                    f"In {ROUNDS} times {operations} operations nothing was harmed: the test shows nothing."
+                    f"In {rounds} times {operations} operations nothing was harmed: the test shows nothing."
                 )
         finally:
             over.set()

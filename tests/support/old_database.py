@@ -11,9 +11,9 @@ from tests.conftest import SERVER, Database
 DUMPS = Path(__file__).parent.parent / "operations" / "last_old_migrations"
 
 
-def load(folder: Path) -> Database:
-    database = Database(None, folder)
-    if SERVER:
+def load(folder: Path, server: str = SERVER) -> Database:
+    database = Database(None, folder, server)
+    if server:
         with psycopg.connect(database.url) as connection:
             connection.execute((DUMPS / "postgresql.sql").read_text())
     else:

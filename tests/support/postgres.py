@@ -27,7 +27,9 @@ OLDEST = 14
 
 
 def find_binaries() -> Path | None:
-    """The folder of initdb and postgres of the newest PostgreSQL on this machine, or None."""
+    """The folder of initdb and postgres: POSTGRESQL_BIN, or that of the newest PostgreSQL on this machine, or None."""
+    if named := os.environ.get("POSTGRESQL_BIN"):
+        return Path(named)
     folders = {str(Path(found).resolve().parent) for found in [shutil.which("initdb")] if found}
     folders.update(glob.glob("/usr/lib/postgresql/*/bin") + glob.glob("/usr/pgsql-*/bin"))
     folders.update(glob.glob("/opt/homebrew/opt/postgresql@*/bin") + glob.glob("/usr/local/opt/postgresql@*/bin"))

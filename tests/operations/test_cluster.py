@@ -1,0 +1,435 @@
+"""The whole cluster of deploy/cluster/ under faults: three database hosts, two application machines behind a proxy.
+
+Only in `make torture`: it needs etcd, HAProxy and root, for network namespaces. What was answered is compared with the
+rows on whatever host is the primary in the end, order by order: a number that was given out twice would hide a loss.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import uuid
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bookings.access import tokens
+from tests.conftest import SERVER, Database, Service, manage
+from tests.operations.test_database_shapes import LIMITS
+from tests.operations.test_metrics import TOKEN, over_http
+from tests.operations.test_upgrades import SQUASHED, code_before
+from tests.support import cluster as clusters
+from tests.support import histories, old_database, postgres
+from tests.support.cluster import DATABASES, wait_for
+from tests.support.environment import ROOT
+
+pytestmark = [
+    pytest.mark.skipif("TORTURE_OPERATIONS" not in os.environ, reason="takes long: make torture"),
+    pytest.mark.skipif(not SERVER, reason="SQLite has no cluster"),
+    pytest.mark.skipif(bool(clusters.why_not()), reason=clusters.why_not()),
+    pytest.mark.skipif(not clusters.find_haproxy(), reason="no HAProxy: apt-get install haproxy"),
+]
+# Ten thousand in all: each fault goes on until it is over.
+OPERATIONS = int(os.environ.get("TORTURE_OPERATIONS") or 0) // 10
+# Orders that are booked steadily beside the history, by callers that give up soon and come with the next order.
+STEADY, PATIENCE = 4, 3
+# Seconds without a booking. Patroni takes no ttl below 20; then come the election, two seconds before the other standby
+# follows so that there is a quorum, and two for a connection that tries the lost host first. At a switchover Patroni
+# waits a second for the standbys, up to one until it sees that PostgreSQL stopped, and again those two.
+NODE_LOST, POSTGRESQL_LOST, SWITCHED_OVER = 27, 10, 6
+# Patroni is asked every second which host it is, and PgBouncer tries a server that refused it a second later.
+BEHIND_PGBOUNCER = SWITCHED_OVER + 4
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with clusters.running() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def empty(cluster, tmp_path_factory):
+    """A migrated database on it, for others to be copied from."""
+    database = Database(None, tmp_path_factory.mktemp("cluster"), cluster.url([cluster.primary()]))
+    done = manage(database, "migrate", "--verbosity", "0")
+    assert done.returncode == 0, done.stderr
+    return database
+
+
+class Front(Service):
+    """Two application machines, and the proxy in front of them that callers know."""
+
+    def __init__(self, database: Database, folder: Path, code: Path = ROOT, **environment: str) -> None:
+        self.database, self.folder, self.code = database, folder, code
+        self.environment = {"WEB_CONCURRENCY": "2", "BOOKJOB_DRAIN_SECONDS": "5", "BOOKJOB_CALLER_LIMIT": "0",
+                            "BOOKJOB_ADDRESS_LIMIT": "0", "BOOKJOB_PROXIES": "127.0.0.1/32"} | environment  # fmt: skip
+        self.machines = [self.machine(number) for number in range(2)]
+        self.port = postgres.free_port()
+        text = (clusters.SHIPPED / "haproxy.cfg").read_text()
+        text = re.sub(r"    bind :443 .*\n    http-request redirect .*\n", "", text)
+        for ours, here in {
+            "bind :80\n": f"bind 127.0.0.1:{self.port}\n",
+            "bookjob.example.org": "localhost",
+            "10.0.0.31:8000": f"127.0.0.1:{self.machines[0].port}",
+            "10.0.0.32:8000": f"127.0.0.1:{self.machines[1].port}",
+        }.items():
+            assert ours in text, ours
+            text = text.replace(ours, here)
+        (folder / "haproxy.cfg").write_text(text)
+        self.proxy = subprocess.Popen(
+            [clusters.find_haproxy(), "-f", folder / "haproxy.cfg"], stderr=subprocess.DEVNULL
+        )
+        self.token = tokens.issue_token("tech.jones")
+        wait_for(self.serves, "the proxy reaches a machine")
+
+    def machine(self, number: int, **where: object) -> Service:
+        log = self.folder / f"{uuid.uuid4().hex}-{number}.log"
+        return Service(self.database, log, "bookjob_site.wsgi", self.code, **self.environment, **where)
+
+    def serves(self) -> bool:
+        with contextlib.suppress(OSError):
+            return self.request("POST", "/api/v1/appointments/search", json.dumps({})).status != 503
+        return False
+
+    def stop(self) -> None:
+        self.proxy.terminate()
+        self.proxy.wait(10)
+        for machine in self.machines:
+            machine.process.send_signal(signal.SIGQUIT)  # at once: nothing is asked any more
+            machine.process.wait(60)
+
+
+@pytest.fixture
+def start_front(cluster, empty, tmp_path):
+    fronts = []
+
+    def start(
+        code: Path = ROOT, *, is_old: bool = False, replicas: bool = False, bouncer: int = 0, **environment: str
+    ) -> Front:
+        wait_for(cluster.is_whole, cluster.said, 120)
+        at_primary = cluster.url([cluster.primary()])
+        empty.url = empty.server = at_primary  # for `Database`, which copies
+        database = old_database.load(tmp_path, at_primary) if is_old else Database(empty, tmp_path, at_primary)
+        database.url = cluster.url(query="target_session_attrs=read-write", database=database.name)
+        if bouncer:
+            password = cluster.passwords["SUPERUSER"]
+            way = f"postgres://postgres:{password}@127.0.0.1:{bouncer}/{database.name}?pgbouncer=true"
+            environment["DATABASE_URL"] = way
+        if replicas:
+            environment["DATABASE_REPLICA_URL"] = cluster.url(query="", database=database.name)
+        fronts.append(Front(database, tmp_path, code, **environment))
+        return fronts[-1]
+
+    yield start
+    for front in fronts:
+        front.stop()
+
+
+class Steady:
+    """Callers that book one new order after the other, in the slot in which there is always a place."""
+
+    def __init__(self, history: histories.History, over: threading.Event, name: str = "STEADY", port: int = 0) -> None:
+        self.history, self.over, self.name, self.port = history, over, name, port
+        self.threads = [threading.Thread(target=self._book, args=(number,)) for number in range(STEADY)]
+        for thread in self.threads:
+            thread.start()
+
+    def _book(self, caller: int) -> None:
+        number = 0
+        with contextlib.closing(histories.Phone(self.history)) as phone:
+            phone.connection.timeout = PATIENCE
+            phone.connection.port = self.port or phone.connection.port
+            while not self.over.wait(0.05):
+                number += 1
+                phone.book(f"{self.name}-{caller}-{number}", histories.ALWAYS_FREE, 0)
+
+    def end(self) -> None:
+        for thread in self.threads:
+            thread.join()
+
+
+def acknowledged(history: histories.History) -> list[float]:
+    """When each of the steady orders that come through the proxy was answered with a number."""
+    return sorted(
+        call.end
+        for call in history.calls
+        if call.arguments.get("order", "").startswith("STEADY") and "ok" in call.answer
+    )
+
+
+def longest_gap(moments: list[float]) -> float:
+    return max(after - before for before, after in itertools.pairwise(moments))
+
+
+def survive(
+    front: Front, cluster, fault, figures, what: str, most: float, *, check=histories.check, **clients: int
+) -> histories.History:
+    """A history and steady bookings with a fault in them: nothing acknowledged is lost, nothing stands twice."""
+    history = histories.History(front, "single")
+    done = threading.Event()
+
+    def disturb(over: threading.Event) -> None:
+        steady = Steady(history, over)
+        try:
+            over.wait(3)
+            fault(history)
+            booked = len(acknowledged(history))
+            wait_for(lambda: len(acknowledged(history)) > booked + 20, "bookings go on")
+            over.wait(2)
+        finally:
+            done.set()
+            steady.end()
+
+    histories.run(
+        front,
+        operations=max(OPERATIONS, 100),
+        disturb=disturb,
+        until=lambda history: done.is_set(),
+        rounds=1000,
+        history=history,
+        **{"technicians": 6, "staff": 1} | clients,
+    )
+    wait_for(cluster.is_whole, cluster.said, 120)
+    moments = acknowledged(history)
+    gap = longest_gap(moments)
+    figures(f"{what}: {gap:.1f} s without bookings; {len(moments)} steady bookings; {history.figures()}")
+    assert not check or check(history, disturbed=True) == []
+    verified = front.manage("verify_bookings")
+    assert (verified.returncode, verified.stdout) == (0, "")
+    lost = set(numbers(history)) - set(rows(front))
+    assert not lost, f"acknowledged and not there: {sorted(lost)}"
+    assert gap < most, f"{gap:.1f} s without bookings"
+    return history
+
+
+def but_for_searches(history: histories.History, *, disturbed: bool) -> list[str]:
+    """What is wrong with it where searches may be late."""
+    calls = [call for call in history.calls if call.do != "search" or "ok" not in call.answer]
+    return histories.check(dataclasses.replace(history, calls=calls), disturbed=disturbed)
+
+
+def numbers(history: histories.History) -> list[tuple[str, str]]:
+    """Order and number of each steady booking that was acknowledged; none of them is ever cancelled."""
+    return [(call.arguments["order"], call.answer["number"]) for call in history.calls
+            if call.arguments.get("order", "").startswith(("STEADY", "PINNED")) and "ok" in call.answer]  # fmt: skip
+
+
+def rows(front: Front) -> list[tuple[str, str]]:
+    return front.database.execute("SELECT original_order, order_num FROM bookings_workorder WHERE status = 'booked'")
+
+
+def another(cluster, host: str) -> str:
+    return next(name for name in DATABASES if name != host)
+
+
+def is_replaced(cluster, host: str) -> bool:
+    return cluster.primary() not in ("", host)
+
+
+# --- A database host -----------------------------------------------------------------------------------------
+
+
+def test_postgresql_is_killed(cluster, start_front, figures):
+    def fault(history) -> None:
+        former = cluster.primary()
+        cluster.kill_postgresql(former)
+        wait_for(lambda: is_replaced(cluster, former), "a standby is promoted")
+
+    survive(start_front(), cluster, fault, figures, "PostgreSQL killed", POSTGRESQL_LOST)
+
+
+def test_a_host_is_lost(cluster, start_front, figures):
+    def fault(history) -> None:
+        former = cluster.primary()
+        cluster.lose(former)
+        wait_for(lambda: is_replaced(cluster, former), "a standby is promoted")
+        cluster.bring_back(former)
+
+    survive(start_front(), cluster, fault, figures, "host of the primary lost", NODE_LOST)
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_host_is_frozen_and_thawed(cluster, start_front, figures, pinned):
+    front = start_front()
+    former = cluster.primary()
+    alone = Database.__new__(Database)
+    alone.url, alone.server = cluster.url([former], database=front.database.name), cluster.url([former])
+    at_former = (
+        Service(alone, front.folder / "pinned.log", "bookjob_site.wsgi", **front.environment) if pinned else None
+    )
+
+    def fault(history) -> None:
+        over = threading.Event()
+        callers = Steady(history, over, "PINNED", at_former.port) if at_former else None
+        over.wait(1)
+        cluster.network.signal(former, signal.SIGSTOP)
+        wait_for(lambda: is_replaced(cluster, former), "a standby is promoted")
+        over.wait(4)
+        cluster.network.signal(former, signal.SIGCONT)
+        wait_for(lambda: cluster.ask(former, "patroni").get("role") == "replica", "the former primary steps back")
+        over.set()
+        if callers:
+            callers.end()
+
+    try:
+        what = f"host frozen and thawed{', a machine pinned to it' if pinned else ''}"
+        survive(front, cluster, fault, figures, what, NODE_LOST)
+    finally:
+        if at_former:
+            at_former.process.send_signal(signal.SIGQUIT)
+            at_former.process.wait(60)
+
+
+def test_a_switchover(cluster, start_front, figures):
+    def fault(history) -> None:
+        former = cluster.primary()
+        cluster.switch_over(another(cluster, former))
+        wait_for(lambda: is_replaced(cluster, former), "the other one is the primary")
+
+    survive(start_front(), cluster, fault, figures, "switchover", SWITCHED_OVER)
+
+
+def test_a_host_is_built_anew(cluster, start_front, figures):
+    def fault(history) -> None:
+        cluster.rebuild(another(cluster, cluster.primary()))
+        wait_for(cluster.is_whole, "it has a copy and follows", 120)
+
+    survive(start_front(), cluster, fault, figures, "a standby built anew", SWITCHED_OVER)
+
+
+# --- The network, and etcd -----------------------------------------------------------------------------------
+
+
+def test_the_primary_does_not_reach_etcd(cluster, start_front, figures):
+    def fault(history) -> None:
+        cluster.network.cut(cluster.primary(), "etcd")
+        threading.Event().wait(30)  # longer than ttl
+        cluster.network.heal()
+
+    survive(start_front(), cluster, fault, figures, "primary cut off from etcd for 30 s", NODE_LOST)
+
+
+def test_the_primary_does_not_reach_its_standbys(cluster, start_front, figures):
+    """Nothing is answered that only one disk has; it goes on when the network is back."""
+    apart = 15
+
+    def fault(history) -> None:
+        primary = cluster.primary()
+        for host in DATABASES:
+            if host != primary:
+                cluster.network.cut(primary, host)
+        threading.Event().wait(apart)
+        cluster.network.heal()
+
+    what = f"primary cut off from both standbys for {apart} s"
+    survive(start_front(), cluster, fault, figures, what, apart + NODE_LOST)
+
+
+def test_etcd_is_killed(cluster, start_front, figures):
+    def fault(history) -> None:
+        cluster.network.signal("etcd", signal.SIGKILL)
+        threading.Event().wait(35)
+        cluster.start_etcd()
+
+    survive(start_front(), cluster, fault, figures, "etcd killed for 35 s", NODE_LOST)
+
+
+# --- Searches on the standbys --------------------------------------------------------------------------------
+
+
+def test_searches_follow_the_failover(cluster, start_front, figures):
+    """They read a standby before it and after it, though the host that they read became the primary."""
+    environment = {"BOOKJOB_METRICS_TOKEN": TOKEN}
+    front = start_front(replicas=True, **environment)
+
+    def reads_a_standby() -> bool:
+        return all(over_http(machine)["bookjob_replica_follows"] == 1 for machine in front.machines)
+
+    def fault(history) -> None:
+        wait_for(reads_a_standby, "searches read a standby")
+        former = cluster.primary()
+        cluster.lose(former)
+        wait_for(lambda: is_replaced(cluster, former), "a standby is promoted")
+        wait_for(reads_a_standby, "searches read the other standby")
+        cluster.bring_back(former)
+
+    survive(front, cluster, fault, figures, "host lost, searches on standbys", NODE_LOST, check=but_for_searches)
+
+
+# --- PgBouncer -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bouncer(cluster):
+    """pgbouncer.ini and primary.cfg as they are shipped, on one application machine; gives the port."""
+    if not postgres.find_pgbouncer():
+        pytest.skip("no PgBouncer: apt-get install pgbouncer")
+    folder, port, primary = cluster.folder, postgres.free_port(), postgres.free_port()
+    (folder / "users").write_text(f'"postgres" "{cluster.passwords["SUPERUSER"]}"\n')
+    settings = (clusters.SHIPPED / "pgbouncer.ini").read_text()
+    settings = settings.replace("port=5433 dbname=bookjob", f"port={primary}").replace("bookjob = host", "* = host")
+    settings = settings.replace("listen_port = 6432", f"listen_port = {port}\nunix_socket_dir =")
+    (folder / "pgbouncer.ini").write_text(settings.replace("/etc/pgbouncer/users", str(folder / "users")))
+    way = (clusters.SHIPPED / "primary.cfg").read_text().replace("127.0.0.1:5433", f"127.0.0.1:{primary}")
+    for number, host in enumerate(DATABASES, 11):
+        way = way.replace(f"10.0.0.{number}", clusters.address(host))
+    (folder / "primary.cfg").write_text(way)
+    with psycopg.connect(cluster.url([cluster.primary()]), autocommit=True) as connection:
+        for limit in LIMITS:
+            connection.execute(limit)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    processes = [
+        subprocess.Popen([clusters.find_haproxy(), "-f", folder / "primary.cfg"], **quiet),
+        subprocess.Popen([postgres.find_pgbouncer(), folder / "pgbouncer.ini"], user=65534, group=65534, **quiet),
+    ]
+    yield port
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_a_switchover_behind_pgbouncer(cluster, bouncer, start_front, figures):
+    front = start_front(bouncer=bouncer)
+
+    def fault(history) -> None:
+        former = cluster.primary()
+        cluster.switch_over(another(cluster, former))
+        wait_for(lambda: is_replaced(cluster, former), "the other one is the primary")
+
+    survive(front, cluster, fault, figures, "switchover behind PgBouncer", BEHIND_PGBOUNCER)
+
+
+# --- The application machines --------------------------------------------------------------------------------
+
+
+def test_the_machines_are_restarted_one_after_the_other(cluster, start_front, figures):
+    front = start_front()
+
+    def fault(history) -> None:
+        for number in range(2):
+            before = front.machines[number]
+            before.process.terminate()
+            before.process.wait(60)
+            front.machines[number] = front.machine(number, PORT=str(before.port))  # where the proxy looks
+            threading.Event().wait(2)  # until the proxy asks it again
+
+    history = survive(front, cluster, fault, figures, "rolling restart", SWITCHED_OVER)
+    assert not [call for call in history.calls if "unknown" in call.answer]
+
+
+def test_a_migration(cluster, start_front, figures, tmp_path):
+    """The release before serves while the database is migrated, on hosts that wait for each other."""
+    front = start_front(code_before(SQUASHED, tmp_path / "before"), is_old=True)
+
+    def fault(history) -> None:
+        migrated = manage(front.database, "migrate", "--verbosity", "0")
+        assert migrated.returncode == 0, migrated.stderr
+
+    # Slots and orders were there before, which no call of the history explains.
+    survive(front, cluster, fault, figures, "migration", SWITCHED_OVER, check=None, staff=0, systems=0)

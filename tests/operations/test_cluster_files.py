@@ -1,0 +1,148 @@
+"""The files of a cluster fit together, say what docs/databases.md says, and are read by what they are for.
+
+tests/operations/test_cluster.py runs them under faults.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bookings.operations.doctor import cluster
+from bookjob_site.environment.declarations import KNOWN
+from tests.operations.test_deploy import NGINX, needs
+from tests.support.environment import ROOT
+
+FOLDER = ROOT / "deploy" / "cluster"
+PATRONI = yaml.safe_load((FOLDER / "patroni.yml").read_text())
+COMPOSE = yaml.safe_load((ROOT / "compose.cluster.yaml").read_text())
+HAPROXY = (FOLDER / "haproxy.cfg").read_text()
+PAGE = (ROOT / "docs" / "databases.md").read_text()
+
+
+def addresses(text: str, last: str) -> set[str]:
+    return set(re.findall(rf"10\.0\.0\.{last}\b", text))
+
+
+def test_the_page_names_every_file():
+    for file in FOLDER.iterdir():
+        assert f"(../deploy/cluster/{file.name})" in PAGE, file.name
+
+
+def test_the_page_says_what_decides_whether_a_booking_is_lost():
+    rules = PATRONI["bootstrap"]["dcs"]
+    said = dict(re.findall(r"^\| `(\w+)` \| `(\w+)` \|", PAGE, re.MULTILINE))
+    assert said.keys() >= {"synchronous_mode", "synchronous_mode_strict", "primary_start_timeout", "failsafe_mode"}
+    assert said == {name: str(rules[name]).lower() for name in said}
+    # As Patroni itself demands: the lock outlives a round and two tries.
+    assert rules["loop_wait"] + 2 * rules["retry_timeout"] <= rules["ttl"]
+
+
+def test_the_release_that_is_pinned_is_the_one_that_doctor_names():
+    pinned = re.search(r"^patroni\[etcd3\]==(\S+)", (FOLDER / "requirements.txt").read_text(), re.MULTILINE)[1]
+    assert pinned == cluster.TESTED
+    assert tuple(map(int, pinned.split("."))) >= cluster.SAFE
+
+
+def test_no_secret_is_in_the_files():
+    said = dict(re.findall(r"^(PATRONI_\w+)=(.*)$", (FOLDER / "patroni.env").read_text(), re.MULTILINE))
+    assert {name for name, text in said.items() if text} == {"PATRONI_RESTAPI_USERNAME"}
+    assert "password" not in (FOLDER / "patroni.yml").read_text().lower().replace("passwords are not in here", "")
+
+
+# --- What is sent twice --------------------------------------------------------------------------------------
+
+
+def backends() -> dict[str, str]:
+    return dict(re.findall(r"^backend (\w+)\n((?:    .*\n|\n)*)", HAPROXY, re.MULTILINE))
+
+
+def test_haproxy_sends_a_followup_to_the_next_machine_and_nothing_else():
+    assert re.findall(r"^    retry-on (.*)$", HAPROXY.split("backend ")[0], re.MULTILINE) == ["conn-failure"]
+    again = {name for name, text in backends().items() if "retry-on" in text}
+    assert (again, set(backends())) == ({"followups"}, {"followups", "machines", "supply"})
+    assert re.findall(r"use_backend followups if (.*)", HAPROXY) == ["{ path_end /followup /followup/ }"]
+
+
+def test_nginx_sends_a_followup_to_the_next_machine_and_nothing_else():
+    places = re.findall(r"^    location (.*?) \{\n(.*?)^    \}", NGINX, re.MULTILINE | re.DOTALL)
+    assert [place for place, text in places if "non_idempotent" in text] == ["~ /followup/?$"]
+    assert "proxy_next_upstream" not in NGINX.split("location ~ /followup")[0]
+
+
+@pytest.mark.skipif(not (shutil.which("haproxy") or Path("/usr/sbin/haproxy").exists()), reason="there is no HAProxy")
+def test_haproxy_reads_its_files(tmp_path):
+    haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
+    certificate = tmp_path / "bookjob.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+         "-keyout", tmp_path / "key.pem", "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    certificate.write_text(certificate.read_text() + (tmp_path / "key.pem").read_text())
+    (tmp_path / "haproxy.cfg").write_text(HAPROXY.replace("/etc/haproxy/bookjob.pem", str(certificate)))
+    for file in (tmp_path / "haproxy.cfg", FOLDER / "primary.cfg"):
+        checked = subprocess.run([haproxy, "-c", "-f", file], capture_output=True, text=True)
+        assert (checked.returncode, "WARNING" in checked.stderr) == (0, False), checked.stderr
+
+
+@needs("systemd-analyze")
+def test_the_unit_is_what_systemd_reads(tmp_path):
+    unit = tmp_path / "patroni.service"
+    unit.write_text((FOLDER / "patroni.service").read_text().replace("/opt/patroni/bin/patroni", "/bin/true"))
+    checked = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
+    assert [line for line in checked.stderr.splitlines() if "patroni.service" in line] == []
+
+
+# --- compose.cluster.yaml ------------------------------------------------------------------------------------
+
+
+def test_compose_has_the_addresses_of_the_files():
+    of_service = {name: str(service.get("networks", {})) for name, service in COMPOSE["services"].items()}
+    for number in (1, 2, 3):
+        assert addresses(of_service[f"db{number}"], f"1{number}")
+        assert addresses(of_service[f"etcd{number}"], f"2{number}")
+    primary = (FOLDER / "primary.cfg").read_text()
+    assert addresses(primary, r"1\d") == {f"10.0.0.1{number}" for number in (1, 2, 3)}
+    assert addresses(str(PATRONI["etcd3"]), r"2\d") == addresses((FOLDER / "etcd.yml").read_text(), r"2\d")
+    assert addresses(HAPROXY, r"3\d") == {"10.0.0.31", "10.0.0.32"}
+    assert addresses(of_service["app1"] + of_service["app2"], r"3\d") == {"10.0.0.31", "10.0.0.32"}
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_compose_says_what_differs_between_the_hosts(number):
+    """What patroni.yml marks with an arrow is what the environment of a container says otherwise."""
+    said = COMPOSE["services"][f"db{number}"]["environment"]
+    marked = re.findall(r"^ *(\w+): .*# <-", (FOLDER / "patroni.yml").read_text(), re.MULTILINE)
+    names = {"name": "PATRONI_NAME", "listen": "_LISTEN", "connect_address": "_CONNECT_ADDRESS"}
+    assert len(said) == len(marked)
+    assert all(any(variable.endswith(names[name]) for variable in said) for name in marked)
+    assert {value for value in said.values() if value.startswith("10.")} == {
+        f"10.0.0.1{number}:8008",
+        f"10.0.0.1{number}:5432",
+    }
+
+
+def test_compose_gives_the_service_settings_that_there_are_and_no_right_too_many():
+    for name in ("migrate", "app1", "app2"):
+        service = COMPOSE["services"][name]
+        assert (service["read_only"], service["cap_drop"], service["tmpfs"]) == (True, ["ALL"], ["/tmp"])
+        assert set(service["environment"]) - {"WEB_CONCURRENCY"} <= KNOWN
+        files = {value.removeprefix("/run/secrets/") for key, value in service["environment"].items() if "_FILE" in key}
+        assert files == set(service["secrets"]) == set(COMPOSE["secrets"])
+
+
+def test_the_page_makes_every_secret_that_compose_wants(tmp_path):
+    (commands,) = re.findall(r"```sh\n(install -d -m 700 secrets.*?)```", PAGE, re.DOTALL)
+    made = commands.partition("cp .env.example")[0]
+    subprocess.run(["bash", "-ec", made], cwd=tmp_path, check=True, capture_output=True)
+    wanted = [secret["file"] for secret in COMPOSE["secrets"].values()]
+    wanted += ["secrets/patroni.env", "secrets/bookjob.pem"]
+    for file in wanted:
+        assert (tmp_path / file).read_text().strip(), file
+    filled = re.findall(r"^(PATRONI_\w+)=\S+$", (tmp_path / "secrets" / "patroni.env").read_text(), re.MULTILINE)
+    named = re.findall(r"^(PATRONI_\w+)=", (FOLDER / "patroni.env").read_text(), re.MULTILINE)
+    assert sorted(filled) == sorted(named)

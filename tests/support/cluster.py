@@ -1,0 +1,285 @@
+"""Three database hosts under Patroni with etcd beside them, each in a network namespace of its own, for tests.
+
+The hosts run deploy/cluster/patroni.yml, with the addresses and folders of the test in its places. What is frozen,
+killed or cut off is a namespace that was made here, and the processes in it.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import yaml
+
+from tests.support import postgres
+from tests.support.environment import ROOT
+
+SHIPPED = ROOT / "deploy" / "cluster"
+NETWORK = "10.213.77"
+HOSTS = {"etcd": 10, "db1": 11, "db2": 12, "db3": 13}
+DATABASES = ["db1", "db2", "db3"]
+# A hardware address that no host has: what is sent there is lost without a word.
+NO_HOST = "02:00:00:00:00:ff"
+# An environment of its own, which the Makefile makes: its libraries are not those of the service.
+PATRONI = Path(os.environ.get("PATRONI", ROOT / "var" / "patroni" / "bin" / "patroni"))
+LONGEST = 60  # seconds until a cluster has to have come so far
+
+
+def why_not() -> str:
+    """Why there can be no cluster here; empty where there can."""
+    if os.geteuid() != 0:
+        return "network namespaces are made by root alone"
+    for program, package in {"etcd": "etcd-server", "ip": "iproute2", "setpriv": "util-linux"}.items():
+        if not shutil.which(program):
+            return f"no {program}: apt-get install {package}"
+    if not PATRONI.exists():
+        return (
+            f"no Patroni: python3 -m venv var/patroni, and pip install -r {SHIPPED.relative_to(ROOT)}/requirements.txt"
+        )
+    return "" if postgres.find_binaries() else "no server binaries of PostgreSQL: apt-get install postgresql"
+
+
+def find_haproxy() -> str | None:
+    return shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
+
+
+def wait_for(condition: Callable[[], object], what: str | Callable[[], str], seconds: float = LONGEST) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(0.1)  # other processes decide
+
+
+def run(*command: object) -> str:
+    return subprocess.check_output([str(word) for word in command], text=True)
+
+
+class Network:
+    """Hosts on one switch. This process reaches them too."""
+
+    def __init__(self) -> None:
+        self.name = f"bj{os.getpid()}"
+        self.cuts: set[tuple[str, str]] = set()
+
+    def space(self, host: str) -> str:
+        return f"{self.name}-{host}"
+
+    def make(self) -> None:
+        switch = self.space("switch")
+        run("ip", "netns", "add", switch)
+        run("ip", "-n", switch, "link", "add", "switch", "type", "bridge")
+        run("ip", "-n", switch, "link", "set", "switch", "up")
+        run("ip", "link", "add", self.name, "type", "veth", "peer", "name", "tests", "netns", switch)
+        run("ip", "address", "add", f"{NETWORK}.1/24", "dev", self.name)
+        run("ip", "link", "set", self.name, "up")
+        for host in HOSTS:
+            space = self.space(host)
+            run("ip", "netns", "add", space)
+            run("ip", "-n", space, "link", "set", "lo", "up")
+            run("ip", "link", "add", "eth0", "netns", space, "type", "veth", "peer", "name", host, "netns", switch)
+            run("ip", "-n", space, "address", "add", f"{address(host)}/24", "dev", "eth0")
+            run("ip", "-n", space, "link", "set", "eth0", "up")
+        for port in ("tests", *HOSTS):
+            run("ip", "-n", switch, "link", "set", port, "master", "switch", "up")
+
+    def remove(self) -> None:
+        subprocess.run(["ip", "link", "delete", self.name], stderr=subprocess.DEVNULL, check=False)
+        for host in ("switch", *HOSTS):
+            subprocess.run(["ip", "netns", "delete", self.space(host)], stderr=subprocess.DEVNULL, check=False)
+
+    def cut(self, one: str, other: str) -> None:
+        """Between these two, nothing arrives any more, and neither is told."""
+        for here, there in ((one, other), (other, one)):
+            run("ip", "-n", self.space(here), "neigh", "replace", address(there), "lladdr", NO_HOST,
+                "nud", "permanent", "dev", "eth0")  # fmt: skip
+            self.cuts.add((here, there))
+
+    def unplug(self, host: str, *, plugged: bool = False) -> None:
+        run("ip", "-n", self.space("switch"), "link", "set", host, "up" if plugged else "down")
+
+    def heal(self) -> None:
+        for here, there in self.cuts:
+            run("ip", "-n", self.space(here), "neigh", "delete", address(there), "dev", "eth0")
+        self.cuts.clear()
+
+    def processes(self, host: str) -> list[int]:
+        return [int(pid) for pid in run("ip", "netns", "pids", self.space(host)).split()]
+
+    def signal(self, host: str, number: signal.Signals) -> None:
+        """To each process of a host, those that begin meanwhile too."""
+        reached: set[int] = set()
+        while new := set(self.processes(host)) - reached:
+            for pid in new:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            reached |= new
+
+
+def address(host: str) -> str:
+    return f"{NETWORK}.{HOSTS[host]}"
+
+
+class Cluster:
+    def __init__(self, folder: Path, binaries: Path, patroni: Path = PATRONI, **settings: object) -> None:
+        self.folder, self.binaries, self.patroni, self.settings = folder, binaries, patroni, settings
+        self.network = Network()
+        self.passwords = {name: secrets.token_urlsafe(16) for name in ("SUPERUSER", "REPLICATION", "RESTAPI")}
+        self.started: dict[str, subprocess.Popen] = {}
+
+    # --- Its parts ---
+
+    def start(self) -> None:
+        self.network.make()
+        self.start_etcd()
+        for host in DATABASES:
+            self.start_host(host)
+        wait_for(self.is_whole, self.said)
+
+    def start_etcd(self) -> None:
+        own, every = f"http://{address('etcd')}:2379", "http://0.0.0.0:2379"
+        self._spawn("etcd", "etcd", "--name", "etcd", "--data-dir", self.folder / "etcd", "--unsafe-no-fsync",
+                    "--listen-client-urls", every, "--advertise-client-urls", own,
+                    "--listen-peer-urls", "http://127.0.0.1:2380", "--initial-advertise-peer-urls",
+                    "http://127.0.0.1:2380", "--initial-cluster", "etcd=http://127.0.0.1:2380")  # fmt: skip
+
+    def start_host(self, host: str) -> None:
+        self._spawn(host, self.patroni, self._configuration(host))
+
+    def _spawn(self, host: str, *command: object) -> None:
+        """As a user without rights, who may read what root's environment has."""
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+dac_read_search",
+                "--ambient-caps=+dac_read_search"]  # fmt: skip
+        environment = {key: text for key, text in os.environ.items() if not key.startswith("PG")}
+        environment |= {f"PATRONI_{name}_PASSWORD": text for name, text in self.passwords.items()}
+        environment |= {"PATRONI_RESTAPI_USERNAME": "patroni", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
+        if before := self.started.get(host):
+            before.wait()  # it was killed
+        with (self.folder / f"{host}.log").open("ab") as log:
+            self.started[host] = subprocess.Popen(
+                ["ip", "netns", "exec", self.network.space(host), *user, *map(str, command)],
+                stdout=log, stderr=log, cwd=self.folder, env=environment,
+            )  # fmt: skip
+
+    def _configuration(self, host: str) -> Path:
+        text = (SHIPPED / "patroni.yml").read_text()
+        text = text.replace("10.0.0.11", address(host)).replace("10.0.0.0/24", f"{NETWORK}.0/24")
+        said = yaml.safe_load(text)
+        said["name"] = host
+        said["etcd3"]["hosts"] = [f"{address('etcd')}:2379"]
+        dynamic = said["bootstrap"]["dcs"]
+        dynamic |= self.settings
+        # No certificates, less memory, and no wait for the disk: processes die here, machines do not.
+        dynamic["postgresql"]["parameters"] |= {"shared_buffers": "128MB", "fsync": "off", "max_wal_size": "1GB"}
+        dynamic["postgresql"]["pg_hba"] = [
+            line.replace("hostssl", "host").replace("local all all peer", "local all all trust")
+            for line in dynamic["postgresql"]["pg_hba"]
+        ]
+        said["bootstrap"]["initdb"].append("no-sync")
+        data = self.folder / host
+        said["postgresql"] |= {"data_dir": str(data), "bin_dir": str(self.binaries)}
+        said["postgresql"]["pgpass"] = str(self.folder / f"{host}.pgpass")
+        said["postgresql"]["parameters"] = {"unix_socket_directories": ""}
+        said["watchdog"] = {"mode": "off"}
+        file = self.folder / f"{host}.yml"
+        file.write_text(yaml.safe_dump(said))
+        return file
+
+    def stop(self) -> None:
+        self.network.heal()
+        for host in HOSTS:
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self.network.signal(host, signal.SIGKILL)
+        for process in self.started.values():
+            process.wait()
+        self.network.remove()
+
+    # --- What it is ---
+
+    def url(self, hosts: list[str] = DATABASES, query: str = "", database: str = "postgres") -> str:
+        named = ",".join(f"{address(host)}:5432" for host in hosts)
+        return f"postgres://postgres:{self.passwords['SUPERUSER']}@{named}/{database}{query and '?' + query}"
+
+    def said(self) -> str:
+        """By all Patronis last: why the cluster is not whole."""
+        return "\n".join((self.folder / f"{host}.log").read_text()[-1500:] for host in DATABASES)
+
+    def ask(self, host: str, path: str, body: dict | None = None) -> dict:
+        """Of Patroni's REST API; empty where it does not answer."""
+        asked = urllib.request.Request(f"http://{address(host)}:8008/{path}")
+        if body is not None:
+            asked.data = json.dumps(body).encode()
+            asked.add_header("Content-Type", "application/json")
+            login = base64.b64encode(f"patroni:{self.passwords['RESTAPI']}".encode()).decode()
+            asked.add_header("Authorization", f"Basic {login}")
+        try:
+            with urllib.request.urlopen(asked, timeout=3 if body is None else 60) as answer:
+                text = answer.read().decode()
+        except (OSError, urllib.error.HTTPError):
+            return {}
+        return json.loads(text) if text.startswith("{") else {"text": text}
+
+    def primary(self) -> str:
+        """The host that has the lock and takes writes; empty where there is none."""
+        for host in DATABASES:
+            if self.ask(host, "primary").get("role") in ("primary", "master"):  # so until Patroni 4
+                return host
+        return ""
+
+    def is_whole(self) -> bool:
+        """A primary, and two standbys that a commit may wait for."""
+        primary = self.primary()
+        if not primary:
+            return False
+        with contextlib.suppress(psycopg.Error), psycopg.connect(self.url([primary]), connect_timeout=2) as connection:
+            query = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum' AND state = 'streaming'"
+            return connection.execute(query).fetchone() == (2,)
+        return False
+
+    # --- What is done to it ---
+
+    def switch_over(self, candidate: str) -> None:
+        self.ask(self.primary(), "switchover", {"leader": self.primary(), "candidate": candidate})
+
+    def kill_postgresql(self, host: str) -> None:
+        os.kill(int((self.folder / host / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+    def lose(self, host: str) -> None:
+        """As when the power fails: no packet, no process."""
+        self.network.unplug(host)
+        self.network.signal(host, signal.SIGKILL)
+
+    def bring_back(self, host: str) -> None:
+        self.network.unplug(host, plugged=True)
+        self.start_etcd() if host == "etcd" else self.start_host(host)
+
+    def rebuild(self, host: str) -> None:
+        """With an empty disk."""
+        self.network.signal(host, signal.SIGKILL)
+        shutil.rmtree(self.folder / host)
+        self.start_host(host)
+
+
+@contextlib.contextmanager
+def running(**settings: object) -> Iterator[Cluster]:
+    folder = Path(tempfile.mkdtemp(prefix="bookjob-cluster-"))
+    shutil.chown(folder, 65534, 65534)
+    folder.chmod(0o755)
+    cluster = Cluster(folder, postgres.find_binaries(), **settings)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
