@@ -24,7 +24,7 @@ from bookings.services import empty_searches
 from bookings.supply import turns
 from bookjob_site import wsgi
 from tests.support import helpers, published, warm
-from tests.support.environment import ROOT
+from tests.support.environment import ROOT, of_release
 from tests.support.postgres import free_port
 
 SERVER = os.environ["DATABASE_URL"]  # of PostgreSQL, or empty
@@ -143,7 +143,7 @@ class Service:
         self.database, self.log, self.environment = database, log, environment
         self.port = int(environment.get("PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
-        environment = os.environ | {"DATABASE_URL": database.url, "PORT": str(self.port)} | environment
+        environment = of_release(folder) | {"DATABASE_URL": database.url, "PORT": str(self.port)} | environment
         if folder == ROOT:
             self.process = warm.start("-m", "gunicorn", app, environment=environment, streams={1: log, 2: log})
         else:  # another release

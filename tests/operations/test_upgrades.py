@@ -24,7 +24,7 @@ from bookings.db import online
 from bookings.operations.readiness import known_migrations
 from tests.conftest import SERVER, Service, manage
 from tests.support import old_database
-from tests.support.environment import ROOT
+from tests.support.environment import ROOT, of_release
 
 # Migrations that the linter does not like, each with the reason why no service is stopped or broken by it all the same.
 # Any other is written anew (docs/operations.md, "Migrations").
@@ -222,7 +222,7 @@ def start_on(listening: socket.socket, database, log, folder: Path) -> subproces
         return subprocess.Popen(
             [sys.executable, "-c", become, sys.executable, "-m", "gunicorn", "bookjob_site.wsgi"],
             cwd=folder,
-            env=os.environ | {"DATABASE_URL": database.url, "LISTEN_FDS": "1"},
+            env=of_release(folder) | {"DATABASE_URL": database.url, "LISTEN_FDS": "1"},
             # systemd passes its sockets from the descriptor 3 on.
             preexec_fn=lambda: os.dup2(listening.fileno(), 3),
             close_fds=False,

@@ -18,10 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "current-key-of-the-tests-0123456789abcdef"
 OLD_KEY = "previous-key-of-the-tests-0123456789abcdef"
 
-for line in (ROOT / ".env.example").read_text().splitlines():
-    name, equals, _ = line.partition("=")
-    if equals and not line.startswith("#"):
-        os.environ[name] = ""  # the default
+
+def settings_of(folder: Path) -> set[str]:
+    """The names of all settings that the release in a folder has."""
+    lines = [line.partition("=") for line in (folder / ".env.example").read_text().splitlines()]
+    return {name for name, equals, _ in lines if equals and not name.startswith("#")}
+
+
+os.environ |= dict.fromkeys(settings_of(ROOT), "")  # the defaults
 os.environ["WEB_CONCURRENCY"] = "2"  # gunicorn itself reads it first, and takes no empty one
 os.environ["SECRET_KEY"] = "only-for-tests"
 os.environ["BOOKJOB_JWT_KEYS"] = f"current:{KEY} previous:{OLD_KEY}"
@@ -33,6 +37,12 @@ os.environ["BOOKJOB_CALLER_LIMIT"] = os.environ["BOOKJOB_ADDRESS_LIMIT"] = "1000
 os.environ["STATIC_ROOT"] = tempfile.mkdtemp(prefix="bookjob-static-")
 atexit.register(shutil.rmtree, os.environ["STATIC_ROOT"], ignore_errors=True)
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
+
+
+def of_release(folder: Path) -> dict[str, str]:
+    """This environment, without the settings that the release in a folder does not have yet: it would not start."""
+    later = set() if folder == ROOT else settings_of(ROOT) - settings_of(folder)
+    return {name: text for name, text in os.environ.items() if name not in later}
 
 
 def examples(everyday: int) -> int:
