@@ -65,6 +65,7 @@ UNFOLD = {
                     _item(
                         "Ask the rules", "rule", "admin:bookings_appointmentslot_rules", "bookings.view_appointmentslot"
                     ),
+                    _entry("Schedules", "event_repeat", "bookings.schedule"),
                     _entry("Blackouts", "event_busy", "bookings.blackout"),
                     _entry("Refusals", "block", "bookings.refusal"),
                     _entry("Empty searches", "search_off", "bookings.emptysearch"),

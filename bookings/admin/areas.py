@@ -11,6 +11,7 @@ from bookings import clock
 from bookings.admin.cells import message
 from bookings.admin.desk import DeskList
 from bookings.models import AppointmentSlot, AreaCode, PostcodePrefix, ServiceArea, visible_areas
+from bookings.supply import areas
 
 # Of so many different sizes of slots the page tells what the safety margin comes to.
 SHOWN_SIZES = 8
@@ -43,9 +44,20 @@ class PostcodePrefixInline(TabularInline):
         return super().get_formset(request, obj, form=Form, **options)
 
 
+class EndFilter(admin.SimpleListFilter):
+    title, parameter_name = "slots", "slots"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("end", "end within a week")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return areas.whose_slots_end(queryset, clock.now()) if self.value() == "end" else queryset
+
+
 @admin.register(ServiceArea)
 class ServiceAreaAdmin(DeskList, ModelAdmin):
     list_display = ["code", "name", "time_zone"]
+    list_filter = [EndFilter]
     search_fields = ["codes__code", "name"]
     inlines = [AreaCodeInline, PostcodePrefixInline]
 

@@ -17,6 +17,7 @@ from bookings import clock, offers
 from bookings.admin import addresses, days, delivery, lists, refusals, second_chance
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 from bookings.models.work_orders import PARTS_LATE
+from bookings.supply.areas import whose_slots_end
 
 WEEKS = 6
 NEXT_TO_REVIEW = 6
@@ -155,7 +156,14 @@ def _tiles(
         }
         for title, number, model, query, is_urgent in found
     ]
-    return tiles + delivery.tiles(orders, codes)
+    return tiles + _ending(areas) + delivery.tiles(orders, codes)
+
+
+def _ending(shown: list[ServiceArea]) -> list[dict[str, Any]]:
+    """Areas that have no slot in a week from now, where there are any."""
+    count = whose_slots_end(ServiceArea.objects.filter(pk__in=[area.pk for area in shown]), clock.now()).count()
+    link = addresses.list_of("servicearea", slots="end")
+    return [{"title": "Areas whose slots end", "count": str(count), "link": link, "is_urgent": True}] if count else []
 
 
 def _in_closed_slots(areas: list[ServiceArea]) -> int:

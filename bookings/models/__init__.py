@@ -25,6 +25,8 @@ from bookings.models.history import HistoryEntry as HistoryEntry
 from bookings.models.history import Refusal as Refusal
 from bookings.models.parts import PartOrder as PartOrder
 from bookings.models.parts import RequiredPart as RequiredPart
+from bookings.models.schedules import Schedule as Schedule
+from bookings.models.schedules import ScheduleVersion as ScheduleVersion
 from bookings.models.slots import AppointmentSlot as AppointmentSlot
 from bookings.models.slots import AppointmentSlotQuerySet as AppointmentSlotQuerySet
 from bookings.models.slots import Blackout as Blackout

@@ -104,6 +104,9 @@ def _slots() -> Iterable[GaugeMetricFamily]:
     last = GaugeMetricFamily(
         "bookjob_last_slot_timestamp_seconds", "When the last open slot of an area starts.", labels=["area"]
     )
+    extended = GaugeMetricFamily(
+        "bookjob_schedule_extended_timestamp_seconds", "When a schedule had all of its slots last.", labels=["area"]
+    )
     now = clock.now()
     shown = AppointmentSlot.objects.filter(offers.SHOWN, area=OuterRef("pk")).order_by()
     bookable = shown.filter(
@@ -113,11 +116,14 @@ def _slots() -> Iterable[GaugeMetricFamily]:
     places = bookable.values("area").annotate(places=Sum(F("capacity") - F("booked"))).values("places")
     latest = shown.order_by("-start").values("start")[:1]
     areas = ServiceArea.objects.filter(is_practice=False)
-    for code, count, start in areas.values_list("code", Coalesce(Subquery(places), 0), Subquery(latest)):
+    columns = ("code", Coalesce(Subquery(places), 0), Subquery(latest), "schedule__is_active", "schedule__extended_at")
+    for code, count, start, has_schedule, extended_at in areas.values_list(*columns):
         free.add_metric([code], count)
         if start:
             last.add_metric([code], start.timestamp())
-    return [free, last]
+        if has_schedule:
+            extended.add_metric([code], extended_at.timestamp() if extended_at else 0)
+    return [free, last, extended]
 
 
 def _replica() -> Iterable[GaugeMetricFamily]:

@@ -1,11 +1,27 @@
 """Service areas by the codes that templates, files and commands name them by, and making those that are not there."""
 
 import contextlib
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, QuerySet, Subquery
 
-from bookings.models import AreaCode, ServiceArea
+from bookings import offers
+from bookings.models import AppointmentSlot, AreaCode, ServiceArea
 from bookings.supply.plans import Template
+
+# As the alert BookjobSlotsEnd.
+SOON = timedelta(days=7)
+# An area without slots for so long was given up.
+GIVEN_UP = timedelta(days=60)
+
+
+def whose_slots_end(among: QuerySet[ServiceArea], now: datetime) -> QuerySet[Any, Any]:
+    """The areas whose `last` open slot begins within days, or is over."""
+    last = AppointmentSlot.objects.filter(offers.SHOWN, area=OuterRef("pk")).order_by("-start").values("start")[:1]
+    areas = among.filter(is_practice=False).annotate(last=Subquery(last))
+    return areas.filter(last__gt=now - GIVEN_UP, last__lt=now + SOON)
 
 
 def by_code() -> dict[str, ServiceArea]:

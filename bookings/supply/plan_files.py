@@ -11,12 +11,14 @@ from bookings.supply.plans import KEYS, NEEDED, Entry, Fault, Template, read_pla
 
 def read_template(text: str, *, is_toml: bool, known: Mapping[str, ServiceArea]) -> Template | list[Fault]:
     """The whole template, or everything that is wrong with it. `known` are the areas that exist."""
+    found = read_entries(text, is_toml=is_toml)
+    return found if isinstance(found[0], Fault) else read_plans(found, known)
+
+
+def read_entries(text: str, *, is_toml: bool) -> list[Entry] | list[Fault]:
+    """The values of each plan as they are written. Never empty."""
     found = _toml_entries(text) if is_toml else _csv_entries(text)
-    if not found:
-        return [Fault("", "There is no plan in the file.", 1)]
-    if isinstance(found[0], Fault):
-        return found
-    return read_plans(found, known)
+    return found or [Fault("", "There is no plan in the file.", 1)]
 
 
 def _toml_entries(text: str) -> list[Entry] | list[Fault]:

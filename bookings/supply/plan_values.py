@@ -12,6 +12,9 @@ from bookings import clock
 from bookings.models import ID_LENGTH
 from bookings.supply.hours import WEEKDAYS, Hours, check_year, read_hours, read_weekdays
 
+# Of a month, whichever number it has.
+LAST_DAY = 0
+
 
 class KeyFaultError(ValueError):
     """Something is wrong with one key of a table."""
@@ -63,6 +66,21 @@ def read_day(value: Any) -> date:
             raise ValueError(f"{value!s} is not a date such as 2026-12-01.") from None
     check_year(day)
     return day
+
+
+def read_month_days(value: Any) -> frozenset[int]:
+    """`1,15,last`, `1-7`; a number will do as well."""
+    found: set[int] = set()
+    for part in read_names(str(value) if type(value) is int else value):
+        match = re.fullmatch(r"([0-9]{1,2})(?:\s*-\s*([0-9]{1,2}))?", part)
+        first, until = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if part == "last":
+            found.add(LAST_DAY)
+        elif 1 <= first <= until <= 31:
+            found.update(range(first, until + 1))
+        else:
+            raise ValueError(f"{part!r} is no day of a month such as 15, 1-7 or last.")
+    return frozenset(found)
 
 
 def hours_by_weekday(value: Any) -> dict[int, list[Hours]]:

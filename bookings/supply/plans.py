@@ -6,21 +6,24 @@ with the same meaning. docs/slots.md describes them.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from bookings import clock
-from bookings.models import ServiceArea
+from bookings.models import AppointmentSlot, ServiceArea
 from bookings.supply import plan_values
 from bookings.supply.hours import DAY_MINUTES, MAX_CAPACITY, Hours, Period, read_weekdays, slots_of_day
+from bookings.supply.plan_values import LAST_DAY
 
 MAX_DAYS = 3_660
+MAX_WEEKS = 52  # of every_weeks
+ONE_DAY, YEAR = timedelta(days=1), timedelta(days=366)
 # The keys of a plan, which are the columns of a CSV template, and those without which there is none.
 KEYS = [
     "area", "name", "time_zone", "aliases", "order_type", "workers", "from", "until", "days", "hours", "weekdays",
-    "length", "gap", "capacity", "holidays", "exceptions",
+    "length", "gap", "capacity", "holidays", "exceptions", "every_weeks", "month_days",
 ]  # fmt: skip
 NEEDED = ["area", "from", "hours", "length"]
 
@@ -50,7 +53,18 @@ class Plan:
     capacity: int = 1
     exceptions: dict[date, list[Hours]] = field(default_factory=dict)
     days_off: frozenset[date] = frozenset()
+    # Every second, third … week counts, from the week of this day on.
+    every_weeks: int = 1
+    counted_from: date = date.min
+    month_days: frozenset[int] = frozenset()  # none: all; LAST_DAY is the last one of a month
     line: int = 0
+
+    def counts(self, day: date) -> bool:
+        """Whether the hours of its weekday hold on a day that is no exception."""
+        weeks = (day.toordinal() - 1) // 7 - (self.counted_from.toordinal() - 1) // 7
+        is_last = (day + ONE_DAY).day == 1
+        in_month = not self.month_days or day.day in self.month_days or (is_last and LAST_DAY in self.month_days)
+        return day not in self.days_off and weeks % self.every_weeks == 0 and in_month
 
     @property
     def is_over_midnight(self) -> bool:
@@ -64,10 +78,17 @@ class Plan:
         """The periods that begin on the days of the plan from `first` to `until`."""
         day, last = max(self.first, first), min(self.until, until)
         while day <= last:
-            hours = self.hours.get(day.weekday(), []) if day not in self.days_off else []
+            hours = self.hours.get(day.weekday(), []) if self.counts(day) else []
             hours = self.exceptions.get(day, hours)
             yield from slots_of_day(day, hours, self.length, zone, self.gap)
-            day += timedelta(days=1)
+            day += ONE_DAY
+
+
+class Window(NamedTuple):
+    """The days on which plans that roll are asked for."""
+
+    first: date
+    until: date
 
 
 @dataclass(frozen=True)
@@ -76,23 +97,29 @@ class Template:
     areas: dict[str, ServiceArea]  # all that the plans name, by code; some may have to be made
     aliases: dict[str, list[str]]  # further codes of these areas
     remarks: list[Fault]  # what is no fault, but does nothing
+    window: Window | None = None  # of a schedule, all of which lies in it
+    source: str = AppointmentSlot.Source.PLAN  # of the slots that it makes
 
 
 Entry = tuple[dict[str, Any], Callable[[str], int]]  # the values by key, and the line of a key
 
 
 def read_plans(
-    entries: list[Entry], known: Mapping[str, ServiceArea], called: Callable[[str], str] = str
+    entries: list[Entry],
+    known: Mapping[str, ServiceArea],
+    called: Callable[[str], str] = str,
+    window: Window | None = None,
 ) -> Template | list[Fault]:
     """All plans, or all faults: of each key, then of the areas, then of plans that contradict each other.
 
-    `called` is how a key is written where the plans come from: `--time-zone` on a command line.
+    `called` is how a key is written where the plans come from: `--time-zone` on a command line. With a `window` they
+    are of a schedule: a plan without an end goes on, and all of them are cut to these days.
     """
     faults: list[Fault] = []
     plans: list[Plan] = []
     areas: dict[str, ServiceArea] = {}
     aliases: dict[str, list[str]] = {}
-    readings = [_Reading(values, line_of, called) for values, line_of in entries]
+    readings = [_Reading(values, line_of, called, window) for values, line_of in entries]
     for reading in readings:
         reading.add_area(known, areas, aliases)
     own = {**known, **areas}
@@ -104,16 +131,31 @@ def read_plans(
             plans.append(plan)
     if not faults:
         areas = {code: named[code] for plan in plans for code in plan.areas}
-        faults = _without_slots(plans, areas) or _contradictions(plans, areas)
+        faults = _without_slots(plans, areas)
+        if window:
+            plans = [_within(plan, window) for plan in plans]
+        faults = faults or _contradictions(plans, areas)
     remarks = [remark for reading in readings for remark in reading.remarks]
-    return sorted(faults, key=lambda fault: fault.line) or Template(plans, areas, aliases, remarks)
+    source = AppointmentSlot.Source.SCHEDULE if window else AppointmentSlot.Source.PLAN
+    return sorted(faults, key=lambda fault: fault.line) or Template(plans, areas, aliases, remarks, window, source)
+
+
+def _within(plan: Plan, window: Window) -> Plan:
+    return replace(plan, first=max(plan.first, window.first), until=min(plan.until, window.until))
 
 
 class _Reading:
     """One plan while it is read: what is wrong is collected, so that all of it can be told at once."""
 
-    def __init__(self, values: dict[str, Any], line_of: Callable[[str], int], called: Callable[[str], str]) -> None:
-        self.values, self.line_of, self.called = dict(values), line_of, called
+    def __init__(
+        self,
+        values: dict[str, Any],
+        line_of: Callable[[str], int],
+        called: Callable[[str], str],
+        window: Window | None,
+    ) -> None:
+        self.values, self.line_of, self.called, self.window = dict(values), line_of, called, window
+        self.rolls = window is not None and not {"days", "until"} & set(values)
         self.faults: list[Fault] = []
         self.remarks: list[Fault] = []
 
@@ -176,9 +218,10 @@ class _Reading:
         exceptions = self._exceptions(first, until)
         days_off = frozenset[date]()
         if first and until:
+            begin, end = self.window or (first, until)
             days_off = self.take(
                 "holidays",
-                lambda place: plan_values.public_holidays(plan_values.read_text(place), first.year, until.year),
+                lambda place: plan_values.public_holidays(plan_values.read_text(place), begin.year, end.year),
                 days_off,
             )
         values = {
@@ -187,6 +230,8 @@ class _Reading:
             "length": self.take("length", plan_values.whole_number(1, DAY_MINUTES)),
             "gap": self.take("gap", plan_values.whole_number(0, DAY_MINUTES), 0),
             "capacity": self.take("capacity", plan_values.whole_number(1, MAX_CAPACITY), 1),
+            "every_weeks": self.take("every_weeks", plan_values.whole_number(1, MAX_WEEKS), 1),
+            "month_days": self.take("month_days", plan_values.read_month_days, frozenset()),
         }
         for key in self.values.keys() - {"holidays"}:
             self.fault(key, f"{key!r} is no key of a plan.")
@@ -200,6 +245,7 @@ class _Reading:
             hours={day: windows for day, windows in by_weekday.items() if day in weekdays},
             exceptions=exceptions,
             days_off=days_off,
+            counted_from=first,
             line=self.line_of(""),
             **values,
         )
@@ -208,7 +254,10 @@ class _Reading:
         """The first and the last day, as far as they can be read."""
         first: Any = self.take("from", plan_values.read_day)
         until: Any = None
-        if "days" in self.values and "until" not in self.values:
+        if self.rolls and self.window:
+            # Long enough to see whether it makes a slot at all.
+            until = max(self.window.until, first + YEAR) if first else None
+        elif "days" in self.values and "until" not in self.values:
             days = self.take("days", plan_values.whole_number(1, MAX_DAYS))
             until = first + timedelta(days=days - 1) if first and days else None
         else:
@@ -219,7 +268,7 @@ class _Reading:
         if first and until and until < first:
             self.fault("until", f"{self.called('until')} {until} is before {self.called('from')} {first}.")
             return None, until
-        if first and until and (number := (until - first).days + 1) > MAX_DAYS:
+        if not self.window and first and until and (number := (until - first).days + 1) > MAX_DAYS:
             days = f"{self.called('from')} {first} {self.called('until')} {until} are {number} days"
             self.fault("until", f"{days}. {MAX_DAYS} at most can be filled at once.")
             return None, until
@@ -228,6 +277,8 @@ class _Reading:
     def _exceptions(self, first: Any, until: Any) -> Any:
         exceptions = self.take("exceptions", plan_values.read_exceptions, {})
         for day in exceptions:
+            if self.window and (self.rolls or (first and day < first)):
+                continue  # of a day that is over, or not made yet
             if first and day < first:
                 line = self.line_of(f"exceptions.{day}")
                 self.remarks.append(Fault("exceptions", f"exceptions: {day} is before the first day.", line))

@@ -6,15 +6,15 @@ a worker is at one place          who writes slots is alone with it (`turns.only
 bookings go on meanwhile          a run is many short transactions, and looks and compares before each of them
 nothing is missing in between     old and new slots of one worker, or pool, change places in one transaction
 a run can be killed and repeated  what is written already is found and kept
-others' slots stay                a plan hides and resizes only what a plan made
+others' slots stay                a plan hides and resizes only what a plan made, a schedule also what it takes over
 """
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -44,6 +44,7 @@ class Gone(NamedTuple):
     worker: str
     pk: int
     is_free: bool
+    source: str = PLAN
 
 
 # What is written in one transaction.
@@ -101,7 +102,7 @@ def pieces(template: Template, gone: Iterable[Gone] = (), pace: Pace | None = No
     piece: Piece = []
     for who in dict.fromkeys((*shares, *old)):
         streams: list[Iterable[Wanted | Gone]] = [
-            _wanted(shares.get(who, []), who[0]),
+            _wanted(shares.get(who, []), who[0], template.source),
             sorted(old[who], key=lambda slot: slot.start),
         ]
         both = heapq.merge(*streams, key=_start)
@@ -123,7 +124,14 @@ def count_wanted(template: Template) -> int:
 
 
 def write_piece(
-    piece: Piece, now: datetime, *, by: str, resize: bool = False, dry_run: bool = False, pace: Pace | None = None
+    piece: Piece,
+    now: datetime,
+    *,
+    by: str,
+    resize: bool = False,
+    dry_run: bool = False,
+    pace: Pace | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Write what is missing and hide what is gone, in one transaction; keep what is there, and leave out the rest.
 
@@ -136,11 +144,24 @@ def write_piece(
     if dry_run or not changes:
         pace.took(len(piece), 0)
         return outcome
-    return pace.write(lambda: _write(piece, now, by, resize), len(piece))
+
+    def step() -> Outcome:
+        check()
+        return _write(piece, now, by, resize)
+
+    return pace.write(step, len(piece))
 
 
 def missing_from(template: Template, now: datetime) -> Iterator[Gone]:
-    """The slots that a template has no longer: to come, not booked, and made by a plan.
+    """The slots that a template has no longer: to come, not booked, and made by its like."""
+    for slot, area in unwanted(template, now, partial(_withdrawable, source=template.source)):
+        yield Gone(slot.start, slot.end, area, slot.worker, slot.pk, slot.free > 0, template.source)
+
+
+def unwanted(
+    template: Template, now: datetime, among: Callable[[QuerySet[AppointmentSlot]], QuerySet[AppointmentSlot]]
+) -> Iterator[tuple[AppointmentSlot, ServiceArea]]:
+    """The slots to come among some that a template does not want.
 
     A template speaks for its areas from its first to its last day there: what it does not want then, it has no longer.
     """
@@ -158,10 +179,10 @@ def missing_from(template: Template, now: datetime) -> Iterator[Gone]:
                 for order_type in plan.order_types
                 for worker in plan.workers
             }
-            slots = _withdrawable(area.slots.filter(start__gte=max(begin, now), start__lt=end))
+            slots = among(area.slots.filter(start__gte=max(begin, now), start__lt=end))
             for slot in slots.order_by("start", "pk").iterator(2_000):
                 if (slot.start, slot.end, slot.order_type, slot.worker) not in wanted:
-                    yield Gone(slot.start, slot.end, area, slot.worker, slot.pk, slot.free > 0)
+                    yield slot, area
             first = last + ONE_DAY
 
 
@@ -192,7 +213,9 @@ def _spans(template: Template) -> Iterator[tuple[ServiceArea, list[Plan], Any, A
     """Each area that is there, with its plans, their first day and their last one."""
     for area in template.areas.values():
         plans = [plan for plan in template.plans if area.code in plan.areas]
-        if area.pk:
+        if area.pk and template.window:
+            yield area, plans, *template.window
+        elif area.pk:
             yield area, plans, min(plan.first for plan in plans), max(plan.until for plan in plans)
 
 
@@ -220,7 +243,7 @@ def _periods(plan: Plan, zone: ZoneInfo, first: Any, last: Any) -> list[Period]:
     return list(plan.periods(zone, first, last))
 
 
-def _wanted(shares: list[tuple[Plan, ServiceArea]], worker: str) -> Iterator[Wanted]:
+def _wanted(shares: list[tuple[Plan, ServiceArea]], worker: str, source: str) -> Iterator[Wanted]:
     """The slots of one worker or pool by their start, with a month of them in memory."""
     late: list[Wanted] = []
     first = min((plan.first for plan, _ in shares), default=None)
@@ -228,7 +251,7 @@ def _wanted(shares: list[tuple[Plan, ServiceArea]], worker: str) -> Iterator[Wan
     while first and until and first <= until:
         last = first + timedelta(days=30)
         found = late + [
-            Wanted(area, start, end, order_type, worker, plan.capacity)
+            Wanted(area, start, end, order_type, worker, plan.capacity, source)
             for plan, area in shares
             for start, end in _periods(plan, area.zone, first, last)
             for order_type in plan.order_types
@@ -258,9 +281,9 @@ def _units(slots: Iterable[Wanted | Gone], *, is_pool: bool) -> Iterator[Piece]:
         yield unit
 
 
-def _withdrawable(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlot]:
+def _withdrawable(slots: QuerySet[AppointmentSlot], source: str) -> QuerySet[AppointmentSlot]:
     # One that the previous release imported says of itself that a plan made it.
-    return slots.filter(booked=0, is_withdrawn=False, source=PLAN, external_id="")
+    return slots.filter(booked=0, is_withdrawn=False, source=source, external_id="")
 
 
 # --- Inside the transaction of the caller ------------------------------------------------------------------
@@ -270,17 +293,19 @@ def _withdrawable(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlot]
 class Changes:
     new: list[Wanted] = field(default_factory=list)
     reopened: list[int] = field(default_factory=list)
+    taken_over: list[int] = field(default_factory=list)
     resized: list[Unlike] = field(default_factory=list)
     gone: Sequence[int] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.reopened or self.resized or self.gone)
+        return bool(self.new or self.reopened or self.taken_over or self.resized or self.gone)
 
 
 def _write(piece: Piece, now: datetime, by: str, resize: bool) -> Outcome:
     # What was booked meanwhile stays.
+    source = piece[0].source
     pks = [slot.pk for slot in piece if isinstance(slot, Gone)]
-    locked = _withdrawable(AppointmentSlot.objects.filter(pk__in=pks)).order_by("pk").select_for_update()
+    locked = _withdrawable(AppointmentSlot.objects.filter(pk__in=pks), source).order_by("pk").select_for_update()
     gone = list(locked.values_list("pk", flat=True)) if pks else []
     outcome, changes = _compare(piece, now, resize, gone)
     at = clock.now()
@@ -290,8 +315,9 @@ def _write(piece: Piece, now: datetime, by: str, resize: bool) -> Outcome:
     if changes.new:
         new_slots.insert(changes.new, by)
     if changes.reopened:
-        AppointmentSlot.objects.filter(pk__in=changes.reopened).update(is_withdrawn=False, source=PLAN)
+        AppointmentSlot.objects.filter(pk__in=changes.reopened).update(is_withdrawn=False, source=source)
         record_each(changes.reopened, HistoryEntry.Event.OPENED, at=at, by=by, reason="The plan has it again.")
+    AppointmentSlot.objects.filter(pk__in=changes.taken_over).update(source=source)
     _resize(changes.resized, at, by)
     return outcome
 
@@ -320,8 +346,11 @@ def _compare(piece: Piece, now: datetime, resize: bool, gone: Sequence[int]) -> 
         elif found and what in ("kept", "reopened"):
             if what == "reopened":
                 changes.reopened.append(found.pk)
+            elif found.source == PLAN != slot.source and not found.is_imported:
+                # A schedule takes over what a template made, so that it can change it later.
+                changes.taken_over.append(found.pk)
             if found.capacity != slot.capacity:
-                may = resize and found.source == PLAN and found.booked <= slot.capacity
+                may = resize and found.source in (PLAN, slot.source) and found.booked <= slot.capacity
                 (changes.resized if may else outcome.unlike).append(Unlike(slot, found))
                 counts[slot.area.code, "resized"] += may
     hidden = set(gone)

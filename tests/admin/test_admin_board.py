@@ -62,6 +62,7 @@ def test_each_tile_counts_what_is_behind_it(viewer):
         "Parts after the visit": "1",
         "Cancelled today": "1",
         "Refused today": "1",
+        "Areas whose slots end": "1",
     }
     for tile in tiles:
         assert behind(viewer, tile["link"]) == int(tile["count"]), tile

@@ -47,6 +47,8 @@ CASES = [
     ("BookjobNoFreePlaces", {'bookjob_free_places{area="HULL"}': "5x50"}, "45m", None),
     ("BookjobSlotsEnd", {'bookjob_last_slot_timestamp_seconds{area="HULL"}': f"{7 * DAY}x90"}, "80m", {"area": "HULL"}),
     ("BookjobSlotsEnd", {'bookjob_last_slot_timestamp_seconds{area="HULL"}': f"{8 * DAY}x90"}, "80m", None),
+    ("BookjobScheduleStandsStill", {'bookjob_schedule_extended_timestamp_seconds{area="HULL"}': "0x2400"}, "38h", {"area": "HULL"}),
+    ("BookjobScheduleStandsStill", {'bookjob_schedule_extended_timestamp_seconds{area="HULL"}': f"{DAY}x2400"}, "38h", None),
     ("BookjobNothingOffered", {f'{REQUESTS}{{route="api/v1/appointments/search", outcome="nothing_free"}}': "0+9x120",
                                f'{REQUESTS}{{route="api/v1/appointments/search", outcome="ok"}}': "0+1x120"}, "2h", {}),
     ("BookjobNothingOffered", {f'{REQUESTS}{{route="api/v1/appointments/search", outcome="nothing_free"}}': "0+1x120",

@@ -25,8 +25,11 @@ ARGUMENTS = {
     ],
     "deliver": ["--once"],
     "doctor": [],
+    "export_schedules": [],
     "export_slots": [],
+    "extend_schedules": [],
     "import_areas": ["{folder}/areas.csv"],
+    "import_schedules": ["{folder}/plan.toml"],
     "import_slots": ["{folder}/slots.csv"],
     "index_work_orders": [],
     "issue_token": ["api"],
@@ -70,6 +73,10 @@ def test_each_command_has_its_line():
 
 def end(name: str, url: str, folder: Path) -> subprocess.CompletedProcess:
     (folder / "areas.csv").write_text("area,name,time_zone\nYORK,York,Europe/London\n")
+    (folder / "plan.toml").write_text(
+        '[[slots]]\narea = "YORK"\nname = "York"\ntime_zone = "Europe/London"\nfrom = 2030-01-01\ndays = 1\n'
+        'hours = "08:00-12:00"\nlength = 60\n'
+    )
     (folder / "slots.csv").write_text(
         "external_id,area,start,end,order_type,worker,capacity,open\n"
         "A-1,LEEDS,2030-01-01T08:00:00Z,2030-01-01T10:00:00Z,,,1,yes\n"

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from bookings import clock
-from bookings.models import ApiKey, AppointmentSlot, Receiver
+from bookings.models import ApiKey, AppointmentSlot, Receiver, Schedule
 from bookings.operations.doctor import machine
 from tests.admin.test_delivery import connect, deliver
 from tests.operations.test_doctor import ask, far_slot, sound_installation  # noqa: F401  fixtures
@@ -172,12 +172,13 @@ class TestSlotsThatEndSoon:
     def test_the_last_slot(self, left, status):
         last = self.ends_in(**left)
         self.ends_in(days=-3)
+        remedy = "Make more: a schedule, seed_slots, import_slots."
         status_now, lines = ask()
         assert status_now == status
         assert lines == [
             [],
-            [f"Area LEEDS has its last open slot on {last.start:%Y-%m-%d}. Make more: seed_slots, import_slots."],
-            ["urgent: Area LEEDS has no open slot any more. Make more: seed_slots, import_slots."],
+            [f"Area LEEDS has its last open slot on {last.start:%Y-%m-%d}. {remedy}"],
+            [f"urgent: Area LEEDS has no open slot any more. {remedy}"],
         ][status]  # fmt: skip
 
     def test_a_closed_one_is_none(self):
@@ -198,3 +199,15 @@ class TestSlotsThatEndSoon:
         make_area("YORK")
         self.ends_in(days=-61)
         assert ask() == (0, [])
+
+
+class TestSchedulesThatStandStill:
+    @pytest.mark.parametrize(
+        ("hours", "is_active", "status"),
+        [(35, True, 0), (37, True, 1), (None, True, 1), (37, False, 0), (None, False, 0)],
+    )
+    def test_one_that_was_not_extended(self, hours, is_active, status):
+        at = clock.now() - timedelta(hours=hours) if hours else None
+        Schedule.objects.create(area=make_area(), rules="", is_active=is_active, extended_at=at)
+        said = "The schedule of area LEEDS was not extended for a day. Does its timer run? extend_schedules says why."
+        assert ask() == (status, [said] if status else [])

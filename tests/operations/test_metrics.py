@@ -14,13 +14,14 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from bookings.models import Schedule
 from bookings.services import booking as booking_service
 from bookings.services import places
 from bookings.telemetry import metrics
 from tests.conftest import SERVER
 from tests.operations.test_faults import workers
 from tests.support import helpers
-from tests.support.helpers import at_once, booking, clock_stands_at, make_slot, path_of, post, search
+from tests.support.helpers import at_once, booking, clock_stands_at, make_area, make_slot, path_of, post, search
 
 TOKEN = "metrics-token-of-the-tests"
 FOLLOWUP, SEARCH, LOG_IN = (
@@ -167,6 +168,16 @@ class TestWhatIsCounted:
             'bookjob_free_places{area="LEEDS"}': 6,
             'bookjob_free_places{area="HULL"}': 3,
             'bookjob_free_places{area="YORK"}': 0,
+        }
+
+    def test_when_schedules_were_extended(self):
+        at = helpers.tomorrow()
+        for code, fields in {"LEEDS": {"extended_at": at}, "HULL": {}, "YORK": {"is_active": False}}.items():
+            Schedule.objects.create(area=make_area(code), rules="", **fields)
+        name = "bookjob_schedule_extended_timestamp_seconds"
+        assert {key: value for key, value in now().items() if key.startswith(name)} == {
+            f'{name}{{area="LEEDS"}}': at.timestamp(),
+            f'{name}{{area="HULL"}}': 0,
         }
 
     def test_statements_of_a_scrape(self, django_assert_num_queries):

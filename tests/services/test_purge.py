@@ -295,6 +295,7 @@ STAYING_COLUMNS = """
     servicearea.code servicearea.folding servicearea.name servicearea.time_zone areacode.code areacode.folded
     postcodeprefix.country postcodeprefix.prefix
     blackout.worker blackout.closed_by blackout.opened_by blackout.external_id
+    schedule.rules scheduleversion.rules scheduleversion.by
     worker.code worker.name ordertype.code ordertype.name
     calendaraddress.digest calendaraddress.worker calendaraddress.made_by calendaraddress.revoked_by
     appointmentslot.order_type appointmentslot.worker appointmentslot.external_id appointmentslot.source

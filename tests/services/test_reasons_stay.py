@@ -12,8 +12,8 @@ import pytest
 from django.core.management import call_command
 
 from bookings import services
-from bookings.models import AppointmentSlot, Blackout, WorkOrder
-from bookings.supply import slot_rows, slots, upserts
+from bookings.models import AppointmentSlot, Blackout, Schedule, ServiceArea, WorkOrder
+from bookings.supply import schedules, slot_rows, slots, upserts
 from tests.support.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
 
 pytestmark = pytest.mark.django_db
@@ -141,7 +141,15 @@ def purge(folder):
 
 
 # Each with the columns that are its own.
+def extend_schedule(tmp_path) -> None:
+    rules = f'[[slots]]\nfrom = {FIRST.date()}\nhours = "{ALL_DAY}"\nlength = 120\ngap = 60\ncapacity = 4\n'
+    schedule = Schedule(area=ServiceArea.objects.get(), rules=rules, days_ahead=DAYS)
+    schedules.save(schedule, by="sue")
+    schedules.extend(schedule, by="sue")
+
+
 WRITERS = {
+    "schedule": (extend_schedule, PLANS | {"capacity"}),
     "seed": (seed, PLANS),
     "prune": (prune, {"is_withdrawn"}),
     "resize": (resize, PLANS | {"capacity"}),

@@ -26,8 +26,7 @@ from tqdm import tqdm
 
 from bookings import clock
 from bookings.management import arguments
-from bookings.supply import areas, plan_files, plans, seeding
-from bookings.supply.new_slots import Wanted
+from bookings.supply import areas, plan_files, plans, seeding, seeding_texts
 from bookings.supply.plans import Template
 from bookings.supply.turns import Pace
 
@@ -46,6 +45,8 @@ PLAN_OPTIONS = [
     ("weekdays", "mon-fri", "(every day)"),
     ("workers", "a,b", "a slot for each (a pool without names)"),
     ("order_type", "CODE", "(orders of any type)"),
+    ("every_weeks", "N", "every second, third … week, from the week of --from on (1)"),
+    ("month_days", "1,15,last", "days of the month (all); 1-7 with --weekdays mon is the first Monday"),
     ("holidays", "GB-ENG", "country or country-subdivision whose days are left out"),
 ]
 
@@ -106,13 +107,14 @@ class Command(BaseCommand):
                     piece, now, by="seed_slots", resize=options["resize"], dry_run=dry_run, pace=pace
                 )
                 counts.update(outcome.counts)
-                self.tell_of(outcome)
+                for kind, line in seeding_texts.left_out(outcome):
+                    self.tell(kind, line)
                 self.progress.update(len(piece))
         for kind, number in self.told.items():
             if number > SHOWN and not self.names_all:
                 self.stdout.write(f"{number - SHOWN} more {kind}: --verbose names all.")
         for code in template.areas:
-            self.stdout.write(summary(code, counts, options["prune"]))
+            self.stdout.write(seeding_texts.summary(code, counts, options["prune"]))
         if dry_run:
             self.stdout.write("This was a dry run: nothing was written.")
         if {what for (_, what), number in counts.items() if number} <= {"past", "closed"}:
@@ -130,23 +132,6 @@ class Command(BaseCommand):
             f"{code}: {hidden[code]} of {free[code]} free slots are in the plan no longer{others}: more than a tenth."
             f" Look at the template and at --dry-run. --yes closes them, --yes {hidden.total()} no more than these."
         )
-
-    def tell_of(self, outcome: seeding.Outcome) -> None:
-        for slot, busy in outcome.clashes:
-            why = (
-                f"{slot.worker} is busy {slot.area.period_text(*busy)}"
-                if busy
-                else "its planning system has withdrawn it"
-            )
-            self.tell("skipped", f"{self.name(slot)} is skipped: {why}.")
-        for slot, there in outcome.unlike:
-            booked = f", and {there.booked} are booked" if there.booked > slot.capacity else ""
-            made = "" if there.source == seeding.PLAN else f", and it was made by {there.source}"
-            line = f"{self.name(slot)} has {there.capacity} places and is kept, but the plan says {slot.capacity}"
-            self.tell("with other places", f"{line}{booked}{made}.")
-
-    def name(self, slot: Wanted) -> str:
-        return f"{slot.area.code}: {slot.area.period_text(slot.start, slot.end)}"
 
     def tell(self, kind: str, line: str) -> None:
         """Say what was left out: the first of each kind, unless all are asked for."""
@@ -175,17 +160,6 @@ class Command(BaseCommand):
             faults = "\n".join(str(fault) for fault in found)
             raise CommandError(f"{path.name} is not right, and nothing was written.\n{faults}")
         return found
-
-
-def summary(code: str, counts: Counter[tuple[str, str]], is_pruned: bool) -> str:
-    """What became of the slots of an area, in one line; what seldom happens is named where it did."""
-    reopened = f"{counts[code, 'reopened']} opened again, " if counts[code, "reopened"] else ""
-    seldom = "".join(f", {counts[code, what]} {what}" for what in ("resized", "past") if counts[code, what])
-    closed = f", {counts[code, 'closed']} closed" if is_pruned else ""
-    return (
-        f"{code}: {counts[code, 'created']} slots created, {reopened}{counts[code, 'kept']} kept,"
-        f" {counts[code, 'skipped']} skipped{seldom}{closed}."
-    )
 
 
 def _option(name: str) -> str:

@@ -4,17 +4,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import OuterRef, Subquery
 
-from bookings import offers
-from bookings.models import AppointmentSlot, AreaCode, ServiceArea
+from bookings.models import AreaCode, Schedule, ServiceArea
 from bookings.operations import installation
 from bookings.operations.doctor.finding import NAMED, Finding
+from bookings.supply import areas
 
-# As the alert BookjobSlotsEnd.
-SOON = timedelta(days=7)
-# An area without slots for so long was given up.
-GIVEN_UP = timedelta(days=60)
+# The nightly run was left out, or could not follow the rules.
+LEFT = timedelta(hours=36)
 
 
 def default_area(now: datetime) -> Iterator[Finding]:
@@ -23,13 +20,20 @@ def default_area(now: datetime) -> Iterator[Finding]:
 
 
 def slots_that_end_soon(now: datetime) -> Iterator[Finding]:
-    last = AppointmentSlot.objects.filter(offers.SHOWN, area=OuterRef("pk")).order_by("-start").values("start")[:1]
-    areas = ServiceArea.objects.filter(is_practice=False)
-    ending = areas.annotate(last=Subquery(last)).filter(last__gt=now - GIVEN_UP, last__lt=now + SOON)
+    ending = areas.whose_slots_end(ServiceArea.objects.all(), now)
     for code, at in ending.order_by("last", "code").values_list("code", "last")[:NAMED]:
         is_over = at <= now
         says = "has no open slot any more" if is_over else f"has its last open slot on {at:%Y-%m-%d}"
-        yield Finding(is_over, f"Area {code} {says}. Make more: seed_slots, import_slots.")
+        yield Finding(is_over, f"Area {code} {says}. Make more: a schedule, seed_slots, import_slots.")
+
+
+def schedules_that_stand_still(now: datetime) -> Iterator[Finding]:
+    active = Schedule.objects.filter(is_active=True).exclude(extended_at__gte=now - LEFT)
+    for code in active.order_by("area__code").values_list("area__code", flat=True)[:NAMED]:
+        yield Finding(
+            False,
+            f"The schedule of area {code} was not extended for a day. Does its timer run? extend_schedules says why.",
+        )
 
 
 def areas_without_postcodes(now: datetime) -> Iterator[Finding]:
@@ -41,4 +45,9 @@ def areas_without_postcodes(now: datetime) -> Iterator[Finding]:
             yield Finding(False, f"Area {area.code} has no postcodes, though others do: it is found by its code alone.")
 
 
-CHECKS: list[Callable[[datetime], Iterator[Finding]]] = [default_area, slots_that_end_soon, areas_without_postcodes]
+CHECKS: list[Callable[[datetime], Iterator[Finding]]] = [
+    default_area,
+    slots_that_end_soon,
+    schedules_that_stand_still,
+    areas_without_postcodes,
+]

@@ -1,0 +1,178 @@
+"""Schedules: the list, the page with its former versions, and the form that says what it would change before it saves.
+
+What a schedule comes to is `bookings.supply.schedules`; the page shows what `extend_schedules --dry-run` prints.
+"""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from bookings import clock
+from bookings.access import kept
+from bookings.admin.cells import area_name, two_lines
+from bookings.admin.desk import DeskAdmin, check_keys
+from bookings.admin.forms import SELECT, TEXT, AreaField
+from bookings.models import Schedule, ServiceArea
+from bookings.models.schedules import MAX_DAYS_AHEAD, MAX_RULES
+from bookings.refusals import Refused
+from bookings.supply import schedules
+
+HINT = (
+    "Each [[slots]] is a plan: opening hours, length, places, workers, holidays, exceptions by day, as in a template"
+    " (docs/slots.md). A plan without until goes on. The next page says what would change; nothing is saved before."
+)
+EXAMPLE = """[[slots]]
+from = {today}
+hours = "mon-fri 08:00-12:00,13:00-17:00"
+length = 120
+capacity = 2
+"""
+
+
+class ScheduleForm(forms.Form):
+    area = AreaField()
+    rules = forms.CharField(
+        max_length=MAX_RULES, widget=forms.Textarea({**TEXT, "rows": 18, "spellcheck": "false"}), strip=False
+    )
+    days_ahead = forms.IntegerField(
+        min_value=1,
+        max_value=MAX_DAYS_AHEAD,
+        widget=forms.NumberInput(TEXT),
+        help_text="So many days from today on have slots, and each night one more.",
+    )
+    is_active = forms.TypedChoiceField(
+        label="Makes slots",
+        coerce=lambda text: text == "yes",
+        choices=[("yes", "yes"), ("no", "no: what is there stays")],
+        widget=forms.Select(SELECT),
+    )
+    seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, request: HttpRequest, schedule: Schedule | None, data: Any = None) -> None:
+        self.schedule = schedule
+        today = clock.now().date()
+        shown = schedule or Schedule(rules=EXAMPLE.format(today=today))
+        initial = {"rules": shown.rules, "days_ahead": shown.days_ahead, "seen_version": shown.version}
+        super().__init__(data, initial=initial | {"is_active": "yes" if shown.is_active else "no"})
+        if schedule:
+            del self.fields["area"]
+        else:
+            free = ServiceArea.objects.filter(schedule=None, is_practice=False)
+            self.fields["area"].queryset = free.visible_to(request.user)  # type: ignore[attr-defined]
+
+    def wanted(self) -> Schedule:
+        """The schedule as it is typed, which is not saved."""
+        given, there = self.cleaned_data, self.schedule
+        said = {name: given[name] for name in ("days_ahead", "is_active")}
+        said["rules"] = given["rules"].replace("\r\n", "\n")  # as browsers send lines
+        if there is None:
+            return Schedule(area=given["area"], **said)
+        # A missing version is none that was seen.
+        wanted = Schedule(pk=there.pk, area=there.area, version=given["seen_version"] or 0, **said)
+        wanted._state.adding = False
+        return wanted
+
+    def clean(self) -> dict[str, Any]:
+        if not self.errors:
+            for fault in schedules.faults(self.wanted()):
+                self.add_error("rules", ValidationError(str(fault)))
+        return self.cleaned_data
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(DeskAdmin):
+    list_display = ["title", "state", "ahead", "extended"]
+    list_display_links = ["title"]
+    list_select_related = ["area"]
+    search_fields = ["area__name", "area__code"]
+    search_help_text = "Area"
+    page_template = "admin/bookings/schedule.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        edit = path("<str:key>/edit/", self.admin_site.admin_view(self.edit_view), name="bookings_schedule_edit")
+        return [edit, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
+        return super().get_queryset(request).select_related("area")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("bookings.add_schedule"))
+
+    @admin.display(description="Area", ordering="area__name")
+    def title(self, row: Schedule) -> str:
+        return area_name(row)
+
+    @admin.display(description="State", ordering="is_active")
+    def state(self, row: Schedule) -> str:
+        word, colour = ("active", "done") if row.is_active else ("not active", "off")
+        return format_html('<span class="desk-label desk-label-{}">{}</span>', colour, word)
+
+    @admin.display(description="Days ahead", ordering="days_ahead")
+    def ahead(self, row: Schedule) -> str:
+        return two_lines(str(row.days_ahead))
+
+    @admin.display(description="Extended", ordering="extended_at")
+    def extended(self, row: Schedule) -> str:
+        return two_lines(row.area.instant_text(row.extended_at) if row.extended_at else "not yet")
+
+    def page_context(self, request: HttpRequest, row: Schedule) -> dict[str, Any]:
+        versions = list(row.versions.all()[:50])
+        for version in versions:
+            version.when = row.area.instant_text(version.at)  # type: ignore[attr-defined]
+        return {
+            "state": self.state(row),
+            "extended": row.area.instant_text(row.extended_at) if row.extended_at else "not yet",
+            "versions": versions,
+            "may_change": request.user.has_perm("bookings.change_schedule"),
+            "edit_address": reverse("admin:bookings_schedule_edit", args=[row.pk]),
+        }
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self._edit(request, None)
+
+    def edit_view(self, request: HttpRequest, key: str) -> HttpResponse:
+        check_keys(key)
+        if not request.user.has_perm("bookings.change_schedule"):
+            raise PermissionDenied
+        schedule = self.get_queryset(request).filter(pk=key).first()
+        if schedule is None:
+            raise Http404
+        return self._edit(request, schedule)
+
+    def _edit(self, request: HttpRequest, schedule: Schedule | None) -> HttpResponse:
+        """The form, then what it would change, and only then it is done."""
+        kept.show_again(request)
+        form = ScheduleForm(request, schedule, request.POST if request.method == "POST" else None)
+        if form.is_valid() and request.POST.get("do") != "edit":
+            wanted = form.wanted()
+            if request.POST.get("do") == "perform":
+                return self._save(request, wanted)
+            lines = schedules.extend(wanted, by=request.user.get_username(), dry_run=True).lines()
+            context = {"title": f"Save the schedule of {wanted.area.name}", "form": form, "lines": lines}
+            return self.form_page(request, context, "admin/bookings/schedule_save.html")
+        title = f"Change the schedule of {schedule.area.name}" if schedule else "Make a schedule"
+        return self.form_page(request, {"title": title, "form": form, "button": "Show what changes", "hint": HINT})
+
+    def _save(self, request: HttpRequest, wanted: Schedule) -> HttpResponse:
+        by = request.user.get_username()
+        try:
+            schedules.save(wanted, by=by)
+        except Refused as refused:
+            messages.error(request, str(refused))
+            return HttpResponseRedirect(reverse("admin:bookings_schedule_changelist"))
+        # What is interrupted here, the nightly run does.
+        report = schedules.extend_latest(wanted, by=by)
+        messages.success(request, report.sums())
+        if report.bookings:
+            messages.warning(request, f"{len(report.bookings):,} bookings no longer fit. Move or cancel them.")
+        return HttpResponseRedirect(reverse("admin:bookings_schedule_change", args=[wanted.pk]))

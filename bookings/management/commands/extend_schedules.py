@@ -1,0 +1,41 @@
+"""Make the slots of the schedules up to their horizons: always so many days ahead.
+
+Example, as the nightly timer runs it (deploy/bookjob-extend.timer):
+
+    python manage.py extend_schedules
+
+Safe to repeat, to kill and run again, and to run on several machines at once. Slots are made and, where the rules have
+them no longer, closed if they have no bookings; bookings that no longer fit are listed. A dry run says the same and
+locks nothing. Ends with 1 where the rules of a schedule cannot be followed; the other schedules are extended.
+"""
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from bookings.models import Schedule
+from bookings.supply import schedules
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = RawDescriptionHelpFormatter
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        active = list(Schedule.objects.filter(is_active=True).select_related("area").order_by("area__code"))
+        if not active:
+            self.stdout.write("There is no active schedule. Make one in the desk, or with import_schedules.")
+        are_wrong = False
+        for schedule in active:
+            report = schedules.extend_latest(schedule, by="extend_schedules", dry_run=options["dry_run"])
+            are_wrong |= bool(report.faults)
+            for line in report.lines():
+                self.stdout.write(line)
+        if options["dry_run"]:
+            self.stdout.write("This was a dry run: nothing was written.")
+        if are_wrong:
+            raise SystemExit(1)

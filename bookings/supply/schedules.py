@@ -1,0 +1,215 @@
+"""Schedules: the slots of an area, made out of its rules always so many days ahead.
+
+A schedule is read, compared and written by the planner of templates (plans.py, seeding.py). What holds:
+
+* the slots are those of the rules: what is missing is made, what the rules have no longer is withdrawn if it has no
+  bookings, and bookings that no longer fit are named. A shorter horizon closes nothing.
+* extending twice, on several machines at once, or again after a kill, comes to the same as once
+* a run that works by rules which were changed meanwhile writes nothing more
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
+
+from bookings import clock
+from bookings.models import AppointmentSlot, Schedule, ScheduleVersion, WorkOrder
+from bookings.refusals import Code, Refused
+from bookings.sentences import say
+from bookings.supply import blackouts, plan_files, plans, seeding, seeding_texts, turns
+from bookings.supply.plans import Fault, Template, Window
+
+SCHEDULE = AppointmentSlot.Source.SCHEDULE
+# What a template says of its areas; a schedule is of one area.
+AREA_KEYS = ["area", "name", "time_zone", "aliases"]
+# Rules are checked so far ahead when they are saved: two plans may meet only later.
+CHECKED_DAYS = 400
+# Lines of a kind, and bookings; more of them are counted.
+SHOWN, SHOWN_BOOKINGS = 10, 200
+TRIES = 3
+
+
+class OutdatedError(Exception):
+    """The schedule was changed, or switched off, since it was read."""
+
+
+@dataclass
+class Report:
+    """What extending a schedule came to, or would. `bookings` stand in slots that the rules have no longer."""
+
+    schedule: Schedule
+    faults: list[Fault] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    told: dict[str, list[str]] = field(default_factory=dict)
+    bookings: list[WorkOrder] = field(default_factory=list)
+    others: int = 0
+
+    def add(self, outcome: seeding.Outcome) -> None:
+        self.counts.update(outcome.counts)
+        for kind, line in seeding_texts.left_out(outcome):
+            self.told.setdefault(kind, []).append(line)
+
+    def sums(self) -> str:
+        if self.schedule.is_active:
+            return seeding_texts.summary(self.schedule.area.code, self.counts, is_pruned=True)
+        return f"{self.schedule.area.code}: the schedule is not active. No slot is made or closed."
+
+    def lines(self) -> list[str]:
+        """The same for a command and for the page that asks before it saves."""
+        code = self.schedule.area.code
+        if self.faults:
+            return [f"{code}: {fault}" for fault in self.faults]
+        said: list[str] = []
+        for kind, lines in self.told.items():
+            said += lines[:SHOWN]
+            said += [f"{len(lines) - SHOWN} more {kind}."] if len(lines) > SHOWN else []
+        said.append(self.sums())
+        if self.others:
+            said.append(f"{code}: {self.others} slots that the schedule does not want were made otherwise and stay.")
+        if self.bookings:
+            said.append(f"{code}: {len(self.bookings)} bookings no longer fit the schedule. Move or cancel them:")
+            said += [_booking_text(work_order) for work_order in self.bookings[:SHOWN_BOOKINGS]]
+            more = len(self.bookings) - SHOWN_BOOKINGS
+            said += [f"{more} more bookings."] if more > 0 else []
+        return said
+
+
+def _booking_text(work_order: WorkOrder) -> str:
+    slot = work_order.slot
+    about = ", ".join(filter(None, (slot.worker, work_order.account_name or work_order.location_name)))
+    return f"{work_order.order_num}  {work_order.area.period_text(slot.start, slot.end)}  {about}".rstrip()
+
+
+# --- Reading ---------------------------------------------------------------------------------------------
+
+
+def faults(schedule: Schedule) -> list[Fault]:
+    """What is wrong with the rules, now and for a year ahead."""
+    first, until = _window(schedule)
+    found = _read(schedule, Window(first, max(until, first + timedelta(days=CHECKED_DAYS))))
+    return found if isinstance(found, list) else []
+
+
+def _read(schedule: Schedule, window: Window) -> Template | list[Fault]:
+    found = plan_files.read_entries(schedule.rules, is_toml=True)
+    if isinstance(found[0], Fault):
+        return found
+    area = schedule.area
+    entries: list[plans.Entry] = []
+    for values, line_of in found:
+        if of_area := [key for key in AREA_KEYS if key in values]:
+            return [Fault(key, f"{key} is left out: a schedule is of its area.", line_of(key)) for key in of_area]
+        entries.append(({"area": [area.code], **values}, line_of))
+    return plans.read_plans(entries, {area.code: area}, window=window)
+
+
+def _window(schedule: Schedule) -> Window:
+    today = clock.local(clock.now(), schedule.area.zone).date()
+    return Window(today, today + timedelta(days=schedule.days_ahead))
+
+
+def _to_last_slot(schedule: Schedule, window: Window) -> Window:
+    """What was made further ahead than today's horizon, by a longer one or by a clock that is ahead, is looked at."""
+    made = AppointmentSlot.objects.filter(area=schedule.area, source=SCHEDULE, is_withdrawn=False)
+    last = made.order_by("-start").values_list("start", flat=True).first()
+    return Window(
+        window.first, max(window.until, clock.local(last, schedule.area.zone).date() if last else window.until)
+    )
+
+
+# --- Extending -------------------------------------------------------------------------------------------
+
+
+def extend(schedule: Schedule, *, by: str, dry_run: bool = False) -> Report:
+    """Bring the slots of an area to what its schedule says. A dry run locks nothing, and takes what is not saved yet.
+
+    Not inside of a transaction. Raises OutdatedError where the schedule was changed meanwhile.
+    """
+    report, now, window = Report(schedule), clock.now(), _window(schedule)
+    template = _read(schedule, window)
+    reaching = _read(schedule, _to_last_slot(schedule, window))
+    if isinstance(template, list) or isinstance(reaching, list):
+        report.faults = template if isinstance(template, list) else reaching  # type: ignore[assignment]
+        return report
+    if not schedule.is_active:
+        return report
+    gone = list(seeding.missing_from(reaching, now))
+    pace = turns.Pace()
+    for piece in seeding.pieces(template, gone, pace):
+        outcome = seeding.write_piece(
+            piece, now, by=by, resize=True, dry_run=dry_run, pace=pace, check=partial(_check, schedule)
+        )
+        report.add(outcome)
+    report.bookings = _bookings(slot.pk for slot, _ in seeding.unwanted(reaching, now, _booked))
+    report.others = sum(1 for _ in seeding.unwanted(reaching, now, _made_otherwise))
+    if not dry_run:
+        Schedule.objects.filter(pk=schedule.pk, version=schedule.version).update(extended_at=clock.now())
+    return report
+
+
+def extend_latest(schedule: Schedule, *, by: str, dry_run: bool = False) -> Report:
+    """As `extend`, by the rules as they are after a change that comes between."""
+    for _ in range(TRIES - 1):
+        try:
+            return extend(schedule, by=by, dry_run=dry_run)
+        except OutdatedError:
+            schedule = Schedule.objects.select_related("area").get(pk=schedule.pk)
+    return extend(schedule, by=by, dry_run=dry_run)
+
+
+def _check(schedule: Schedule) -> None:
+    """In the transaction that writes: `save` waits for its end, or this sees what was saved."""
+    if not Schedule.objects.filter(pk=schedule.pk, version=schedule.version, is_active=True).exists():
+        raise OutdatedError
+
+
+def _booked(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlot]:
+    return slots.filter(source=SCHEDULE, booked__gt=0)
+
+
+def _made_otherwise(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlot]:
+    return slots.filter(is_withdrawn=False).exclude(source=SCHEDULE)
+
+
+def _bookings(slots: Iterable[int]) -> list[WorkOrder]:
+    found: list[WorkOrder] = []
+    for some in turns.in_batches(slots, 500):
+        found += blackouts.by_time(WorkOrder.objects.active().filter(slot__in=some))
+    return found
+
+
+# --- Saving ----------------------------------------------------------------------------------------------
+
+
+def save(schedule: Schedule, *, by: str) -> None:
+    """Write a schedule as its next version; `schedule.version` is the one that was seen. Its slots follow in `extend`.
+
+    Raises Refused where another person saved it meanwhile, or made one for the same area.
+    """
+
+    def step() -> None:
+        columns = {"rules": schedule.rules, "days_ahead": schedule.days_ahead, "is_active": schedule.is_active}
+        if schedule._state.adding:
+            with transaction.atomic():
+                schedule.save(force_insert=True)
+        else:
+            seen = Schedule.objects.filter(pk=schedule.pk, version=schedule.version)
+            if not seen.update(version=F("version") + 1, **columns):
+                raise IntegrityError
+            schedule.version += 1
+        ScheduleVersion.objects.create(
+            schedule_id=schedule.pk, version=schedule.version, at=clock.now(), by=by, **columns
+        )
+
+    try:
+        turns.write(step)
+    except IntegrityError:
+        raise Refused(
+            Code.CHANGED_MEANWHILE,
+            say("The schedule of {area} was saved meanwhile. Look at it again.", area=schedule.area.name),
+        ) from None

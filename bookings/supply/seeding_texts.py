@@ -1,0 +1,36 @@
+"""What a run of seeding.py says: the sums of an area in one line, and what was left out."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from bookings.supply import seeding
+from bookings.supply.new_slots import Wanted
+
+
+def summary(code: str, counts: Counter[tuple[str, str]], is_pruned: bool) -> str:
+    """What became of the slots of an area, in one line; what seldom happens is named where it did."""
+    reopened = f"{counts[code, 'reopened']} opened again, " if counts[code, "reopened"] else ""
+    seldom = "".join(f", {counts[code, what]} {what}" for what in ("resized", "past") if counts[code, what])
+    closed = f", {counts[code, 'closed']} closed" if is_pruned else ""
+    return (
+        f"{code}: {counts[code, 'created']} slots created, {reopened}{counts[code, 'kept']} kept,"
+        f" {counts[code, 'skipped']} skipped{seldom}{closed}."
+    )
+
+
+def left_out(outcome: seeding.Outcome) -> Iterator[tuple[str, str]]:
+    """Slots that were not written as they are wanted: of which kind they are, and why."""
+    for slot, busy in outcome.clashes:
+        why = (
+            f"{slot.worker} is busy {slot.area.period_text(*busy)}" if busy else "its planning system has withdrawn it"
+        )
+        yield "skipped", f"{_name(slot)} is skipped: {why}."
+    for slot, there in outcome.unlike:
+        booked = f", and {there.booked} are booked" if there.booked > slot.capacity else ""
+        made = "" if there.source in (seeding.PLAN, slot.source) else f", and it was made by {there.source}"
+        line = f"{_name(slot)} has {there.capacity} places and is kept, but the plan says {slot.capacity}"
+        yield "with other places", f"{line}{booked}{made}."
+
+
+def _name(slot: Wanted) -> str:
+    return f"{slot.area.code}: {slot.area.period_text(slot.start, slot.end)}"

@@ -1,0 +1,168 @@
+"""Schedules on the desk: looked at by all, made and changed by supervisors, who see first what would change."""
+
+import io
+import re
+
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+
+from bookings.models import AppointmentSlot, Schedule
+from bookings.supply import schedules
+from tests.supply.test_schedules import FIRST, LATER, NOW, PLAN, shown
+from tests.support import desk
+from tests.support.helpers import booking, clock_stands_at, make_area, make_booking
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/admin/bookings/schedule/add/"
+
+
+@pytest.fixture(autouse=True)
+def _now():
+    with clock_stands_at(NOW):
+        yield
+
+
+@pytest.fixture
+def supervisor():
+    return desk.person("supervisor")
+
+
+@pytest.fixture
+def schedule():
+    schedule = Schedule(area=make_area(), rules=PLAN, days_ahead=3)
+    schedules.save(schedule, by="sue")
+    schedules.extend(schedule, by="sue")
+    return schedule
+
+
+def edit(schedule) -> str:
+    return reverse("admin:bookings_schedule_edit", args=[schedule.pk])
+
+
+def form(schedule, rules=LATER, **more) -> dict:
+    given = {"rules": rules, "days_ahead": 3, "is_active": "yes", "seen_version": schedule.version}
+    return given | more
+
+
+def dry_run() -> list[str]:
+    out = io.StringIO()
+    call_command("extend_schedules", "--dry-run", stdout=out)
+    return out.getvalue().splitlines()[:-1]
+
+
+def test_one_is_made(supervisor):
+    area = make_area()
+    page = supervisor.get(ADD).content.decode()
+    assert f"from = {FIRST}" in page
+    given = {"area": area.pk, "rules": PLAN, "days_ahead": 3, "is_active": "yes"}
+    asked = supervisor.post(ADD, given)
+    assert asked.context["lines"] == ["LEEDS: 8 slots created, 0 kept, 0 skipped, 0 closed."]
+    assert not Schedule.objects.exists()
+    assert shown() == []
+    done = supervisor.post(ADD, given | {"do": "perform"}, follow=True)
+    assert desk.said(done) == asked.context["lines"]
+    assert len(shown()) == 8
+    listed = supervisor.get("/admin/bookings/schedule/").content.decode()
+    assert "Leeds" in listed
+    # The area has one now.
+    assert f'<option value="{area.pk}"' not in supervisor.get(ADD).content.decode()
+
+
+def test_what_changes_is_said_as_the_dry_run_says_it(supervisor, schedule):
+    slot = AppointmentSlot.objects.order_by("start").first()
+    make_booking("WO-1", booking(slot.start, slot.end))
+    before = shown()
+    asked = supervisor.post(edit(schedule), form(schedule))
+    assert shown() == before
+    supervisor.post(edit(schedule), form(schedule, do="edit"))
+    schedule.refresh_from_db()
+    assert schedule.rules == PLAN
+    # Saved, and not followed yet.
+    schedule.rules = LATER
+    schedules.save(schedule, by="sue")
+    assert dry_run() == asked.context["lines"]
+    assert [line for line in dry_run() if line.startswith("FU-")]
+    done = supervisor.post(edit(schedule), form(schedule, do="perform"), follow=True)
+    assert any("1 bookings no longer fit" in line for line in desk.said(done))
+
+
+def test_rules_that_cannot_be_followed_come_back_with_the_line(supervisor, schedule):
+    page = supervisor.post(edit(schedule), form(schedule, PLAN + "month_days = 40\n", do="perform"))
+    assert "line 5: month_days" in page.content.decode().replace("&#x27;", "'")
+    schedule.refresh_from_db()
+    assert schedule.version == 1
+
+
+def test_what_another_person_saved_is_not_overwritten(supervisor, schedule):
+    supervisor.post(edit(schedule), form(schedule, do="perform"), follow=True)
+    late = supervisor.post(edit(schedule), form(schedule, PLAN, do="perform"), follow=True)
+    assert "was saved meanwhile" in desk.said(late)[0]
+    assert Schedule.objects.get().rules == LATER
+    missing = form(Schedule.objects.get(), PLAN, do="perform", seen_version="")
+    assert "was saved meanwhile" in desk.said(supervisor.post(edit(schedule), missing, follow=True))[0]
+
+
+def test_former_rules_are_put_back(supervisor, schedule):
+    before = shown()
+    supervisor.post(edit(schedule), form(schedule, do="perform"))
+    assert shown() != before
+    page = supervisor.get(reverse("admin:bookings_schedule_change", args=[schedule.pk])).content.decode()
+    assert page.count("Put back") == 1
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.partition("Version 1,")[2]))
+    fields["rules"] = fields["rules"].replace("&quot;", '"')
+    asked = supervisor.post(edit(schedule), fields)
+    assert "opened again" in asked.context["lines"][0]
+    supervisor.post(edit(schedule), fields | {"do": "perform"})
+    assert shown() == before
+
+
+def test_one_that_is_switched_off_keeps_its_slots(supervisor, schedule):
+    before = shown()
+    done = supervisor.post(edit(schedule), form(schedule, is_active="no", do="perform"), follow=True)
+    assert desk.said(done) == ["LEEDS: the schedule is not active. No slot is made or closed."]
+    assert shown() == before
+
+
+@pytest.mark.parametrize("role", ["viewer", "dispatcher"])
+def test_others_look(schedule, role):
+    person = desk.person(role)
+    page = reverse("admin:bookings_schedule_change", args=[schedule.pk])
+    assert "Put back" not in person.get(page).content.decode()
+    assert person.get(edit(schedule)).status_code == 403
+    assert person.post(edit(schedule), form(schedule, do="perform")).status_code == 403
+    assert person.get(ADD).status_code == 403
+    assert Schedule.objects.get().rules == PLAN
+
+
+def test_a_person_of_other_areas_sees_none(schedule):
+    person = desk.person("supervisor", make_area("YORK"))
+    assert person.get(edit(schedule)).status_code == 404
+    assert person.post(edit(schedule), form(schedule, do="perform")).status_code == 404
+    page = person.get("/admin/bookings/schedule/").content.decode()
+    assert "Leeds" not in page
+    given = {"area": schedule.area_id, "rules": PLAN, "days_ahead": 3, "is_active": "yes", "do": "perform"}
+    assert "Select a valid choice" in person.post(ADD, given).content.decode()
+
+
+def test_no_key_but_a_number(supervisor):
+    for key in ("x", "9" * 30, "77"):
+        assert supervisor.get(f"/admin/bookings/schedule/{key}/edit/").status_code == 404
+
+
+def test_the_board_says_which_areas_end(supervisor, schedule):
+    def tile():
+        return {tile["title"]: tile for tile in supervisor.get("/admin/").context["board"]["tiles"]}.get(
+            "Areas whose slots end"
+        )
+
+    assert tile()["count"] == "1"
+    assert tile()["is_urgent"]
+    behind = supervisor.get(tile()["link"])
+    assert behind.context["cl"].result_count == 1
+    schedule.days_ahead = 30
+    schedules.save(schedule, by="sue")
+    schedules.extend(schedule, by="sue")
+    assert tile() is None
+    assert supervisor.get("/admin/bookings/servicearea/?slots=end").context["cl"].result_count == 0
