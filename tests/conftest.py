@@ -36,9 +36,9 @@ if "TORTURE_OPERATIONS" not in os.environ:
 
 # Files whose tests say nothing of a database: `make test` runs them on SQLite alone.
 ONCE = {"test_alerts", "test_body_shapes", "test_browser", "test_check_contract", "test_clients", "test_container",
-        "test_cluster_files", "test_demo", "test_dependencies", "test_deploy", "test_first_run", "test_install",
-        "test_layers", "test_planner_browser", "test_private_names", "test_readme", "test_run", "test_slow_callers",
-        "test_start"}  # fmt: skip
+        "test_cluster_files", "test_demo", "test_dependencies", "test_deploy", "test_elsewhere", "test_first_run",
+        "test_install", "test_layers", "test_planner_browser", "test_private_names", "test_readme", "test_run",
+        "test_slow_callers", "test_start"}  # fmt: skip
 # Files that wait for processes of their own rather than compute, or take five seconds and more: not for `make check`.
 SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_browser", "test_calendars", "test_commands_end",
         "test_dependencies", "test_failing_well", "test_histories", "test_install", "test_log_in", "test_logs",
