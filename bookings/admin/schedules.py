@@ -79,7 +79,8 @@ class ScheduleForm(forms.Form):
         return wanted
 
     def clean(self) -> dict[str, Any]:
-        if not self.errors:
+        # Rules that cannot be followed any more can be switched off.
+        if not self.errors and self.cleaned_data["is_active"]:
             for fault in schedules.faults(self.wanted()):
                 self.add_error("rules", ValidationError(str(fault)))
         return self.cleaned_data

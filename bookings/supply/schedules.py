@@ -131,12 +131,12 @@ def extend(schedule: Schedule, *, by: str, dry_run: bool = False) -> Report:
     Not inside of a transaction. Raises OutdatedError where the schedule was changed meanwhile.
     """
     report, now, window = Report(schedule), clock.now(), _window(schedule)
+    if not schedule.is_active:
+        return report
     template = _read(schedule, window)
     reaching = _read(schedule, _to_last_slot(schedule, window))
     if isinstance(template, list) or isinstance(reaching, list):
         report.faults = template if isinstance(template, list) else reaching  # type: ignore[assignment]
-        return report
-    if not schedule.is_active:
         return report
     gone = list(seeding.missing_from(reaching, now))
     pace = turns.Pace()

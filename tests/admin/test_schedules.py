@@ -125,6 +125,14 @@ def test_one_that_is_switched_off_keeps_its_slots(supervisor, schedule):
     assert shown() == before
 
 
+def test_rules_that_cannot_be_followed_any_more_are_switched_off(supervisor, schedule):
+    Schedule.objects.update(rules="wrong")
+    asked = supervisor.post(edit(schedule), form(schedule, "wrong", is_active="no"))
+    assert asked.context["lines"] == ["LEEDS: the schedule is not active. No slot is made or closed."]
+    supervisor.post(edit(schedule), form(schedule, "wrong", is_active="no", do="perform"))
+    assert not Schedule.objects.get().is_active
+
+
 @pytest.mark.parametrize("role", ["viewer", "dispatcher"])
 def test_others_look(schedule, role):
     person = desk.person(role)

@@ -419,6 +419,13 @@ class TestCommands:
         assert "LEEDS: line 1:" in out.getvalue()
         assert "YORK: 4 slots created" in out.getvalue()
 
+    def test_no_template_of_rules_that_are_wrong(self):
+        make(PLAN.replace("from", "form"), is_active=False)
+        with pytest.raises(
+            CommandError, match=r"LEEDS: line 1: from is missing\. Change its rules on the desk first\."
+        ):
+            command("export_schedules")
+
     def test_without_any(self):
         assert command("extend_schedules").startswith("There is no active schedule.")
 

@@ -8,11 +8,11 @@ Example:
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from bookings.management import arguments
 from bookings.models import Schedule
-from bookings.supply import schedule_files
+from bookings.supply import schedule_files, schedules
 
 
 class Command(BaseCommand):
@@ -23,7 +23,10 @@ class Command(BaseCommand):
         parser.add_argument("--area", metavar="CODE", help="of this area alone")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        schedules = Schedule.objects.select_related("area").order_by("area__code")
+        wanted = Schedule.objects.select_related("area").order_by("area__code")
         if options["area"]:
-            schedules = schedules.filter(area=arguments.read_area(options["area"]))
-        self.stdout.write(schedule_files.template_of(schedules), ending="")
+            wanted = wanted.filter(area=arguments.read_area(options["area"]))
+        for schedule in wanted:
+            if found := schedules.faults(schedule):
+                raise CommandError(f"{schedule.area.code}: {found[0]} Change its rules on the desk first.")
+        self.stdout.write(schedule_files.template_of(wanted), ending="")
