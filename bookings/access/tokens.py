@@ -19,6 +19,7 @@ from django.db import DatabaseError
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.backends import TokenBackend
 
+from bookings import clock
 from bookings.access.addresses import is_in
 from bookings.db import sql
 from bookings.models import Scope, visible_areas
@@ -95,14 +96,14 @@ class _Users:
 
     def is_out(self, username: str, uid: Any) -> bool:
         until, is_out = self.known.get((username, uid), (0.0, False))
-        if time.monotonic() < until:
+        if clock.ticks() < until:
             return is_out
         with suppress(DatabaseError):
             found = sql.run(USER, [username]).rows
             is_out = not (found[0][1] and uid in (None, found[0][0])) if found else uid is not None
         if len(self.known) >= MOST_REMEMBERED:
             self.known = {}
-        self.known[username, uid] = time.monotonic() + USERS_REMEMBERED_SECONDS, is_out
+        self.known[username, uid] = clock.ticks() + USERS_REMEMBERED_SECONDS, is_out
         return is_out
 
 

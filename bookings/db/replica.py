@@ -6,13 +6,14 @@ The URL may name several hosts: a connection goes to the first that is a standby
 """
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from django import db
 from django.conf import settings
+
+from bookings import clock
 
 logger = logging.getLogger("bookings")
 
@@ -64,7 +65,7 @@ def read(query: Callable[[str], T]) -> T:
 
 def follows() -> bool:
     """Whether the replica that this thread is connected to is good enough to read from."""
-    now = time.monotonic()
+    now = clock.ticks()
     if now < watch.look_again_at:
         return False
     there: Any = db.connections[ALIAS]
@@ -96,6 +97,6 @@ def follows() -> bool:
 def _leave_alone(why: str) -> None:
     if watch.follows or not watch.look_again_at:
         logger.warning("Searches read from the primary: the replica fails: %s", (why.splitlines() or [""])[0])
-    watch.look_again_at = time.monotonic() + PAUSE
+    watch.look_again_at = clock.ticks() + PAUSE
     watch.follows = False
     db.connections[ALIAS].close()

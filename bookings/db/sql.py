@@ -5,7 +5,6 @@ querysets are better.
 """
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -17,6 +16,8 @@ import orjson
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, IntegrityError, connection, connections, transaction
 from django.db.models import Model
+
+from bookings import clock
 
 Statement = tuple[str, Sequence[Any]]
 # A model, and its rows by the names of its fields: at least one, and the same names in the same order in each.
@@ -56,12 +57,12 @@ def run(text: str, values: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS)
         with there.cursor() as cursor:
             cursor.execute(text, values)
             return Result(cursor.rowcount, cursor.fetchall() if cursor.description else [])
-    began = time.monotonic()
+    began = clock.ticks()
     try:
         return _send(there, text, values)
     except DatabaseError:
         # Retry only a connection that was dead before we sent; never wait for a second timeout.
-        died_before = there.connection and there.connection.closed and time.monotonic() - began < 1
+        died_before = there.connection and there.connection.closed and clock.ticks() - began < 1
         if there.in_atomic_block or not died_before:
             raise
         there.close()

@@ -11,7 +11,6 @@ import re
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +23,8 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
+
+from bookings import clock
 
 # Seconds for the whole of a call; shorter than the lease of a leader (leader.py).
 DEADLINE = 10.0
@@ -140,13 +141,13 @@ class _Watch:
 
     def __init__(self, seconds: float) -> None:
         self.lock = threading.Lock()
-        self.ends_at = time.monotonic() + seconds
+        self.ends_at = clock.ticks() + seconds
         self.handle: socket.socket | None = None
 
     @property
     def is_over(self) -> bool:
         """By the clock: the thread that ends it may be late."""
-        return time.monotonic() >= self.ends_at
+        return clock.ticks() >= self.ends_at
 
     def on(self, handle: socket.socket) -> None:
         with self.lock:

@@ -19,8 +19,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
-from django.utils import timezone
 
+from bookings import clock
 from bookings.delivery import calls, jobs, lease, outcomes, receivers, records
 from bookings.delivery.outcomes import Attempt, Job, Lost, Result
 from bookings.delivery.records import ORDER_WITHIN, RECEIVER_WITHIN
@@ -36,9 +36,15 @@ MOST_THREADS = 32
 class Time:
     """What the pace of delivery goes by; tests have three days of it in a second."""
 
-    now = staticmethod(timezone.now)
-    passed = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
+
+    @staticmethod
+    def now() -> datetime:
+        return clock.now()
+
+    @staticmethod
+    def passed() -> float:
+        return clock.ticks()
 
 
 class Turns:

@@ -6,7 +6,6 @@ text. Of a full disk PostgreSQL tells only those that write, so nothing is asked
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from bookings import clock
 from bookings.db import triggers
 from bookings.operations import drain, installation
 
@@ -25,8 +25,6 @@ LEAST_ROOM = 32 * 1024 * 1024
 # Seconds after which a database that has not answered counts as one that is not reached.
 PATIENCE = 2.0
 NOT_REACHED = "database not reached"
-
-clock = time.monotonic
 
 
 class OneAtATime:
@@ -41,9 +39,9 @@ class OneAtATime:
     def __call__(self) -> tuple[str, list[str]]:
         # Before the first answer there is none to give: a moment is waited for it.
         if not self.lock.acquire(timeout=0 if self.last else PATIENCE):
-            return self.last if self.last and clock() - self.began < PATIENCE else (NOT_REACHED, [])
+            return self.last if self.last and clock.ticks() - self.began < PATIENCE else (NOT_REACHED, [])
         try:
-            self.began = clock()
+            self.began = clock.ticks()
             self.last = self.ask()
             return self.last
         finally:

@@ -6,7 +6,6 @@ what it counted in its last seconds may be missing.
 
 import logging
 import threading
-import time
 from collections import Counter
 from datetime import UTC, date, datetime
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from django.db import Error, transaction
 from django.db.models import F
 
-from bookings import offers
+from bookings import clock, offers
 from bookings.models import ID_LENGTH, EmptySearch, ServiceArea
 
 logger = logging.getLogger("bookings")
@@ -51,9 +50,9 @@ def write_if_due() -> None:
     """Never fails: what cannot be written now waits for the next time."""
     global _written_at
     with _lock:
-        if not _counted or time.monotonic() - _written_at < EVERY:
+        if not _counted or clock.ticks() - _written_at < EVERY:
             return
-        _written_at = time.monotonic()
+        _written_at = clock.ticks()
         counted = dict(_counted)
         _counted.clear()
     try:

@@ -5,7 +5,6 @@ came meanwhile (bookjob_site/sqlite/base.py).
 """
 
 import gc
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -13,6 +12,8 @@ from typing import TypeVar
 
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected, LockNotAvailable
+
+from bookings import clock
 
 T = TypeVar("T")
 
@@ -51,9 +52,9 @@ class Pace:
         """As the function `write`, for a step that writes so many rows."""
 
         def timed() -> T:
-            began = time.monotonic()
+            began = clock.ticks()
             # After the COMMIT, and before others get their turn.
-            transaction.on_commit(lambda: self.took(rows, time.monotonic() - began))
+            transaction.on_commit(lambda: self.took(rows, clock.ticks() - began))
             return step()
 
         return write(timed)

@@ -6,13 +6,13 @@ nor a commit that waits for a replica which is away. Django finds the class in a
 `_configure_connection` and `wait` are private names of Django and psycopg: tests/operations/test_private_names.py.
 """
 
-import time
 from typing import Any
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.postgresql import base
 
+from bookings import clock
 from bookjob_site.postgresql import timeline
 
 
@@ -74,11 +74,11 @@ def give_up_waiting(connection: psycopg.Connection[Any], seconds: float) -> None
 
     def wait_or_give_up(answer: Any, *arguments: Any, **options: Any) -> Any:
         options.setdefault("timeout", seconds)
-        began = time.monotonic()
+        began = clock.ticks()
         try:
             return wait(answer, *arguments, **options)
         except psycopg.OperationalError:
-            if time.monotonic() - began >= options["timeout"]:
+            if clock.ticks() - began >= options["timeout"]:
                 # Nothing more can be asked while this answer is owed, not even for a rollback.
                 connection.close()
             raise

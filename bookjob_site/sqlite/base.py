@@ -16,11 +16,12 @@ import os
 import re
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from django.db.backends.sqlite3 import base
+
+from bookings import clock
 
 # What takes SQLite's lock outside of a transaction. `BEGIN IMMEDIATE` takes it for a whole one.
 WRITES = re.compile(r"\s*(BEGIN IMMEDIATE|INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
@@ -34,7 +35,7 @@ class Line:
 
     def wait(self, patience: float) -> float:
         """Wait to be the first; how long that took, in seconds. Raises OperationalError where it took too long."""
-        began = time.monotonic()
+        began = clock.ticks()
         if not self.lock.acquire(timeout=patience):
             raise sqlite3.OperationalError("database is locked")
         try:
@@ -43,7 +44,7 @@ class Line:
                 if self.file < 0:
                     self.file = os.open(self.path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
                 fcntl.flock(self.file, fcntl.LOCK_EX)
-            waited = time.monotonic() - began
+            waited = clock.ticks() - began
             if waited > patience:
                 raise sqlite3.OperationalError("database is locked")
         except BaseException:

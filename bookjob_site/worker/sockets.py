@@ -8,6 +8,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn
 
+from bookings import clock
 from bookjob_site.worker import pace
 from bookjob_site.worker.inbox import Inbox
 
@@ -47,7 +48,7 @@ class PatientSocket(socket.socket):
 
     def begin_request(self) -> None:
         """From here on PATIENCE counts for what a thread waits for, however it drips."""
-        self.receive_until = pace.clock() + pace.PATIENCE
+        self.receive_until = clock.ticks() + pace.PATIENCE
 
     def setblocking(self, flag: bool) -> None:
         """It never blocks."""
@@ -61,7 +62,7 @@ class PatientSocket(socket.socket):
     def recv(self, size: int, flags: int = 0) -> bytes:
         until = self.receive_until
         if self.timeout_given is not None:
-            until = min(until, pace.clock() + self.timeout_given)
+            until = min(until, clock.ticks() + self.timeout_given)
         while True:
             try:
                 return super().recv(size, flags)
@@ -116,5 +117,5 @@ class PatientSocket(socket.socket):
     def _wait(self, event: int, until: float) -> None:
         poll = select.poll()
         poll.register(self, event)
-        if not poll.poll(max(0.0, min(until, self.seats.until) - pace.clock()) * 1000):
+        if not poll.poll(max(0.0, min(until, self.seats.until) - clock.ticks()) * 1000):
             raise ConnectionResetError(errno.ECONNRESET, "too slow")

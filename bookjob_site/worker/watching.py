@@ -13,6 +13,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from bookings import clock
 from bookjob_site.worker import pace, refusals
 from bookjob_site.worker.inbox import Inbox
 from bookjob_site.worker.sockets import Connection, PatientSocket, Seats
@@ -126,7 +127,7 @@ class WatchingWorker(ThreadWorker):
         except (OSError, ValueError):
             self._close(conn)
             return
-        self.closing[conn] = pace.clock() + pace.CLOSING
+        self.closing[conn] = clock.ticks() + pace.CLOSING
 
     def _read_away(self, conn: Any, _: Any) -> None:
         try:
@@ -169,7 +170,7 @@ class WatchingWorker(ThreadWorker):
         # Not where the accepting fails: the connection that goes may have an event in the same round.
         if self.lacks_a_file or self.nr_conns >= self.worker_connections:
             self._make_room_for_one()
-        now = pace.clock()
+        now = clock.ticks()
         if now >= self.look_at or self.came > MOST_HELD // 8:
             self.look_at, self.came = now + min(1.0, pace.PATIENCE / 4), 0
             self._end_what_takes_too_long(now)
@@ -190,7 +191,7 @@ class WatchingWorker(ThreadWorker):
     def _cap_keepalive(self, deadline: float) -> None:
         """The worker stops: STOPPING seconds are left for what is under way, `deadline` is for the others."""
         super()._cap_keepalive(deadline)
-        self.seats.until = pace.clock() + pace.STOPPING
+        self.seats.until = clock.ticks() + pace.STOPPING
         for inbox in self.unfinished.values():
             if not inbox.text:
                 inbox.pace.deadline = min(inbox.pace.deadline, deadline)

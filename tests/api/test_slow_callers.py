@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 
+from bookings import clock
 from bookjob_site.worker import pace, sockets, watching
 from bookjob_site.worker.inbox import LARGEST_HEAD, Inbox
 from bookjob_site.worker.threads import Worker
@@ -261,18 +262,18 @@ class TestTheInbox:
         assert Inbox(text, 1000).is_whole
 
     def test_the_pace(self):
-        clock = mock.Mock(return_value=0.0)
-        with mock.patch("bookjob_site.worker.pace.clock", clock):
+        ticks = mock.Mock(return_value=0.0)
+        with mock.patch("bookings.clock.ticks", ticks):
             inbox = Inbox(b"POST /a HTTP/1.1\r\n", 1_000_000)
-            clock.return_value = 14.0
+            ticks.return_value = 14.0
             inbox.take(b"Host: a\r\n")
             assert inbox.pace.deadline == 15.0  # a head that drips is no progress
             inbox.take(b"Content-Length: 900000\r\n\r\n")
             assert inbox.pace.deadline == 29.0
             for second in range(1, 200):  # a KB each second will do
-                clock.return_value = 14.0 + second
+                ticks.return_value = 14.0 + second
                 inbox.take(b"x" * 1024)
-                assert inbox.pace.deadline > clock()
+                assert inbox.pace.deadline > ticks()
             deadline = inbox.pace.deadline
             inbox.take(b"x" * 100)
             assert inbox.pace.deadline == deadline  # less is not
@@ -361,7 +362,7 @@ class TestWithoutRoom:
         """Not a second later, when a quick sender has sent many times of what a worker may hold."""
         senders = [connection_with(b"x" * (watching.MOST_HELD // 4)) for _ in range(6)]
         crowded = worker_with(*senders)
-        crowded.look_at = pace.clock() + 3600
+        crowded.look_at = clock.ticks() + 3600
         for sender in senders:
             crowded.unfinished[sender].take = lambda data: None
             crowded.unfinished[sender].asks_to_go_on = crowded.unfinished[sender].is_whole = False
@@ -438,18 +439,18 @@ class TestTheSocket:
         with mock.patch("bookjob_site.worker.pace.PATIENCE", patience):
             patient.begin_request()
             if patience > 1:  # the worker stops
-                patient.seats.until = pace.clock()
+                patient.seats.until = clock.ticks()
             with pytest.raises(ConnectionResetError, match="too slow"):
                 wait(patient)
         assert patient.seats.free.acquire(blocking=False)
 
     def test_a_body_that_drips_renews_nothing(self, both):
         patient, far = both
-        clock = mock.Mock(return_value=0.0)
-        with mock.patch("bookjob_site.worker.pace.clock", clock):
+        ticks = mock.Mock(return_value=0.0)
+        with mock.patch("bookings.clock.ticks", ticks):
             patient.begin_request()
             for second in range(20):
-                clock.return_value = float(second)
+                ticks.return_value = float(second)
                 far.sendall(b"x")
                 assert patient.recv(1) == b"x"
             with pytest.raises(ConnectionResetError, match="too slow"):
@@ -480,14 +481,14 @@ class TestTheStop:
         conn = connection_with(b"")
         stopping = worker_with()
         stopping.nr_conns, stopping.unsent = 1, {conn: (pace.Pace(), None)}
-        clock = mock.Mock(return_value=pace.clock())
-        with mock.patch("bookjob_site.worker.pace.clock", clock):
-            stopping._cap_keepalive(clock() + 2)
-            clock.return_value += pace.STOPPING - 0.1
+        ticks = mock.Mock(return_value=clock.ticks())
+        with mock.patch("bookings.clock.ticks", ticks):
+            stopping._cap_keepalive(ticks() + 2)
+            ticks.return_value += pace.STOPPING - 0.1
             stopping.unsent[conn][0].move(1_000_000)
             stopping.murder_pending()
             assert stopping.unsent
-            clock.return_value += 1.1
+            ticks.return_value += 1.1
             stopping.murder_pending()
         assert (stopping.unsent, stopping.nr_conns) == ({}, 0)
         conn.close.assert_called_once()

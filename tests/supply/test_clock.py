@@ -1,5 +1,6 @@
 """Texts are read as the date or time that they are, or refused; never as something else."""
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bookings import clock
+from tests.support.environment import ROOT
 
 ONE = datetime(2026, 12, 4, 13, tzinfo=UTC)
 
@@ -104,3 +106,16 @@ def test_a_day():
 )
 def test_the_years_that_make_sense(text, is_one):
     assert clock.is_a_date(clock.read_instant(text)) is is_one
+
+
+ASKS_A_CLOCK = re.compile(r"monotonic|perf_counter|timezone\.now|datetime\.now|\btime\.time|clock_gettime|date\.today")
+# The life of a token is not stopped with the clock (helpers.clock_stands_at); a lease ends while the machine sleeps;
+# the line of a request tells milliseconds; an epoch of the feed is a number that was never given before.
+OWN_CLOCKS = {"clock.py", "access/tokens.py", "delivery/lease.py", "operations/request_log.py",
+              "services/feed.py"}  # fmt: skip
+
+
+def test_there_is_one_clock():
+    files = [file for folder in ("bookings", "bookjob_site") for file in (ROOT / folder).rglob("*.py")]
+    asking = {file for file in files if "migrations" not in file.parts and ASKS_A_CLOCK.search(file.read_text())}
+    assert asking == {ROOT / "bookings" / name for name in OWN_CLOCKS}
