@@ -59,6 +59,12 @@ UNFOLD = {
                         "bookings.view_appointmentslot",
                         "bookings.view_workorder",
                     ),
+                    _item(
+                        "Capacity",
+                        "grid_on",
+                        "admin:bookings_appointmentslot_capacity",
+                        "bookings.view_appointmentslot",
+                    ),
                     _entry("Work orders", "assignment", "bookings.workorder"),
                     _item("Ill or snow", "sick", "admin:bookings_blackout_clear", "bookings.clear_blackout"),
                     _entry("Slots", "calendar_month", "bookings.appointmentslot"),

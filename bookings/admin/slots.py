@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from bookings import clock, offers
 from bookings.access import kept
-from bookings.admin import actions, days, details, filters, planner, rules, slot_actions, slot_forms
+from bookings.admin import actions, capacity, days, details, filters, planner, rules, slot_actions, slot_forms
 from bookings.admin.cells import area_name, message, period_lines, state_label, two_lines
 from bookings.admin.desk import DeskAdmin, close_links
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
@@ -90,7 +90,7 @@ class AppointmentSlotAdmin(DeskAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         days = path("days/", self.admin_site.admin_view(self.days_view), name="bookings_appointmentslot_days")
-        return [days, *planner.urls(), *rules.urls(), *super().get_urls()]
+        return [days, *capacity.urls(), *planner.urls(), *rules.urls(), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentSlot]:
         """Without any question asked, the list begins today, not with the oldest slot there ever was."""

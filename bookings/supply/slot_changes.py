@@ -5,11 +5,13 @@ hidden by a blackout or its plan; bookings stay, and ask to be reviewed again wh
 transactions; what was interrupted is simply done again. A time that hides later slots as well is a blackout.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Literal, NamedTuple
+
+from django.db.models import QuerySet
 
 from bookings import clock
 from bookings.models import AppointmentSlot, ServiceArea
@@ -17,15 +19,23 @@ from bookings.supply import hours, slots, turns
 from bookings.supply.hours import DAY_MINUTES, Hours
 from bookings.supply.upserts import NAMED
 
-Action = Literal["close", "open", "resize"]
+Action = Literal["close", "open", "resize", "add"]
 
 
 class Change(NamedTuple):
-    """What is done to the slots. `reason` is staff's and needed to close; `capacity` is needed to resize."""
+    """What is done to the slots. `reason` is staff's and needed to close; `capacity` is needed to resize.
+
+    `add` gives each slot `more` places than it has, or fewer where that is below zero.
+    """
 
     action: Action
     reason: str = ""
     capacity: int | None = None
+    more: int = 0
+
+    def places(self, slot: AppointmentSlot) -> int:
+        """How many the slot would have."""
+        return slot.capacity + self.more if self.capacity is None else self.capacity
 
 
 class SlotFilter(NamedTuple):
@@ -70,17 +80,31 @@ def change_by_filter(
     named: int | None = NAMED,
     progress: Callable[[int], object] = lambda slots: None,
 ) -> Changed:
-    """Close, open or resize the slots to come that a filter finds; not inside of a transaction.
+    """What `change_slots` does, to the slots to come that a filter finds."""
+    _check(change)
+    return change_slots(find(where), change, by=by, dry_run=dry_run, named=named, progress=progress)
 
-    A slot with more bookings than it would have places is refused and named. Raises ValueError for a change that says
-    too little, and OperationalError where the database did not give its locks: what was written stays.
+
+def change_slots(
+    found: Sequence[AppointmentSlot],
+    change: Change,
+    *,
+    by: str,
+    dry_run: bool = False,
+    named: int | None = NAMED,
+    progress: Callable[[int], object] = lambda slots: None,
+) -> Changed:
+    """Close, open or resize slots that were read by `to_come`; not inside of a transaction.
+
+    A slot with more bookings than it would have places is refused and named, and one that is to get `more` places than
+    were read, but has others by now. Raises ValueError for a change that says too little, and OperationalError where
+    the database did not give its locks: what was written stays.
     """
     _check(change)
     report = Changed(is_written=not dry_run)
-    found = find(where)
     to_change = [slot for slot in found if _differs(slot, change)]
     report.kept = len(found) - len(to_change)
-    refused = [slot for slot in to_change if dry_run and _is_too_full(slot, change)]
+    refused = _refused(to_change, change, _places(to_change)) if dry_run else []
     if dry_run:
         report.changed = len(to_change) - len(refused)
         report.bookings = sum(slot.booked for slot in to_change) if change.action == "close" else 0
@@ -88,34 +112,34 @@ def change_by_filter(
         pace = turns.Pace()
         # With a slot that is closed, its bookings are written, too.
         for batch in pace.batches(to_change, lambda slot: 1 + (slot.booked if change.action == "close" else 0)):
-            changed, bookings, full = pace.write(partial(_write, [slot.pk for slot in batch], change, by), len(batch))
+            changed, bookings, unfit = pace.write(partial(_write, batch, change, by), len(batch))
             report.changed += changed
-            report.kept += len(batch) - changed - len(full)
+            report.kept += len(batch) - changed - len(unfit)
             report.bookings += bookings
-            refused += full
+            refused += unfit
             progress(len(batch))
     report.refused_count = len(refused)
-    message = f"more bookings stand in it than the {change.capacity} places that it would have"
-    report.refused = [RefusedSlot(slot.pk, slot.external_id, message) for slot in refused[:named]]
+    report.refused = [RefusedSlot(slot.pk, slot.external_id, why) for slot, why in refused[:named]]
     return report
 
 
 def find(where: SlotFilter) -> list[AppointmentSlot]:
-    """The slots to come, in the order in which all lock them; with what `change_by_filter` looks at alone."""
-    there = where.area.slots.filter(start__gte=where.start, start__lt=where.end, end__gt=clock.now())
+    """The slots to come, in the order in which all lock them."""
+    there = to_come(where.area.slots.filter(start__gte=where.start, start__lt=where.end))
     for column, names in (("worker", where.workers), ("order_type", where.order_types)):
         there = there.filter(**{f"{column}__in": list(names)}) if names else there
-    columns = ("area", "start", "booked", "capacity", "is_open", "external_id")
     weekdays, zone = set(where.weekdays), where.area.zone
-    return [
-        slot
-        for slot in there.order_by("pk").only(*columns)
-        if _is_in(clock.local(slot.start, zone), weekdays, where.hours)
-    ]
+    return [slot for slot in there if is_in(clock.local(slot.start, zone), weekdays, where.hours)]
 
 
-def _is_in(begins: datetime, weekdays: set[int], windows: Sequence[Hours]) -> bool:
-    """Hours over midnight belong to the day on which they begin."""
+def to_come(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlot]:
+    """Those that are not over, in the order in which all lock them; with what `change_slots` looks at alone."""
+    columns = ("area", "start", "booked", "capacity", "is_open", "external_id")
+    return slots.filter(end__gt=clock.now()).order_by("pk").only(*columns)
+
+
+def is_in(begins: datetime, weekdays: Collection[int], windows: Sequence[Hours]) -> bool:
+    """Whether a slot begins on these weekdays, in these hours. Hours over midnight belong to the day of their begin."""
     minute, weekday = begins.hour * 60 + begins.minute, begins.weekday()
     if not windows:
         return not weekdays or weekday in weekdays
@@ -132,24 +156,53 @@ def _check(change: Change) -> None:
         raise ValueError("Closing needs a reason.")
     if change.action == "resize" and not (change.capacity and 1 <= change.capacity <= hours.MAX_CAPACITY):
         raise ValueError(f"The places are a whole number from 1 to {hours.MAX_CAPACITY}.")
+    if change.action == "add" and not 1 <= abs(change.more) <= hours.MAX_CAPACITY:
+        raise ValueError(f"The places to add are a whole number up to {hours.MAX_CAPACITY}, and not 0.")
 
 
 def _differs(slot: AppointmentSlot, change: Change) -> bool:
-    return slot.capacity != change.capacity if change.action == "resize" else slot.is_open == (change.action == "close")
+    if change.action in ("close", "open"):
+        return slot.is_open == (change.action == "close")
+    return change.places(slot) != slot.capacity
 
 
-def _is_too_full(slot: AppointmentSlot, change: Change) -> bool:
-    return change.capacity is not None and slot.booked > change.capacity
+def _refused(
+    slots: Iterable[AppointmentSlot], change: Change, seen: Mapping[int, int]
+) -> list[tuple[AppointmentSlot, str]]:
+    """The slots that cannot have so many places, and why; `seen` are the places that each had when it was read."""
+    if change.action in ("close", "open"):
+        return []
+    return [(slot, why) for slot in slots if (why := _why_not(slot, change, seen[slot.pk]))]
 
 
-def _write(pks: list[int], change: Change, by: str) -> tuple[int, int, list[AppointmentSlot]]:
-    """How many slots were changed, how many bookings stand in those that were closed, and which have too many."""
+def _why_not(slot: AppointmentSlot, change: Change, seen: int) -> str:
+    places = change.places(slot)
+    if change.action == "add" and slot.capacity != seen:
+        return "it was given other places meanwhile"  # so what is sent twice adds once
+    if places < 0:
+        return f"it has {slot.capacity} places only"
+    if slot.booked > places:
+        return f"more bookings stand in it than the {places} places that it would have"
+    return f"it would have more than {hours.MAX_CAPACITY:,} places" if places > hours.MAX_CAPACITY else ""
+
+
+def _write(
+    batch: Sequence[AppointmentSlot], change: Change, by: str
+) -> tuple[int, int, list[tuple[AppointmentSlot, str]]]:
+    """How many slots were changed, how many bookings stand in those that were closed, and which were refused."""
+    seen = _places(batch)
     if change.action == "close":
-        return (*slots.close_each(pks, by=by, reason=change.reason), [])
+        return (*slots.close_each(list(seen), by=by, reason=change.reason), [])
     if change.action == "open":
-        return slots.reopen_each(pks, by=by, reason=change.reason), 0, []
-    locked = list(AppointmentSlot.objects.filter(pk__in=pks).order_by("pk").select_for_update())
-    full = [slot for slot in locked if _is_too_full(slot, change)]
-    fitting = [slot for slot in locked if _differs(slot, change) and slot not in full]
-    slots.resize_each(fitting, capacity=change.capacity or 0, by=by, reason=change.reason)
-    return len(fitting), 0, full
+        return slots.reopen_each(list(seen), by=by, reason=change.reason), 0, []
+    locked = AppointmentSlot.objects.filter(pk__in=seen).order_by("pk").select_for_update()
+    to_change = [slot for slot in locked if _differs(slot, change)]
+    refused = _refused(to_change, change, seen)
+    unfit = {slot.pk for slot, _ in refused}
+    fitting = [slot for slot in to_change if slot.pk not in unfit]
+    slots.resize_each(fitting, capacity=change.capacity, more=change.more, by=by, reason=change.reason)
+    return len(fitting), 0, refused
+
+
+def _places(slots: Iterable[AppointmentSlot]) -> dict[int, int]:
+    return {slot.pk: slot.capacity for slot in slots}

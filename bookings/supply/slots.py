@@ -5,6 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from bookings import clock, history, services
 from bookings.clock import utc_offset
@@ -154,11 +155,22 @@ def resize(
         )
 
 
-def resize_each(slots: Collection[AppointmentSlot], *, capacity: int, by: str, reason: str = "") -> None:
-    """Give slots that the caller has locked, and that have no more bookings, other places."""
-    AppointmentSlot.objects.filter(pk__in=[slot.pk for slot in slots]).update(capacity=capacity)
-    now, event, after = clock.now(), HistoryEntry.Event.RESIZED, {"capacity": capacity}
+def resize_each(
+    slots: Collection[AppointmentSlot], *, capacity: int | None = None, more: int = 0, by: str, reason: str = ""
+) -> None:
+    """Give slots that the caller has locked, and that have no more bookings, so many places; or `more` than before."""
+    places = F("capacity") + more if capacity is None else capacity
+    AppointmentSlot.objects.filter(pk__in=[slot.pk for slot in slots]).update(capacity=places)
+    now, event = clock.now(), HistoryEntry.Event.RESIZED
     history.write_lines(
-        history.entry(slot, event, at=now, by=by, reason=reason, before={"capacity": slot.capacity}, after=after)
+        history.entry(
+            slot,
+            event,
+            at=now,
+            by=by,
+            reason=reason,
+            before={"capacity": slot.capacity},
+            after={"capacity": slot.capacity + more if capacity is None else capacity},
+        )
         for slot in slots
     )

@@ -1,0 +1,195 @@
+"""What is changed from the capacity grid: places more or fewer, closed or opened, in cells or by a pattern.
+
+The page shows what would become of the slots, with the bookings in them, and does it when it is confirmed. Both times
+the slots are found anew; `seen` is a digest of what was shown: where they are others by then, or have other places, the
+page is shown again instead. What is written, and in which turns, is slot_changes.py.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import pluralize
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from bookings import clock
+from bookings.access import kept
+from bookings.admin.actions import REPORTED_REFUSALS, SECOND_CLICK, SHOWN_ROWS, some_of
+from bookings.admin.capacity_forms import CapacityForm
+from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
+from bookings.supply import slot_changes
+from bookings.supply.slot_changes import Change, Changed
+
+# What the page carries on of the form that led to it; the reason can still be changed.
+CARRIED = {"act", "how", "rows", "number", "area", "weekday", "begins", "ends", "order_types", "first", "until", "cell"}
+SECOND = "The first click did it. The second click changed nothing."
+
+
+class Act(NamedTuple):
+    name: str
+    title: str
+    permission: str
+    event: str
+    done: str
+
+    def change(self, given: dict[str, Any]) -> Change:
+        if self.event == HistoryEntry.Event.RESIZED:
+            more = given["number"] if self.name == "more" else -given["number"]
+            return Change("add", given["reason"], more=more)
+        return Change("close" if self.name == "close" else "open", given["reason"])
+
+    def title_for(self, given: dict[str, Any]) -> str:
+        sign = {"more": "+", "fewer": "-"}.get(self.name)
+        return f"{sign}{given['number']} place{pluralize(given['number'])}" if sign else self.title
+
+
+ACTS = [
+    Act("more", "+ places", "bookings.resize_appointmentslot", HistoryEntry.Event.RESIZED, "changed"),
+    Act("fewer", "- places", "bookings.resize_appointmentslot", HistoryEntry.Event.RESIZED, "changed"),
+    Act("close", "Close", "bookings.close_appointmentslot", HistoryEntry.Event.CLOSED, "closed"),
+    Act("open", "Open", "bookings.close_appointmentslot", HistoryEntry.Event.OPENED, "opened"),
+]
+
+
+@dataclass
+class AreaSum:
+    """What the page says of an area: `before` and `after` are places."""
+
+    area: ServiceArea
+    slots: int = 0
+    before: int = 0
+    after: int = 0
+    booked: int = 0
+
+
+def urls() -> list[URLPattern]:
+    name = "bookings_appointmentslot_capacity_change"
+    return [path("capacity/change/", admin.site.admin_view(change_view), name=name)]
+
+
+def allowed(request: HttpRequest) -> list[Act]:
+    return [act for act in ACTS if request.user.has_perm(act.permission)]
+
+
+def change_view(request: HttpRequest) -> HttpResponse:
+    kept.show_again(request)
+    may = allowed(request)
+    if not may or not request.user.has_perm("bookings.view_appointmentslot"):
+        raise PermissionDenied
+    act = next((act for act in may if act.name == request.POST.get("act")), None)
+    if act is None:  # opened by its address
+        return HttpResponseRedirect(_way_back(request))
+    form = CapacityForm(request)
+    if not form.is_valid():
+        messages.error(request, " ".join(str(fault) for listed in form.errors.values() for fault in listed))
+        return HttpResponseRedirect(_way_back(request))
+    return _confirmed(request, act, form) if request.POST.get("do") == "perform" else _ask(request, act, form)
+
+
+def _confirmed(request: HttpRequest, act: Act, form: CapacityForm) -> HttpResponse:
+    if act.name == "close" and not form.cleaned_data["reason"]:
+        messages.error(request, "Closing needs a reason. It is for staff; callers only hear that it is closed.")
+    elif request.POST.get("seen") == _digest(form.found):
+        return _perform(request, act, form)
+    elif _is_second_click(request, act, form):
+        messages.info(request, SECOND)
+        return HttpResponseRedirect(_way_back(request))
+    else:
+        messages.warning(request, "Slots were changed since you opened this page. It shows how they are now.")
+    return _ask(request, act, form)
+
+
+def _way_back(request: HttpRequest) -> str:
+    back = request.POST.get("back", "")
+    if url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
+        return back
+    return reverse("admin:bookings_appointmentslot_capacity")
+
+
+def _digest(found: Iterable[AppointmentSlot]) -> str:
+    """Of the slots as they are shown, but for their bookings: these come while the page is read."""
+    text = " ".join(f"{slot.pk}:{slot.capacity}:{slot.is_open}" for slot in found)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _ask(request: HttpRequest, act: Act, form: CapacityForm) -> HttpResponse:
+    given, found = form.cleaned_data, form.found
+    change = act.change({**given, "reason": given["reason"] or "-"})
+    report = slot_changes.change_slots(found, change, by="", dry_run=True, named=None)
+    refused = {slot.pk: slot.message for slot in report.refused}
+    hit = _hit(found) if act.name == "close" else WorkOrder.objects.none()
+    context = {
+        **admin.site.each_context(request),
+        "title": f"{act.title_for(given)}: {report.changed:,} slot{pluralize(report.changed)}",
+        "act": act,
+        "button": act.title_for(given),
+        "fields": [(name, value) for name, values in request.POST.lists() for value in values if name in CARRIED],
+        "form": form,
+        "report": report,
+        "seen": _digest(found),
+        "back": _way_back(request),
+        "sums": _by_area(found, change, refused),
+        "days": (min(map(_day, found)), max(map(_day, found))),
+        "refused": [(slot, refused[slot.pk]) for slot in found if slot.pk in refused][:SHOWN_ROWS],
+        "hit": hit[:SHOWN_ROWS],
+        "hit_count": report.bookings,
+    }
+    return TemplateResponse(request, "admin/bookings/capacity_change.html", context)
+
+
+def _hit(found: Iterable[AppointmentSlot]) -> QuerySet[WorkOrder]:
+    closing = [slot.pk for slot in found if slot.is_open and slot.booked]
+    orders = WorkOrder.objects.active().filter(slot__in=closing).select_related("area", "slot").defer("body")
+    return orders.order_by("visit_start", "pk")
+
+
+def _day(slot: AppointmentSlot) -> date:
+    return clock.local(slot.start, slot.area.zone).date()
+
+
+def _by_area(found: Iterable[AppointmentSlot], change: Change, refused: dict[int, str]) -> list[AreaSum]:
+    sums: dict[int, AreaSum] = {}
+    for slot in found:
+        here = sums.setdefault(slot.area_id, AreaSum(slot.area))
+        here.slots += 1
+        here.before += slot.capacity
+        here.after += slot.capacity if slot.pk in refused else change.places(slot)
+        here.booked += slot.booked
+    return sorted(sums.values(), key=lambda here: here.area.name)
+
+
+def _perform(request: HttpRequest, act: Act, form: CapacityForm) -> HttpResponse:
+    change, by = act.change(form.cleaned_data), request.user.get_username()
+    done = slot_changes.change_slots(form.found, change, by=by, named=REPORTED_REFUSALS)
+    if not done.changed and _is_second_click(request, act, form):
+        messages.info(request, SECOND)
+    else:
+        _report(request, act, form, done)
+    return HttpResponseRedirect(_way_back(request))
+
+
+def _report(request: HttpRequest, act: Act, form: CapacityForm, done: Changed) -> None:
+    text = f"{done.changed:,} slot{pluralize(done.changed)} {act.done}."
+    if done.bookings:
+        text += f" {done.bookings:,} booking{pluralize(done.bookings, ' in them asks,s in them ask')} to be reviewed."
+    messages.success(request, text)
+    if done.refused_count:
+        by_key = {slot.pk: slot for slot in form.found}
+        told = some_of([f"{by_key[slot.pk]}: {slot.message}." for slot in done.refused])
+        messages.warning(request, format_html("{} skipped. {}", f"{done.refused_count:,}", told))
+
+
+def _is_second_click(request: HttpRequest, act: Act, form: CapacityForm) -> bool:
+    """Whether the same person did the same to these slots a moment ago."""
+    lines = HistoryEntry.objects.filter(slot=form.found[0], event=act.event)
+    last = lines.order_by("pk").last()
+    return last is not None and last.at > clock.now() - SECOND_CLICK and last.by == request.user.get_username()
