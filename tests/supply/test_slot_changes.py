@@ -130,6 +130,29 @@ class TestClosing:
         assert HistoryEntry.objects.get(event="opened").details == {"before": {"closed_reason": "Storm"}}
 
 
+class TestAdding:
+    def test_what_was_read_before_adds_once(self):
+        """Two presses that both read the slots before the first has written: each slot is added to by one of them."""
+        first, other = make_slot(capacity=2), make_slot(capacity=5, start=START + HOUR)
+        found = slot_changes.find(week())
+        report = slot_changes.change_slots(found, Change("add", more=2), by="anna")
+        assert (report.changed, report.refused_count) == (2, 0)
+        report = slot_changes.change_slots(found, Change("add", more=2), by="anna")
+        assert (report.changed, report.refused_count) == (0, 2)
+        assert {refused.message for refused in report.refused} == {"it was given other places meanwhile"}
+        assert list(AppointmentSlot.objects.order_by("pk").values_list("pk", "capacity")) == [
+            (first.pk, 4),
+            (other.pk, 7),
+        ]
+        # Read anew, it is another wish.
+        assert apply(Change("add", more=-4)) == (2, 0, 0, 0)
+
+    @pytest.mark.parametrize("more", [0, 10_001, -10_001])
+    def test_says_too_little_or_too_much(self, more):
+        with pytest.raises(ValueError, match="places to add"):
+            apply(Change("add", more=more))
+
+
 class TestResizing:
     def test_what_its_bookings_leave_it(self):
         make_slot(capacity=3, external_id="P-1")
