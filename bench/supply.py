@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from tests.support import environment  # noqa: F401  before Django reads its settings
+import tests.support.environment  # noqa: F401  before Django reads its settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookjob_site.settings")
 
@@ -93,6 +93,13 @@ def call(service: Service, over: threading.Event, beside: Beside, seed: int) -> 
             beside.statuses[answer.status] += 1
 
 
+def run(*command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """As operators start it. (Tests fork it from a process that has Django loaded.)"""
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
 def measure(service: Service, rows: int, *command: str, callers: int = CALLERS) -> Beside:
     """Run one command with callers beside it. Raises where it fails."""
     said = " ".join(part for part in command if "=" not in part and "/" not in part)
@@ -101,14 +108,8 @@ def measure(service: Service, rows: int, *command: str, callers: int = CALLERS) 
     for thread in threads:
         thread.start()
     began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.held", *command],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": service.database.url, "BOOKJOB_PURGE_PERSONAL_DATA": "on"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    settings = {"DATABASE_URL": service.database.url, "BOOKJOB_PURGE_PERSONAL_DATA": "on"}
+    done = run("-m", "bench.held", *command, environment=os.environ | settings)
     beside.seconds = time.monotonic() - began
     over.set()
     for thread in threads:

@@ -1,6 +1,8 @@
 """`service`: the product as it is shipped, gunicorn with its workers over a database of its own."""
 
 import contextlib
+import fcntl
+import gc
 import json
 import os
 import shutil
@@ -16,6 +18,7 @@ import psycopg
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
+from django.db.backends.signals import connection_created
 from django.test import Client
 from django.test.client import ClientHandler
 
@@ -34,11 +37,12 @@ hypothesis.settings.register_profile("same", derandomize=True, database=None)
 if "TORTURE_OPERATIONS" not in os.environ:
     hypothesis.settings.load_profile("same")
 
-# Files whose tests say nothing of a database: `make test` runs them on SQLite alone.
-ONCE = {"test_alerts", "test_body_shapes", "test_browser", "test_check_contract", "test_clients", "test_container",
-        "test_cluster_files", "test_demo", "test_dependencies", "test_deploy", "test_elsewhere", "test_first_run",
-        "test_install", "test_layers", "test_planner_browser", "test_private_names", "test_readme", "test_run",
-        "test_slow_callers", "test_start"}  # fmt: skip
+# Files whose tests say nothing of a database: `make test` runs them on SQLite alone, or beside PostgreSQL alone, so
+# that both runs take as long.
+ONCE = {"test_browser", "test_clients", "test_cluster_files", "test_container", "test_demo", "test_deploy",
+        "test_elsewhere", "test_first_run", "test_install", "test_planner_browser", "test_private_names", "test_readme",
+        "test_run", "test_slow_callers", "test_start"}  # fmt: skip
+ONCE_ELSEWHERE = {"test_alerts", "test_body_shapes", "test_check_contract", "test_dependencies", "test_layers"}
 # Files that wait for processes of their own rather than compute, or take five seconds and more: not for `make check`.
 SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_browser", "test_calendars", "test_commands_end",
         "test_dependencies", "test_failing_well", "test_histories", "test_install", "test_log_in", "test_logs",
@@ -47,7 +51,8 @@ SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_browser", "test_calenda
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "once: does not depend on the database")
+    config.addinivalue_line("markers", "once: does not depend on the database, and runs on SQLite")
+    config.addinivalue_line("markers", "once_elsewhere: does not depend on it either, and runs beside PostgreSQL")
     config.addinivalue_line("markers", "slow: starts a service, or makes up its input; not for `make check`")
 
 
@@ -60,14 +65,21 @@ def pytest_collection_modifyitems(items):
     for item in items:
         runs_a_service = "template_database" in item.fixturenames
         ours = item.path.stem == "test_check_contract" and runs_a_service  # the kit against this service
-        if item.path.stem in ONCE and not item.get_closest_marker("django_db") and not ours:
-            item.add_marker("once")
+        for marker, files in (("once", ONCE), ("once_elsewhere", ONCE_ELSEWHERE)):
+            if item.path.stem in files and not item.get_closest_marker("django_db") and not ours:
+                item.add_marker(marker)
         makes_up_its_input = getattr(item.function, "is_hypothesis_test", False)
         if runs_a_service or item.path.stem in SLOW or makes_up_its_input:
             item.add_marker("slow")
     # First what takes long, so that no process is left with it alone at the end; last, as pytest-django has it, what
     # ends in empty tables: after it none of the migrations' rows are there.
     items.sort(key=lambda item: (empties_the_tables(item), not item.get_closest_marker("slow")))
+
+
+def pytest_collection_finish():
+    """What is loaded by now stays: no collection of garbage looks at all of it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def empties_the_tables(item) -> bool:
@@ -78,14 +90,16 @@ def empties_the_tables(item) -> bool:
 class Database:
     """A migrated database that no other test uses."""
 
-    def __init__(self, template: "Database | None", folder: Path, server: str = SERVER) -> None:
+    def __init__(self, template: "Database | None", folder: Path, server: str = SERVER, there: str = "") -> None:
+        """A copy of the template, or an empty one; or the one that is `there` under this name."""
         self.server = server
-        self.name = f"bookjob_{uuid.uuid4().hex[:12]}"
+        self.name = there or f"bookjob_{uuid.uuid4().hex[:12]}"
         if self.server:
             self.url = f"{self.server.rpartition('/')[0]}/{self.name}"
             suffix = f" TEMPLATE {template.name}" if template else ""
-            with psycopg.connect(self.server, autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {self.name}{suffix}")
+            if not there:
+                with psycopg.connect(self.server, autocommit=True) as connection:
+                    connection.execute(f"CREATE DATABASE {self.name}{suffix}")
         else:
             self.file = folder / f"{self.name}.sqlite3"
             self.url = f"sqlite:///{self.file}"
@@ -116,7 +130,7 @@ class Database:
     def drop(self) -> None:
         if self.server:
             with psycopg.connect(self.server, autocommit=True) as connection:
-                connection.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
+                connection.execute(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
 
 
 def manage(database: Database, *arguments: str, folder: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
@@ -297,6 +311,7 @@ def scene_database(template_database, tmp_path_factory):
 
 
 FIGURES: list[str] = []
+TEMPLATES: set[str] = set()  # of processes that have ended
 
 
 @pytest.fixture
@@ -312,12 +327,19 @@ def pytest_sessionfinish(session):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
-    FIGURES.extend(getattr(node, "workeroutput", {}).get("figures", []))
+    output = getattr(node, "workeroutput", {})
+    FIGURES.extend(output.get("figures", []))
+    TEMPLATES.update(filter(None, [output.get("template")]))
 
 
 def pytest_terminal_summary(terminalreporter):
     for line in FIGURES:
         terminalreporter.write_line(line)
+
+
+def pytest_unconfigure():
+    for name in TEMPLATES if SERVER else ():
+        Database(None, Path(), there=name).drop()
 
 
 @pytest.fixture
@@ -345,12 +367,47 @@ def django_db_modify_db_settings_xdist_suffix(request):
 
 
 @pytest.fixture(scope="session")
-def template_database(tmp_path_factory):
-    database = Database(None, tmp_path_factory.mktemp("template"))
-    done = manage(database, "migrate", "--verbosity", "0")
-    assert done.returncode == 0, done.stderr
+def template_database(request, tmp_path_factory):
+    """A migrated database. Of the processes of xdist the first that wants one makes it for all."""
+    folder = tmp_path_factory.getbasetemp()
+    output = getattr(request.config, "workeroutput", None)
+    if output is not None:
+        folder = folder.parent
+    note = folder / "template"
+    with (folder / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        database = Database(None, folder, there=note.read_text() if note.exists() else "")
+        if not note.exists():
+            done = manage(database, "migrate", "--verbosity", "0")
+            assert done.returncode == 0, done.stderr
+            note.write_text(database.name)
     yield database
-    database.drop()
+    if output is None:
+        database.drop()
+    else:
+        output["template"] = database.name
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, request):
+    """The processes of xdist begin with a copy of that one, too: to migrate takes five seconds of the processor.
+
+    Not those of `make check`, where no test needs the template: they migrate beside each other.
+    """
+    if not hasattr(request.config, "workerinput") or "not slow" in request.config.option.markexpr:
+        return
+    template = request.getfixturevalue("template_database")
+    if SERVER:
+        django_settings.DATABASES["default"].setdefault("TEST", {})["TEMPLATE"] = template.name
+        return
+
+    def fill(connection, **_):
+        if connection.is_in_memory_db():
+            connection_created.disconnect(fill)
+            with contextlib.closing(sqlite3.connect(template.file)) as source:
+                source.backup(connection.connection)
+
+    connection_created.connect(fill, weak=False)
 
 
 @pytest.fixture

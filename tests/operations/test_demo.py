@@ -77,33 +77,40 @@ def demo(empty_database, tmp_path):
         os.kill(pid, signal.SIGKILL)
 
 
-def test_it_serves_all_three_and_connects_them(demo, empty_database):
-    (line,) = [line for line in demo.log.read_text().splitlines() if line.startswith("ServiceMobility, simulated: ")]
-    url = line.split()[2]
-    with urllib.request.urlopen(url, timeout=10) as page:
-        assert b"ServiceMobility, simulated" in page.read()
-    assert [url.rstrip("/")] == [row[0] for row in empty_database.execute("SELECT url FROM bookings_receiver")]
-    with urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/livez", timeout=10) as answer:
-        assert answer.status == 200
+def serves(demo):
+    with urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/livez", timeout=60) as answer:
+        return answer.status == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_a_signal_ends_them_all(demo, number):
-    demo.process.send_signal(number)
+def ends_with_all_of_its_own(demo):
     demo.process.wait(60)
     demo.wait_for(lambda: not any(map(is_there, demo.started)))
-    if number != signal.SIGKILL:
-        assert demo.process.returncode == 0
+    return True
+
+
+def test_it_serves_all_three_tells_of_one_that_ends_and_ends_in_order(demo, empty_database):
+    """One after the other, since each start is three programs."""
+    (line,) = [line for line in demo.log.read_text().splitlines() if line.startswith("ServiceMobility, simulated: ")]
+    url = line.split()[2]
+    with urllib.request.urlopen(url, timeout=60) as page:
+        assert b"ServiceMobility, simulated" in page.read()
+    assert [url.rstrip("/")] == [row[0] for row in empty_database.execute("SELECT url FROM bookings_receiver")]
+    assert serves(demo)
+    os.kill(demo.pid_of("manage.py deliver"), signal.SIGKILL)
+    demo.wait_for(lambda: "manage.py deliver has ended (-9)." in demo.log.read_text())
+    assert serves(demo)
+    demo.process.send_signal(signal.SIGTERM)
+    assert ends_with_all_of_its_own(demo)
+    assert demo.process.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_signal_ends_them_all(demo, number):
+    demo.process.send_signal(number)
+    assert ends_with_all_of_its_own(demo)
+    assert demo.process.returncode == (0 if number == signal.SIGINT else -signal.SIGKILL)
 
 
 def test_they_end_when_gunicorn_does(demo):
     os.kill(demo.pid_of("-m gunicorn"), signal.SIGKILL)
-    demo.process.wait(60)
-    demo.wait_for(lambda: not any(map(is_there, demo.started)))
-
-
-def test_another_one_that_ends_is_told_of_and_the_rest_goes_on(demo):
-    os.kill(demo.pid_of("manage.py deliver"), signal.SIGKILL)
-    demo.wait_for(lambda: "manage.py deliver has ended (-9)." in demo.log.read_text())
-    with urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/livez", timeout=10) as answer:
-        assert answer.status == 200
+    assert ends_with_all_of_its_own(demo)

@@ -88,11 +88,11 @@ def test_the_exit_code_and_the_last_lines_say_how_each_run_ended(write, monkeypa
     assert printed.count("=== The suite on one") == printed.count("=== The suite on two") == 1
 
 
-def test_the_second_database_is_spared_what_depends_on_none(monkeypatch):
+def test_what_depends_on_no_database_runs_once(monkeypatch):
     monkeypatch.setenv("TEST_DATABASE_URL", "postgres://u@127.0.0.1/d")
     both = run.databases(None, quick=False)
     assert both == [
-        ("SQLite", "", run.SPREAD),
+        ("SQLite", "", [*run.SPREAD, "-m", "not once_elsewhere"]),
         ("PostgreSQL of TEST_DATABASE_URL", "postgres://u@127.0.0.1/d", [*run.SPREAD, "-m", "not once"]),
     ]
 

@@ -3,6 +3,7 @@
 import pytest
 
 from bench import supply
+from tests.support import warm
 
 
 @pytest.fixture
@@ -10,7 +11,8 @@ def service(start_service):
     return start_service(WEB_CONCURRENCY="2")
 
 
-def test_every_caller_is_answered(service, tmp_path, figures):
+def test_every_caller_is_answered(service, tmp_path, figures, monkeypatch):
+    monkeypatch.setattr(supply, "run", warm.run)
     commands = list(supply.all_commands(service, tmp_path, workers=12, days=20))
     assert [beside.command.split()[0] for beside in commands] == [
         *["seed_slots"] * 3,

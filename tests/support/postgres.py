@@ -258,7 +258,7 @@ server_login_retry = 1
             command = [find_pgbouncer(), "--quiet", settings]
             processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=place.folder, **place.user))
             log.close()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while True:
                 try:
                     return socket.create_connection(("127.0.0.1", port), 1).close()
