@@ -73,14 +73,9 @@ def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[st
         case exceptions.ValidationError():
             # Of a query: what is wrong with a body, InvalidRequest says.
             said: Any = exception.detail
+            lines = [(name, text) for name, texts in said.items() for text in texts]
             return _tell(
-                InvalidRequest(
-                    [
-                        ("", sentences.say("{name}: {text}", name=name, text=text))
-                        for name, texts in said.items()
-                        for text in texts
-                    ]
-                )
+                InvalidRequest([("", sentences.say("{name}: {text}", name=name, text=text)) for name, text in lines])
             )
         case exceptions.NotFound() | Http404():
             return Code.NOT_FOUND, sentences.NOT_FOUND, "", {}, {}
@@ -97,17 +92,20 @@ def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[st
         case SuspiciousOperation() | exceptions.ParseError() | UnreadablePostError():
             return Code.INVALID_REQUEST, sentences.UNREADABLE, "", {}, {}
         case _ if is_away(exception):
-            metrics.add(metrics.DATABASE_ERRORS, type(exception.__cause__ or exception).__name__)
-            logger.error("The database is away or read-only, or a lock was not had in time: %s", _one_line(exception))
-            if isinstance(exception, db.InternalError):
-                db.connection.close()  # a standby: the next one may reach the primary
-            message = sentences.UNAVAILABLE
-            return Code.UNAVAILABLE, message, "", {}, {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            _note_that_it_is_away(exception)
+            return Code.UNAVAILABLE, sentences.UNAVAILABLE, "", {}, {"Retry-After": str(RETRY_AFTER_SECONDS)}
         case _:
             incident = uuid.uuid4().hex[:12]
             logger.error("Incident %s", incident, exc_info=exception)
             message = sentences.say(sentences.SERVER_ERROR, incident=incident)
             return Code.SERVER_ERROR, message, "", {"incident": incident}, {}
+
+
+def _note_that_it_is_away(exception: Exception) -> None:
+    metrics.add(metrics.DATABASE_ERRORS, type(exception.__cause__ or exception).__name__)
+    logger.error("The database is away or read-only, or a lock was not had in time: %s", _one_line(exception))
+    if isinstance(exception, db.InternalError):
+        db.connection.close()  # a standby: the next one may reach the primary
 
 
 def is_away(exception: BaseException) -> bool:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rest_framework.exceptions import APIException
 
 from bookings import documents, wire
-from bookings.models import WorkOrder
+from bookings.models import HistoryEntry, RequiredPart, WorkOrder
 from bookings.refusals import BookingError
 
 
@@ -43,31 +43,33 @@ def public_form(work_order: WorkOrder) -> dict[str, Any]:
             for part_order in work_order.part_orders.all()
             if any(row.part_order_id == part_order.pk for row in rows)
         ],
-        "RequiredParts": [
-            {
-                "ProdNum": row.prod_num,
-                "Replaces": row.replaces,
-                "Desc": row.description,
-                "Qty": f"{row.quantity:f}",
-                "PartStatus": row.part_status,
-                "PartOrderNum": row.part_order.part_order_num if row.part_order else "",
-                "EstimatedDelivery": _time_or_empty(row.estimated_delivery),
-            }
-            for row in rows
-        ],
-        "History": [
-            {
-                "At": wire.vendor_time(entry.at),
-                "Event": entry.event,
-                "By": entry.by,
-                "Via": entry.via,
-                "Reason": entry.reason,
-                "RequestID": entry.request_id,
-                "Details": entry.shown_details,
-            }
-            for entry in work_order.history.all()
-        ],
+        "RequiredParts": [_part(row) for row in rows],
+        "History": [_line(entry) for entry in work_order.history.all()],
         "Body": orjson.Fragment(work_order.body),
+    }
+
+
+def _part(row: RequiredPart) -> dict[str, Any]:
+    return {
+        "ProdNum": row.prod_num,
+        "Replaces": row.replaces,
+        "Desc": row.description,
+        "Qty": f"{row.quantity:f}",
+        "PartStatus": row.part_status,
+        "PartOrderNum": row.part_order.part_order_num if row.part_order else "",
+        "EstimatedDelivery": _time_or_empty(row.estimated_delivery),
+    }
+
+
+def _line(entry: HistoryEntry) -> dict[str, Any]:
+    return {
+        "At": wire.vendor_time(entry.at),
+        "Event": entry.event,
+        "By": entry.by,
+        "Via": entry.via,
+        "Reason": entry.reason,
+        "RequestID": entry.request_id,
+        "Details": entry.shown_details,
     }
 
 

@@ -1,6 +1,8 @@
 """The rule of imports (docs/architecture.md), as `make lint` checks it."""
 
+import ast
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +45,28 @@ def test_an_import_upward_is_seen(tmp_path, file, planted, named):
     checked = check(house)
     assert checked.returncode == 1, checked.stdout
     assert named in checked.stdout
+
+
+CODE = [
+    file
+    for name in ("bookings", "bookjob_site")
+    for file in (ROOT / name).rglob("*.py")
+    if "migrations" not in file.parts
+]
+
+
+def test_a_file_has_one_subject():
+    assert [str(file) for file in CODE if len(file.read_text().splitlines()) > 400] == []
+
+
+def test_functions_are_short():
+    found = [
+        (node.end_lineno - node.lineno + 1, f"{file.relative_to(ROOT)}:{node.name}")
+        for file in CODE
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    lengths = sorted(length for length, _ in found)
+    assert [name for length, name in found if length > 50] == []
+    assert statistics.median(lengths) <= 5
+    assert lengths[int(len(lengths) * 0.9)] <= 20
