@@ -42,7 +42,7 @@ if "TORTURE_OPERATIONS" not in os.environ:
 ONCE = {"test_browser", "test_clients", "test_cluster_files", "test_container", "test_demo", "test_deploy",
         "test_elsewhere", "test_first_run", "test_install", "test_planner_browser", "test_private_names", "test_readme",
         "test_run", "test_slow_callers", "test_start"}  # fmt: skip
-ONCE_ELSEWHERE = {"test_alerts", "test_body_shapes", "test_check_contract", "test_dependencies", "test_layers"}
+ONCE_ON_POSTGRESQL = {"test_alerts", "test_body_shapes", "test_check_contract", "test_dependencies", "test_layers"}
 # Files that wait for processes of their own rather than compute, or take five seconds and more: not for `make check`.
 SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_browser", "test_calendars", "test_commands_end",
         "test_dependencies", "test_failing_well", "test_histories", "test_install", "test_log_in", "test_logs",
@@ -52,7 +52,7 @@ SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_browser", "test_calenda
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "once: does not depend on the database, and runs on SQLite")
-    config.addinivalue_line("markers", "once_elsewhere: does not depend on it either, and runs beside PostgreSQL")
+    config.addinivalue_line("markers", "once_on_postgresql: does not depend on it either, and runs beside PostgreSQL")
     config.addinivalue_line("markers", "slow: starts a service, or makes up its input; not for `make check`")
 
 
@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         runs_a_service = "template_database" in item.fixturenames
         ours = item.path.stem == "test_check_contract" and runs_a_service  # the kit against this service
-        for marker, files in (("once", ONCE), ("once_elsewhere", ONCE_ELSEWHERE)):
+        for marker, files in (("once", ONCE), ("once_on_postgresql", ONCE_ON_POSTGRESQL)):
             if item.path.stem in files and not item.get_closest_marker("django_db") and not ours:
                 item.add_marker(marker)
         makes_up_its_input = getattr(item.function, "is_hypothesis_test", False)

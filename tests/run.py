@@ -2,9 +2,9 @@
 
     python -m tests.run -k race
 
-What does not depend on the database runs in one of them (the markers `once` and `once_elsewhere`). Each run writes to a
-file of its own, and the two are printed one after the other. However this ends (Ctrl-C, a closed terminal, `kill`), it
-ends the runs, their servers and PostgreSQL too.
+What does not depend on the database runs in one of them (the markers `once` and `once_on_postgresql`). Each run writes
+to a file of its own, and the two are printed one after the other. However this ends (Ctrl-C, a closed terminal,
+`kill`), it ends the runs, their servers and PostgreSQL too.
 
 `make check`, or `python -m tests.run --quick`: what is quick, on SQLite alone, for between two edits.
 `make torture`, or `python -m tests.run --torture`: the long form of histories, faults and properties.
@@ -85,13 +85,13 @@ def long_forms() -> list[str]:
 def databases(stack: contextlib.ExitStack, *, quick: bool) -> list[tuple[str, str, list[str]]]:
     """(title, URL, further arguments of pytest) of each run. Raises where there is no PostgreSQL to be had."""
     if quick:
-        return [("SQLite", "", [*SPREAD, "-m", "not slow and not once and not once_elsewhere"])]
+        return [("SQLite", "", [*SPREAD, "-m", "not slow and not once and not once_on_postgresql"])]
     if url := os.environ.get("TEST_DATABASE_URL", ""):
         title = "PostgreSQL of TEST_DATABASE_URL"
     else:
         url, title = stack.enter_context(postgres.server())
         title = f"PostgreSQL ({title})"
-    return [("SQLite", "", [*SPREAD, "-m", "not once_elsewhere"]), (title, url, [*SPREAD, "-m", "not once"])]
+    return [("SQLite", "", [*SPREAD, "-m", "not once_on_postgresql"]), (title, url, [*SPREAD, "-m", "not once"])]
 
 
 def main() -> int:

@@ -92,7 +92,7 @@ def test_what_depends_on_no_database_runs_once(monkeypatch):
     monkeypatch.setenv("TEST_DATABASE_URL", "postgres://u@127.0.0.1/d")
     both = run.databases(None, quick=False)
     assert both == [
-        ("SQLite", "", [*run.SPREAD, "-m", "not once_elsewhere"]),
+        ("SQLite", "", [*run.SPREAD, "-m", "not once_on_postgresql"]),
         ("PostgreSQL of TEST_DATABASE_URL", "postgres://u@127.0.0.1/d", [*run.SPREAD, "-m", "not once"]),
     ]
 
