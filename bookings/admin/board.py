@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.http import HttpRequest
 
 from bookings import clock, offers
-from bookings.admin import addresses, days, delivery, lists, refusals, second_chance
+from bookings.admin import addresses, days, delivery, lists, needs, refusals, rules, second_chance, visits
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 from bookings.models.work_orders import PARTS_LATE
 from bookings.supply.areas import whose_slots_end
@@ -103,6 +103,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "next": _next_to_review(orders),
             "weeks": _weeks(shown, chosen),
             **second_chance.on_board(request, shown),
+            **needs.since(request, shown, codes, visits.note_visit(request)),
+            "needs": needs.by_area(request, shown),
+            "rules_address": rules.address(area=codes[0] if codes else "") if rules.may_ask(request) else "",
         },
     }
 
@@ -174,8 +177,11 @@ def _in_closed_slots(areas: list[ServiceArea]) -> int:
 
 
 def _next_to_review(orders: WorkOrderQuerySet) -> list[WorkOrder]:
-    rows = orders.needing_attention().select_related("area", "slot").defer("body")
-    return list(rows.order_by("visit_start", "pk")[:NEXT_TO_REVIEW])
+    """The next visit to come first; those that are over last, for nothing can be changed about them."""
+    rows = orders.needing_attention().select_related("area", "slot").defer("body").order_by("visit_start", "pk")
+    now = clock.now()
+    coming, over = rows.filter(visit_start__gt=now), rows.filter(visit_start__lte=now)
+    return [*coming[:NEXT_TO_REVIEW], *over[:NEXT_TO_REVIEW]][:NEXT_TO_REVIEW]
 
 
 def _slots(areas: list[ServiceArea], first: date, last: date) -> QuerySet[AppointmentSlot]:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern
 
 from bookings import clock
-from bookings.admin import addresses, days, details, filters, rules, second_chance
+from bookings.admin import addresses, days, details, filters, rules, second_chance, visits
 from bookings.admin.cells import link, time_lines, two_lines
 from bookings.admin.desk import DeskAdmin, ReadOnlyAdmin
 from bookings.models import EmptySearch, Refusal, ServiceArea
@@ -25,9 +25,11 @@ def refused_today(areas: Iterable[ServiceArea]) -> Q:
 
 class RefusalDayFilter(filters.HiddenFilter):
     title, parameter_name = "refused", "refused"
-    texts: ClassVar[dict[str, str]] = {"today": "refused today"}
+    texts: ClassVar[dict[str, str]] = {"today": "refused today", "since": "refused since you were last here"}
 
     def condition(self, request: HttpRequest) -> Q:
+        if self.value() == "since":
+            return visits.came_since("at", request)
         return refused_today(ServiceArea.objects.visible_to(request.user))
 
 

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from bookings import clock, offers
+from bookings.admin import visits
 from bookings.admin.days import last_days, on_days
 from bookings.admin.filters import BarFilter, HiddenFilter, TextFilter
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
@@ -109,9 +110,15 @@ class AskedWorkerFilter(TextFilter):
 
 class ArrivalFilter(HiddenFilter):
     title, parameter_name = "arrived", "arrived"
-    texts: ClassVar[dict[str, str]] = {"yesterday": "came in since yesterday", "today": "came in today"}
+    texts: ClassVar[dict[str, str]] = {
+        "yesterday": "came in since yesterday",
+        "today": "came in today",
+        "since": "came in since you were last here",
+    }
 
     def condition(self, request: HttpRequest) -> Q:
+        if self.value() == "since":
+            return visits.came_since("created_at", request)
         number = {"today": 1, "yesterday": 2}.get(self.value())
         if number is None:
             return Q(pk__in=[])
@@ -120,9 +127,11 @@ class ArrivalFilter(HiddenFilter):
 
 class CancelledFilter(HiddenFilter):
     title, parameter_name = "cancelled", "cancelled"
-    texts: ClassVar[dict[str, str]] = {"today": "cancelled today"}
+    texts: ClassVar[dict[str, str]] = {"today": "cancelled today", "since": "cancelled since you were last here"}
 
     def condition(self, request: HttpRequest) -> Q:
+        if self.value() == "since":
+            return visits.came_since("cancelled_at", request)
         if self.value() != "today":
             return Q(pk__in=[])
         return on_days(ServiceArea.objects.visible_to(request.user), "cancelled_at", last_days(1))

@@ -7,6 +7,7 @@ in the zone of a service area. Anyone above may read; scripts import every model
 from bookings.db.fields import ID_LENGTH as ID_LENGTH
 from bookings.models.access import ApiKey as ApiKey
 from bookings.models.access import AreaRestriction as AreaRestriction
+from bookings.models.access import BoardVisit as BoardVisit
 from bookings.models.access import CalendarAddress as CalendarAddress
 from bookings.models.access import KeptAnswer as KeptAnswer
 from bookings.models.access import LogInRecord as LogInRecord

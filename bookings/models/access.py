@@ -60,6 +60,21 @@ class AreaRestriction(models.Model):
         return f"areas of {self.user}"
 
 
+class BoardVisit(models.Model):
+    """When a person was at the board, which says what came since they were last there."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    seen_at = models.DateTimeField()
+    # When the visit before this one ended. Empty: this is the first.
+    left_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"visit of {self.user}"
+
+
 class LogInRecord(models.Model):
     """Failed log-ins of a user name, an address, or the two together, none of which can be read out of `key`."""
 
