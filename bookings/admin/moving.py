@@ -102,6 +102,7 @@ class MoveForm(ActionForm):
             .select_related("area")
         )
         self.fields["slot"].queryset = self.free  # type: ignore[attr-defined]
+        self.why_not = self._why_not(to) if to and first else ""
         if self.in_area:
             self.initial["area"] = self.in_area.code
             now = days.today(self.in_area.zone)
@@ -119,6 +120,18 @@ class MoveForm(ActionForm):
         key = self.request.GET.get("slot", "")
         slots = AppointmentSlot.objects.visible_to(self.request.user).select_related("area")
         return slots.filter(pk=key).first() if addresses.is_key(key) else None
+
+    def _why_not(self, slot: AppointmentSlot) -> str:
+        """Why the slot that the address names cannot be had, where it cannot."""
+        if any(order.slot_id == slot.pk for order in self.chosen):
+            reason = "The booking is there already." if self.only else "One of the bookings is there already."
+        elif self.free.filter(pk=slot.pk).exists():
+            return ""
+        else:
+            broken = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), clock.now(), slot.area).get()
+            reason = offers.REFUSALS.get(broken.refusal, "It takes no orders of this type.")
+        worker = slot.worker or "pool"
+        return f"{slot}, {worker} cannot be chosen. {reason} Choose another appointment."
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from bookings.admin import addresses, days, lists, planner_closing, planner_grid
+from bookings.admin import addresses, days, lists, planner_closing, planner_grid, planner_rows
 from bookings.models import ServiceArea, WorkOrder
 
 # Rows on one page; whatever is asked for, a page costs no more than these.
@@ -72,14 +72,6 @@ class Question:
         }
         return addresses.with_query(reverse("admin:bookings_appointmentslot_planner"), asked | other)
 
-    def keeps(self, row: planner_grid.Row) -> bool:
-        if self.worker.casefold() not in row.name.casefold():
-            return False
-        windows = [window for cell in row.cells for window in cell.windows]
-        if self.state == "late":
-            return any(window.late for window in windows)
-        return not self.state or any(window.state == self.state for window in windows)
-
 
 def planner_view(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perms(["bookings.view_appointmentslot", "bookings.view_workorder"]):
@@ -87,8 +79,10 @@ def planner_view(request: HttpRequest) -> HttpResponse:
     visible = list(ServiceArea.objects.visible_to(request.user).order_by("name"))
     asked = _read(request.GET, visible)
     order = _to_move(request, asked)
-    grid = planner_grid.read(asked.areas, asked.days, order)
-    number, last = planner_grid.page_of(grid, asked.first_row, MOST_ROWS, asked.keeps)
+    page = planner_rows.page(
+        asked.areas, asked.days, worker=asked.worker, state=asked.state, first=asked.first_row, most=MOST_ROWS
+    )
+    grid = planner_grid.read(asked.areas, asked.days, order, page)
     context = {
         **admin.site.each_context(request),
         "title": "Planner",
@@ -106,12 +100,12 @@ def planner_view(request: HttpRequest) -> HttpResponse:
         "drop_address": reverse("admin:bookings_workorder_act", args=["move"]),
         "pick_address": asked.address(move=""),
         "here": asked.address(move=""),
-        "rows": (number, asked.first_row + 1, last),
+        "rows": (page.number, asked.first_row + 1, page.last),
         "earlier": asked.address(day=asked.day - timedelta(days=7 if asked.is_week else 1), row=""),
         "later": asked.address(day=asked.day + timedelta(days=7 if asked.is_week else 1), row=""),
         "today": asked.address(day="", row=""),
         "rows_before": asked.address(row=max(0, asked.first_row - MOST_ROWS) or "") if asked.first_row else "",
-        "rows_behind": asked.address(row=last) if last < number else "",
+        "rows_behind": asked.address(row=page.last) if page.last < page.number else "",
     }
     return TemplateResponse(request, "admin/bookings/planner.html", context)
 

@@ -1,18 +1,17 @@
 """What the planner draws: for each area its workers, for each worker the windows of a day or of a week's days.
 
-Read by three statements, however many areas, workers and bookings there are. Times are those of each area's own clock.
+Which rows there are is asked of the database (planner_rows.py), and only the windows of one page of them are read, by
+three statements, however many areas, workers and bookings there are. Times are those of each area's own clock.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any
-
-from django.db.models import Q, QuerySet
+from datetime import date, datetime
 
 from bookings import clock, offers
 from bookings.admin import days
+from bookings.admin.planner_rows import Page, Totals
 from bookings.models import AppointmentSlot, Blackout, ServiceArea, WorkOrder
 
 # A column of the day's grid, in minutes, and what it spans where there are no windows.
@@ -107,10 +106,7 @@ class AreaGrid:
     area: ServiceArea
     rows: list[Row]
     bars: list[Cell]
-    booked: int = 0
-    free: int = 0
-    closed: int = 0
-    late: int = 0
+    totals: Totals
     now: float | None = None
 
     @property
@@ -136,30 +132,28 @@ class Grid:
         return [(f"{minute // 60 % 24:02}:00", (minute - self.opens) // STEP + 1) for minute in hours]
 
 
-def read(areas: Sequence[ServiceArea], shown: Sequence[date], order: WorkOrder | None) -> Grid:
-    """All rows of the areas on these days, one after another; each window with why `order` cannot go there."""
+def read(areas: Sequence[ServiceArea], shown: Sequence[date], order: WorkOrder | None, page: Page) -> Grid:
+    """The rows of a page, in its order; each window with why `order` cannot go there."""
     now = clock.now()
     by_key = {area.pk: area for area in areas}
-    slots = _slots(areas, shown, now, order)
-    visits = _visits(areas, shown)
+    slots = _slots(areas, shown, now, order, page)
+    visits = _visits(slots)
     opens, closes = _hours_of(slots, by_key)
     grid = Grid([], list(shown), opens, closes)
     windows: dict[tuple[int, str], list[tuple[date, Window]]] = defaultdict(list)
     for slot in slots:
-        slot.area = by_key[slot.area_id]
         begins, ends = _minutes(slot)
         window = Window(slot, slot.hours, *_columns(grid, begins, ends), visits[slot.pk])
         if order:
             window.why_not = _why_not(slot, order)
             window.is_before_parts = bool(order.parts_due_at and order.parts_due_at > slot.start)
         windows[slot.area_id, slot.worker].append((slot.start.astimezone(slot.area.zone).date(), window))
-    closed = _blackouts(areas, shown, windows)
     for area in areas:
-        bars = closed[area.pk]
-        workers = {worker for key, worker in windows if key == area.pk} | {row.worker for row in bars if row.worker}
-        rows = [_row(grid, area, worker, windows[area.pk, worker], bars) for worker in _in_order(workers)]
+        bars = page.blackouts[area.pk]
+        rows = [_row(grid, area, worker, windows[area.pk, worker], bars) for key, worker in page.rows if key == area.pk]
         whole = _cells(grid, area, [bar for bar in bars if not bar.worker])
-        grid.areas.append(_with_totals(AreaGrid(area, rows, whole, now=_now_percent(grid, area, now))))
+        totals = page.totals[area.pk]
+        grid.areas.append(AreaGrid(area, rows, whole, totals, now=_now_percent(grid, area, now)))
     return grid
 
 
@@ -174,51 +168,29 @@ def _why_not(slot: AppointmentSlot, order: WorkOrder) -> str:
 
 
 def _slots(
-    areas: Sequence[ServiceArea], shown: Sequence[date], now: datetime, order: WorkOrder | None
+    areas: Sequence[ServiceArea], shown: Sequence[date], now: datetime, order: WorkOrder | None, page: Page
 ) -> list[AppointmentSlot]:
-    on_days = days.on_days(areas, "start", lambda zone: (shown[0], shown[-1]))
-    slots = offers.with_refusals(AppointmentSlot.objects.filter(on_days), now, areas)
+    slots = offers.with_refusals(
+        page.slots(days.on_days(areas, "start", lambda zone: (shown[0], shown[-1]))), now, areas
+    )
     if order:
         slots = offers.with_suits(slots, {"suits": order.order_type})
-    # What a plan has no longer, and no booking is in, is nothing that a person plans with.
+    wanted = set(page.rows)
     return [
         slot
         for slot in slots.prefetch_related("blackout").order_by("start", "end", "pk")
-        if slot.booked or not slot.is_withdrawn
+        if (slot.area_id, slot.worker) in wanted
     ]
 
 
-def _visits(areas: Sequence[ServiceArea], shown: Sequence[date]) -> dict[int, list[WorkOrder]]:
-    on_days = days.on_days(areas, "visit_start", lambda zone: (shown[0], shown[-1]))
-    orders: QuerySet[WorkOrder] = WorkOrder.objects.active().filter(on_days)
+def _visits(slots: Iterable[AppointmentSlot]) -> dict[int, list[WorkOrder]]:
+    """Of the slots that have bookings, by the key of the slot."""
     found: dict[int, list[WorkOrder]] = defaultdict(list)
+    orders = WorkOrder.objects.active().filter(slot__in=[slot.pk for slot in slots if slot.booked])
     columns = ["order_num", "account_name", "account_num", "postcode", "phone", "order_type", "slot_id"]
     for order in orders.order_by("pk").only(*columns, "version", "visit_start", "parts_due_at", "status"):
         found[order.slot_id].append(order)
     return found
-
-
-def _blackouts(
-    areas: Sequence[ServiceArea], shown: Sequence[date], there: Iterable[tuple[int, str]]
-) -> dict[int, list[Blackout]]:
-    """By area; an absence in each area in which its worker is `there`."""
-    found: dict[int, list[Blackout]] = defaultdict(list)
-    # A day more at each end: which day it is depends on the area.
-    begin = datetime.combine(shown[0] - timedelta(days=1), datetime.min.time(), clock.now().tzinfo)
-    rows = Blackout.objects.in_force().filter(
-        Q(area__in=areas) | Q(area=None), start__lt=begin + timedelta(days=len(shown) + 2), end__gt=begin
-    )
-    for row in rows.order_by("start", "pk"):
-        here = row.area_id
-        where = {key for key, worker in there if worker == row.worker} if here is None else {here}
-        for key in where:
-            found[key].append(row)
-    return found
-
-
-def _in_order(workers: Iterable[str]) -> list[str]:
-    """By name, and the pool behind them."""
-    return sorted(workers, key=lambda worker: (worker == "", worker.casefold(), worker))
 
 
 def _hours_of(slots: Iterable[AppointmentSlot], areas: dict[int, ServiceArea]) -> tuple[int, int]:
@@ -273,31 +245,9 @@ def _minute_of(instant: datetime, midnight: datetime) -> int:
     return max(0, int((instant - midnight).total_seconds() // 60))
 
 
-def _with_totals(found: AreaGrid) -> AreaGrid:
-    for window in (window for row in found.rows for cell in row.cells for window in cell.windows):
-        found.booked += window.slot.booked
-        found.free += window.slot.free
-        found.closed += window.slot.is_hidden
-        found.late += window.late
-    return found
-
-
 def _now_percent(grid: Grid, area: ServiceArea, now: datetime) -> float | None:
     shown = now.astimezone(area.zone)
     minute = shown.hour * 60 + shown.minute
     if len(grid.days) > 1 or shown.date() != grid.days[0] or not grid.opens <= minute <= grid.closes:
         return None
     return round(100 * (minute - grid.opens) / (grid.closes - grid.opens), 2)
-
-
-def page_of(grid: Grid, first: int, most: int, keeps: Any) -> tuple[int, int]:
-    """Leave `most` of the rows that `keeps` says, from the one numbered `first` on: (rows in all, the last one's)."""
-    number = 0
-    for area in grid.areas:
-        kept = []
-        for row in filter(keeps, area.rows):
-            if first <= number < first + most:
-                kept.append(row)
-            number += 1
-        area.rows = kept
-    return number, min(first + most, number)

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bookings import clock, services
-from bookings.models import AppointmentSlot, Blackout
+from bookings.models import AppointmentSlot, Blackout, WorkOrder
 from bookings.supply import blackouts
 from tests.support import desk, helpers
 
@@ -62,7 +62,7 @@ class TestRows:
             ("LEEDS", "pool", [[(hours_of(pool), "free")]]),
         ]
         (found,) = answer.context["grid"].areas
-        assert (found.booked, found.free, found.closed) == (1, 4, 1)
+        assert (found.totals.booked, found.totals.free, found.totals.closed) == (1, 4, 1)
         text = desk.text_of(answer)
         assert "Ruth Okafor" in text
         assert f"/admin/bookings/workorder/{order.pk}/change/" in text
@@ -83,7 +83,7 @@ class TestRows:
         slot("ben")
         answer = look(dispatcher, place)
         assert "parts late" in desk.text_of(answer)
-        assert answer.context["grid"].areas[0].late == 1
+        assert answer.context["grid"].areas[0].totals.late == 1
         assert [row[1] for row in rows(look(dispatcher, place, state="late"))] == ["anna"]
 
     def test_what_a_plan_has_no_longer_is_shown_only_with_its_bookings(self, dispatcher):
@@ -180,7 +180,7 @@ class TestQuestions:
             seen.append([row[1] for row in rows(answer)])
             address = answer.context["rows_behind"]
         assert seen == [["a", "b"], ["c", "d"], ["e"]]
-        assert answer.context["grid"].areas[0].free == 5, "the totals are those of the area"
+        assert answer.context["grid"].areas[0].totals.free == 5, "the totals are those of the area"
 
 
 class TestMoving:
@@ -283,3 +283,72 @@ def test_the_statements_do_not_grow(dispatcher):
             given = {"area": place.area, "start": place.start, "end": place.end, "by": "sue"}
             blackouts.close_slots(reason="Course", worker=worker, **given)
     assert statements(place) == few
+
+
+class TestRowsAreOfTheDatabase:
+    def test_no_more_windows_are_read_than_a_page_shows(self, dispatcher, monkeypatch):
+        monkeypatch.setattr("bookings.admin.planner.MOST_ROWS", 3)
+        places = [slot(f"w{number}") for number in range(9)]
+        for number, place in enumerate(places):
+            desk.book(place, f"WO-{number}")
+        read = []
+        monkeypatch.setattr(AppointmentSlot, "from_db", recording(AppointmentSlot.from_db, read))
+        monkeypatch.setattr(WorkOrder, "from_db", recording(WorkOrder.from_db, read))
+        answer = look(dispatcher, places[0], row="3")
+        assert [name for _, name, _ in rows(answer)] == ["w3", "w4", "w5"]
+        assert len(read) == 6, "three windows and their three bookings"
+        # What stands above them is of all rows.
+        assert answer.context["grid"].areas[0].totals == (9, 0, 0, 0)
+        assert answer.context["rows"] == (9, 4, 6)
+
+    def test_a_worker_who_is_in_two_areas_has_a_row_in_each(self, dispatcher, monkeypatch):
+        monkeypatch.setattr("bookings.admin.planner.MOST_ROWS", 2)
+        place = slot("anna")
+        slot("ben"), slot("anna", area="YORK"), slot("ben", area="YORK")
+        asked = {"area": ["LEEDS", "YORK"]}
+        assert [row[:2] for row in rows(look(dispatcher, place, **asked))] == [("LEEDS", "anna"), ("LEEDS", "ben")]
+        behind = rows(look(dispatcher, place, **asked, row="1"))
+        assert [row[:2] for row in behind] == [("LEEDS", "ben"), ("YORK", "anna")]
+        assert all(len(row[2][0]) == 1 for row in behind), "each has its window"
+
+
+def recording(original, read):
+    def from_db(*arguments):
+        read.append(arguments)
+        return original(*arguments)
+
+    return from_db
+
+
+class TestAWindowThatCannotBeHad:
+    """Reached by an address from before, or by a drag while another person books."""
+
+    def errors(self, client, order, place):
+        query = {"chosen": desk.chosen(order), "slot": place.pk}
+        answer = client.get("/admin/bookings/workorder/act/move/", query)
+        assert answer.status_code == 200
+        return answer.context["form"].why_not
+
+    @pytest.mark.parametrize(
+        ("fields", "why"),
+        [
+            ({"capacity": 0}, "This appointment is full."),
+            ({"is_open": False}, "This appointment is closed for bookings."),
+            ({"days": -3}, "This appointment has begun or is over."),
+            ({"order_type": "INSTALL"}, "It takes no orders of this type."),
+        ],
+    )
+    def test_the_page_says_why(self, dispatcher, fields, why):
+        order, place = desk.book(slot()), slot("ben", hour=15, **fields)
+        said = self.errors(dispatcher, order, place)
+        assert said == f"{place}, ben cannot be chosen. {why} Choose another appointment."
+        query = {"chosen": desk.chosen(order), "slot": place.pk}
+        assert why in desk.text_of(dispatcher.get("/admin/bookings/workorder/act/move/", query))
+
+    def test_where_it_is_now(self, dispatcher):
+        order = desk.book(slot(capacity=2))
+        assert "The booking is there already." in self.errors(dispatcher, order, order.slot)
+
+    def test_one_that_can_be_had_is_ticked_and_nothing_is_said(self, dispatcher):
+        order, place = desk.book(slot()), slot("ben")
+        assert self.errors(dispatcher, order, place) == ""
