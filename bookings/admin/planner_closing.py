@@ -2,10 +2,10 @@
 
 The form closes; from then on nothing new is booked there. The page behind it has an address: the blackouts. It proposes
 a place for each booking that still stands in them (services/proposals.py) and moves those that stay ticked, each in
-a transaction of its own. What was moved is read from the history, between the two lines that the address names.
+a transaction of its own. What was moved out of that time is read from the history, behind the line that the address
+names: whatever press moved it.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,18 +31,16 @@ from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea
 from bookings.refusals import Refused
 from bookings.services import proposals
 from bookings.supply import blackouts, clearing
-from bookings.telemetry import origin
 
 PERMISSIONS = ["bookings.clear_blackout", "bookings.move_workorder"]
 HINT = (
     "The time is read on the clock of each area. What you name is closed at once: nothing new is booked there. The"
     " next page proposes a new time for each booking; nothing is moved before you confirm it."
 )
-# The lines of the history between the first and the last one of a press, with what others did meanwhile.
+# So many lines of the history are looked through, with what others did meanwhile: some days of a busy office.
 MOST_LINES = 50_000
 # Of the areas that are ticked for proposals; each adds its rules to one statement.
 MOST_ALSO = 200
-RUN = re.compile(r"(\d{1,18})\.(\d{1,18})\.(.{1,64})")
 
 
 def urls() -> list[URLPattern]:
@@ -76,7 +74,7 @@ def close_view(request: HttpRequest) -> HttpResponse:
 
 
 def _close(request: HttpRequest, form: ClearForm) -> HttpResponse:
-    by, reason = request.user.get_username(), form.cleaned_data["reason"]
+    by, reason, since = request.user.get_username(), form.cleaned_data["reason"], _last_line()
     done = [blackouts.close_slots(by=by, reason=reason, **closing._asdict()) for closing in form.closings]
     number = sum(closed.slots for closed in done)
     messages.success(request, f"Closed: {number:,} slot{pluralize(number)}. Slots that are made later are closed too.")
@@ -86,7 +84,7 @@ def _close(request: HttpRequest, form: ClearForm) -> HttpResponse:
             text = "{} was closed for this time already, by {}: {}"
             where = row.worker or (row.area.name if row.area else "all areas")
             messages.warning(request, message(text, where, row.closed_by or "unknown", row.reason))
-    return HttpResponseRedirect(plan_address([closed.blackout.pk for closed in done]))
+    return HttpResponseRedirect(plan_address([closed.blackout.pk for closed in done], since=since))
 
 
 # --- The plan ----------------------------------------------------------------------------------------------------
@@ -147,13 +145,14 @@ def _plan(request: HttpRequest, closed: list[Blackout], given: Any) -> HttpRespo
     context = {
         "title": f"Move {number:,} booking{pluralize(number)}" if number else "Close and move",
         "closed": closed,
-        "here": plan_address([row.pk for row in closed], also=given.getlist("also")),
+        "here": plan_address([row.pk for row in closed], also=given.getlist("also"), since=_since(given)),
+        "since": _since(given),
         "rows": rows,
         "number": number,
         "has_more": len(orders) > clearing.MOST,
         "also": [(area, area in also) for area in areas if area.pk in others],
         "also_codes": [area.code for area in also],
-        "moved": _moved(request, given.get("run", "")),
+        "moved": _moved(request, closed, _since(given)),
         "told": delivery.told_text(),
         "may_open": any(_may_open(request, row) for row in closed),
     }
@@ -184,12 +183,10 @@ def _move(request: HttpRequest, closed: list[Blackout]) -> HttpResponse:
             else:
                 refused.append(refusal.message)
     _report(request, done, len(repeated), refused)
-    run = _run(first, _last_line(), origin.current.get().request_id) if done else ""
-    if repeated and not done:  # the call list is that of the first click
-        keys = [line.pk for line in repeated]
-        run = _run(min(keys) - 1, max(keys), repeated[0].request_id)
+    # Without a line of the address: from this press on, or from the first of two clicks.
+    since = _since(request.POST) or str(min([first, *(line.pk - 1 for line in repeated)]))
     also = request.POST.getlist("also")
-    return HttpResponseRedirect(plan_address([row.pk for row in closed], also=also, run=run))
+    return HttpResponseRedirect(plan_address([row.pk for row in closed], also=also, since=since))
 
 
 def _report(request: HttpRequest, done: int, repeated: int, refused: list[str]) -> None:
@@ -218,11 +215,6 @@ def _moved_a_moment_ago(order: WorkOrder, slot: AppointmentSlot, by: str) -> His
     return last if is_recent and last.details.get("after", {}).get("slot") == slot.pk else None
 
 
-def _run(first: int, last: int, request_id: str) -> str:
-    """Names the lines of the history that one press wrote: those behind `first`, up to `last`."""
-    return f"{first}.{last}.{request_id}"
-
-
 def _reason(closed: list[Blackout]) -> str:
     return "; ".join(dict.fromkeys(row.reason for row in closed))[:MAX_NOTE]
 
@@ -231,18 +223,36 @@ def _last_line() -> int:
     return HistoryEntry.objects.aggregate(last=Max("pk"))["last"] or 0
 
 
-def _moved(request: HttpRequest, run: str) -> list[dict[str, Any]]:
-    """What one press of the button has moved, for the call list."""
-    named = RUN.fullmatch(run)
-    if named is None:
+def _since(given: Any) -> str:
+    """The last line of the history from before all this, as the address has it."""
+    since = given.get("since", "")
+    return since if addresses.is_key(since) else ""
+
+
+def _moved(request: HttpRequest, closed: list[Blackout], since: str) -> list[dict[str, Any]]:
+    """All that was moved out of the closed time, for the call list, each with where it was first."""
+    if not since:
         return []
-    first, last = int(named[1]), min(int(named[2]), int(named[1]) + MOST_LINES)
-    lines = HistoryEntry.objects.filter(pk__gt=first, pk__lte=last, event=HistoryEntry.Event.MOVED, request_id=named[3])
-    seen = WorkOrder.objects.visible_to(request.user).select_related("area", "slot__area").defer("body")
-    keys = dict(lines.filter(work_order__isnull=False).values_list("work_order", "details"))
+    lines = HistoryEntry.objects.filter(
+        pk__gt=since, pk__lte=int(since) + MOST_LINES, event=HistoryEntry.Event.MOVED, work_order__isnull=False
+    )
     areas = ServiceArea.objects.in_bulk()
-    moved = seen.filter(pk__in=keys).order_by("slot__start", "pk")
-    return [{"order": order, "before": _text_of(keys[order.pk].get("before", {}), areas)} for order in moved]
+    before: dict[int, dict[str, Any]] = {}
+    for key, details in lines.order_by("pk").values_list("work_order", "details"):
+        place = details.get("before", {})
+        if any(_stood_in(row, place, areas) for row in closed):
+            before.setdefault(key, place)
+    seen = WorkOrder.objects.visible_to(request.user).active().select_related("area", "slot__area").defer("body")
+    moved = seen.filter(pk__in=list(before)).order_by("slot__start", "pk")
+    return [{"order": order, "before": _text_of(before[order.pk], areas)} for order in moved]
+
+
+def _stood_in(row: Blackout, place: dict[str, Any], areas: dict[int, ServiceArea]) -> bool:
+    area = areas.get(place.get("area", 0))
+    if area is None or row.area_id not in (None, area.pk) or row.worker not in ("", place["worker"]):
+        return False
+    start, end = row.bounds_in(area)
+    return clock.read_instant(place["start"]) < end and clock.read_instant(place["end"]) > start
 
 
 def _text_of(place: dict[str, Any], areas: dict[int, ServiceArea]) -> str:
@@ -275,7 +285,7 @@ def _open(request: HttpRequest, closed: list[Blackout]) -> HttpResponse:
     if is_done:
         text = f"Opened again: {opened:,} slot{pluralize(opened)}. The bookings stay where they are now."
         messages.success(request, text)
-    return HttpResponseRedirect(plan_address([row.pk for row in closed]))
+    return HttpResponseRedirect(plan_address([row.pk for row in closed], since=_since(request.POST)))
 
 
 def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:

@@ -43,7 +43,8 @@ def ticks(answer) -> list[str]:
 def confirm(client, answer, chosen=None):
     keys = [row.pk for row in answer.context["closed"]]
     moves = ticks(answer) if chosen is None else chosen
-    return client.post(PLAN, {"b": keys, "move": moves, "do": "move"}, follow=True)
+    given = {"b": keys, "move": moves, "do": "move", "since": answer.context["since"]}
+    return client.post(PLAN, given, follow=True)
 
 
 class TestClosing:
@@ -200,8 +201,36 @@ class TestMoving:
         address = answer.request["PATH_INFO"] + "?" + answer.request["QUERY_STRING"]
         again = desk.person("dispatcher").get(address)
         assert len(again.context["moved"]) == 1
-        for run in ("", "1", "1.2", "0.9.other", f"{'9' * 30}.1.x", "a.b.c"):
-            assert dispatcher.get(PLAN, {"b": answer.context["closed"][0].pk, "run": run}).context["moved"] == []
+        for since in ("", "x", "1.2", "9" * 30, "9" * 18):
+            assert dispatcher.get(PLAN, {"b": answer.context["closed"][0].pk, "since": since}).context["moved"] == []
+
+    def test_the_call_list_holds_all_of_the_job(self, dispatcher):
+        """What two presses moved, and what was moved on its own between them; nothing that stood elsewhere."""
+        orders = [desk.book(slot(hour=hour), f"WO-{hour}") for hour in (6, 9, 12)]
+        others = [slot("ben", hour=hour, capacity=2) for hour in (6, 9, 12)]
+        elsewhere = desk.book(slot("cy"), "WO-99")
+        answer = close(dispatcher)
+        first = [tick for tick in ticks(answer) if tick.startswith(f"{orders[0].pk}:")]
+        answer = confirm(dispatcher, answer, first)
+        for order, place in ((orders[1], others[1]), (elsewhere, others[2])):
+            order.refresh_from_db()
+            desk.perform(dispatcher, "move", order, slot=place.pk, area="LEEDS")
+        answer = dispatcher.get(answer.context["here"])
+        assert [row.order for row in answer.context["rows"]] == [orders[2]]
+        answer = confirm(dispatcher, answer)
+        assert [row["order"] for row in answer.context["moved"]] == orders
+        assert all(row["before"] for row in answer.context["moved"])
+
+    def test_the_call_list_of_one_who_came_by_the_blackout(self, dispatcher):
+        """There is no line in the address to begin with: the list begins with the first press."""
+        orders = [desk.book(slot(hour=hour), f"WO-{hour}") for hour in (8, 11)]
+        slot("ben", hour=8)
+        slot("ben", hour=11)
+        key = close(dispatcher).context["closed"][0].pk
+        answer = dispatcher.get(PLAN, {"b": key})
+        for order in orders:
+            answer = confirm(dispatcher, answer, [tick for tick in ticks(answer) if tick.startswith(f"{order.pk}:")])
+        assert [row["order"] for row in answer.context["moved"]] == orders
 
 
 def test_an_absence_has_its_plan_too(dispatcher):
