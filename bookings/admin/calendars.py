@@ -63,7 +63,7 @@ class Revoke(Revocation):
 class CalendarAddressAdmin(DeskAdmin):
     """A person who is restricted to areas sees the calendars of these, and none of workers."""
 
-    list_display = ["title", "state", "shows_customers", "made"]
+    list_display = ["title", "state", "customers", "made"]
     list_display_links = ["title"]
     list_select_related = ["area"]
     search_fields = ["worker", "area__name"]
@@ -104,6 +104,10 @@ class CalendarAddressAdmin(DeskAdmin):
     def state(self, row: CalendarAddress) -> str:
         word, colour = ("revoked", "off") if row.revoked_at else ("good", "done")
         return format_html('<span class="desk-label desk-label-{}">{}</span>', colour, word)
+
+    @admin.display(description="Customers", ordering="shows_customers")
+    def customers(self, row: CalendarAddress) -> str:
+        return two_lines("names and addresses" if row.shows_customers else "not shown")
 
     @admin.display(description="Made", ordering="made_at")
     def made(self, row: CalendarAddress) -> str:

@@ -14,7 +14,8 @@
             line.append(key, ` ${target.dataset.keyText || target.lastChild.textContent.trim()}`);
             box.append(line);
         }
-        const link = { href: "/admin/help/", className: "desk-link", textContent: "All documents, with a search" };
+        const { help: href } = document.getElementById("desk-keys").dataset;
+        const link = { href, className: "desk-link", textContent: "All documents, with a search" };
         box.append(Object.assign(document.createElement("a"), link));
         box.append(Object.assign(document.createElement("p"), { textContent: "Esc closes this." }));
         box.addEventListener("close", () => box.remove());

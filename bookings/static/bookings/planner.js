@@ -44,20 +44,27 @@ function whyNot(target) {
     return target.dataset.why;
 }
 
+/* While a booking is dragged its marks stand in the place of those that the page came with. */
+const before = new Map();
+
 function mark() {
     for (const target of windows()) {
+        before.set(target, { className: target.className, title: target.title });
         const why = whyNot(target);
+        target.classList.remove("planner-no", "planner-yes");
         target.classList.add(why ? "planner-no" : "planner-yes");
-        if (why) target.title = why;
+        target.title = why;
     }
 }
 
 function unmark() {
     dragged = null;
-    for (const target of windows()) {
-        target.classList.remove("planner-no", "planner-yes", "planner-over");
-        target.removeAttribute("title");
+    for (const [target, { className, title }] of before) {
+        target.className = className;
+        if (title) target.title = title;
+        else target.removeAttribute("title");
     }
+    before.clear();
 }
 
 if (drop) {
