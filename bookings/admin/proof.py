@@ -13,7 +13,7 @@ from bookings.telemetry import metrics
 WHAT = {
     proof.Check.BOOKINGS: "No slot over its places, no booking lost or twice",
     proof.Check.DELIVERY: "ServiceMobility has each coming booking as it is here",
-    proof.Check.DRILL: "Bookings went on while faults were caused",
+    proof.Check.DRILL: "Each order acknowledged while faults were caused has its row",
 }
 
 

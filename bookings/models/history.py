@@ -19,7 +19,7 @@ class HistoryEntry(models.Model):
     """What happened to a work order or a slot: who, when, why, and what was before and after.
 
     Append-only: a trigger in the database refuses to change or delete an entry. It lets through what housekeeping does
-    (migration 0021): personal data leaves the entries of a purged work order; the entries of a slot go with the slot.
+    (migration 0005): personal data leaves the entries of a purged work order; the entries of a slot go with the slot.
     """
 
     class Event(models.TextChoices):

@@ -36,7 +36,7 @@ from bookings.services import search_terms
 
 BATCH = 500
 
-# Exactly what the triggers of migration 0038 let through.
+# Exactly what the triggers let through (migration 0005).
 FORGET = {
     "postgresql": "details #- '{before,body}' #- '{after,body}' #- '{before,closed_reason}' #- '{after,closed_reason}'",
     "sqlite": (

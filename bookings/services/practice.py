@@ -1,6 +1,6 @@
 """Practice areas: what was booked there for trying things out is removed, as if it had never been.
 
-The database lets the history of such bookings go (migration 0057), and sees to it that an area stays what it was made
+The database lets the history of such bookings go (its triggers), and sees to it that an area stays what it was made
 as: no booking that was ever real is removed here.
 """
 

@@ -16,12 +16,12 @@ HOURS, LENGTH, CAPACITY = (8, 10, 12, 14), 120, 5
 
 
 @contextmanager
-def area_for_a_while(by: str) -> Iterator[ServiceArea]:
-    """A new practice area with free slots. Nothing of it is left behind."""
+def area_for_a_while(by: str, *, capacity: int = CAPACITY) -> Iterator[ServiceArea]:
+    """A new practice area with 20 free slots of so many places. Nothing of it is left behind."""
     area = ServiceArea(code=f"PRACTICE-{secrets.token_hex(4)}", name="Practice", time_zone="Etc/UTC", is_practice=True)
     turns.write(lambda: area.save(force_insert=True))
     try:
-        turns.write(lambda: new_slots.insert(_slots(area), by))
+        turns.write(lambda: new_slots.insert(_slots(area, capacity), by))
         yield area
     finally:
         # First nothing more is booked there.
@@ -32,11 +32,11 @@ def area_for_a_while(by: str) -> Iterator[ServiceArea]:
         turns.write(area.delete)
 
 
-def _slots(area: ServiceArea) -> list[new_slots.Wanted]:
+def _slots(area: ServiceArea, capacity: int) -> list[new_slots.Wanted]:
     today = clock.now().astimezone(area.zone).date()
     wanted = []
     for day in range(2, 2 + DAYS):
         for hour in HOURS:
             start = clock.moment_of(today + timedelta(days=day), hour * 60, area.zone)
-            wanted.append(new_slots.Wanted(area, start, start + timedelta(minutes=LENGTH), "", "", CAPACITY))
+            wanted.append(new_slots.Wanted(area, start, start + timedelta(minutes=LENGTH), "", "", capacity))
     return wanted

@@ -25,6 +25,7 @@ ARGUMENTS = {
     ],
     "deliver": ["--once"],
     "doctor": [],
+    "drill": ["http://127.0.0.1:{port}/api/v1"],
     "export_schedules": [],
     "export_slots": [],
     "extend_schedules": [],
