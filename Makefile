@@ -44,7 +44,7 @@ check: lint
 	$(BIN)/python -m tests.run --quick $(ARGS)
 
 # Histories and faults with ten thousand operations each, and twenty times the examples of each property.
-torture: .venv/dev var/patroni
+torture: .venv/dev var/patroni var/patroni-3.0.2
 	$(BIN)/python -m tests.run --torture
 
 # What the cluster's tests need beside root, etcd and HAProxy: libraries of its own, not those of the service.
@@ -52,6 +52,12 @@ var/patroni: deploy/cluster/requirements.txt
 	@$(PYTHON) -m venv $@
 	$@/bin/python -m pip install --quiet --quiet --disable-pip-version-check -r deploy/cluster/requirements.txt
 	@touch $@
+
+# The release that loses bookings, for the control of those tests.
+var/patroni-3.0.2:
+	@$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --quiet --disable-pip-version-check "patroni[etcd3]==3.0.2" \
+		"psycopg[binary]==3.3.9" "setuptools<80"
 
 # The suite on other systems and with other releases of PostgreSQL, as far as they can be had here (tests/elsewhere.py).
 .PHONY: elsewhere

@@ -33,6 +33,8 @@ DATABASES = ["db1", "db2", "db3"]
 NO_HOST = "02:00:00:00:00:ff"
 # An environment of its own, which the Makefile makes: its libraries are not those of the service.
 PATRONI = Path(os.environ.get("PATRONI", ROOT / "var" / "patroni" / "bin" / "patroni"))
+# The last release that writes the leader's key without comparing it, for the control.
+CARELESS = PATRONI.parents[1].with_name("patroni-3.0.2") / "bin" / "patroni"
 LONGEST = 60  # seconds until a cluster has to have come so far
 
 
@@ -132,7 +134,7 @@ def address(host: str) -> str:
 
 
 class Cluster:
-    def __init__(self, folder: Path, binaries: Path, patroni: Path = PATRONI, **settings: object) -> None:
+    def __init__(self, folder: Path, binaries: Path, patroni: Path, **settings: object) -> None:
         self.folder, self.binaries, self.patroni, self.settings = folder, binaries, patroni, settings
         self.network = Network()
         self.passwords = {name: secrets.token_urlsafe(16) for name in ("SUPERUSER", "REPLICATION", "RESTAPI")}
@@ -155,7 +157,8 @@ class Cluster:
                     "http://127.0.0.1:2380", "--initial-cluster", "etcd=http://127.0.0.1:2380")  # fmt: skip
 
     def start_host(self, host: str) -> None:
-        self._spawn(host, self.patroni, self._configuration(host))
+        freezing = [self.patroni.with_name("python"), Path(__file__).with_name("freezing_patroni.py")]
+        self._spawn(host, *freezing, self._configuration(host))
 
     def _spawn(self, host: str, *command: object) -> None:
         """As a user without rights, who may read what root's environment has."""
@@ -164,6 +167,7 @@ class Cluster:
         environment = {key: text for key, text in os.environ.items() if not key.startswith("PG")}
         environment |= {f"PATRONI_{name}_PASSWORD": text for name, text in self.passwords.items()}
         environment |= {"PATRONI_RESTAPI_USERNAME": "patroni", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
+        environment |= {"FREEZE": str(self.folder / f"{host}.freeze")}
         if before := self.started.get(host):
             before.wait()  # it was killed
         with (self.folder / f"{host}.log").open("ab") as log:
@@ -238,19 +242,33 @@ class Cluster:
         return ""
 
     def is_whole(self) -> bool:
-        """A primary, and two standbys that a commit may wait for."""
+        """A primary, and two standbys, of which a commit waits for one."""
         primary = self.primary()
         if not primary:
             return False
         with contextlib.suppress(psycopg.Error), psycopg.connect(self.url([primary]), connect_timeout=2) as connection:
-            query = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum' AND state = 'streaming'"
-            return connection.execute(query).fetchone() == (2,)
+            query = (
+                "SELECT count(*), bool_or(sync_state IN ('sync', 'quorum')) FROM pg_stat_replication"
+                " WHERE state = 'streaming'"
+            )
+            return connection.execute(query).fetchone() == (2, True)
         return False
 
     # --- What is done to it ---
 
     def switch_over(self, candidate: str) -> None:
         self.ask(self.primary(), "switchover", {"leader": self.primary(), "candidate": candidate})
+
+    def freeze(self, host: str) -> None:
+        """The whole host, at the moment at which its Patroni has looked and is about to renew its lock."""
+        (self.folder / f"{host}.freeze").write_text("")
+        shutil.chown(self.folder / f"{host}.freeze", 65534)
+        status = Path(f"/proc/{self.started[host].pid}/stat")
+        wait_for(lambda: status.read_text().rpartition(") ")[2][0] == "T", "Patroni has stopped itself")
+        self.network.signal(host, signal.SIGSTOP)
+
+    def thaw(self, host: str) -> None:
+        self.network.signal(host, signal.SIGCONT)
 
     def kill_postgresql(self, host: str) -> None:
         os.kill(int((self.folder / host / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
@@ -272,11 +290,11 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(**settings: object) -> Iterator[Cluster]:
+def running(patroni: Path = PATRONI, **settings: object) -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="bookjob-cluster-"))
     shutil.chown(folder, 65534, 65534)
     folder.chmod(0o755)
-    cluster = Cluster(folder, postgres.find_binaries(), **settings)
+    cluster = Cluster(folder, postgres.find_binaries(), patroni, **settings)
     try:
         cluster.start()
         yield cluster
