@@ -79,8 +79,6 @@ class Refused(Exception):
         self.message = message
         self.data_path = data_path
         self.params = params
-        # How many slots broke which rule first; kept with the refusal, and not answered.
-        self.verdicts: dict[str, int] = {}
         # Of a booking in a practice area, which is counted nowhere.
         self.is_practice = False
 

@@ -137,7 +137,7 @@ NO_LIST = 'The request body must be an object with nothing but the list "{name}"
 LONG_ROW = "A line is longer than {limit} bytes."
 EMPTY_FILTER = "{property} is empty or holds an empty value. Leave it out where all are meant."
 NOTHING_NAMED = "The call names no slot: all slots of the period would be withdrawn."
-ROWS_REFUSED = "Nothing was written: {count} rows are refused. The first one: {first}."
+ROWS_REFUSED = "Nothing was written, for rows are refused ({count}). The first one: {first}."
 
 ABSENCES_COUNT_EVERYWHERE = (
     "An absence counts in all areas, and this key is for some of them. Write a blackout of the worker for each area."
@@ -145,7 +145,7 @@ ABSENCES_COUNT_EVERYWHERE = (
 
 # The cursor of the feed.
 OTHER_EPOCH = (
-    "cursor: it is from before the database was restored, and changes may be missing after it. Begin anew without a"
+    "The cursor is from before the database was restored, and changes may be missing after it. Begin anew without a"
     " cursor, and read all work orders again."
 )
 NO_CURSOR = "is no cursor of this feed; leave it out to begin anew"
@@ -182,4 +182,5 @@ REMEDIES = {
     "parts": "The parts come on {delivery}: have them earlier.",
     "customer": "Ask the customer for other times.",
 }
+NO_AREA_OF_THAT_CODE = "There is no service area {code}."
 NO_AREA = "No service area takes care of this place."

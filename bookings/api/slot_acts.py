@@ -83,7 +83,7 @@ def _filter(asked: wire.SlotsThatAre, caller: Caller) -> slot_changes.SlotFilter
     visible = ServiceArea.objects.in_areas(caller.areas)
     area = visible.filter(codes__folded=fold(asked.service_area_id)).first()
     if area is None:
-        told = sentences.say("There is no service area {code}.", code=asked.service_area_id)
+        told = sentences.say(sentences.NO_AREA_OF_THAT_CODE, code=asked.service_area_id)
         raise InvalidRequest([("/ServiceAreaID", told)])
     try:
         windows = [window for text in asked.hours for window in hours.read_hours(text)]

@@ -135,24 +135,36 @@ def write(*inserts: Insert) -> None:
         names = tuple(rows[0])
         if on_postgresql():
             run(_insert_text(model, names), [_as_json(rows)])
-            continue
-        values = [
-            [_FOR_SQLITE[type(value)](value) if type(value) in _FOR_SQLITE else value for value in row.values()]
-            for row in rows
-        ]
-        with connection.cursor() as cursor:
-            cursor.executemany(_insert_text_for_sqlite(model, names), values)
+        else:
+            _insert_into_sqlite(model, rows, {}, [])
 
 
-def write_and_read(insert: Insert, read: Statement) -> Result:
-    """Insert the rows, and run a SELECT that does not see them; on PostgreSQL by one statement."""
+def _insert_into_sqlite(
+    model: type[Model], rows: Sequence[dict[str, Any]], more: Mapping[str, str], more_values: Sequence[Any]
+) -> None:
+    values = [
+        [_FOR_SQLITE[type(value)](value) if type(value) in _FOR_SQLITE else value for value in row.values()]
+        + [*more_values]
+        for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_insert_text_for_sqlite(model, tuple(rows[0]), **more), values)
+
+
+def write_and_read(insert: Insert, read: Statement, worked_out: Mapping[str, Statement]) -> Result:
+    """Insert the rows, and run a SELECT that does not see them; on PostgreSQL by one statement.
+
+    `worked_out` has further columns, each with the SELECT of its one value.
+    """
     model, rows = insert
+    more = {name: f"({text})" for name, (text, _) in worked_out.items()}
+    more_values = [value for _, values in worked_out.values() for value in values]
     text, values = read
     if not on_postgresql():
-        write(insert)
+        _insert_into_sqlite(model, rows, more, more_values)
         return run(text, values)
-    text = f"WITH kept AS ({_insert_text(model, tuple(rows[0]))}) SELECT * FROM ({text}) AS found"
-    return run(text, [_as_json(rows), *values])
+    text = f"WITH kept AS ({_insert_text(model, tuple(rows[0]), **more)}) SELECT * FROM ({text}) AS found"
+    return run(text, [*more_values, _as_json(rows), *values])
 
 
 @cache
@@ -244,14 +256,16 @@ def _into(model: type[Model], names: tuple[str, ...]) -> str:
 
 
 @cache
-def _insert_text(model: type[Model], names: tuple[str, ...]) -> str:
+def _insert_text(model: type[Model], names: tuple[str, ...], **more: str) -> str:
     """For PostgreSQL. However many rows, it is one text with one parameter, which stays prepared."""
-    return f"INSERT INTO {_into(model, names)} SELECT * FROM {_given(model, names)}"
+    values = ", ".join(["row.*", *more.values()])
+    return f"INSERT INTO {_into(model, (*names, *more))} SELECT {values} FROM {_given(model, names)}"
 
 
 @cache
-def _insert_text_for_sqlite(model: type[Model], names: tuple[str, ...]) -> str:
-    return f"INSERT INTO {_into(model, names)} VALUES ({placeholders(names)})"
+def _insert_text_for_sqlite(model: type[Model], names: tuple[str, ...], **more: str) -> str:
+    values = ", ".join([*["%s"] * len(names), *more.values()])
+    return f"INSERT INTO {_into(model, (*names, *more))} VALUES ({values})"
 
 
 def _given(model: type[Model], names: tuple[str, ...]) -> str:

@@ -30,6 +30,7 @@ from bookings.offers.finding import open_for as open_for
 from bookings.offers.finding import preferred as preferred
 from bookings.offers.finding import read_periods as read_periods
 from bookings.offers.finding import search as search
+from bookings.offers.finding import verdicts as verdicts
 from bookings.offers.ids import offer_id as offer_id
 from bookings.offers.ids import offered as offered
 from bookings.offers.ids import read_id as read_id
@@ -41,6 +42,7 @@ from bookings.offers.rulebook import any_of as any_of
 from bookings.offers.rulebook import as_filter as as_filter
 from bookings.offers.rulebook import last_moment as last_moment
 from bookings.offers.rulebook import rules as rules
+from bookings.offers.rulebook import still_suits as still_suits
 from bookings.offers.rulebook import suitable as suitable
 from bookings.offers.rulebook import takeable as takeable
 from bookings.offers.rulebook import with_refusal as with_refusal

@@ -12,7 +12,7 @@ from bookings import wire
 from bookings.db import sql
 from bookings.db.codes import fold
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, WorkOrder, countries, plain_postcode
-from bookings.sentences import NO_AREA, say
+from bookings.sentences import NO_AREA, NO_AREA_OF_THAT_CODE, say
 
 AREAS, CODES, PREFIXES, ORDERS = (
     f'"{model._meta.db_table}"' for model in (ServiceArea, AreaCode, PostcodePrefix, WorkOrder)
@@ -85,22 +85,19 @@ def _fitting_prefixes(address: wire.Address) -> sql.Statement:
     )
 
 
-def no_area(job: wire.Search) -> str:
-    """Why a visit has no area. Asks the database once more."""
+def no_area(job: wire.Search, areas: set[int] | None = None) -> str:
+    """Why a visit has no area, among those with these keys if not among all. Asks the database once more.
+
+    A caller that is restricted reads the same of an area that it may not see and of one that is not there.
+    """
     location = job.location
-    if location.service_area_id.strip():
-        return hidden_area(job)
+    if code := location.service_area_id.strip():
+        return say(NO_AREA_OF_THAT_CODE, code=code)
     if plain_postcode(location.address.zip):
         text, values = _fitting_prefixes(location.address)
-        found = sql.run(f"SELECT DISTINCT country FROM ({text}) AS fitting WHERE place = 1 ORDER BY country", values)
-        if found.rows:
-            names = ", ".join(country for (country,) in found.rows if country)
+        found = sql.run(f"SELECT country, area_id FROM ({text}) AS fitting WHERE place = 1 ORDER BY country", values)
+        if found.rows and (areas is None or areas.issuperset(area for _, area in found.rows)):
+            names = ", ".join(dict.fromkeys(country for country, _ in found.rows if country))
             message = "Postcode {zip} is served in several countries: {names}. Add the country."
             return say(message, zip=location.address.zip, names=names)
     return NO_AREA
-
-
-def hidden_area(job: wire.Search) -> str:
-    """What a caller is told of an area that they may not see: the same as where there is none."""
-    code = job.location.service_area_id.strip()
-    return say("There is no service area {code}.", code=code) if code else NO_AREA

@@ -41,16 +41,19 @@ def _chosen(place: str, times: Iterable[wire.ChosenTime | None]) -> list[Choice]
     """None stands for what cannot be read."""
     found = []
     for index, time in enumerate(times):
-        if time is None:
-            continue
-        path, period = f"{place}/{index}", time.period
-        if of_offer := read_id(time.id):
-            area_id, start, end = of_offer
-            contradicts = period is not None and (period.start, period.end) != (start, end)
-            found.append(Choice(place, f"{path}/ID", area_id, start, end, contradicts))
-        elif period:
-            found.append(Choice(place, f"{path}/Period", None, period.start, period.end))
+        if time and (choice := choice_of(time, place, f"{place}/{index}")):
+            found.append(choice)
     return found
+
+
+def choice_of(time: wire.ChosenTime | wire.MoveWorkOrder, place: str = "", path: str = "") -> Choice | None:
+    """What an ID, or the period beside it, names. An ID that was not issued here names nothing."""
+    period = time.period
+    if of_offer := read_id(time.id):
+        area_id, start, end = of_offer
+        contradicts = period is not None and (period.start, period.end) != (start, end)
+        return Choice(place, f"{path}/ID", area_id, start, end, contradicts)
+    return Choice(place, f"{path}/Period", None, period.start, period.end) if period else None
 
 
 def area_id_of(choices: Iterable[Choice]) -> int | None:

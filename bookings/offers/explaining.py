@@ -15,7 +15,6 @@ from django.db.models.expressions import RawSQL
 
 from bookings import clock, sentences, wire
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.offers.areas import hidden_area
 from bookings.offers.finding import Period, latest_delivery, search, wishes
 from bookings.offers.rulebook import Condition, first_broken, rules, suiting
 
@@ -72,10 +71,10 @@ def explain(
     `areas` are the keys of those that the caller may see, None for all. `also` are further periods. With `breaking`,
     only the slots of which this rule is the first that is broken. The statements do not grow with the slots.
     """
-    found = search(job, now)
+    found = search(job, now, areas=areas)
     area = found.area
-    if area is None or (areas is not None and area.pk not in areas):
-        return Explanation(None, found.message if area is None else hidden_area(job), [])
+    if area is None:
+        return Explanation(None, found.message, [])
     conditions = _conditions(job, area, now)
     slots = _slots_of(area, job, now, also).annotate(
         **{f"keeps_{word}": RawSQL(text, values, BooleanField()) for word, (text, values) in conditions.items()}

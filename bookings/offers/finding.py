@@ -22,6 +22,7 @@ from bookings.offers.rulebook import (
     opens_at,
     rules,
     rules_but_cutoff,
+    suiting,
     with_cutoff,
 )
 
@@ -34,7 +35,9 @@ READ_OF_A_SLOT = ("id", "area_id", "start", "end", "worker", "capacity", "booked
 
 # What a technician reads when a rule, or a wish, leaves nothing to offer.
 EMPTY = {
-    "planned": "No appointments are planned in {area} for orders of this kind.",
+    "planned": "No appointments are planned in {area}.",
+    "order_type": "No appointments are planned in {area} for orders of this kind.",
+    "worker": "No worker with appointments in {area} can do orders of this kind.",
     "past": "No appointments are planned in {area} from now on.",
     "notice": "The appointments in {area} begin too soon to be booked; no later ones are planned.",
     "cutoff": "Bookings for the next days in {area} are closed; no later appointments are planned.",
@@ -68,23 +71,26 @@ class Candidates(NamedTuple):
     last_booking: int | None
 
 
-def search(job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS) -> SearchResult:
+def search(
+    job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS, *, areas: set[int] | None = None
+) -> SearchResult:
     """The periods that can be booked for a job. As a rule one statement, and one more to say why there are none.
 
-    It may read from a replica (`using`); nothing else here does.
+    `areas` are the keys of those that the caller may see, None for all. It may read from a replica (`using`); nothing
+    else here does.
     """
     # A delivery on a day alone needs the area's clock before the area is read with its slots.
     known = find_area(job, using) if any(map(clock.is_day, arrivals(job))) else None
     wanted = wishes(job, known)
     area, periods = _first_free(job, now, wanted, using)
-    if area is None:
-        return SearchResult(None, [], no_area(job), "area")
+    if area is None or (areas is not None and area.pk not in areas):
+        return SearchResult(None, [], no_area(job, areas), "area")
     if periods:
         return SearchResult(area, periods)
-    conditions = {"planned": _in(area, job.order_type)} | rules(now, area) | wanted
+    conditions = {"planned": ("area_id = %s", [area.pk]), **suiting(job.order_type), **rules(now, area), **wanted}
     word = _what_left_nothing(conditions, using)
     if not word:
-        return search(job, now, using)  # a place was given back in this very moment
+        return search(job, now, using, areas=areas)  # a place was given back in this very moment
     delivery = latest_delivery(job, area)
     message = sentences.say(
         EMPTY[word],
@@ -232,6 +238,18 @@ def find_slots(
             slot.refusal = with_cutoff(refusal, slot.start, opens)
             slots.append(slot)
     return Candidates(area, slots, last)
+
+
+def verdicts(area: ServiceArea, period: Period, order_type: str, now: datetime) -> sql.Statement:
+    """How many slots of a period break which rule first, as a JSON object: what `explain` says of each, counted."""
+    word, values = first_broken(suiting(order_type) | rules(now, area))
+    collect = "jsonb_object_agg" if sql.on_postgresql() else "json_group_object"
+    return (
+        f"SELECT COALESCE({collect}(word, number), '{{}}') FROM (SELECT word, COUNT(*) AS number"
+        f' FROM (SELECT {word} AS word FROM {SLOTS} WHERE area_id = %s AND start = %s AND "end" = %s) AS each_slot'
+        " WHERE word <> '' GROUP BY word) AS counted",
+        [*values, area.pk, *map(sql.as_parameter, period)],
+    )
 
 
 def preferred(slots: Iterable[AppointmentSlot], worker: str) -> AppointmentSlot:

@@ -154,6 +154,18 @@ def suiting(order_type: str) -> dict[str, Condition]:
     }
 
 
+def still_suits(slot: AppointmentSlot, order_type: str) -> Condition:
+    """What may have changed of `suiting` since the slot was read: the same of its one worker, which costs little."""
+    if not slot.worker:
+        return "1 = 1", []
+    return (
+        f"NOT EXISTS (SELECT 1 FROM {WORKERS} WHERE code = %s AND NOT is_active)"
+        f" AND (EXISTS (SELECT 1 FROM {ABILITIES} WHERE worker_id = %s AND order_type_id = %s)"
+        f" OR NOT EXISTS (SELECT 1 FROM {ABILITIES} WHERE worker_id = %s))",
+        [slot.worker, slot.worker, order_type, slot.worker],
+    )
+
+
 def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceArea) -> QuerySet[AppointmentSlot]:
     """Each slot of `area` with `refusal`: the first rule that it breaks, or an empty text."""
     return with_refusals(slots, now, [area])

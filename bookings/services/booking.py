@@ -173,7 +173,7 @@ def _insert(request: BookingRequest, slot: AppointmentSlot, inserts: list[sql.In
     given = numbers.before_the_write(request.plan, passing_over=passing_over)
     now = clock.now()  # again, and last: the rules hold at the taking
     rows.date(inserts, now)
-    guard = places.taking(slot, now), places.in_time(slot, now)
+    guard = places.taking(slot, request.job.order_type, now), places.in_time(slot, now)
     if given:
         numbers.put_in(inserts, given)
         done = sql.write_if(*guard, *inserts)
@@ -212,7 +212,7 @@ def _rebook(request: BookingRequest, work_order: WorkOrder, slot: AppointmentSlo
         after=rows.place(slot),
         fingerprint=request.fingerprint,
     )
-    places.swap(before, slot)
+    places.swap(before, slot, request.job.order_type)
     return Booked(work_order.order_num, parts.ordered(request.plan, orders))
 
 

@@ -44,6 +44,7 @@ def move(
         with transaction.atomic():
             _move(work_order, slot, by, reason, seen_version)
     except places.LostRace:
+        _check_fits(work_order, slot)
         found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), clock.now(), slot.area).first()
         why = offers.REFUSALS[found.refusal] if found and found.refusal else "This place was taken a moment ago."
         raise Refused(
@@ -120,7 +121,7 @@ def _move(work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str, se
     )
     if slot.worker != before.worker:
         search_terms.rewrite([WorkOrder.objects.get(pk=work_order.pk)])
-    places.swap(before, slot)
+    places.swap(before, slot, work_order.order_type)
 
 
 def review(*, work_order: WorkOrder, by: str, note: str = "", seen_version: int | None = None) -> None:
@@ -165,6 +166,12 @@ def change(work_order: WorkOrder, only_if: Q, now: datetime, seen_version: int |
     seen = WorkOrder.objects.filter(only_if, pk=work_order.pk, version=version)
     if not seen.update(changed_at=now, change_num=None, version=F("version") + 1, **columns):
         raise _what_happened(work_order, version)
+
+
+def check_is_booked(work_order: WorkOrder) -> None:
+    """Raises Refused with who cancelled it."""
+    if work_order.status != WorkOrder.Status.BOOKED:
+        raise _what_happened(work_order, work_order.version)
 
 
 def check_version(work_order: WorkOrder, seen_version: int) -> None:

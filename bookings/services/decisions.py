@@ -3,7 +3,6 @@
 Nothing here writes. Only booking.py and moving.py call this.
 """
 
-from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,18 +35,23 @@ def read_choices(job: wire.BookJob) -> list[Choice]:
     """What may name the slot. Raises Refused if nothing does, or if something contradicts itself."""
     found = choices.read(job)
     for choice in found:
-        if choice.is_contradictory:
-            raise Refused(
-                "invalid_request",
-                "The ID belongs to another appointment than the Period. Search again and choose anew.",
-                data_path=choice.path,
-            )
+        check_agrees(choice)
     if not found:
         what = "names no appointment: it has neither a Period nor the ID of an offer" if job.time_constraints else ""
         message = f"TimeConstraints {what or 'is missing'}."
         faults = [{"dataPath": "/TimeConstraints", "message": message}]
         raise Refused("invalid_request", message, data_path="/TimeConstraints", errors=faults)
     return found
+
+
+def check_agrees(choice: Choice) -> None:
+    """Raises Refused where the ID of an offer and the period beside it name different appointments."""
+    if choice.is_contradictory:
+        raise Refused(
+            "invalid_request",
+            "The ID belongs to another appointment than the Period. Search again and choose anew.",
+            data_path=choice.path,
+        )
 
 
 def answered_before(request: BookingRequest, earlier: list[WorkOrder]) -> WorkOrder | None:
@@ -61,7 +65,7 @@ def answered_before(request: BookingRequest, earlier: list[WorkOrder]) -> WorkOr
 def named_slots(request: BookingRequest, found: list[Choice], seen: offers.Candidates) -> list[AppointmentSlot]:
     """The slots in the one period that the body names. Raises Refused if there is none, or several periods."""
     if seen.area is None or (request.places is not None and seen.area.pk not in request.places):
-        raise _no_such_area(request.job, found)
+        raise _no_such_area(request, found)
     named = choices.fitting(found, seen.area, seen.slots)
     if not named:
         period = seen.area.period_text(found[0].start, found[0].end)
@@ -81,12 +85,12 @@ def named_slots(request: BookingRequest, found: list[Choice], seen: offers.Candi
     return [slot for slot in seen.slots if (slot.start, slot.end) == (named[0].start, named[0].end)]
 
 
-def _no_such_area(job: wire.BookJob, found: list[Choice]) -> Refused:
+def _no_such_area(request: BookingRequest, found: list[Choice]) -> Refused:
     if choices.area_id_of(found):
         message, path = "There is no such appointment any more. Search again and choose another.", found[0].path
     else:
-        message = offers.no_area(job)
-        path = "/Location/ServiceAreaID" if job.location.service_area_id else "/Location"
+        message = offers.no_area(request.job, request.places)
+        path = "/Location/ServiceAreaID" if request.job.location.service_area_id else "/Location"
     return Refused("slot_not_found", message, data_path=path)
 
 
@@ -176,12 +180,10 @@ def unavailable(slots: list[AppointmentSlot], data_path: str) -> Unavailable:
     refusals = [slot.refusal for slot in slots]
     reason = "full" if "full" in refusals else refusals[0]
     slot = slots[0]
-    refused = Unavailable(
+    return Unavailable(
         "slot_unavailable",
         sentences.say(sentences.SLOT_UNAVAILABLE, why=offers.REFUSALS[reason], appointment=slot),
         data_path=data_path,
         reason=reason,
         instead_of=slot,
     )
-    refused.verdicts = dict(Counter(refusals))
-    return refused

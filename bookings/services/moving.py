@@ -1,13 +1,12 @@
 """Where a booking may be moved to, by a system that names a period or an offer. changes.move does it."""
 
-from datetime import datetime
-
 from bookings import clock, offers, sentences, wire
 from bookings.db import sql
 from bookings.db.codes import fold
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
+from bookings.offers import choices
 from bookings.refusals import Refused
-from bookings.services import decisions
+from bookings.services import changes, decisions
 
 
 def slot_for(work_order: WorkOrder, wanted: wire.MoveWorkOrder, areas: set[int] | None) -> AppointmentSlot:
@@ -15,8 +14,12 @@ def slot_for(work_order: WorkOrder, wanted: wire.MoveWorkOrder, areas: set[int] 
 
     Raises Refused where there is none, or none that can be taken.
     """
-    area, start, end = _place(work_order, wanted, areas)
-    now = clock.now()
+    choice = choices.choice_of(wanted)
+    if choice is None:
+        message = "There is no offer with this ID. Ask for the alternatives."
+        raise Refused("invalid_request", message, data_path="/ID")
+    decisions.check_agrees(choice)
+    area, start, end, now = _area(work_order, wanted, choice, areas), choice.start, choice.end, clock.now()
     slots = AppointmentSlot.objects.filter(
         offers.suitable([work_order.order_type]), area=area, start=start, end=end
     ).select_related("area")
@@ -24,19 +27,20 @@ def slot_for(work_order: WorkOrder, wanted: wire.MoveWorkOrder, areas: set[int] 
         slots = slots.filter(worker=wanted.worker)
     found = list(offers.with_refusal(slots, now, area))
     if not found:
-        raise _no_such_slot(area, start, end)
+        raise _no_such_slot(area, choice)
     # In the period where it is it stays, unless another worker is named: changes.move says so.
     if own := next((slot for slot in found if slot.pk == work_order.slot_id), None):
         return own
     if free := [slot for slot in found if not slot.refusal]:
         return offers.preferred(free, wanted.worker or work_order.worker)
-    refusal = decisions.unavailable(found, "/ID" if wanted.id else "/Period")
+    refusal = decisions.unavailable(found, choice.path)
     refusal.offer(sql.run(*offers.alternatives(refusal.slot, work_order.order_type, now)))
     raise refusal
 
 
 def alternatives(work_order: WorkOrder) -> offers.SearchResult:
-    """The periods of its area that it can be moved to right now, the first of them."""
+    """The periods of its area that it can be moved to right now, the first of them. Raises Refused if cancelled."""
+    changes.check_is_booked(work_order)
     slot = work_order.slot
     found = offers.open_for(slot.area, work_order.order_type, clock.now())
     periods = [period for period in found if period != (slot.start, slot.end)]
@@ -44,33 +48,27 @@ def alternatives(work_order: WorkOrder) -> offers.SearchResult:
     return offers.SearchResult(slot.area, periods, message)
 
 
-def _place(
-    work_order: WorkOrder, wanted: wire.MoveWorkOrder, areas: set[int] | None
-) -> tuple[ServiceArea, datetime, datetime]:
-    named = offers.read_id(wanted.id)
-    seen = ServiceArea.objects.in_areas(areas)
-    if named:
-        key, start, end = named
-        area = seen.filter(pk=key).first()
+def _area(
+    work_order: WorkOrder, wanted: wire.MoveWorkOrder, choice: choices.Choice, areas: set[int] | None
+) -> ServiceArea:
+    """Of an offer its own, as in a booking. Raises Refused."""
+    seen, code = ServiceArea.objects.in_areas(areas), wanted.service_area_id
+    if choice.area_id:
+        area = seen.filter(pk=choice.area_id).first()
+        message, path = "There is no such appointment any more. Ask for the alternatives.", choice.path
     else:
-        if wanted.period is None:
-            raise Refused(
-                "slot_not_found", "There is no offer with this ID. Ask for the alternatives.", data_path="/ID"
-            )
-        start, end = wanted.period.start, wanted.period.end
-        code = wanted.service_area_id
         area = seen.filter(codes__folded=fold(code)).first() if code else work_order.slot.area
+        message, path = sentences.say(sentences.NO_AREA_OF_THAT_CODE, code=code), "/ServiceAreaID"
     if area is None:
-        message = f"There is no service area {wanted.service_area_id}." if not named else "There is no such area."
-        raise Refused("slot_not_found", message, data_path="/ID" if named else "/ServiceAreaID")
-    return area, start, end
+        raise Refused("slot_not_found", message, data_path=path)
+    return area
 
 
-def _no_such_slot(area: ServiceArea, start: datetime, end: datetime) -> Refused:
-    period = area.period_text(start, end)
+def _no_such_slot(area: ServiceArea, choice: choices.Choice) -> Refused:
+    period = area.period_text(choice.start, choice.end)
     return Refused(
         "slot_not_found",
         sentences.say(sentences.NO_SLOT_TO_MOVE_TO, period=period),
-        data_path="/Period",
+        data_path=choice.path,
         area=area.code,
     )

@@ -18,12 +18,13 @@ class LostRace(Exception):
     """The place was taken, or the booking changed, between our reading and our writing."""
 
 
-def taking(slot: AppointmentSlot, now: datetime) -> sql.Statement:
+def taking(slot: AppointmentSlot, order_type: str, now: datetime) -> sql.Statement:
     """The guard of the first promise: the place is taken only where all rules hold at this very moment.
 
-    It names the slot by its key alone: a trigger keeps area, period, order type and worker as they were read.
+    It names the slot by its key: a trigger keeps area, period, order type and worker as they were read. What the worker
+    can do may have changed since.
     """
-    rules, values = offers.takeable(now, slot.area)
+    rules, values = offers.all_of([offers.takeable(now, slot.area), offers.still_suits(slot, order_type)])
     return f"UPDATE {offers.SLOTS} SET booked = booked + 1 WHERE id = %s AND {rules}", [slot.pk, *values]
 
 
@@ -44,11 +45,11 @@ def was_late(fault: DatabaseError) -> bool:
     return isinstance(fault.__cause__, DivisionByZero)
 
 
-def take(slot: AppointmentSlot) -> None:
+def take(slot: AppointmentSlot, order_type: str) -> None:
     """Raises LostRace where the rules, or another booking, leave no place."""
     now = clock.now()  # again: others may have held the booking until now
     try:
-        if not sql.change_if(taking(slot, now), in_time(slot, now)):
+        if not sql.change_if(taking(slot, order_type, now), in_time(slot, now)):
             raise LostRace
     except DataError as fault:
         if was_late(fault):
@@ -60,11 +61,11 @@ def give_back(slot_id: int) -> None:
     AppointmentSlot.objects.filter(pk=slot_id).update(booked=F("booked") - 1)
 
 
-def swap(before: AppointmentSlot, after: AppointmentSlot) -> None:
-    """Take a place of `after` and give the one of `before` back."""
+def swap(before: AppointmentSlot, after: AppointmentSlot, order_type: str) -> None:
+    """Take a place of `after` for an order of this type, and give the one of `before` back."""
     # In the order of their keys, so that two moves that cross each other cannot wait for each other.
     for step in sorted((before, after), key=lambda place: place.pk):
         if step is after:
-            take(after)
+            take(after, order_type)
         else:
             give_back(before.pk)

@@ -1,7 +1,7 @@
 """What was refused is kept for staff: callers ring them about it. It changes no booking."""
 
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError
 
@@ -19,6 +19,13 @@ logger = logging.getLogger("bookings")
 NOTHING: sql.Statement = "SELECT 1", []
 
 
+class Row(NamedTuple):
+    """The columns of a refusal, and those that the database works out as it writes them."""
+
+    columns: dict[str, Any]
+    worked_out: dict[str, sql.Statement]
+
+
 def keep(refusal: Refused, request: BookingRequest) -> None:
     """One statement, as a rule, which also finds what can be booked instead.
 
@@ -31,7 +38,7 @@ def keep(refusal: Refused, request: BookingRequest) -> None:
     found: sql.Result | None
     try:
         row = _row(refusal, request)
-        found = sql.write_and_read((Refusal, [row]), instead) if row else sql.run(*instead)
+        found = sql.write_and_read((Refusal, [row.columns]), instead, row.worked_out) if row else sql.run(*instead)
     except DatabaseError:
         logger.exception("A refusal could not be kept for dispatch")
         found = sql.run(*instead) if full else None
@@ -39,7 +46,7 @@ def keep(refusal: Refused, request: BookingRequest) -> None:
         full.offer(found)
 
 
-def _row(refusal: Refused, request: BookingRequest) -> dict[str, Any] | None:
+def _row(refusal: Refused, request: BookingRequest) -> Row | None:
     """None in a practice area: nothing is kept of it."""
     named = [request.choice] if request.choice else choices.read(request.job)
     area = request.area
@@ -47,8 +54,9 @@ def _row(refusal: Refused, request: BookingRequest) -> dict[str, Any] | None:
         area = offers.find_area(request.job, area_id=choices.area_id_of(named))
     if area and area.is_practice:
         return None
-    return {
-        "at": clock.now(),
+    now = clock.now()
+    columns = {
+        "at": now,
         "error": refusal.error,
         "message": refusal.message,
         "original_order": request.order,
@@ -59,5 +67,8 @@ def _row(refusal: Refused, request: BookingRequest) -> dict[str, Any] | None:
         "visit_start": named[0].start if named else None,
         "visit_end": named[0].end if named else None,
         "order_type": request.job.order_type,
-        "verdicts": refusal.verdicts,
     }
+    if not area or not named:
+        return Row(columns, {})
+    period = named[0].start, named[0].end
+    return Row(columns, {"verdicts": offers.verdicts(area, period, request.job.order_type, now)})

@@ -1,5 +1,6 @@
 """Over random calendars, search and booking never disagree (Hypothesis)."""
 
+from collections import Counter
 from datetime import time, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from django.test import override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bookings.models import Ability, ApiKey, AppointmentSlot, Blackout, ServiceArea, Worker
+from bookings.models import Ability, ApiKey, AppointmentSlot, Blackout, Refusal, ServiceArea, Worker
 from bookings.supply import blackouts, first_sight
 from tests.support.environment import examples
 from tests.support.helpers import NOW, booking, clock_stands_at, make_area, make_slot, post, search
@@ -77,6 +78,16 @@ def explained_slots(body) -> list[dict]:
         if not cursor:
             return found
         assert len(page["Slots"]) == 3
+
+
+def first_broken(explained, period) -> Counter:
+    """How many slots of a period break which rule first."""
+    of_period = [slot for slot in explained if (slot["Period"]["Start"], slot["Period"]["End"]) == period]
+    broken = [
+        [verdict["rule"] for verdict in slot["Verdicts"] if not verdict["kept"] and verdict["rule"] not in WISHES]
+        for slot in of_period
+    ]
+    return Counter(rules[0] for rules in broken if rules)
 
 
 def fits(slot, job, crew) -> bool:
@@ -192,6 +203,10 @@ def test_search_and_booking_never_disagree(calendar, job, crew):
                 answer = post(f"WO-{number}", body)
                 assert (answer.status_code == 200) == bookable, (answer.content, period)
                 assert answer.status_code in (200, 404, 409)
+                # What is kept of a refusal is what the rules say of each slot of the period, counted.
+                if refusal := Refusal.objects.first():
+                    assert refusal.verdicts == first_broken(explained_slots(body), period)
+                assert (refusal is None) == bookable
                 transaction.set_rollback(True)
         transaction.set_rollback(True)
 

@@ -7,10 +7,11 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
-from bookings import services
+from bookings import offers, services
 from bookings.admin import planner_closing
-from bookings.models import Ability, AppointmentSlot, Blackout, OrderType, ServiceArea, Worker
+from bookings.models import Ability, AppointmentSlot, Blackout, OrderType, ServiceArea, Worker, WorkOrder
 from bookings.refusals import Refused
+from bookings.services import changes
 from bookings.supply import blackouts, first_sight, new_slots, slots
 from tests.support.helpers import (
     END,
@@ -235,6 +236,56 @@ class TestWhatWorkersCanDo:
         with CaptureQueriesContext(connection) as free:
             post("WO-2", booking(OrderType="pump"))
         assert len(restricted) == len(free)
+
+
+class TestBetweenLookAndWrite:
+    """A worker who loses the ability after the slot was read: the guard of the taking refuses."""
+
+    @pytest.fixture(autouse=True)
+    def _lost_after_the_look(self, monkeypatch):
+        first_sight.note(workers=["jo", "al"], order_types=["pump", "boiler"])
+        preferred, lost = offers.preferred, []
+
+        def lose(slots, worker):
+            found = preferred(slots, worker)
+            if not lost:
+                lost.append(Ability.objects.create(worker_id="jo", order_type_id="boiler"))
+            return found
+
+        monkeypatch.setattr(offers, "preferred", lose)
+
+    def test_a_booking(self):
+        make_slot(worker="jo")
+        assert post("WO-1", booking(OrderType="pump")).json()["code"] == 404
+        assert AppointmentSlot.objects.get().booked == 0
+
+    def test_another_worker_takes_it(self):
+        make_slot(worker="jo", capacity=2)
+        other = make_slot(worker="al")
+        assert post("WO-1", booking(OrderType="pump")).status_code == 200
+        assert WorkOrder.objects.get().slot == other
+
+    def test_without_it_in_the_guard_it_is_booked(self, monkeypatch):
+        monkeypatch.setattr(offers, "still_suits", lambda slot, order_type: ("1 = 1", []))
+        make_slot(worker="jo")
+        assert post("WO-1", booking(OrderType="pump")).status_code == 200
+
+    def test_a_move(self, monkeypatch):
+        make_slot(worker="al")
+        work_order = make_booking(body=booking(OrderType="pump"))
+        slot = make_slot(worker="jo", start=START + timedelta(hours=3))
+        check = changes._check_fits
+
+        def lose(*arguments):
+            check(*arguments)
+            monkeypatch.setattr(changes, "_check_fits", check)
+            Ability.objects.create(worker_id="jo", order_type_id="boiler")
+
+        monkeypatch.setattr(changes, "_check_fits", lose)
+        with pytest.raises(Refused) as refused:
+            services.move(work_order=work_order, slot=slot, by="anna")
+        assert refused.value.error == "slot_not_found"
+        assert WorkOrder.objects.get().slot.worker == "al"
 
 
 class TestFirstSight:

@@ -27,7 +27,7 @@ def slowly(*arguments):
     return slot
 
 
-def take_place_unguarded(slot, now):
+def take_place_unguarded(slot, order_type, now):
     return f"UPDATE {offers.SLOTS} SET booked = booked + 1 WHERE id = %s", [slot.pk]
 
 
