@@ -139,26 +139,38 @@ def _check(
 ) -> tuple[Call, list[Target], dict[int, str]]:
     """What the rows come to, and by its number why a row is refused. Locks nothing."""
     known = _known(rows, areas)
-    reasons: dict[int, str] = {}
-    while True:
-        # A row that is refused gives nothing up, which may stand in the way of others.
-        accepted = [row for row in rows if row.number not in reasons]
-        named = {
-            known.codes[fold(row.code)].area_id: row for row in reversed(accepted) if fold(row.code) in known.codes
-        }
-        call = Call(named, areas, called)
-        targets = [_target(row, known) for row in accepted]
-        found = _objections(targets, known, call)
-        if not found:
-            return call, targets, reasons
-        reasons |= found
+    named = {known.codes[fold(row.code)].area_id: row for row in reversed(rows) if fold(row.code) in known.codes}
+    call = Call(named, areas, called)
+    targets = [_target(row, known) for row in rows]
+    reasons = _objections(targets, known, call)
+    _refuse_what_is_not_given_up(targets, known, call, reasons)
+    return call, [target for target in targets if target.row.number not in reasons], reasons
+
+
+def _refuse_what_is_not_given_up(targets: Sequence[Target], known: Known, call: Call, reasons: dict[int, str]) -> None:
+    """A row that is refused gives nothing up, so those are refused that take it, and so on. Each is looked at once."""
+    takers: dict[int, list[Target]] = defaultdict(list)
+    for target in targets:
+        for thing in target.added:
+            for rival in _rivals(thing, target.area, known):
+                takers[rival.area_id].append(target)
+    refused = [target for target in targets if target.row.number in reasons]
+    while refused:
+        target = refused.pop()
+        if call.rows.get(target.area.pk) is not target.row:
+            continue  # another row of the same area gives it up
+        del call.rows[target.area.pk]
+        for taker in takers.pop(target.area.pk, []):
+            if taker.row.number not in reasons and (reason := _objection(taker, known, call)):
+                reasons[taker.row.number] = reason
+                refused.append(taker)
 
 
 def _objections(targets: Iterable[Target], known: Known, call: Call) -> dict[int, str]:
     """Why rows are refused, each by its number; of two that are against each other, the later one."""
     reasons: dict[int, str] = {}
     claimed: dict[str, int] = {}
-    postcodes: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    postcodes: dict[str, dict[str, int]] = defaultdict(dict)
     for target in targets:
         number = target.row.number
         first = claimed.setdefault(fold(target.area.code), number)
@@ -168,14 +180,20 @@ def _objections(targets: Iterable[Target], known: Known, call: Call) -> dict[int
             if isinstance(thing, AreaCode):
                 other = claimed.setdefault(fold(thing.code), number)
             else:
-                others = [who for country, who in postcodes[thing.prefix] if _share(country, thing.country)]
-                other = others[0] if others else number
-                postcodes[thing.prefix].append((thing.country, number))
+                other = _first_with(postcodes[thing.prefix], thing.country, number)
             if other != number:
                 reason = reason or f"{call.called} {other} has {thing}, too"
         if reason:
             reasons[number] = reason
     return reasons
+
+
+def _first_with(claimed: dict[str, int], country: str, number: int) -> int:
+    """The first row that claims a prefix there, by the countries of the claims; from now on this one does, too."""
+    code = countries.code_of(country)
+    others = [who for name, who in claimed.items() if not code or name in ("", code)]
+    claimed.setdefault(code, number)
+    return min(others, default=number)
 
 
 def _objection(target: Target, known: Known, call: Call) -> str:

@@ -41,6 +41,64 @@ def found(code="LEEDS") -> dict:
     return area_rows.as_object(ServiceArea.objects.get(code=code))
 
 
+class TestChainsOfRefusedRows:
+    """Each row takes what the next one gives up, and the last one is refused: so are all."""
+
+    NUMBER = 60
+
+    @pytest.fixture
+    def rows(self) -> list[dict]:
+        for number in range(self.NUMBER):
+            area = make_area(f"A-{number}")
+            AreaCode.objects.create(area=area, code=f"alias {number}")
+            PostcodePrefix.objects.create(area=area, country="GB", prefix=f"X{number}")
+        rows = [
+            {
+                "ServiceAreaID": f"A-{number}",
+                "Aliases": [f"alias {number + 1}"],
+                "Postcodes": [{"Prefix": f"X{number + 1}", "Country": "GB"}],
+            }
+            for number in range(self.NUMBER)
+        ]
+        rows[-1]["TimeZone"] = "Europe/Nowhere"
+        return rows
+
+    @pytest.mark.parametrize("step", [1, -1])
+    def test_they_cost_no_more_than_others(self, rows, step, monkeypatch):
+        looked_at, objection = [], area_upserts._objection
+
+        def count(target, *more):
+            looked_at.append(target.row.number)
+            return objection(target, *more)
+
+        monkeypatch.setattr(area_upserts, "_objection", count)
+        before = everything()
+        assert counts(upsert(*rows[::step])) == (0, 0, 0, self.NUMBER)
+        assert everything() == before
+        assert len(looked_at) <= 2 * self.NUMBER
+
+    def test_those_beside_it_are_written(self, rows):
+        rows[-1].pop("TimeZone")
+        rows[30]["TimeZone"] = "Europe/Nowhere"
+        report = upsert(*rows)
+        assert counts(report) == (0, self.NUMBER - 31, 0, 31)
+        assert [refused.number for refused in report.refused] == [*range(1, 32)]
+        assert report.refused[0].message == "alias 1 belongs to A-1 already"
+        assert found("A-31")["Aliases"] == ["alias 32"]
+        assert found("A-30")["Aliases"] == ["alias 30"]
+
+    def test_who_claims_a_prefix_first_has_it_whatever_the_country(self):
+        claims = ["GB", "", "DE", "United Kingdom", ""]
+        rows = [
+            YORK | {"ServiceAreaID": f"Y-{number}", "Postcodes": [{"Prefix": "X1", "Country": country}]}
+            for number, country in enumerate(claims)
+        ]
+        told = {refused.number: refused.message for refused in upsert(*rows).refused}
+        assert {number: message.split(" has ")[0] for number, message in told.items()} == {
+            2: "row 1", 3: "row 2", 4: "row 1", 5: "row 1",
+        }  # fmt: skip
+
+
 class TestItWorks:
     def test_makes_what_is_new(self):
         assert counts(upsert(LEEDS, YORK)) == (2, 0, 0, 0)
