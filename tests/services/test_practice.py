@@ -42,6 +42,43 @@ def book(order="WO-1") -> WorkOrder:
     return make_booking(order, booking(**THERE, RequiredParts=parts))
 
 
+class TestWhateverFails:
+    """The steps of a purge do not keep each other from being done."""
+
+    STEPS = (
+        "first_sight.note_all",
+        "housekeeping.old_slots",
+        "housekeeping.remove_personal_data",
+        "practice.remove_bookings",
+    )
+
+    @pytest.mark.parametrize("broken", STEPS)
+    def test_the_others_are_done(self, broken, settings, monkeypatch):
+        settings.BOOKJOB_PURGE_PERSONAL_DATA = True
+        make_slot("GYM")
+        make_slot(start=START - timedelta(days=400))
+        make_slot(start=START - timedelta(days=401), booked=1)
+        slot = AppointmentSlot.objects.get(booked=1)
+        book()
+        make_slot()
+        old = make_booking("WO-old", booking(Account={"AccountNum": "C-1", "Name": "Mill Lane Bakery"}))
+        WorkOrder.objects.filter(pk=old.pk).update(slot=slot, visit_start=slot.start)
+
+        def fail(*arguments, **more):
+            raise DatabaseError(broken)
+
+        monkeypatch.setattr(f"bookings.management.commands.purge.{broken}", fail)
+        with pytest.raises(DatabaseError, match=broken):
+            call_command("purge", before="2026-01-01")
+        old.refresh_from_db()
+        left = {
+            "housekeeping.old_slots": AppointmentSlot.objects.filter(start=START - timedelta(days=400)).exists(),
+            "housekeeping.remove_personal_data": old.account_name != "",
+            "practice.remove_bookings": WorkOrder.objects.filter(area__is_practice=True).exists(),
+        }
+        assert [step for step, is_left in left.items() if is_left] == [broken] * (broken in left)
+
+
 class TestRemoved:
     def test_nightly_with_all_that_belongs_to_it(self):
         real, slot = make_slot(), make_slot("GYM", capacity=3)

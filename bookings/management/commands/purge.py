@@ -15,7 +15,7 @@ bookings meanwhile. Backups and logs are not touched, and after a restore purge 
 
 import contextlib
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -46,6 +46,17 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         before, dry_run = _beginning_of(options["before"]), options["dry_run"]
+        # Workers and types of orders are noted before what names them is forgotten.
+        steps: list[Callable[[], object]] = [] if dry_run else [first_sight.note_all]
+        steps += [partial(self._remove_rows, before, dry_run), partial(self._remove_personal_data, before, dry_run)]
+        if not dry_run:
+            steps.append(lambda: _repeat(practice.remove_bookings, 0, "booking in practice areas"))
+            steps.append(partial(self._overwrite, options["vacuum"]))
+        _each(steps)
+        if dry_run:
+            self.stdout.write("This was a dry run: nothing was written.")
+
+    def _remove_rows(self, before: datetime, dry_run: bool) -> None:
         slots = housekeeping.old_slots(before).count()
         if not dry_run:
             housekeeping.overwrite_what_is_removed()
@@ -58,9 +69,8 @@ class Command(BaseCommand):
         entries = _remove(housekeeping.old_delivery_entries(before), dry_run, "line")
         self.stdout.write(f"{entries} lines of the log of receivers removed.")
         _remove(housekeeping.old_answers(before), dry_run, "answer")
-        if not dry_run:
-            first_sight.note_all()
-            _repeat(practice.remove_bookings, 0, "booking in practice areas")
+
+    def _remove_personal_data(self, before: datetime, dry_run: bool) -> None:
         if not settings.BOOKJOB_PURGE_PERSONAL_DATA:
             self.stdout.write("Personal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.")
         else:
@@ -79,10 +89,22 @@ class Command(BaseCommand):
                 _note(before)
             self.stdout.write(f"Reasons of {blackouts} blackouts and {closures} slots removed.")
             self.stdout.write(f"{orders} work orders emptied of personal data.")
-        if not dry_run and not housekeeping.remove_traces(vacuum=options["vacuum"]):
+
+    def _overwrite(self, vacuum: bool) -> None:
+        if not housekeeping.remove_traces(vacuum=vacuum):
             self.stdout.write("The log of the database is being read, and still holds copies. Run this again.")
-        if dry_run:
-            self.stdout.write("This was a dry run: nothing was written.")
+
+
+def _each(steps: Iterable[Callable[[], object]]) -> None:
+    """All of them, so that personal data is forgotten although another step fails. Raises the first fault."""
+    faults = []
+    for step in steps:
+        try:
+            step()
+        except Exception as fault:
+            faults.append(fault)
+    if faults:
+        raise faults[0]
 
 
 def _note(before: datetime) -> None:
