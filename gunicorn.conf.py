@@ -32,6 +32,13 @@ limit_request_field_size = 256 * 1024
 logger_class = "gunicorn.glogging.Logger" if missing else "bookjob_site.worker.lines.Lines"
 
 
+def worker_exit(server: Any, worker: Any) -> None:
+    """In the worker that ends, which has answered its last request."""
+    from bookings.services import empty_searches
+
+    empty_searches.write_at_exit()
+
+
 def when_ready(server: Any) -> None:
     """Before the workers are forked: what was loaded stays for good, so no collection looks at it (or copies it)."""
     server.log.info("bookjob %s serves.", VERSION, extra={"facts": {"version": VERSION}})

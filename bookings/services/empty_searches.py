@@ -1,7 +1,8 @@
 """Searches that found nothing, counted by day, area, order type and reason: why did the app show nothing yesterday?
 
-A search only counts in memory. What a process counted is written after an answer is sent, at most every few seconds;
-what it counted in its last seconds may be missing.
+A search only counts in memory. What a process counted is written after the answer to a search is sent, at most every
+few seconds; where no search comes, by a thread of the worker that has nothing else to do; and when the worker ends.
+What a killed process counted in its last seconds is missing.
 """
 
 import logging
@@ -10,7 +11,7 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from django.db import Error, transaction
+from django.db import Error, close_old_connections, connection, transaction
 from django.db.models import F
 
 from bookings import clock, offers
@@ -46,11 +47,40 @@ def count(found: offers.SearchResult, order_type: str, now: datetime) -> None:
         _counted[kind] += 1
 
 
+def is_due() -> bool:
+    return bool(_counted) and clock.ticks() - _written_at >= EVERY
+
+
 def write_if_due() -> None:
     """Never fails: what cannot be written now waits for the next time."""
+    if is_due():
+        write()
+
+
+def write_between_requests() -> None:
+    """The same, in a thread that Django gives no connection to at the moment."""
+    close_old_connections()
+    write_if_due()
+    close_old_connections()
+
+
+def write_at_exit() -> None:
+    """All, in a thread of its own, for the main one may hold what it had before it was forked; it waits seconds."""
+
+    def last() -> None:
+        write()
+        connection.close()
+
+    writer = threading.Thread(target=last, daemon=True)
+    writer.start()
+    writer.join(EVERY)
+
+
+def write() -> None:
+    """All that was counted. Never fails."""
     global _written_at
     with _lock:
-        if not _counted or clock.ticks() - _written_at < EVERY:
+        if not _counted:
             return
         _written_at = clock.ticks()
         counted = dict(_counted)

@@ -175,6 +175,7 @@ class WatchingWorker(ThreadWorker):
             self.look_at, self.came = now + min(1.0, pace.PATIENCE / 4), 0
             self._end_what_takes_too_long(now)
             self._make_room()
+            self._write_what_was_counted()
 
     def _end_what_takes_too_long(self, now: float) -> None:
         stops = now > self.seats.until
@@ -187,6 +188,13 @@ class WatchingWorker(ThreadWorker):
         for conn, until in list(self.closing.items()):
             if now > until:
                 self._drop(conn)
+
+    def _write_what_was_counted(self) -> None:
+        """Where no search comes that would do it. A thread does, for this one waits for no database."""
+        from bookings.services import empty_searches
+
+        if empty_searches.is_due() and not self.tpool._work_queue.qsize():
+            self.tpool.submit(empty_searches.write_between_requests)
 
     def _cap_keepalive(self, deadline: float) -> None:
         """The worker stops: STOPPING seconds are left for what is under way, `deadline` is for the others."""
