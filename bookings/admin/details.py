@@ -163,15 +163,18 @@ def late_parts(work_orders: Iterable[int]) -> dict[int, int]:
     return dict(late.order_by().values_list("work_order").annotate(number=Count("pk")))
 
 
-def history(entries: Iterable[HistoryEntry], area: ServiceArea) -> list[dict[str, Any]]:
-    """The whole history, newest first: when on the area's clock, who, what, and what was before and after."""
+def history(entries: Iterable[HistoryEntry], area: ServiceArea, seen: set[int] | None = None) -> list[dict[str, Any]]:
+    """The whole history, newest first: when on the area's clock, who, what, and what was before and after.
+
+    `seen` are the areas of the reader (HistoryEntry.details_for).
+    """
     return [
         {
             "entry": entry,
             "at": area.instant_text(entry.at),
             "changes": [
                 (name, _plain(value, area))
-                for name, value in entry.shown_details.items()
+                for name, value in entry.details_for(seen).items()
                 if value not in ("", None, {})
             ],
         }

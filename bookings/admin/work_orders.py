@@ -25,7 +25,7 @@ from bookings.admin import (
 )
 from bookings.admin.cells import area_name, period_lines, state_label, two_lines
 from bookings.admin.desk import DeskAdmin
-from bookings.models import WorkOrder
+from bookings.models import WorkOrder, visible_areas
 from bookings.services import public_form, search_terms
 
 # A search that finds more names no customer.
@@ -186,7 +186,7 @@ class WorkOrderAdmin(DeskAdmin):
             "part_groups": details.part_groups(row),
             "assets": details.assets(job, row.area),
             "flex_forms": details.flex_forms(job),
-            "history": details.history(row.history.all(), row.area),
+            "history": details.history(row.history.all(), row.area, visible_areas(request.user)),
             "relatives": [
                 (other, state_label(other), period_lines(other.area, other.slot))
                 for other in details.relatives(row, self.get_queryset(request))

@@ -79,7 +79,7 @@ class RefusalFeedView(APIView):
         operation_id="read_refusal_feed",
         summary="Read the feed of refusals",
         description="Each booking that was refused, once. Begin without a cursor, go on with `Next`. Those whose place"
-        " belongs to no area come to every reader.",
+        " belongs to no area come only to readers of all areas.",
         parameters=[PlaceQuery],
         responses=schema.answers(RefusalFeedSerializer, "A page of the feed.", Code.FORBIDDEN),
     )

@@ -3,6 +3,7 @@
 history.py writes the lines.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
@@ -89,10 +90,19 @@ class HistoryEntry(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         raise TypeError("A history entry is never deleted.")
 
-    @property
-    def shown_details(self) -> dict[str, Any]:
-        """What was before and after. The fingerprint of the body that was taken is for later copies of it alone."""
-        return {name: value for name, value in self.details.items() if name != "fingerprint"}
+    def details_for(self, areas: Iterable[int] | None) -> dict[str, Any]:
+        """What was before and after, for those who may see these areas; None is every area.
+
+        Of a place in another area they read the time alone. The fingerprint of the body that was taken is for later
+        copies of it alone.
+        """
+        return {name: _seen_from(areas, value) for name, value in self.details.items() if name != "fingerprint"}
+
+
+def _seen_from(areas: Iterable[int] | None, value: Any) -> Any:
+    if areas is None or not isinstance(value, dict) or value.get("area") in (None, *areas):
+        return value
+    return {name: value[name] for name in ("start", "end") if name in value}
 
 
 class RefusalQuerySet(AreaQuerySet["Refusal"]):

@@ -13,8 +13,11 @@ from bookings.models import HistoryEntry, RequiredPart, WorkOrder
 from bookings.refusals import BookingError
 
 
-def public_form(work_order: WorkOrder) -> dict[str, Any]:
-    """Of one with all that belongs to it (feed.with_everything). For orjson: the body goes in letter for letter."""
+def public_form(work_order: WorkOrder, areas: set[int] | None = None) -> dict[str, Any]:
+    """Of one with all that belongs to it (feed.with_everything), for a reader of these areas; None is every area.
+
+    For orjson: the body goes in letter for letter.
+    """
     slot, area = work_order.slot, work_order.slot.area
     rows = list(work_order.required_parts.all())
     return {
@@ -44,7 +47,7 @@ def public_form(work_order: WorkOrder) -> dict[str, Any]:
             if any(row.part_order_id == part_order.pk for row in rows)
         ],
         "RequiredParts": [_part(row) for row in rows],
-        "History": [_line(entry) for entry in work_order.history.all()],
+        "History": [_line(entry, areas) for entry in work_order.history.all()],
         "Body": orjson.Fragment(work_order.body),
     }
 
@@ -61,7 +64,7 @@ def _part(row: RequiredPart) -> dict[str, Any]:
     }
 
 
-def _line(entry: HistoryEntry) -> dict[str, Any]:
+def _line(entry: HistoryEntry, areas: set[int] | None) -> dict[str, Any]:
     return {
         "At": wire.vendor_time(entry.at),
         "Event": entry.event,
@@ -69,7 +72,7 @@ def _line(entry: HistoryEntry) -> dict[str, Any]:
         "Via": entry.via,
         "Reason": entry.reason,
         "RequestID": entry.request_id,
-        "Details": entry.shown_details,
+        "Details": entry.details_for(areas),
     }
 
 

@@ -96,7 +96,7 @@ class TestAfterAMove:
 
     def test_staff_do_not_see_the_fingerprint(self, clock):
         work_order = make_booking(body=HERE)
-        assert [entry.shown_details.keys() for entry in HistoryEntry.objects.all()] == [{"after"}]
+        assert [entry.details_for(None).keys() for entry in HistoryEntry.objects.all()] == [{"after"}]
         assert HistoryEntry.objects.get().details["fingerprint"] == work_order.fingerprint
 
 

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from bookings import services
 from bookings.access import calendars
-from bookings.models import AppointmentSlot, AreaRestriction, CalendarAddress, EmptySearch
+from bookings.models import Ability, AppointmentSlot, AreaRestriction, CalendarAddress, EmptySearch
 from bookings.services import empty_searches, feed
-from bookings.supply import slots
+from bookings.supply import first_sight, slots
 from tests.api.systems.test_slots import refusal
 from tests.support.helpers import START, booking, clock_stands_at, make_area, make_booking, make_slot, post, search
 from tests.support.systems import call, make_key
@@ -95,12 +95,41 @@ class TestRefusals:
         }
         assert read(REFUSALS, key, page["Next"]) == {"Refusals": [], "Next": page["Next"], "More": False}
 
+    def test_a_worker_who_cannot_is_a_verdict_too(self, key):
+        make_slot(worker="a")
+        make_slot(worker="b", order_type="pump", booked=1)
+        make_slot(worker="c", order_type="boiler")
+        make_slot(worker="d", booked=1)
+        first_sight.note(workers=["a"], order_types=["boiler"])
+        Ability.objects.create(worker_id="a", order_type_id="boiler")
+        post("WO-1", booking(OrderType="pump"))
+        post("WO-2", booking(OrderType="drain"))
+        post("WO-3", booking(START.replace(hour=18), START.replace(hour=19)))
+        AppointmentSlot.objects.filter(worker__in="bd").delete()
+        post("WO-4", booking(OrderType="pump"))
+        told = [(told["Error"], told["Verdicts"]) for told in read(REFUSALS, key)["Refusals"]]
+        assert told == [
+            ("slot_unavailable", {"order_type": 1, "worker": 1, "full": 2}),
+            ("slot_unavailable", {"order_type": 2, "worker": 1, "full": 1}),
+            ("slot_not_found", {}),
+            ("slot_not_found", {"order_type": 1, "worker": 1}),
+        ]
+        # An empty search tells them apart as well.
+        leeds = {"Location": {"ServiceAreaID": "LEEDS"}, "OrderType": "pump"}
+        said = "No worker with appointments in Leeds can do orders of this kind."
+        assert search(leeds).json()["StatusMsg"] == said
+        AppointmentSlot.objects.filter(worker="a").delete()
+        assert search(leeds).json()["StatusMsg"] == "No appointments are planned in Leeds for orders of this kind."
+
     def test_areas(self, key):
         make_area("YORK")
         post("WO-1", booking())
-        york = make_key("work_orders:read", name="york", areas=[make_area("YORK")])
-        assert len(read(REFUSALS, key)["Refusals"]) == 1
-        assert read(REFUSALS, york)["Refusals"] == []
+        post("WO-2", booking(Location={"ServiceAreaID": "NOWHERE"}))
+        york, leeds = (make_key("work_orders:read", name=code, areas=[make_area(code)]) for code in ("YORK", "LEEDS"))
+        orders = [
+            [told["OriginalOrderNum"] for told in read(REFUSALS, reader)["Refusals"]] for reader in (key, leeds, york)
+        ]
+        assert orders == [["WO-1", "WO-2"], ["WO-1"], []]
 
 
 class TestBoth:

@@ -44,7 +44,7 @@ class TestScopes:
         assert call("GET", f"{ORDERS}/{number}", key=key).json()["Caller"] == "key erp"
         assert [found["OrderNum"] for found in call("GET", ORDERS, key=key).json()["WorkOrders"]] == [number]
         (line,) = WorkOrder.objects.get().history.all()
-        assert (line.by, line.shown_details["key"]) == ("key erp", "erp")
+        assert (line.by, line.details_for(None)["key"]) == ("key erp", "erp")
 
     @pytest.mark.parametrize(
         ("scope", "method", "path", "body"),
