@@ -20,12 +20,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from django.conf import settings
 
 from bookings import fingerprints
 from bookings.refusals import InvalidRequest, Refused, TooLarge
+
+T = TypeVar("T")
 
 LONGEST_POINTER = 500  # characters
 # Deeper than any form of ServiceMobility's, and far from the depth at which a JSON reader gives up.
@@ -100,6 +102,18 @@ def document_as_it_came(text: str) -> dict[str, Any]:
     """The object that the text of a Body says, with what is absent in its places."""
     document: dict[str, Any] = _load(text, as_it_came=True)
     return document
+
+
+def list_as_it_came(body: Body, name: str) -> list[Any] | None:
+    """A list of the body with its absent elements, so that they are counted; None where it is no list."""
+    found = document_as_it_came(body.text).get(name)
+    return found if isinstance(found, list) else None
+
+
+def in_their_places(came: Iterable[Any], rows: Iterable[T], absent: T) -> list[T]:
+    """Rows that were read from a list, with `absent` in the places of the elements that were left out."""
+    there = iter(rows)
+    return [next(there) if _is_there(element) else absent for element in came]
 
 
 def find(body: Body, pointer: str) -> tuple[str, Any]:

@@ -151,8 +151,7 @@ def limits() -> str:
     from bookings.api import bulk, idempotency, supply
     from bookings.offers import MOST, PAGE
     from bookings.services import feed
-    from bookings.wire.acts import MAX_NOTE
-    from bookings.wire.values import MAX_ITEMS
+    from bookings.wire.values import MAX_ITEMS, MAX_NOTE
 
     mebibyte = 1024 * 1024
     return table(

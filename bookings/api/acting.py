@@ -41,8 +41,9 @@ def found(request: Request, order_num: str) -> WorkOrder:
 
 
 def reply_with(request: Request, order_num: str) -> idempotency.Reply:
-    work_order = found(request, order_num)
-    return idempotency.Reply(AnswerRenderer().render(WorkOrderSerializer(work_order).data), etag_of(work_order))
+    work_order, areas = found(request, order_num), cast(Caller, request.user).areas
+    told = WorkOrderSerializer(work_order, context={"areas": areas}).data
+    return idempotency.Reply(AnswerRenderer().render(told), etag_of(work_order))
 
 
 def seen_version(request: Request, present: int) -> int | None:
@@ -172,7 +173,9 @@ class AlternativesView(APIView):
         summary="Read where a work order can be moved to",
         description="The free periods of its area, as a search has them. Each `ID` can be moved to.",
         parameters=[schema.ORDER_NUM],
-        responses=schema.answers(FoundSerializer, "The offers, or none and why.", Code.FORBIDDEN, Code.NOT_FOUND),
+        responses=schema.answers(
+            FoundSerializer, "The offers, or none and why.", Code.FORBIDDEN, Code.NOT_FOUND, Code.ALREADY_CANCELLED
+        ),
     )
     def get(self, request: Request, order_num: str) -> HttpResponse:
         offered = FoundSerializer().to_representation(moving.alternatives(found(request, order_num)))

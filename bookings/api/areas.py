@@ -8,14 +8,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from bookings import sentences, wire
+from bookings import fingerprints, sentences, wire
 from bookings.access.tokens import Caller
 from bookings.api import idempotency, schema
 from bookings.api.closing import KeyField, once
 from bookings.api.parsers import AnswerRenderer
 from bookings.api.serializers import WireSerializer
 from bookings.api.supply import MOST, PAGE, UpsertReportSerializer, WriteQuery, report_or_refusal
-from bookings.documents import Body
+from bookings.documents import Body, list_as_it_came
 from bookings.models import Scope, ServiceArea
 from bookings.refusals import Code, InvalidRequest
 from bookings.supply import area_rows, area_upserts, upserts
@@ -88,7 +88,9 @@ class AreasView(APIView):
             report = area_upserts.upsert_areas(given, by=caller.name, areas=caller.areas, **options)
             return report_or_refusal(report, "Areas", strict=options["strict"])
 
-        return once(request, cast(Body, request.data).fingerprint, act, upserts.Report, UpsertReportSerializer())
+        # Of all that came: what is empty says something here.
+        content = fingerprints.of(rows, in_pieces=True)
+        return once(request, content, act, upserts.Report, UpsertReportSerializer())
 
     @extend_schema(
         operation_id="read_areas",
@@ -114,11 +116,11 @@ class AreasView(APIView):
 
 
 def _rows(body: Any) -> list[Any]:
-    """The rows of a body, each to be read by itself. Raises InvalidRequest."""
+    """The rows of a body as they came, for an empty list in them says something. Raises InvalidRequest."""
     if not isinstance(body, Body):
         raise InvalidRequest([("", sentences.EMPTY_BODY)])
-    rows = body.document.get("Areas")
-    if not isinstance(rows, list) or len(rows) > MOST_AREAS:
-        fault = "must be a list" if not isinstance(rows, list) else f"has more than {MOST_AREAS} entries"
+    rows = list_as_it_came(body, "Areas")
+    if rows is None or len(rows) > MOST_AREAS:
+        fault = "must be a list" if rows is None else f"has more than {MOST_AREAS} entries"
         raise InvalidRequest([("/Areas", sentences.say(sentences.PROPERTY, property="Areas", fault=fault))])
     return rows

@@ -17,13 +17,32 @@ from bookings.api.parsers import AnswerRenderer
 from bookings.api.serializers import WireSerializer
 from bookings.api.supply import MOST, PAGE, SECONDS, PeriodQuery, UpsertReportSerializer, WriteQuery, report_or_refusal
 from bookings.db.codes import fold
-from bookings.documents import Body
-from bookings.models import AreaCode, Blackout, Scope
+from bookings.documents import Body, in_their_places, list_as_it_came
+from bookings.models import ID_LENGTH, AreaCode, Blackout, Scope
 from bookings.refusals import Code, InvalidRequest, Refused
-from bookings.supply import closings, upserts
+from bookings.supply import closings, slot_rows, upserts
 
 # The largest primary key.
 LAST_KEY = 2**63 - 1
+
+
+class PersonField(serializers.CharField):
+    """A name, as bodies have it in `By`."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not wire.is_person(text):
+            raise serializers.ValidationError(wire.NO_PERSON)
+        return text
+
+
+class RowsSerializer(WireSerializer):
+    """Of an object with a list, which may be empty."""
+
+    name: ClassVar[str]
+
+    def document_of(self, body: Body) -> dict[str, Any]:
+        return body.document if list_as_it_came(body, self.name) is None else {self.name: [], **body.document}
 
 
 class KeyField(serializers.IntegerField):
@@ -42,11 +61,11 @@ class GetQuery(PeriodQuery):
 class DeleteQuery(serializers.Serializer[Any]):
     id = KeyField(help_text="`ID` of the one to lift.")
     external_id = serializers.CharField(required=False, default=None, help_text="Or its `ExternalID`.")
-    by = serializers.CharField(required=False, default=None, max_length=64, help_text="The person who lifts it.")
+    by = PersonField(required=False, default=None, max_length=ID_LENGTH, help_text="The person who lifts it.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if (attrs["id"] is None) == (attrs["external_id"] is None):
-            raise serializers.ValidationError({"id": ["give either id or external_id"]})
+            raise serializers.ValidationError({"id": ["or external_id has to be given, and not both"]})
         return attrs
 
 
@@ -63,10 +82,11 @@ class ClosingsView(APIView):
         query.is_valid(raise_exception=True)
         caller, given = cast(Caller, request.user), self.serializer.to_internal_value(request.data)
         self.check_may_write(caller)
+        came = list_as_it_came(cast(Body, request.data), self.name) or []
 
         def act() -> upserts.Report:
             options = query.validated_data
-            rows = list(self.wanted(given, caller.areas))
+            rows = in_their_places(came, self.wanted(given, caller.areas), ("", slot_rows.NO_OBJECT))
             report = closings.upsert(rows, by=given.by or caller.name, areas=caller.areas, **options)
             return report_or_refusal(report, self.name, strict=options["strict"])
 
@@ -140,7 +160,7 @@ def once(request: Request, content: str, act: Any, none: Any, serializer: WireSe
 def closings_schema(what: str, model: Any, page: Any, example: dict[str, Any], put: str, delete: str) -> Any:
     """The description of the three operations, and the serializer of the body."""
     plural = f"{what}s"
-    serializer = type(f"{model.__name__}Serializer", (WireSerializer,), {"model": model})
+    serializer = type(f"{model.__name__}Serializer", (RowsSerializer,), {"model": model, "name": model.__name__})
     pages = type(f"{page.__name__}Serializer", (WireSerializer,), {"model": page})
     repeat = [schema.ACT_HEADERS[1]]
     repeated = (Code.IDEMPOTENCY_MISMATCH, Code.STILL_RUNNING)
@@ -246,7 +266,7 @@ class AbsencesView(ClosingsView):
 
     def get(self, request: Request) -> HttpResponse:
         if "area" in request.query_params:
-            raise InvalidRequest([("", "area: an absence counts in all areas; ask for a worker")])
+            raise InvalidRequest([("", "An absence counts in all areas: ask for a worker, and leave area out.")])
         return super().get(request)
 
     def wanted(self, given: Any, areas: set[int] | None) -> Iterator[tuple[str, closings.Wanted]]:

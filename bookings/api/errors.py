@@ -74,9 +74,7 @@ def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[st
             # Of a query: what is wrong with a body, InvalidRequest says.
             said: Any = exception.detail
             lines = [(name, text) for name, texts in said.items() for text in texts]
-            return _tell(
-                InvalidRequest([("", sentences.say("{name}: {text}", name=name, text=text)) for name, text in lines])
-            )
+            return _tell(InvalidRequest([("", _of_query(name, text)) for name, text in lines]))
         case exceptions.NotFound() | Http404():
             return Code.NOT_FOUND, sentences.NOT_FOUND, "", {}, {}
         case exceptions.MethodNotAllowed():
@@ -106,6 +104,12 @@ def _note_that_it_is_away(exception: Exception) -> None:
     logger.error("The database is away or read-only, or a lock was not had in time: %s", _one_line(exception))
     if isinstance(exception, db.InternalError):
         db.connection.close()  # a standby: the next one may reach the primary
+
+
+def _of_query(name: str, text: str) -> str:
+    """What is wrong with a parameter: ours begin with a verb, Django REST framework's are sentences."""
+    sentence = sentences.PROPERTY if text[:1].islower() else "{property}: {fault}"
+    return sentences.say(sentence, property=name, fault=text)
 
 
 def is_away(exception: BaseException) -> bool:

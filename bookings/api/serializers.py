@@ -58,7 +58,7 @@ def told(fault: ErrorDetails, way: list[str | int]) -> tuple[str, str]:
     kind, said = fault["type"], fault["msg"]
     if kind in PYDANTICS:
         said = sentences.OF_A_PROPERTY.get(kind, sentences.UNREADABLE_PROPERTY).format(**fault.get("ctx", {}))
-    return pointer_of(way), sentences.say(sentences.PROPERTY, property=dotted(way), fault=said)
+    return pointer_of(way), sentences.say(sentences.PROPERTY, property=dotted(way) or "The request body", fault=said)
 
 
 class BookJobSerializer(WireSerializer):
@@ -99,12 +99,12 @@ class TokenSerializer(WireSerializer):
 
 
 class WorkOrderSerializer(WireSerializer):
-    """A work order with all that belongs to it, of `feed.with_everything`."""
+    """A work order with all that belongs to it, of `feed.with_everything`; `areas` in the context are the reader's."""
 
     model = wire.WorkOrder
 
     def to_representation(self, instance: WorkOrder) -> dict[str, Any]:
-        return public_form(instance)
+        return public_form(instance, self.context["areas"])
 
 
 class WorkOrderPageSerializer(WireSerializer):
@@ -115,7 +115,7 @@ class WorkOrderPageSerializer(WireSerializer):
             "WorkOrders": [
                 {"OrderNum": work_order.order_num, "Status": "gone"}
                 if instance.is_gone(work_order)
-                else WorkOrderSerializer(work_order).data
+                else WorkOrderSerializer(work_order, context={"areas": instance.areas}).data
                 for work_order in instance.work_orders
             ],
             "Next": str(instance.last),

@@ -36,7 +36,7 @@ class AreaField(serializers.CharField):
         # The database takes no NUL, and would fail where another code is none.
         found = None if "\0" in str(data) else visible.filter(codes__folded=fold(str(data))).first()
         if found is None:
-            raise serializers.ValidationError(f"there is no area {data}")
+            raise serializers.ValidationError(sentences.say("names no area that is there: {code}", code=data))
         return found
 
 
@@ -64,9 +64,9 @@ class PutSlotsQuery(PeriodQuery, WriteQuery):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = [attrs["area"], attrs["from"], attrs["until"]]
         if any(given) and not all(given):
-            raise serializers.ValidationError({"area": ["area, from and until belong together"]})
+            raise serializers.ValidationError({"area": ["needs from and until beside it, and they need it"]})
         if all(given) and attrs["until"] <= attrs["from"]:
-            raise serializers.ValidationError({"until": ["until must be after from"]})
+            raise serializers.ValidationError({"until": ["must be after from"]})
         return attrs
 
 

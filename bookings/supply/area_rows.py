@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from bookings.db.codes import fold
 from bookings.models import PostcodePrefix, ServiceArea, countries, plain_postcode
 from bookings.supply import csv_files
-from bookings.supply.slot_rows import RowError, Unreadable, text_of
+from bookings.supply.slot_rows import NO_OBJECT, RowError, Unreadable, text_of
 
 COLUMNS = ["area", "name", "time_zone", "aliases", "postcodes", "cutoff_days", "cutoff_time", "safety_percent"]
 # The properties of a JSON object, by the columns that they mean.
@@ -57,7 +57,7 @@ def read_objects(objects: Iterable[object]) -> Iterator[AreaRow | Unreadable]:
         code = ""
         try:
             if not isinstance(given, Mapping):
-                raise RowError("it is no object")
+                raise RowError(NO_OBJECT)
             code = _text("area", given.get(PROPERTIES["area"]))
             yield AreaRow(number, code, _values(given), _aliases(given), _postcodes(given))
         except RowError as error:

@@ -13,6 +13,7 @@ from bookings.db.codes import fold
 from bookings.models import ID_LENGTH, AreaCode, ServiceArea
 from bookings.supply import hours
 
+NO_OBJECT = "it is no object"
 COLUMNS = [
     "external_id", "area", "start", "end", "order_type", "worker", "capacity", "open", "staff_open", "staff_reason",
 ]  # fmt: skip
@@ -116,7 +117,7 @@ def read_objects(objects: Iterable[object], seen: Collection[int] | None = None)
         external_id = ""
         try:
             if not isinstance(given, Mapping):
-                raise RowError("it is no object")
+                raise RowError(NO_OBJECT)
             external_id = _cell("external_id", given.get(PROPERTIES["external_id"]))
             cells = {name: _cell(name, given.get(key)) for name, key in PROPERTIES.items()}
             yield read_row(number, cells, areas, JSON)

@@ -52,10 +52,11 @@ from bookings.wire.supply import (
     ResizeSlots,
     SlotsThatAre,
 )
-from bookings.wire.values import NO_INSTANT, read_id
+from bookings.wire.values import NO_INSTANT, NO_PERSON, is_person, read_id
 
 __all__ = [
     "NO_INSTANT",
+    "NO_PERSON",
     "AbsencePage",
     "Absences",
     "Account",
@@ -100,6 +101,7 @@ __all__ = [
     "UpsertReport",
     "WorkOrder",
     "WorkOrderPage",
+    "is_person",
     "read_id",
     "unreadable",
     "vendor_time",

@@ -6,25 +6,21 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from bookings.wire.incoming import Period, Search
-from bookings.wire.values import Id, Instant, WireModel
-
-MAX_NOTE = 2_000
+from bookings.wire.values import Id, Instant, Note, Person, Said, WireModel
 
 MOST_EXPLAINED, EXPLAINED = 1_000, 200  # offers/explaining.py
-
-Note = Annotated[str, StringConstraints(max_length=MAX_NOTE)]
 
 
 class Act(WireModel):
     """`By` names the person who does it; without it, the key does."""
 
-    by: Id = ""
+    by: Person = ""
 
 
 class CancelWorkOrder(Act):
     """`Reason` is for staff."""
 
-    reason: Note
+    reason: Said
 
 
 class ReviewWorkOrder(Act):
@@ -36,7 +32,7 @@ class ReviewWorkOrder(Act):
 class NoteWorkOrder(Act):
     """A line for the history."""
 
-    note: Note
+    note: Said
 
 
 class MoveWorkOrder(Act):

@@ -7,13 +7,10 @@ from pydantic import BaseModel, Field, PlainValidator, StringConstraints, model_
 from pydantic_core import PydanticCustomError
 
 from bookings import clock
-from bookings.wire.acts import MAX_NOTE
 from bookings.wire.answers import Moment
-from bookings.wire.values import Few, Id, Instant, WireModel
+from bookings.wire.values import Few, Id, Instant, Person, Said, WireModel
 
 NO_DAY = "must be a day such as 2026-12-24"
-
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NOTE)]
 
 
 def _read_day(value: Any) -> date:
@@ -37,7 +34,7 @@ class BlackoutRow(WireModel):
     worker: Id = ""
     start: Instant
     end: Instant
-    reason: Reason
+    reason: Said
 
     @model_validator(mode="after")
     def _takes_time(self) -> "BlackoutRow":
@@ -53,7 +50,7 @@ class AbsenceRow(WireModel):
     worker: Annotated[Id, StringConstraints(min_length=1)]
     first_day: Day
     last_day: Day
-    reason: Reason
+    reason: Said
 
     @model_validator(mode="after")
     def _takes_time(self) -> "AbsenceRow":
@@ -65,14 +62,14 @@ class AbsenceRow(WireModel):
 class Blackouts(WireModel):
     """`By` names the person who says so; without it, the key does."""
 
-    by: Id = ""
+    by: Person = ""
     blackouts: Annotated[list[BlackoutRow], Few()]
 
 
 class Absences(WireModel):
     """`By` names the person who says so; without it, the key does."""
 
-    by: Id = ""
+    by: Person = ""
     absences: Annotated[list[AbsenceRow], Few()]
 
 

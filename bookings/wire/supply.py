@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from bookings.wire.acts import MAX_NOTE, Act, Note
-from bookings.wire.values import Id, Instant, WireModel
+from bookings.wire.acts import Act
+from bookings.wire.values import Id, Instant, Note, Said, WireModel
 
 # bookings/supply/hours.py
 MAX_CAPACITY = 10_000
@@ -105,7 +105,7 @@ class SlotsThatAre(Act):
 class CloseSlots(SlotsThatAre):
     """`Reason` is for staff."""
 
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NOTE)]
+    reason: Said
 
 
 class OpenSlots(SlotsThatAre):

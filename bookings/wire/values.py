@@ -33,6 +33,7 @@ MOST_DIGITS = 11  # before the point, in the columns of quantities and prices
 SMALLEST, ZERO = Decimal("0.0001"), Decimal("0.0000")
 # Decimal itself reads more, such as 1_000 and the digits of other scripts.
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+NO_PERSON = "must be a name on one line, without characters that cannot be printed"
 NO_INSTANT = "must be a date and time such as 2026-12-04T13:00:00.000Z"
 
 
@@ -174,6 +175,39 @@ Texts = Annotated[
 ]
 Latitude = Annotated[float | None, Field(allow_inf_nan=False, ge=-90, le=90), BeforeValidator(read_number), Loose()]
 Longitude = Annotated[float | None, Field(allow_inf_nan=False, ge=-180, le=180), BeforeValidator(read_number), Loose()]
+
+
+# --- What persons write ------------------------------------------------------------------------------------
+
+MAX_NOTE = 2_000
+# All but the tab and the ends of lines.
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def is_person(text: str) -> bool:
+    """A name, as the history shows it in a line: a break or a mark of direction would make it another one's."""
+    return text.isprintable()
+
+
+def _person(text: str) -> str:
+    text = text.strip()
+    if not is_person(text):
+        raise PydanticCustomError("person", NO_PERSON)
+    return text
+
+
+def _words(text: str) -> str:
+    if CONTROLS.search(text):
+        raise PydanticCustomError("words", "holds a control character")
+    return text
+
+
+Person = Annotated[Id, AfterValidator(_person)]
+# A reason or a note, which may have several lines; the second one has to be there, and is not blank.
+Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_NOTE), AfterValidator(_words)]
+Said = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NOTE), AfterValidator(_words)
+]
 
 
 class WireModel(BaseModel):

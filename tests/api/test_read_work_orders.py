@@ -243,7 +243,7 @@ class TestEpochs:
     """What a restore does to a reader: the database stands where it stood, the cursor does not."""
 
     STALE = (
-        "cursor: it is from before the database was restored, and changes may be missing after it. Begin anew without a"
+        "The cursor is from before the database was restored, and changes may be missing after it. Begin anew without a"
         " cursor, and read all work orders again."
     )
 

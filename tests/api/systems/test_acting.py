@@ -4,23 +4,26 @@ from datetime import timedelta
 
 import pytest
 
-from bookings import services
+from bookings import offers, services
 from bookings.access import tokens
 from bookings.models import AppointmentSlot, HistoryEntry, KeptAnswer, WorkOrder
 from tests.support.helpers import (
     END,
     NOW,
     START,
+    booking,
     clock_stands_at,
     error,
     make_area,
     make_booking,
     make_slot,
+    post,
 )
 from tests.support.systems import call, make_key
 
 pytestmark = pytest.mark.django_db
 
+HOUR = timedelta(hours=1)
 LATER = START + timedelta(hours=4)
 ACTS = {
     "cancel": {"Reason": "The customer is away."},
@@ -171,18 +174,83 @@ class TestRefused:
         assert refusal(send(order, "move", key)) == (409, "already_cancelled")
         assert send(order, "note", key).status_code == 200
 
+    def test_where_a_cancelled_one_can_be_moved_to(self, order, key):
+        services.cancel(work_order=order, by="anna", reason="storm")
+        answer = call("GET", path(order, "alternatives"), key=key)
+        assert answer.json() == error(
+            409,
+            "already_cancelled",
+            f"{order.order_num} was cancelled by anna, Mon 30 Nov 2026, 09:00 (Europe/London): storm.",
+        )
+
     def test_places_that_cannot_be_had(self, order, key):
         same = {"Period": {"Start": START.isoformat(), "End": END.isoformat()}}
         assert refusal(send(order, "move", key, same)) == (409, "same_slot")
         elsewhere = {"Period": {"Start": END.isoformat(), "End": LATER.isoformat()}}
         assert refusal(send(order, "move", key, elsewhere)) == (404, "slot_not_found")
         assert refusal(send(order, "move", key, ACTS["move"] | {"Worker": "b"})) == (404, "slot_not_found")
-        assert refusal(send(order, "move", key, {"ID": "x"})) == (404, "slot_not_found")
+        assert refusal(send(order, "move", key, {"ID": "x"})) == (400, "invalid_request")
         AppointmentSlot.objects.filter(start=LATER).update(booked=3)
         full = send(order, "move", key)
         assert refusal(full) == (409, "slot_unavailable")
         assert full.json()["detail"]["params"]["reason"] == "full"
         assert HistoryEntry.objects.filter(work_order=order).count() == 1
+
+
+class TestIds:
+    """As in a booking: an ID of ours names the appointment, a period beside it agrees, another ID is ignored."""
+
+    PERIOD = ACTS["move"]["Period"]
+
+    def of_ours(self, area, start=LATER) -> str:
+        return offers.offer_id(area.pk, start, start + (END - START))
+
+    @pytest.mark.parametrize("beside", [{}, {"Period": PERIOD}, {"ServiceAreaID": "HULL"}])
+    def test_one_of_ours(self, order, key, beside):
+        assert send(order, "move", key, {"ID": self.of_ours(order.area)} | beside).status_code == 200
+        order.refresh_from_db()
+        assert order.visit_start == LATER
+
+    def test_a_period_that_is_another_one(self, order, key):
+        body = {"ID": self.of_ours(order.area, START), "Period": self.PERIOD}
+        of_move = send(order, "move", key, body).json()
+        of_booking = post("WO-2", booking(TimeConstraints=[body])).json()
+        assert (of_move["detail"].pop("dataPath"), of_booking["detail"].pop("dataPath")) == (
+            "/ID",
+            "/TimeConstraints/0/ID",
+        )
+        for answer in (of_move, of_booking):
+            answer["detail"]["params"].pop("errors", None)
+        assert of_move == of_booking
+        assert of_move["code"] == 400
+        assert WorkOrder.objects.get().visit_start == START
+
+    def test_another_id_is_ignored(self, order, key):
+        assert send(order, "move", key, {"ID": "x", "Period": self.PERIOD}).status_code == 200
+
+    def test_one_of_an_area_that_is_not_there(self, order, key):
+        answer = send(order, "move", key, {"ID": offers.offer_id(10**9, LATER, LATER + HOUR)})
+        assert (refusal(answer), answer.json()["detail"]["dataPath"]) == ((404, "slot_not_found"), "/ID")
+
+
+class TestWhatWasElsewhere:
+    """Of a booking that came from another area a reader who is restricted reads when it was, and no more."""
+
+    def test_the_body_of_before(self, key, settings):
+        settings.BOOKJOB_FOLLOWUP_POLICY = "move"
+        make_slot()
+        make_slot("YORK")
+        before = make_booking(body=booking(Account={"AccountNum": "C-1", "Name": "Mill Lane Bakery"}))
+        moved = make_booking(body=booking(Location={"LocationNum": "L-1", "ServiceAreaID": "YORK"}))
+        assert moved.pk == before.pk
+        york = make_key("work_orders:read", name="york", areas=[make_area("YORK")])
+        of_all, of_york = (call("GET", path(moved), key=reader).json() for reader in (key, york))
+        of_feed = call("GET", "/api/v1/workorders", key=york).json()["WorkOrders"][0]
+        assert "Mill Lane Bakery" in of_all["History"][1]["Details"]["before"]["body"]
+        assert of_york["History"][1]["Details"]["before"] == {"start": START.isoformat(), "end": END.isoformat()}
+        assert of_york == of_feed
+        assert "Mill Lane Bakery" not in str(of_york)
+        assert of_york["History"][1]["Details"]["after"] == of_all["History"][1]["Details"]["after"]
 
 
 class TestIfMatch:

@@ -63,6 +63,28 @@ class TestAreas:
         assert (answer["Created"], answer["RefusedCount"]) == (1, 2)
         assert [row["Row"] for row in answer["Refused"]] == [2, 3]
 
+    @pytest.mark.parametrize("absent", [None, "", {}, []])
+    def test_rows_are_counted_with_those_that_are_absent(self, key, absent):
+        answer = put(key, absent, LEEDS, absent, LEEDS).json()
+        assert answer["Created"] == 1
+        assert [refused["Row"] for refused in answer["Refused"]] == [1, 3, 4]
+        assert answer["Refused"][2]["message"] == "row 2 has LEEDS, too"
+
+    def test_no_rows_are_nothing_to_do(self, key):
+        assert put(key).json() == NOTHING
+
+    def test_what_is_named_empty_is_taken_away(self, key):
+        put(key, LEEDS)
+        emptied = {"Aliases": [], "Postcodes": [], "CutoffDays": None, "CutoffTime": None}
+        first = put(key, {"ServiceAreaID": "LEEDS"}, Idempotency_Key="a")
+        assert first.json() == NOTHING | {"Kept": 1}
+        other = put(key, {"ServiceAreaID": "LEEDS"} | emptied, Idempotency_Key="a")
+        assert refusal(other) == (422, "idempotency_mismatch")
+        assert put(key, {"ServiceAreaID": "LEEDS"} | emptied).json() == NOTHING | {"Changed": 1}
+        (told,) = call("GET", AREAS, key=key).json()["Areas"]
+        assert told == LEEDS | emptied
+        assert put(key, told).json() == NOTHING | {"Kept": 1}
+
     @pytest.mark.parametrize("query", ["?dry_run=1", "?strict=1"])
     def test_nothing_is_written(self, key, query):
         answer = put(key, LEEDS, {"ServiceAreaID": "YORK"}, query=query)

@@ -141,7 +141,7 @@ class TestBoth:
         assert put(kind, *twice, key=key, query="?strict=1").json() == error(
             422,
             "rows_refused",
-            f"Nothing was written: 1 rows are refused. The first one: {message}.",
+            f"Nothing was written, for rows are refused (1). The first one: {message}.",
             f"/{kind.title()}/1",
             errors=faults,
             error_count=1,
@@ -190,6 +190,25 @@ class TestBoth:
         assert refusal(answer) == (400, "invalid_request")
         assert answer.json()["detail"]["message"] == f"{kind.title()}[0].{message}"
         assert not Blackout.objects.exists()
+
+    @pytest.mark.parametrize("absent", [None, "", {}, []])
+    def test_rows_are_counted_with_those_that_are_absent(self, kind, key, absent):
+        answer = put(kind, absent, row(kind), absent, row(kind, 1), key=key).json()
+        assert answer["Created"] == 1
+        assert [(refused["Row"], refused["message"]) for refused in answer["Refused"]] == [
+            (1, "it is no object"),
+            (3, "it is no object"),
+            (4, "row 2 has the same external id"),
+        ]
+        strict = put(kind, row(kind), absent, row(kind, 1), key=key, query="?strict=1").json()
+        assert [fault["dataPath"] for fault in strict["detail"]["params"]["errors"]] == [
+            f"/{kind.title()}/1",
+            f"/{kind.title()}/2",
+        ]
+
+    def test_no_rows_are_nothing_to_do(self, kind, key):
+        assert put(kind, key=key).json() == NOTHING
+        assert put(kind, key=key, query="?strict=1").json() == NOTHING
 
     @pytest.mark.parametrize("body", [{}, {"Blackouts": 1, "Absences": 1}, [], "no JSON", ""])
     def test_wrong_bodies(self, kind, key, body):

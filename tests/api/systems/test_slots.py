@@ -106,7 +106,7 @@ class TestWriting:
         assert answer.json() == error(
             422,
             "rows_refused",
-            f"Nothing was written: 1 rows are refused. The first one: {message}.",
+            f"Nothing was written, for rows are refused (1). The first one: {message}.",
             "/Slots/1",
             errors=[{"dataPath": "/Slots/1", "message": message}],
             error_count=1,
