@@ -160,7 +160,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["bookings.api.parsers.AnswerRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bookings.api.parsers.JSONWhateverIsAccepted",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is a method that no address takes: openapi.yaml describes them
+    "DEFAULT_METADATA_CLASS": None,  # as api/urls.py has it
     "EXCEPTION_HANDLER": "bookings.api.errors.handler",
     "UNAUTHENTICATED_USER": None,
     "ALLOWED_VERSIONS": ["1"],  # of the schema: no caller writes into it

@@ -60,6 +60,6 @@ class HasScope(BasePermission):
             # Before anything is said of permissions: this may be the address of a booking, mistyped.
             raise MethodNotAllowed(method)
         scope = view.scopes.get(method, "")
-        if method != "OPTIONS" and not cast(Caller, request.user).may(scope):
+        if not cast(Caller, request.user).may(scope):
             raise Refused(Code.FORBIDDEN, sentences.say(sentences.FORBIDDEN, scope=scope), scope=scope)
         return True

@@ -54,8 +54,8 @@ class SlotsAct(APIView):
     def post(self, request: Request) -> HttpResponse:
         query = DryRunQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        _check_filters(cast(Body, request.data))
         asked, caller = self.serializer.to_internal_value(request.data), cast(Caller, request.user)
+        _check_filters(cast(Body, request.data))
         where = _filter(asked, caller)
 
         def act() -> slot_changes.Changed:
