@@ -198,7 +198,7 @@ def test_each_operation_says_its_own_errors(name, operation):
             "book_followup": with_body | booking | {"forbidden"},
             "read_work_orders": {"forbidden"},
             "read_work_order": {"forbidden", "not_found"},
-            "read_alternatives": {"forbidden", "not_found"},
+            "read_alternatives": {"forbidden", "not_found", "already_cancelled"},
             "explain_appointments": with_body | {"forbidden"},
             "put_slots": rows,
             "read_slots": {"forbidden"},

@@ -83,7 +83,7 @@ class TestChainsOfRefusedRows:
         report = upsert(*rows)
         assert counts(report) == (0, self.NUMBER - 31, 0, 31)
         assert [refused.number for refused in report.refused] == [*range(1, 32)]
-        assert report.refused[0].message == "alias 1 belongs to A-1 already"
+        assert report.refused[0].message == "alias 1 belongs to A-1 (A-1) already"
         assert found("A-31")["Aliases"] == ["alias 32"]
         assert found("A-30")["Aliases"] == ["alias 30"]
 
