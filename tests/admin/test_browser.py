@@ -602,7 +602,7 @@ def test_the_last_page_of_what_needs_attention_reviewed(open_page, office):
     assert page.locator("#result_list input.action-select").count() == 50
 
 
-def test_thirty_are_looked_at_in_thirty_five_presses(open_page, office):
+def test_thirty_are_looked_at_in_thirty_five_presses(open_page, office, figures):
     """From the board, by keys; one is skipped, and what is skipped waits."""
     for number in range(30):
         new_booking(office, f"WO-{9300 + number}")
@@ -626,7 +626,7 @@ def test_thirty_are_looked_at_in_thirty_five_presses(open_page, office):
         press("r")
         page.get_by_text("1 reviewed.").wait_for()
         seen.add(page.url.partition("?")[0])
-    print(f"{len(seen)} looked at in {presses} presses")
+    figures(f"{len(seen)} looked at in {presses} presses")
     assert (len(seen), presses) == (31, 32)
     assert office.database.execute(waiting)[0][0] == before - 29
     # Keys do nothing in a field, and help says which there are.
@@ -652,7 +652,7 @@ def test_the_button_of_a_move_is_on_the_screen(open_page, office):
     page.goto(f"{office.url}/admin/bookings/workorder/act/move/?chosen={work_order}:1")
     button = page.get_by_role("button", name="Move", exact=True)
     assert button.bounding_box()["y"] + button.bounding_box()["height"] <= 800
-    said = page.get_by_text("free appointments from").inner_text()
+    said = page.get_by_text("Later days: choose").inner_text()
     assert int(re.match(r"(\d+) free", said)[1]) == page.locator("input[name=slot]").count()
 
 
