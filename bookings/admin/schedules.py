@@ -17,26 +17,48 @@ from bookings import clock
 from bookings.access import kept
 from bookings.admin.cells import area_name, two_lines
 from bookings.admin.desk import DeskAdmin, check_keys
-from bookings.admin.forms import SELECT, TEXT, AreaField
+from bookings.admin.forms import SELECT, TEXT, AreaField, day_field
 from bookings.models import Schedule, ServiceArea
 from bookings.models.schedules import MAX_DAYS_AHEAD, MAX_RULES
 from bookings.refusals import Refused
-from bookings.supply import schedules
+from bookings.supply import schedule_files, schedules
+from bookings.supply.plans import Fault
 
 HINT = (
     "Each [[slots]] is a plan: opening hours, length, places, workers, holidays, exceptions by day, as in a template"
     " (docs/slots.md). A plan without until goes on. The next page says what would change; nothing is saved before."
 )
-EXAMPLE = """[[slots]]
-from = {today}
-hours = "mon-fri 08:00-12:00,13:00-17:00"
-length = 120
-capacity = 2
-"""
+NEW_HINT = "Opening hours on the area's clock. The next page says which slots that makes; nothing is saved before."
+# The fields of a new schedule, by the keys of a plan that they fill.
+PLAN_FIELDS = {
+    "from": "first",
+    "hours": "hours",
+    "length": "length",
+    "gap": "gap",
+    "capacity": "capacity",
+    "workers": "workers",
+    "order_type": "order_type",
+    "holidays": "holidays",
+    "exceptions": "exceptions",
+}
+
+
+def _text_field(help_text: str, initial: str = "") -> forms.CharField:
+    widget = forms.TextInput(TEXT)
+    return forms.CharField(
+        required=False, max_length=MAX_RULES // 10, widget=widget, help_text=help_text, initial=initial
+    )
+
+
+def _number_field(label: str, initial: int | None, help_text: str = "") -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label, required=False, min_value=0, widget=forms.NumberInput(TEXT), initial=initial, help_text=help_text
+    )
 
 
 class ScheduleForm(forms.Form):
-    area = AreaField()
+    """The rules of a schedule as text."""
+
     rules = forms.CharField(
         max_length=MAX_RULES, widget=forms.Textarea({**TEXT, "rows": 18, "spellcheck": "false"}), strip=False
     )
@@ -54,27 +76,23 @@ class ScheduleForm(forms.Form):
     )
     seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
-    def __init__(self, request: HttpRequest, schedule: Schedule | None, data: Any = None) -> None:
+    def __init__(self, schedule: Schedule, data: Any = None) -> None:
         self.schedule = schedule
-        today = clock.now().date()
-        shown = schedule or Schedule(rules=EXAMPLE.format(today=today))
-        initial = {"rules": shown.rules, "days_ahead": shown.days_ahead, "seen_version": shown.version}
-        super().__init__(data, initial=initial | {"is_active": "yes" if shown.is_active else "no"})
-        if schedule:
-            del self.fields["area"]
-        else:
-            free = ServiceArea.objects.filter(schedule=None, is_practice=False)
-            self.fields["area"].queryset = free.visible_to(request.user)  # type: ignore[attr-defined]
+        initial = {name: getattr(schedule, name) for name in ("rules", "days_ahead")}
+        initial |= {"is_active": "yes" if schedule.is_active else "no", "seen_version": schedule.version}
+        super().__init__(data, initial=initial)
+
+    def said(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        rules = given["rules"].replace("\r\n", "\n")  # as browsers send lines
+        return {"rules": rules, "days_ahead": given["days_ahead"], "is_active": given["is_active"]}
 
     def wanted(self) -> Schedule:
         """The schedule as it is typed, which is not saved."""
-        given, there = self.cleaned_data, self.schedule
-        said = {name: given[name] for name in ("days_ahead", "is_active")}
-        said["rules"] = given["rules"].replace("\r\n", "\n")  # as browsers send lines
-        if there is None:
-            return Schedule(area=given["area"], **said)
+        there = self.schedule
         # A missing version is none that was seen.
-        wanted = Schedule(pk=there.pk, area=there.area, version=given["seen_version"] or 0, **said)
+        seen = self.cleaned_data["seen_version"] or 0
+        wanted = Schedule(pk=there.pk, area=there.area, version=seen, **self.said())
         wanted._state.adding = False
         return wanted
 
@@ -82,8 +100,56 @@ class ScheduleForm(forms.Form):
         # Rules that cannot be followed any more can be switched off.
         if not self.errors and self.cleaned_data["is_active"]:
             for fault in schedules.faults(self.wanted()):
-                self.add_error("rules", ValidationError(str(fault)))
+                self.tell(fault)
         return self.cleaned_data
+
+    def tell(self, fault: Fault) -> None:
+        self.add_error("rules", ValidationError(str(fault)))
+
+
+class NewScheduleForm(ScheduleForm):
+    """One plan in fields, which becomes the text; or the text, where one plan is not enough."""
+
+    area = AreaField()
+    first = day_field("First day", required=False)
+    hours = _text_field(
+        "08:00-12:00,13:00-17:00 for every day, or by weekday: mon-thu 08:00-12:00,13:00-17:00; fri 08:00-12:00."
+        " What lies between is a break.",
+        "mon-fri 08:00-12:00,13:00-17:00",
+    )
+    length = _number_field("Minutes of a slot", 120)
+    gap = _number_field("Minutes between two slots", None)
+    capacity = _number_field("Places of a slot", 1)
+    workers = _text_field("Parted by commas, a slot for each. Empty: a pool without names.")
+    order_type = _text_field("Codes, parted by commas. Empty: orders of any type.")
+    holidays = _text_field("Public holidays to leave out: GB-ENG, DE-BY, US.")
+    exceptions = _text_field("Other hours on a day: 2026-12-24 08:00-10:00; 2026-12-25 closed.")
+
+    field_order = ("area", *PLAN_FIELDS.values(), "days_ahead", "is_active", "rules")
+
+    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        super().__init__(Schedule(), data)
+        free = ServiceArea.objects.filter(schedule=None, is_practice=False)
+        self.fields["area"].queryset = free.visible_to(request.user)  # type: ignore[attr-defined]
+        self.initial["first"] = clock.now().date()
+        self.fields["rules"].required = False
+        self.fields["rules"].widget.attrs["rows"] = 6
+        self.fields["rules"].help_text = "Instead of the fields above, for several plans: as in docs/slots.md."
+
+    def said(self) -> dict[str, Any]:
+        said, given = super().said(), self.cleaned_data
+        values = {key: given[name] for key, name in PLAN_FIELDS.items() if given[name] not in (None, "")}
+        return said | {"rules": said["rules"] if said["rules"].strip() else schedule_files.plan_text(values)}
+
+    def wanted(self) -> Schedule:
+        return Schedule(area=self.cleaned_data["area"], **self.said())
+
+    def tell(self, fault: Fault) -> None:
+        """At the field, which has no line."""
+        if self.data.get("rules", "").strip():
+            super().tell(fault)
+        else:
+            self.add_error(PLAN_FIELDS.get(fault.key, "hours"), ValidationError(fault.message))
 
 
 @admin.register(Schedule)
@@ -153,7 +219,8 @@ class ScheduleAdmin(DeskAdmin):
     def _edit(self, request: HttpRequest, schedule: Schedule | None) -> HttpResponse:
         """The form, then what it would change, and only then it is done."""
         kept.show_again(request)
-        form = ScheduleForm(request, schedule, request.POST if request.method == "POST" else None)
+        data = request.POST if request.method == "POST" else None
+        form = ScheduleForm(schedule, data) if schedule else NewScheduleForm(request, data)
         if form.is_valid() and request.POST.get("do") != "edit":
             wanted = form.wanted()
             if request.POST.get("do") == "perform":
@@ -162,7 +229,8 @@ class ScheduleAdmin(DeskAdmin):
             context = {"title": f"Save the schedule of {wanted.area.name}", "form": form, "lines": lines}
             return self.form_page(request, context, "admin/bookings/schedule_save.html")
         title = f"Change the schedule of {schedule.area.name}" if schedule else "Make a schedule"
-        return self.form_page(request, {"title": title, "form": form, "button": "Show what changes", "hint": HINT})
+        hint = HINT if schedule else NEW_HINT
+        return self.form_page(request, {"title": title, "form": form, "button": "Show what changes", "hint": hint})
 
     def _save(self, request: HttpRequest, wanted: Schedule) -> HttpResponse:
         by = request.user.get_username()

@@ -29,7 +29,7 @@ def rules_by_area(text: str, template: Template, *, is_toml: bool) -> dict[str, 
     for (values, _), plan in zip(entries, template.plans, strict=True):
         kept = {key: value for key, value in values.items() if key not in (*AREA_KEYS, *ENDS)}
         for code in plan.areas:
-            rules[code].append(_written(kept if plan.until == last[code] else kept | {"until": plan.until}))
+            rules[code].append(plan_text(kept if plan.until == last[code] else kept | {"until": plan.until}))
     return {code: "\n".join(some) for code, some in rules.items()}
 
 
@@ -45,7 +45,7 @@ def template_of(schedules: Iterable[Schedule]) -> str:
         until = max([horizon, *(end + timedelta(days=1) for end in ends)])
         for values in all_values:
             goes_on = {} if _end(values) else {"until": max(until, plan_values.read_day(values["from"]))}
-            written.append(_written({"area": schedule.area.code, **values, **goes_on}))
+            written.append(plan_text({"area": schedule.area.code, **values, **goes_on}))
     return "\n".join(written)
 
 
@@ -56,7 +56,8 @@ def _end(values: Mapping[str, Any]) -> date | None:
     return first + timedelta(days=int(values["days"]) - 1) if "days" in values else None
 
 
-def _written(values: Mapping[str, Any]) -> str:
+def plan_text(values: Mapping[str, Any]) -> str:
+    """A plan as a template and the rules of a schedule have it."""
     lines = [f"{key} = {_value(value)}" for key, value in values.items()]
     return "\n".join(["[[slots]]", *lines, ""])
 

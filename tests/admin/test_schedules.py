@@ -55,7 +55,7 @@ def dry_run() -> list[str]:
 def test_one_is_made(supervisor):
     area = make_area()
     page = supervisor.get(ADD).content.decode()
-    assert f"from = {FIRST}" in page
+    assert f'value="{FIRST}"' in page
     given = {"area": area.pk, "rules": PLAN, "days_ahead": 3, "is_active": "yes"}
     asked = supervisor.post(ADD, given)
     assert asked.context["lines"] == ["LEEDS: 8 slots created, 0 kept, 0 skipped, 0 closed."]
@@ -68,6 +68,45 @@ def test_one_is_made(supervisor):
     assert "Leeds" in listed
     # The area has one now.
     assert f'<option value="{area.pk}"' not in supervisor.get(ADD).content.decode()
+
+
+def test_one_is_made_of_fields(supervisor):
+    area = make_area()
+    given = {"area": area.pk, "days_ahead": 3, "is_active": "yes", "first": "2026-12-02", "length": "60", "gap": "30"}
+    given |= {"hours": "wed-thu 08:00-10:00,13:00-14:00", "capacity": "3", "workers": "anna, bob"}
+    given |= {"exceptions": "2026-12-03 closed", "order_type": "", "holidays": "GB-ENG"}
+    asked = supervisor.post(ADD, given)
+    assert asked.context["lines"] == ["LEEDS: 4 slots created, 0 kept, 0 skipped, 0 closed."]
+    supervisor.post(ADD, given | {"do": "perform"})
+    assert [(start.hour, worker, capacity) for _, start, _, worker, capacity in shown()] == [
+        (8, "anna", 3), (8, "bob", 3), (13, "anna", 3), (13, "bob", 3)
+    ]  # fmt: skip
+    # From then on it is changed as text.
+    rules = Schedule.objects.get().rules
+    assert rules.startswith('[[slots]]\nfrom = 2026-12-02\nhours = "wed-thu 08:00-10:00,13:00-14:00"\nlength = 60\n')
+    assert "anna, bob" in supervisor.get(edit(Schedule.objects.get())).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("hours", "8-12", "hours '8-12' is not like 08:00-12:00."),
+        ("hours", "", "hours is missing"),
+        ("first", "", "from is missing"),
+        ("length", "0", "0 is not a whole number from 1 to 1440"),
+        ("workers", "anna,,bob", "holds an empty name"),
+        ("holidays", "XX", "no public holidays are known"),
+        ("exceptions", "2026-12-24", "is not like 08:00-12:00"),
+        ("rules", "wrong", "line 1:"),
+    ],
+)
+def test_a_field_that_is_wrong_says_so_itself(supervisor, field, value, message):
+    given = {"area": make_area().pk, "days_ahead": 3, "is_active": "yes", "first": "2026-12-01", "length": "60"}
+    page = supervisor.post(ADD, given | {"hours": "08:00-10:00", field: value, "do": "perform"})
+    said = " ".join(page.context["form"].errors[field])
+    assert message in said
+    assert ("line" in said) is (field == "rules")
+    assert not Schedule.objects.exists()
 
 
 def test_what_changes_is_said_as_the_dry_run_says_it(supervisor, schedule):

@@ -85,7 +85,7 @@ NAMES = ["_from", "hours", "length", "gap", "capacity", "workers", "exceptions",
 
 def rules_of(entry) -> str:
     values = {name.strip("_"): entry[name] for name in NAMES if entry.get(name)}
-    return schedule_files._written(values)
+    return schedule_files.plan_text(values)
 
 
 def slots_of(entry, first) -> list[tuple]:
