@@ -1,7 +1,11 @@
 """Two primaries at once: a process that has met the newer one does not write to the older one any more."""
 
+from urllib.parse import urlsplit
+
+import psycopg
 import pytest
 
+from bookjob_site.postgresql import timeline
 from tests.conftest import SERVER, Service
 from tests.operations.test_database_shapes import (  # noqa: F401  fixtures
     address,
@@ -83,6 +87,20 @@ def test_the_test_above_would_notice_a_service_that_remembers_nothing(divide):
     divided.come_back()
     assert divided.book("later") == 200
     assert "WO-later" in orders(divided.at_former)
+
+
+@pytest.mark.parametrize("may_ask", [True, False])
+def test_a_role_without_rights_is_connected(own_server, may_ask):  # noqa: F811
+    password = urlsplit(own_server.url).password
+    ask(own_server.url, f"CREATE ROLE plain LOGIN PASSWORD '{password}'")
+    if not may_ask:  # as a hosted server may have it
+        ask(own_server.url, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    for autocommit in (True, False):
+        url = own_server.url.replace("//postgres:", "//plain:")
+        with psycopg.connect(url, autocommit=autocommit) as connection:
+            assert timeline.is_newest(connection)
+            assert (timeline.FORM.unpack(connection.timeline)[1] > 0) == may_ask
+            assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 @pytest.fixture
