@@ -18,6 +18,9 @@ AREAS, CODES, PREFIXES, ORDERS = (
     f'"{model._meta.db_table}"' for model in (ServiceArea, AreaCode, PostcodePrefix, WorkOrder)
 )
 AREA_BY_CODE = f"SELECT area_id FROM {CODES} WHERE folded = %s"
+# The areas of the visits that count as history: what was tried out in a practice area says nothing of where a customer
+# is. A subquery of one value is asked row by row, and leaves the plan to the index of the customer.
+VISITS = f"{ORDERS} AS visit WHERE NOT (SELECT is_practice FROM {AREAS} AS place WHERE place.id = visit.area_id)"
 
 # Of a statement that begins with `WITH area AS (…)`: the columns of the area, with which its rows begin; and where
 # there is a row even if there is no area.
@@ -57,11 +60,11 @@ def area_of(job: wire.Search, area_id: int | None = None) -> sql.Statement:
         )
         values = [default, *more]
     else:
-        of_location, of_account = "WHERE location_num = %s", "WHERE account_num = %s"
+        of_location, of_account = f"{VISITS} AND location_num = %s", f"{VISITS} AND account_num = %s"
         chosen = (
-            f"SELECT COALESCE((SELECT area_id FROM {ORDERS} {of_location} ORDER BY id DESC LIMIT 1), CASE WHEN"
-            f" (SELECT MIN(area_id) FROM {ORDERS} {of_account}) = (SELECT MAX(area_id) FROM {ORDERS} {of_account})"
-            f" THEN (SELECT MIN(area_id) FROM {ORDERS} {of_account}) END, ({AREA_BY_CODE}))"
+            f"SELECT COALESCE((SELECT area_id FROM {of_location} ORDER BY id DESC LIMIT 1), CASE WHEN"
+            f" (SELECT MIN(area_id) FROM {of_account}) = (SELECT MAX(area_id) FROM {of_account})"
+            f" THEN (SELECT MIN(area_id) FROM {of_account}) END, ({AREA_BY_CODE}))"
         )
         # An empty number is a number of many.
         visited, customer = location.location_num or None, job.account.account_num or None

@@ -3,9 +3,10 @@
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 
 from bookings import offers, wire
-from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries
+from bookings.models import AreaCode, PostcodePrefix, ServiceArea, WorkOrder, countries
 from tests.conftest import SERVER
 from tests.support.helpers import END, START, booking, clock_stands_at, make_area, make_booking, make_slot, search
 
@@ -215,6 +216,35 @@ class TestManagedPlaces:
             assert offers.ORDERS not in text
             assert area_of(Location=place | {"LocationNum": "L-1"}) is None
 
+    def test_what_was_tried_in_a_practice_area_is_no_history(self, settings):
+        make_area("GYM", is_practice=True)
+        number, account = {"Location": {"LocationNum": "L-1"}}, {"Account": {"AccountNum": "C-1"}}
+        self.visit("TRY-1", "GYM")
+        assert (area_of(**number), area_of(**account)) == (None, None)
+        self.visit("WO-1", "LEEDS")
+        self.visit("TRY-2", "GYM")
+        assert (area_of(**number), area_of(**account)) == ("LEEDS", "LEEDS")
+        real = make_booking("WO-2", booking(Account={"AccountNum": "C-1"}, Location={"LocationNum": "L-1"}))
+        assert real in WorkOrder.objects.real()
+        self.visit("WO-3", "YORK", location="L-3")
+        assert area_of(**account) is None
+
+    def test_by_an_index_however_many_visits_there_were(self, plan_of):
+        visit = self.visit("WO-0", "LEEDS")
+        columns = {"slot_id": visit.slot_id, "area_id": visit.area_id, "visit_start": START, "body": "{}"}
+        columns |= {"created_at": START, "changed_at": START, "fingerprint": ""}
+        WorkOrder.objects.bulk_create(
+            WorkOrder(**columns, **dict.fromkeys(("order_num", "original_order", "claim"), f"X-{number}"))
+            for number in range(3_000)
+        )
+        WorkOrder.objects.exclude(pk=visit.pk).update(location_num=F("order_num"), account_num=F("order_num"))
+        job = wire.Search.model_validate({"Location": {"LocationNum": "L-1"}, "Account": {"AccountNum": "C-1"}})
+        plan = plan_of(offers.area_of(job))
+        assert plan.count("work_order_by_location") == 1
+        assert plan.count("work_order_by_customer") == 3
+        assert "SCAN visit" not in plan
+        assert "Seq Scan on bookings_workorder" not in plan
+
     def test_no_statement_more_and_by_an_index(self, plan_of, django_assert_num_queries):
         self.visit("WO-1", "LEEDS")
         with django_assert_num_queries(1):
@@ -224,4 +254,4 @@ class TestManagedPlaces:
             plan = plan_of(offers.area_of(job))
             assert "work_order_by_location" in plan
             assert "work_order_by_customer" in plan
-            assert "SCAN bookings_workorder" not in plan
+            assert "SCAN visit" not in plan
