@@ -21,6 +21,8 @@ import yaml
 from django.test import Client
 
 from bookings.access import tokens
+from bookings.api import bulk
+from bookings.api.urls import urlpatterns
 from bookjob_site import environment
 from tests.conftest import SERVER
 from tests.operations.test_faults import UNAVAILABLE
@@ -102,6 +104,15 @@ def test_the_table_of_time_limits_says_what_is_set_and_each_waits_for_the_next()
 def test_nginx_takes_what_the_service_would_answer_itself(settings):
     assert int(re.search(r"client_max_body_size (\d+)m", NGINX)[1]) * 1024 * 1024 > settings.BOOKJOB_MAX_BODY_BYTES
     assert int(re.search(r"large_client_header_buffers \d (\d+)k", NGINX)[1]) * 1024 > tokens.MAX_TOKEN_LENGTH
+
+
+def test_nginx_takes_many_rows_at_their_address_alone():
+    larger = re.findall(r"location ~ (\S+) \{[^}]*client_max_body_size (\d+)m;", NGINX)
+    assert len(larger) == len(re.findall("client_max_body_size", NGINX)) - 1  # that of all others
+    ((address, size),) = larger
+    assert int(size) * 1024 * 1024 > bulk.MAX_NDJSON
+    routes = [re.sub("<[^>]+>", "x", pattern.pattern._route) for pattern in urlpatterns]
+    assert [route for route in routes if re.search(address, f"/api/v1/{route}")] == ["slots"]
 
 
 # --- Alerts and metrics --------------------------------------------------------------------------------------
