@@ -12,11 +12,10 @@ here. The words are folded before they reach it, so that both find the same.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from django.apps import apps
 from django.db import connection
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
@@ -24,7 +23,7 @@ from pydantic import ValidationError
 
 from bookings import documents, refusals, wire
 from bookings.db import sql
-from bookings.models import SearchDocument, WorkOrder
+from bookings.models import PartOrder, RequiredPart, SearchDocument, WorkOrder
 
 # Longer words are found by their first letters.
 MAX_WORD = 40
@@ -139,25 +138,19 @@ def words_in(document: str) -> list[str]:
 # --- Keeping the documents ---------------------------------------------------------------------------------
 
 
-def rewrite(work_orders: Sequence[WorkOrder], *, get_model: Callable[..., Any] = apps.get_model) -> None:
-    """Write the documents of these work orders anew, as they stand in the database. In the caller's transaction.
-
-    A migration has models of its own, from its `get_model`.
-    """
-    names = ("RequiredPart", "PartOrder", "WorkOrder", "SearchDocument")
-    required_parts, all_part_orders, all_work_orders, documents = (
-        get_model("bookings", name).objects for name in names
-    )
+def rewrite(work_orders: Sequence[WorkOrder]) -> None:
+    """Write the documents of these work orders anew, as they stand in the database. In the caller's transaction."""
     keys = [work_order.pk for work_order in work_orders]
     numbers: dict[int, list[str]] = {key: [] for key in keys}
-    parts = required_parts.filter(work_order__in=keys).values_list("work_order_id", "prod_num", "replaces")
-    part_orders = all_part_orders.filter(work_order__in=keys).values_list("work_order_id", "part_order_num")
-    for key, *found in [*parts, *part_orders]:
+    parts = RequiredPart.objects.filter(work_order__in=keys).values_list("work_order_id", "prod_num", "replaces")
+    part_orders = PartOrder.objects.filter(work_order__in=keys).values_list("work_order_id", "part_order_num")
+    rows: list[tuple[Any, ...]] = [*parts, *part_orders]
+    for key, *found in rows:
         numbers[key] += found
-    workers = dict(all_work_orders.filter(pk__in=keys).values_list("pk", "slot__worker"))
-    documents.bulk_create(
+    workers = dict(WorkOrder.objects.filter(pk__in=keys).values_list("pk", "slot__worker"))
+    SearchDocument.objects.bulk_create(
         [
-            documents.model(
+            SearchDocument(
                 work_order_id=row.pk,
                 words=words_of(vars(row), _customer(row.body), numbers=numbers[row.pk], slot_worker=workers[row.pk]),
             )
@@ -169,15 +162,15 @@ def rewrite(work_orders: Sequence[WorkOrder], *, get_model: Callable[..., Any] =
     )
 
 
-def add_missing(*, get_model: Callable[..., Any] = apps.get_model) -> int:
+def add_missing() -> int:
     """Write the documents that are missing, in short transactions; says how many.
 
     The previous release, which books on while the new one is installed, writes none.
     """
-    missing = get_model("bookings", "WorkOrder").objects.filter(search_document=None).order_by("pk")
+    missing = WorkOrder.objects.filter(search_document=None).order_by("pk")
     count = last = 0
     while batch := list(missing.filter(pk__gt=last)[:BATCH]):
-        rewrite(batch, get_model=get_model)
+        rewrite(batch)
         count, last = count + len(batch), batch[-1].pk
     return count
 
