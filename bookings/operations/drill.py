@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 
+from bookings import clock
 from bookings.models import ServiceArea, WorkOrder
 from conformance.client import Answer, Implementation
 
@@ -39,7 +40,7 @@ class Drill:
         self.failed: Counter[str] = Counter()
         self.pauses: list[float] = []
         self._noting = threading.Lock()
-        self._booked_at = time.monotonic()
+        self._booked_at = clock.ticks()
 
     def book(self, number: int) -> Answer:
         order = f"{self.name}-{number}"
@@ -61,7 +62,7 @@ class Drill:
         return answer
 
     def _end_pause(self) -> None:
-        now = time.monotonic()
+        now = clock.ticks()
         seconds, self._booked_at = now - self._booked_at, now
         if seconds > max(PAUSE, 3 / self.rate):
             self.pauses.append(seconds)
@@ -69,7 +70,7 @@ class Drill:
 
     def run(self, seconds: int, stop: threading.Event) -> float:
         """Book until the time is over or `stop` is set; how many seconds that took."""
-        began = self._booked_at = time.monotonic()
+        began = self._booked_at = clock.ticks()
         free = threading.Semaphore(AT_ONCE)
 
         def call(number: int) -> None:
@@ -80,13 +81,13 @@ class Drill:
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for number in range(1, self.rate * seconds + 1):
-                if stop.wait(max(0.0, began + number / self.rate - time.monotonic())):
+                if stop.wait(max(0.0, began + number / self.rate - clock.ticks())):
                     break
                 if free.acquire(blocking=False):  # where all calls hang, no further one would say more
                     pool.submit(call, number)
         with self._noting:
             self._end_pause()
-        return time.monotonic() - began
+        return clock.ticks() - began
 
     def lost(self) -> list[str]:
         """A line for each acknowledged order without its row."""
