@@ -88,7 +88,7 @@ class TestLost:
 def test_seconds_without_bookings(drilled, monkeypatch):
     said, now = [], [0.0]
     drilled.say = said.append
-    monkeypatch.setattr(drill.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("bookings.clock.ticks", lambda: now[0])
     drilled._booked_at = 0.0
     for moment in (1.0, 1.4, 12.0, 12.5):
         now[0] = moment
