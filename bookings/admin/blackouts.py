@@ -14,7 +14,7 @@ from django.utils.html import format_html
 
 from bookings import clock, sentences
 from bookings.access import kept
-from bookings.admin import addresses, filters, planner_closing
+from bookings.admin import addresses, closing_days, filters, planner_closing
 from bookings.admin.actions import SHOWN_ROWS, Action
 from bookings.admin.cells import area_name, instant_lines, message, two_lines
 from bookings.admin.desk import DeskAdmin, close_links
@@ -127,7 +127,7 @@ class BlackoutAdmin(DeskAdmin):
     rows_template = "admin/bookings/blackout_rows.html"
 
     def get_urls(self) -> list[URLPattern]:
-        return [*planner_closing.urls(), *super().get_urls()]
+        return [*closing_days.urls(), *planner_closing.urls(), *super().get_urls()]
 
     def version_of(self, row: Blackout) -> int:
         """A blackout changes once: when it is opened."""
@@ -140,7 +140,8 @@ class BlackoutAdmin(DeskAdmin):
         return bool(request.user.has_perm("bookings.close_appointmentslot"))
 
     def list_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {"bar_links": close_links(request)}
+        days = [(reverse("admin:bookings_blackout_days"), "Close many days")] if closing_days.may_close(request) else []
+        return {"bar_links": [*close_links(request), *days]}
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -26,7 +26,7 @@ from bookings.admin import addresses, delivery, desk
 from bookings.admin.actions import SECOND_CLICK
 from bookings.admin.cells import message
 from bookings.admin.forms import MAX_NOTE
-from bookings.admin.planner_forms import MOST_CLOSINGS, ClearForm
+from bookings.admin.planner_forms import MOST_CLOSINGS, ClearForm, Closing
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder, visible_areas
 from bookings.refusals import Refused
 from bookings.services import proposals
@@ -68,14 +68,15 @@ def close_view(request: HttpRequest) -> HttpResponse:
     is_shown_again = kept.show_again(request)
     form = ClearForm(request, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid() and not is_shown_again:
-        return _close(request, form)
+        return close_all(request, form.closings)
     context = {"title": "Ill or snow: close and move", "form": form, "hint": HINT}
     return _page(request, "admin/bookings/planner_close.html", context)
 
 
-def _close(request: HttpRequest, form: ClearForm) -> HttpResponse:
-    by, reason, since = request.user.get_username(), form.cleaned_data["reason"], _last_line()
-    done = [blackouts.close_slots(by=by, reason=reason, **closing._asdict()) for closing in form.closings]
+def close_all(request: HttpRequest, closings: Sequence[Closing]) -> HttpResponse:
+    """Close them, and go on to the page that moves their bookings."""
+    by, since = request.user.get_username(), _last_line()
+    done = [blackouts.close_slots(by=by, **closing._asdict()) for closing in closings]
     number = sum(closed.slots for closed in done)
     messages.success(request, f"Closed: {number:,} slot{pluralize(number)}. Slots that are made later are closed too.")
     for closed in done:

@@ -14,7 +14,7 @@ from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
 from bookings.supply import clearing, workers
 
 # What is closed by one press: each is a few short transactions, all of them one request.
-MOST_CLOSINGS = 60
+MOST_CLOSINGS = 200
 MOST_NAMES = 50
 
 
@@ -25,6 +25,7 @@ class Closing(NamedTuple):
     worker: str
     start: datetime
     end: datetime
+    reason: str
 
 
 class ClearForm(forms.Form):
@@ -106,18 +107,18 @@ class ClearForm(forms.Form):
     def _close(self, pairs: list[tuple[ServiceArea, str]]) -> None:
         for area, worker in pairs:
             first, last = self.cleaned_data["day"], self.cleaned_data["until"] or self.cleaned_data["day"]
-            start = _moment(first, self.cleaned_data["begins"] or time.min, area)
-            end = _moment(last, self.cleaned_data["ends"], area)
+            start = moment_in(first, self.cleaned_data["begins"] or time.min, area)
+            end = moment_in(last, self.cleaned_data["ends"], area)
             if end <= start:
                 self.add_error("until", "This is not after the beginning.")
             elif end <= clock.now():
                 self.add_error("until", "This time is over. Choose one that is to come.")
             else:
-                self.closings.append(Closing(area, worker, start, end))
+                self.closings.append(Closing(area, worker, start, end, self.cleaned_data["reason"]))
                 continue
             return
 
 
-def _moment(day: Any, at: time | None, area: ServiceArea) -> datetime:
+def moment_in(day: Any, at: time | None, area: ServiceArea) -> datetime:
     """At the end of the day where no time is given."""
     return clock.moment_of(day, 24 * 60 if at is None else at.hour * 60 + at.minute, area.zone)

@@ -125,11 +125,16 @@ def _table(value: Any) -> list[tuple[str, Any]]:
     return [(key, text.strip()) for key, _, text in pairs]
 
 
-@cache
 def public_holidays(place: str, first_year: int, last_year: int) -> frozenset[date]:
+    return frozenset(named_holidays(place, first_year, last_year))
+
+
+@cache
+def named_holidays(place: str, first_year: int, last_year: int) -> dict[date, str]:
+    """The public holidays of a country, or of one of its subdivisions, with their names. Raises ValueError."""
     country, dash, subdivision = place.partition("-")
     known = holidays.list_supported_countries()
     if country not in known or (dash and subdivision not in known[country]):
         raise ValueError(f"{place!r}: no public holidays are known for it. GB-ENG, DE-BY and US are known.")
     years = range(first_year, last_year + 1)
-    return frozenset(holidays.country_holidays(country, subdiv=subdivision or None, years=years))
+    return dict(sorted(holidays.country_holidays(country, subdiv=subdivision or None, years=years).items()))

@@ -263,3 +263,26 @@ def test_what_comes_meanwhile_is_told_once_a_minute(open_page, office):  # noqa:
     news.click()
     page.wait_for_url(f"{office.url}/admin/")
     assert not page.get_by_text("new: show").count()
+
+
+def test_the_holidays_of_a_country_in_one_go(open_page, office, figures):  # noqa: F811
+    page = open_page("supervisor")
+    click = Clicks(page)
+    click(page.get_by_role("link", name="Blackouts"))
+    click(page.get_by_role("link", name="Close many days"))
+    for area in ("Leeds", "Boston"):
+        click(page.get_by_label(f"{area} ("))
+    page.get_by_label("Holidays of").fill("GB-ENG")
+    page.get_by_label("Year").fill(str(day(0).year + 1))
+    click(page.get_by_role("button", name="Add these holidays"))
+    page.get_by_label("Days").and_(page.locator("textarea")).wait_for()
+    assert too_wide(page) == []
+    assert seriously_wrong(page) == []
+    click(page.get_by_role("button", name="Show what is affected"))
+    assert page.get_by_role("cell", name="Christmas Day", exact=True).count() == 2
+    assert seriously_wrong(page) == []
+    click(page.get_by_role("button", name=re.compile(r"Close \d+ days")))
+    page.get_by_text("Closed:").wait_for()
+    figures(f"a year of holidays in two areas: {click.number} clicks")
+    closed = "SELECT COUNT(*) FROM bookings_blackout WHERE reason = 'Christmas Day'"
+    assert office.database.execute(closed) == [(2,)]
