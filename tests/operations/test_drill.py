@@ -18,7 +18,7 @@ from bookings.models import ServiceArea, WorkOrder
 from bookings.operations import drill
 from bookings.services import practice, proof
 from bookings.supply import practice as practice_areas
-from conformance.client import Answer
+from conformance.client import Answer, Implementation
 from tests.conftest import manage
 from tests.support import warm
 from tests.support.helpers import post
@@ -229,3 +229,13 @@ def test_what_cannot_be_drilled(arguments, settings_of_it, said, settings):
     assert refused.value.returncode == 2
     assert not ServiceArea.objects.exists()
     assert [run.at for run in proof.last_runs() if run.check == proof.Check.DRILL] == [None]
+
+
+@pytest.mark.django_db
+def test_a_service_that_writes_elsewhere_is_told_before_the_drill(monkeypatch):
+    elsewhere = Answer(200, "application/json", '{"OrderNum": "FU-1"}')
+    monkeypatch.setattr(Implementation, "book", lambda *arguments: elsewhere)
+    with pytest.raises(CommandError, match="writes into another database than DATABASE_URL") as refused:
+        call_command("drill", URL)
+    assert refused.value.returncode == 2
+    assert not ServiceArea.objects.exists()

@@ -144,7 +144,7 @@ def test_every_old_state_but_the_last_is_in_between_and_no_new_one_is():
 def test_a_new_database_that_was_interrupted_goes_on(empty_database, tmp_path):
     database = Database(None, tmp_path)
     try:
-        for name in SQUASHED:
+        for name in list(SQUASHED)[1::3]:  # of the tables, and of the triggers; each takes a second
             done = manage(database, "migrate", "bookings", name)
             assert done.returncode == 0, done.stderr
         assert manage(database, "migrate").returncode == 0
