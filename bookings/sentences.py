@@ -134,7 +134,8 @@ NOTHING_TO_MOVE_TO = "There is no free appointment in {area} to move it to."
 # Of many rows at once.
 NO_LENGTH = "The request must say its Content-Length; send it without Transfer-Encoding."
 NO_LIST = 'The request body must be an object with nothing but the list "{name}", or one object a line (NDJSON).'
-LONG_ROW = "A line is longer than {limit} bytes."
+LONG_ROW = "A row is larger than {limit} bytes."
+MANY_ROWS = "There are more than {limit} rows. Send them in several requests."
 EMPTY_FILTER = "{property} is empty or holds an empty value. Leave it out where all are meant."
 NOTHING_NAMED = "The call names no slot: all slots of the period would be withdrawn."
 ROWS_REFUSED = "Nothing was written, for rows are refused ({count}). The first one: {first}."

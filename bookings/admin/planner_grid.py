@@ -206,10 +206,10 @@ def _hours_of(slots: Iterable[AppointmentSlot], areas: dict[int, ServiceArea]) -
 
 
 def _minutes(slot: AppointmentSlot) -> tuple[int, int]:
-    """Begin and end of a slot as minutes of its day; the end may lie on the next one."""
+    """Begin and end of a slot as minutes of its day, at least one; the end may lie on the next one."""
     shown = slot.start.astimezone(slot.area.zone)
     begins = shown.hour * 60 + shown.minute
-    return begins, begins + round((slot.end - slot.start).total_seconds() / 60)
+    return begins, begins + max(1, round((slot.end - slot.start).total_seconds() / 60))
 
 
 def _columns(grid: Grid, begins: int, ends: int) -> tuple[int, int]:

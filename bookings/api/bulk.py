@@ -19,6 +19,7 @@ from bookings.refusals import InvalidRequest, TooLarge
 
 MAX_JSON, MAX_NDJSON = 16 * 1024 * 1024, 100 * 1024 * 1024
 MAX_ROW = 64 * 1024
+MAX_ROWS = 1_000_000
 PIECE = 1024 * 1024
 
 BLANKS = re.compile(r"[ \t\r\n]*")
@@ -38,12 +39,16 @@ class Rows:
         A line that is no JSON is None.
         """
         self.file.seek(0)
-        return self._lines() if self.are_lines else self._elements(name)
+        rows = self._lines() if self.are_lines else self._elements(name)
+        for count, row in enumerate(rows, 1):
+            if count > MAX_ROWS:
+                _refuse(sentences.say(sentences.MANY_ROWS, limit=MAX_ROWS))
+            yield row
 
     def _lines(self) -> Iterator[Any]:
         while line := self.file.readline(MAX_ROW + 1):
             if len(line) > MAX_ROW:
-                raise InvalidRequest([("", sentences.say(sentences.LONG_ROW, limit=MAX_ROW))])
+                _refuse_long_row()
             if line.strip():
                 yield _row_in(line)
 
@@ -56,11 +61,9 @@ class Rows:
         if not begin:
             _refuse(sentences.say(sentences.NO_LIST, name=name))
         place = _after_blanks(text, begin.end())
+        window = _Window(text)
         while text[place : place + 1] != "]":
-            try:
-                row, place = DECODER.raw_decode(text, place)
-            except (ValueError, RecursionError):
-                _refuse(f"The request body is no JSON from character {place} on.")
+            row, place = window.row_at(place)
             yield row
             place = _after_blanks(text, place)
             if text[place : place + 1] == ",":
@@ -73,6 +76,27 @@ class Rows:
         place = _after_blanks(text, place + 1)
         if text[place : place + 1] != "}" or _after_blanks(text, place + 1) != len(text):
             _refuse(sentences.say(sentences.NO_LIST, name=name))
+
+
+class _Window:
+    """The part of a text in which a row is read: what is longer than a row may be is not decoded."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.part, self.begin = text, text[:PIECE], 0
+
+    def row_at(self, place: int) -> tuple[Any, int]:
+        """The row that begins there, and where it ends. Raises InvalidRequest."""
+        if place + MAX_ROW >= self.begin + len(self.part):
+            self.part, self.begin = self.text[place : place + PIECE], place
+        is_cut = self.begin + len(self.part) < len(self.text)
+        try:
+            row, end = DECODER.raw_decode(self.part, place - self.begin)
+        except (ValueError, RecursionError):
+            longer = f", or a row there is larger than {MAX_ROW} bytes" if is_cut else ""
+            _refuse(f"The request body is no JSON from character {place} on{longer}.")
+        if end + self.begin - place > MAX_ROW:
+            _refuse_long_row()
+        return row, end + self.begin
 
 
 class RowsParser(BaseParser):
@@ -134,6 +158,10 @@ def _row_in(line: bytes) -> Any:
 def _after_blanks(text: str, place: int) -> int:
     found = BLANKS.match(text, place)
     return found.end() if found else place
+
+
+def _refuse_long_row() -> NoReturn:
+    _refuse(sentences.say(sentences.LONG_ROW, limit=MAX_ROW))
 
 
 def _refuse(message: str) -> NoReturn:

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import ClassVar
 
 import icalendar
+from django.conf import settings
+from django.db.models import Count, Max, Min, QuerySet, Sum
 from django.http import Http404, HttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
@@ -18,11 +20,13 @@ from bookings.access import calendars
 from bookings.api import schema
 from bookings.models import CalendarAddress, WorkOrder
 from bookings.refusals import Code
+from bookings.sentences import one_line
 from bookings.telemetry.answers import Answer
 
 # Visits that were over so long ago, or begin so much later, are left out; and so many are shown.
 BEFORE, AFTER, MOST = timedelta(days=30), timedelta(days=180), 5_000
 MEDIA_TYPE = "text/calendar"
+LONGEST_TEXT = 1_000
 
 
 SECRET = OpenApiParameter(
@@ -57,20 +61,35 @@ class CalendarView(APIView):
         address = calendars.find(secret)
         if address is None:
             raise Http404
-        body = calendar_of(address).to_ical()
-        etag = quote_etag(hashlib.sha256(body).hexdigest()[:32])
-        answer = Answer(body, content_type=f"{MEDIA_TYPE}; charset=utf-8", headers={"ETag": etag}, outcome="ok")
-        return get_conditional_response(request._request, etag=etag, response=answer) or answer
+        found = bookings_of(address)
+        etag = quote_etag(_digest(address, found))
+        # Programs ask often, and as a rule nothing has changed: then nothing is written either.
+        unchanged: HttpResponse | None = get_conditional_response(request._request, etag=etag)
+        if unchanged:
+            unchanged.headers["ETag"] = etag
+            return unchanged
+        body = calendar_of(address, found).to_ical()
+        return Answer(body, content_type=f"{MEDIA_TYPE}; charset=utf-8", headers={"ETag": etag}, outcome="ok")
 
 
-def calendar_of(address: CalendarAddress) -> icalendar.Calendar:
+def bookings_of(address: CalendarAddress) -> QuerySet[WorkOrder]:
+    now = clock.now()
+    found = WorkOrder.objects.active().filter(visit_start__gt=now - BEFORE, visit_start__lt=now + AFTER)
+    return found.filter(area=address.area) if address.area else found.filter(slot__worker=address.worker)
+
+
+def _digest(address: CalendarAddress, found: QuerySet[WorkOrder]) -> str:
+    """Of all that a calendar says: each change of a booking counts its version, and whatever leaves is the first."""
+    of_all = found.aggregate(Count("pk"), Sum("version"), Max("changed_at"), Min("visit_start"), Max("visit_start"))
+    named = [settings.BOOKJOB_VERSION, address.pk, address.shows_customers, str(address), *of_all.values()]
+    return hashlib.sha256(repr(named).encode()).hexdigest()[:32]
+
+
+def calendar_of(address: CalendarAddress, found: QuerySet[WorkOrder]) -> icalendar.Calendar:
     calendar = icalendar.Calendar()
     calendar.add("prodid", "-//bookjob//EN")
     calendar.add("version", "2.0")
     calendar.add("x-wr-calname", str(address))
-    now = clock.now()
-    found = WorkOrder.objects.active().filter(visit_start__gt=now - BEFORE, visit_start__lt=now + AFTER)
-    found = found.filter(area=address.area) if address.area else found.filter(slot__worker=address.worker)
     for work_order in found.select_related("slot").defer("body").order_by("visit_start", "pk")[:MOST]:
         calendar.add_component(_event(work_order, shows_customers=address.shows_customers))
     return calendar
@@ -87,6 +106,11 @@ def _event(work_order: WorkOrder, *, shows_customers: bool) -> icalendar.Event:
     words = [work_order.order_num, work_order.order_type, work_order.slot.worker]
     if shows_customers:
         words.append(work_order.account_name or work_order.location_name)
-        event.add("location", ", ".join(filter(None, [work_order.address, work_order.postcode])))
-    event.add("summary", " ".join(filter(None, words)))
+        event.add("location", _text(", ".join(filter(None, [work_order.address, work_order.postcode]))))
+    event.add("summary", _text(" ".join(filter(None, words))))
     return event
+
+
+def _text(text: str) -> str:
+    """Programs end a property where a line breaks, by whichever letter."""
+    return one_line(text, LONGEST_TEXT)

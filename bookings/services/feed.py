@@ -27,12 +27,15 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When
+from django.db.models.functions import Length
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from bookings.models import AppointmentSlot, Counter, HistoryEntry, PartOrder, Refusal, RequiredPart, WorkOrder
 
 PAGE = 100
 MOST = 500
+# Of the bodies on a page together: a caller may have sent some of a megabyte.
+MOST_LETTERS = 8_000_000
 # How many changes a reader numbers at the most; the rest is for the next page.
 BATCH = 500
 
@@ -108,10 +111,10 @@ def read(
         there &= Q(area__in=areas)
         moves = HistoryEntry.objects.filter(work_order=OuterRef("pk"), event=HistoryEntry.Event.MOVED)
         there |= ~Q(area__in=areas) & Q(Exists(moves.filter(details__before__area__in=list(areas))))
-    found = list(with_everything(WorkOrder.objects.filter(wanted, there)).order_by("change_num")[: size + 1])
-    page = found[:size]
-    last = page[-1].change_num if page else None
-    return Page(page, Cursor(after.epoch, last or after.place), left or len(found) > size, areas)
+    visible = WorkOrder.objects.filter(wanted, there)
+    last, more = _end_of_page(visible, after, size)
+    page = list(with_everything(visible.filter(change_num__lte=last)).order_by("change_num"))
+    return Page(page, Cursor(after.epoch, last), left or more, areas)
 
 
 @dataclass(frozen=True)
@@ -145,10 +148,27 @@ def read_refusals(areas: set[int] | None, *, after: Cursor | None, size: int) ->
 def _read(visible: QuerySet[Any], after: Cursor, size: int) -> Rows:
     left = number_changes(visible.model)
     after = checked(after)
-    found = list(visible.filter(change_num__gt=after.place).order_by("change_num")[: size + 1])
-    page = found[:size]
-    last = after._replace(place=page[-1].change_num) if page else after
-    return Rows(page, last, left or len(found) > size)
+    following = visible.filter(change_num__gt=after.place)
+    last, more = _end_of_page(following, after, size)
+    page = list(following.filter(change_num__lte=last).order_by("change_num"))
+    return Rows(page, after._replace(place=last), left or more)
+
+
+def _end_of_page(rows: QuerySet[Any], after: Cursor, size: int) -> tuple[int, bool]:
+    """The place of the last of `size` rows whose bodies have MOST_LETTERS together, at least of one; are there more?
+
+    A row that changes before the page is read has a later place, and comes with a later page.
+    """
+    length = Length("body") if hasattr(rows.model, "body") else Value(0)
+    last, total = after.place, 0
+    for number, (place, letters) in enumerate(
+        rows.order_by("change_num").values_list("change_num", length)[: size + 1]
+    ):
+        total += letters
+        if number == size or (number and total > MOST_LETTERS):
+            return last, True
+        last = place
+    return last, False
 
 
 def _beginning(feed: str) -> Cursor:

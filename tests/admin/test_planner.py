@@ -135,7 +135,15 @@ class TestRows:
         start = helpers.tomorrow(23)
         helpers.make_slot("LEEDS", start, start + timedelta(hours=4))
         short = helpers.make_slot("LEEDS", start, start + timedelta(minutes=1), worker="anna")
-        answer = look(dispatcher, short)
+        self.all_are_on_the_grid(look(dispatcher, short))
+
+    def test_a_window_of_seconds_alone_on_its_day(self, dispatcher):
+        start = helpers.tomorrow(12)
+        with helpers.clock_stands_at(start):
+            alone = helpers.make_slot("LEEDS", start, start + timedelta(seconds=20), worker="anna")
+            self.all_are_on_the_grid(look(dispatcher, alone))
+
+    def all_are_on_the_grid(self, answer):
         for found in answer.context["grid"].areas:
             for row in found.rows:
                 for window in row.cells[0].windows:

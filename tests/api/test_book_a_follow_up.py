@@ -345,6 +345,13 @@ class TestTheSlotThatIsMeant:
         constraint = booking()["TimeConstraints"][0] | {"ID": given}
         assert post("WO-1", booking(TimeConstraints=[constraint])).status_code == 200
 
+    @pytest.mark.parametrize("year", [1, 1899, 3000, 9999])
+    def test_an_id_that_was_made_up_names_a_date(self, year):
+        """What cannot be shown on an area's clock is not kept with a refusal either."""
+        slot, start = make_slot(), datetime(year, 1, 1, 12, tzinfo=UTC)
+        given = offers.offer_id(slot.area_id, start, start + timedelta(hours=1))
+        assert offers.read_id(given) is None
+
     def test_of_several_one_must_match(self):
         make_slot()
         other = {"Period": {"Start": "2026-12-04T08:00:00Z", "End": "2026-12-04T10:00:00Z"}}

@@ -1,6 +1,7 @@
 """Feeds of slots and refusals, and calendars at secret addresses."""
 
 import re
+from datetime import timedelta
 
 import icalendar
 import pytest
@@ -145,6 +146,20 @@ class TestBoth:
         assert call("GET", path, key=make_key(scope)).status_code == 200
         assert refusal(call("GET", path, key=make_key("search", name="other"))) == (403, "forbidden")
 
+    @pytest.mark.parametrize("path", [REFUSALS, "/api/v1/workorders"])
+    def test_a_page_ends_where_its_bodies_are_large(self, key, path, monkeypatch):
+        """At least one comes, and none is lost."""
+        monkeypatch.setattr(feed, "MOST_LETTERS", 3_000)
+        make_slot(capacity=3)
+        for number in range(5):
+            post(f"WO-{number}", booking(Notes="x" * (5_000 if number == 2 else 700)))
+        sizes, cursor, more = [], "", True
+        while more:
+            page = read(path, key, cursor)
+            cursor, more = page["Next"], page["More"]
+            sizes.append(len(page["Refusals" if path == REFUSALS else "WorkOrders"]))
+        assert sizes == ([2] if path == REFUSALS else [2, 1])
+
     @pytest.mark.parametrize("path", [SLOTS, REFUSALS])
     def test_a_cursor_from_before_a_restore(self, path, key):
         cursor = read(path, key)["Next"]
@@ -246,7 +261,28 @@ class TestCalendars:
         secret = calendars.make(worker="jo", shows_customers=False, by="anna")
         etag = self.events(secret)[1]["ETag"]
         again = Client().get(f"/api/v1/calendars/{secret}.ics", headers={"If-None-Match": etag})
-        assert (again.status_code, again.content) == (304, b"")
+        assert (again.status_code, again.content, again["ETag"]) == (304, b"", etag)
+
+    def test_every_change_is_sent(self, work_order):
+        address = calendars.make(worker="jo", shows_customers=False, by="anna")
+        etags = [self.events(address)[1]["ETag"]]
+        make_slot(start=START.replace(hour=18), worker="jo")
+        other = make_booking("WO-2", booking(START.replace(hour=18), START.replace(hour=20)))
+        etags.append(self.events(address)[1]["ETag"])
+        services.cancel(work_order=work_order, by="anna", reason="")
+        etags.append(self.events(address)[1]["ETag"])
+        with clock_stands_at(other.visit_start + timedelta(days=31)):
+            etags.append(self.events(address)[1]["ETag"])
+        assert len(set(etags)) == len(etags)
+
+    def test_a_name_makes_no_property(self):
+        make_slot(worker="jo")
+        body = booking()
+        body["Account"]["Name"] = "Bakery\rATTENDEE:mailto:mallory@example.org\x0b"
+        make_booking(body=body)
+        answer = self.events(calendars.make(worker="jo", shows_customers=True, by="anna"))[1]
+        assert b"Bakery ATTENDEE" in answer.content
+        assert not re.search(rb"\r(?!\n)|\x0b", answer.content)
 
     def test_a_stranger_and_a_revoked_one(self, work_order):
         secret = calendars.make(worker="jo", shows_customers=False, by="anna")

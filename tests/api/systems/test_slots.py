@@ -1,5 +1,6 @@
 """Planning systems write slots by their external ids, and read them."""
 
+import io
 import json
 from datetime import timedelta
 
@@ -178,6 +179,31 @@ class TestWriting:
 
     def test_a_line_that_never_ends(self, key):
         assert refusal(lines(key, "x" * (bulk.MAX_ROW + 1))) == (400, "invalid_request")
+
+    @pytest.mark.parametrize("size", [bulk.MAX_ROW, 3 * bulk.PIECE])
+    def test_an_element_that_is_larger_than_a_row(self, key, size):
+        """Small objects weigh thirty times their text."""
+        large = [{}] * (size // 3)
+        answer = put(key, body=f'{{"Slots": [{json.dumps(row(1))}, {json.dumps(large)}]}}')
+        assert refusal(answer) == (400, "invalid_request")
+        assert "larger than 65536 bytes" in answer.json()["detail"]["message"]
+        assert AppointmentSlot.objects.count() == 0
+
+    def test_more_rows_than_are_taken(self, key, monkeypatch):
+        monkeypatch.setattr(bulk, "MAX_ROWS", 3)
+        four = [row(number) for number in range(4)]
+        for answer in (put(key, *four), lines(key, "\n".join(map(json.dumps, four)))):
+            assert refusal(answer) == (400, "invalid_request")
+        assert AppointmentSlot.objects.count() == 0
+        assert put(key, *four[:3]).json()["Created"] == 3
+
+    @pytest.mark.parametrize("piece", range(40, 60))
+    def test_rows_are_read_whole_wherever_a_piece_ends(self, monkeypatch, piece):
+        monkeypatch.setattr(bulk, "PIECE", piece)
+        monkeypatch.setattr(bulk, "MAX_ROW", 30)
+        rows = [12345, "text", {"a": [1, 2]}, -1.5, None, "x" * 28, *range(40)]
+        file = io.BytesIO(json.dumps({"Slots": rows}).encode())
+        assert list(bulk.Rows(file, "", are_lines=False).read("Slots")) == rows
 
     @pytest.mark.parametrize(
         "query", ["?strict=perhaps", "?area=LEEDS", "?area=YORK&from=x", "?from=2026-12-01T00:00Z"]
