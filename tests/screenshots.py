@@ -30,6 +30,9 @@ def take(chromium, url):
             page.screenshot(path=FOLDER / f"{name}{ending}.png")
 
         shoot("board")
+        for name in ("planner", "rules"):
+            page.goto(f"{url}/admin/bookings/appointmentslot/{name}/?area=LEEDS")
+            shoot(name)
         page.goto(f"{url}/admin/bookings/workorder/")
         shoot("list")
         page.locator("#result_list tbody th a").nth(3).click()
