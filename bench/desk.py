@@ -20,6 +20,12 @@ LIST, SLOTS = "bookings/workorder/", "bookings/appointmentslot/"
 PAGES = {
     "board": ("", {}),
     "board, two areas": ("", {"area": ["A7", "A8"]}),
+    "planner, an area's day": (SLOTS + "planner/", {"area": "A7"}),
+    "planner, an area's week": (SLOTS + "planner/", {"area": "A7", "span": "week"}),
+    "planner, all areas' week": (SLOTS + "planner/", {"area": [f"A{n}" for n in range(40)], "span": "week"}),
+    "ask the rules": (SLOTS + "rules/", {"area": "A7", "order_type": "REPAIR"}),
+    "ask the rules of a booking": (SLOTS + "rules/", {"order": "{work_order}"}),
+    "ill or snow": ("bookings/blackout/clear/", {}),
     "what needs attention": (LIST, {}),
     "everything": (LIST, {"view": "all"}),
     "page 3": (LIST, {"view": "all", "p": "3"}),
