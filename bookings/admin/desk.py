@@ -51,6 +51,18 @@ class DeskList:
         check_keys(object_id)
         return super().get_object(request, object_id, from_field)  # type: ignore[misc]
 
+    def formfield_for_dbfield(self, *arguments: Any, **options: Any) -> Any:
+        """With what the page showed, so that `save_model` knows what was changed on it."""
+        field = super().formfield_for_dbfield(*arguments, **options)  # type: ignore[misc]
+        if field:
+            field.show_hidden_initial = True
+        return field
+
+    def save_model(self, request: HttpRequest, row: Any, form: Any, change: bool) -> None:
+        """Of a row that is there only what was changed on the page: the rest may be another writer's by now."""
+        changed = [field.name for field in row._meta.concrete_fields if field.name in form.changed_data]
+        row.save(update_fields=changed if change else None)
+
     def response_action(self, request: HttpRequest, *arguments: Any, **options: Any) -> Any:
         check_keys(*request.POST.getlist(ACTION_CHECKBOX_NAME))
         return super().response_action(request, *arguments, **options)  # type: ignore[misc]

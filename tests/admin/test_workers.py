@@ -3,9 +3,10 @@
 import pytest
 from django.urls import reverse
 
-from bookings.models import Ability, OrderType, Worker
+from bookings.models import Ability, OrderType, ServiceArea, Worker
 from bookings.supply import first_sight
 from tests.support import desk
+from tests.support.forms import fields_of
 from tests.support.helpers import make_area
 
 pytestmark = pytest.mark.django_db
@@ -63,3 +64,19 @@ def test_none_is_deleted(worker, model):
     key = {"worker": worker, "ordertype": OrderType.objects.first()}[model].pk
     assert supervisor.post(reverse(f"admin:bookings_{model}_delete", args=[key]), {"post": "yes"}).status_code == 403
     assert supervisor.get(reverse(f"admin:bookings_{model}_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["worker", "ordertype", "servicearea"])
+def test_a_page_writes_only_what_was_changed_on_it(path, worker):
+    """A planning system and a supervisor change the same row, each something else."""
+    make_area("LEEDS", name="Leeds")
+    supervisor = desk.person("supervisor")
+    row = {"worker": worker, "ordertype": OrderType.objects.get(code="pump"), "servicearea": ServiceArea.objects.get()}
+    one = row[path]
+    page = reverse(f"admin:bookings_{path}_change", args=[one.pk])
+    typed = fields_of(supervisor.get(page).content.decode()) | {"name": "Another name"}
+    other = {"safety_percent": 80} if path == "servicearea" else {"is_active": False}
+    type(one).objects.filter(pk=one.pk).update(**other)
+    assert supervisor.post(page, typed).status_code == 302
+    found = type(one).objects.filter(pk=one.pk).values(*other, "name").get()
+    assert found == other | {"name": "Another name"}
