@@ -5,12 +5,14 @@ compare it: whatever was changed meanwhile, also by a second click, changes noth
 there are is in work_order_actions.py, slot_actions.py and blackouts.py.
 """
 
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -28,6 +30,9 @@ from bookings.refusals import Code, Refused
 
 if TYPE_CHECKING:
     from bookings.admin.desk import DeskAdmin
+
+T = TypeVar("T")
+logger = logging.getLogger("bookings")
 
 # Each row is a transaction of its own, all of them one request: this many are done before a server gives up on it.
 MAX_ROWS = 1_000
@@ -164,7 +169,8 @@ def _perform(
 ) -> HttpResponse:
     by = request.user.get_username()
     done, repeated, refused = [], [], []
-    for row in rows:
+
+    def run(row: Any) -> None:
         try:
             action.run(row, form, by, versions[row.pk])
             done.append(row)
@@ -173,6 +179,8 @@ def _perform(
                 repeated.append(row)
             else:
                 refused.append(refusal)
+
+    do_each(request, rows, run)
     if done:
         messages.success(request, action.done_text(form, done))
     if repeated:
@@ -186,6 +194,23 @@ def _perform(
         again = {"chosen": chosen_text(admin, rows), "back": back}
         return HttpResponseRedirect(addresses.with_query(request.path, again))
     return HttpResponseRedirect(back)
+
+
+def do_each(request: HttpRequest, rows: Sequence[T], do: Callable[[T], None]) -> None:
+    """One after the other, until the database gives no answer in time: what was done by then has to be reported.
+
+    Where that is the first one, nothing was done: the fault is raised, and its page says so.
+    """
+    for number, row in enumerate(rows):
+        try:
+            do(row)
+        except OperationalError:
+            if not number:
+                raise
+            logger.warning("The database gave no answer in the middle of a mass action", exc_info=True)
+            text = "{} not tried: the database gave no answer in time. Try these again in a moment."
+            messages.error(request, format_html(text, f"{len(rows) - number:,}"))
+            return
 
 
 def _read_chosen(text: str) -> dict[int, int]:

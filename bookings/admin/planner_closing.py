@@ -23,7 +23,7 @@ from django.utils.html import format_html, format_html_join
 from bookings import clock, services
 from bookings.access import kept
 from bookings.admin import addresses, delivery, desk
-from bookings.admin.actions import SECOND_CLICK
+from bookings.admin.actions import SECOND_CLICK, do_each
 from bookings.admin.cells import message
 from bookings.admin.forms import MAX_NOTE
 from bookings.admin.planner_forms import MOST_CLOSINGS, ClearForm, Closing
@@ -170,10 +170,13 @@ def _move(request: HttpRequest, closed: list[Blackout]) -> HttpResponse:
     by, reason = request.user.get_username(), _reason(closed)
     first, done, refused = _last_line(), 0, []
     repeated: list[HistoryEntry] = []
-    for key, version, place in ticks:
+
+    def move(tick: tuple[int, ...]) -> None:
+        nonlocal done
+        key, version, place = tick
         if key not in found or place not in places:
             refused.append("A booking or its proposed place is gone. Choose another time for those that are listed.")
-            continue
+            return
         order, slot = found[key], places[place]
         try:
             services.move(work_order=order, slot=slot, by=by, reason=reason, seen_version=version)
@@ -183,6 +186,8 @@ def _move(request: HttpRequest, closed: list[Blackout]) -> HttpResponse:
                 repeated.append(line)
             else:
                 refused.append(refusal.message)
+
+    do_each(request, ticks, move)
     _report(request, done, len(repeated), refused)
     # Without a line of the address: from this press on, or from the first of two clicks.
     since = _since(request.POST) or str(min([first, *(line.pk - 1 for line in repeated)]))

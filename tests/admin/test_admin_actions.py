@@ -344,6 +344,25 @@ class TestMany:
         assert desk.said(answer) == ["Choose 4 at most. Narrow the list with its filters and try again."]
         assert desk.perform(supervisor, "review", *five).status_code == 403
 
+    def test_a_database_that_fails_in_the_middle(self, supervisor, five, monkeypatch):
+        """What was done by then is told; where that is nothing, the page of the fault says so."""
+        review, asked = services.review, []
+
+        def fail_after_two(**arguments):
+            asked.append(1)
+            if len(asked) > 2:
+                raise OperationalError("no lock")
+            return review(**arguments)
+
+        monkeypatch.setattr(services, "review", fail_after_two)
+        answer = desk.perform(supervisor, "review", *five)
+        assert desk.said(answer) == [
+            f"{len(five) - 2} not tried: the database gave no answer in time. Try these again in a moment.",
+            "2 reviewed.",
+        ]
+        assert WorkOrder.objects.filter(reviewed_at=None).count() == len(five) - 2
+        assert desk.perform(supervisor, "review", *five[2:]).status_code == 503
+
     def test_a_thousand_travel_with_one_form(self, supervisor, five):
         """Django takes a thousand fields at most; all that was chosen is one."""
         answer = supervisor.post(desk.LIST, {"action": "note", "_selected_action": [row.pk for row in five]})
