@@ -16,6 +16,7 @@ from bookings.models.access import visible_areas as visible_areas
 from bookings.models.areas import AreaCode as AreaCode
 from bookings.models.areas import PostcodePrefix as PostcodePrefix
 from bookings.models.areas import ServiceArea as ServiceArea
+from bookings.models.areas import lies_within as lies_within
 from bookings.models.areas import plain_postcode as plain_postcode
 from bookings.models.delivery import Delivery as Delivery
 from bookings.models.delivery import DeliveryEntry as DeliveryEntry

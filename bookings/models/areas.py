@@ -170,6 +170,14 @@ class AreaCode(models.Model):
             raise ValidationError({"code": CODE_TAKEN})
 
 
+def lies_within(prefix: str) -> list[str]:
+    """All beginnings of a prefix, and itself at the end.
+
+    A prefix takes the customers of those, whatever country it names: many a request comes without one.
+    """
+    return [prefix[:length] for length in range(1, len(prefix) + 1)]
+
+
 class PostcodePrefix(models.Model):
     """The beginning of the postcodes that belong to an area; the longest that fits decides.
 
@@ -213,7 +221,7 @@ class PostcodePrefix(models.Model):
         as_before = PostcodePrefix.objects.filter(pk=self.pk, prefix=self.prefix, country=self.country)
         if self.seen is None or as_before.exists():
             return
-        if around := self.around().exclude(area__in=self.seen).first():
+        if around := self.around(any_country=True).exclude(area__in=self.seen).first():
             whose = self.name_of(around.area)
             raise ValidationError(
                 {"prefix": f"{self} lies within {around}, which belongs to {whose}. Ask a supervisor of all areas."}
@@ -224,9 +232,13 @@ class PostcodePrefix(models.Model):
         rivals = PostcodePrefix.objects.exclude(area_id=self.area_id).select_related("area")
         return rivals.filter(country__in=["", *countries.spellings(self.country)]) if self.country else rivals
 
-    def around(self) -> models.QuerySet["PostcodePrefix"]:
-        """Those of the rivals that this prefix lies within."""
-        return self.rivals().filter(prefix__in=[self.prefix[:length] for length in range(1, len(self.prefix))])
+    def around(self, *, any_country: bool = False) -> models.QuerySet["PostcodePrefix"]:
+        """Those of the rivals that this prefix lies within; with `any_country`, of all prefixes of other areas, as
+        `lies_within` has it."""
+        if any_country:
+            others = PostcodePrefix.objects.exclude(area_id=self.area_id).select_related("area")
+            return others.filter(prefix__in=lies_within(self.prefix))
+        return self.rivals().filter(prefix__in=lies_within(self.prefix)[:-1])
 
     def name_of(self, area: ServiceArea) -> str:
         return str(area) if self.seen is None or area.pk in self.seen else "another area"

@@ -17,7 +17,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from bookings.db.codes import fold
-from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries
+from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries, lies_within
 from bookings.supply import turns
 from bookings.supply.area_rows import PROPERTIES, AreaRow, Postcode
 from bookings.supply.slot_rows import Unreadable
@@ -218,16 +218,11 @@ def _objection(target: Target, known: Known, call: Call) -> str:
                 whose = str(rival.area) if seen is None or rival.area_id in seen else "another area"
                 return f"{rival} belongs to {whose} already"
         if seen is not None and isinstance(thing, PostcodePrefix):
-            for around in _heads(thing.prefix):
-                for rival in _rivals(PostcodePrefix(country=thing.country, prefix=around), area, known):
-                    if rival.area_id not in seen:
-                        return f"{thing} lies within {rival}, which belongs to another area"
+            # Who may not see an area takes no customers from it, as PostcodePrefix.clean has it.
+            for around in (other for head in lies_within(thing.prefix) for other in known.postcodes.get(head, [])):
+                if around.area_id not in seen:
+                    return f"{thing} lies within {around}, which belongs to another area"
     return ""
-
-
-def _heads(prefix: str) -> list[str]:
-    """What it lies within: who may not see an area takes no customers from it (PostcodePrefix.clean)."""
-    return [prefix[:length] for length in range(1, len(prefix))]
 
 
 def _target(row: AreaRow, known: Known) -> Target:
@@ -301,7 +296,7 @@ def _known(rows: Sequence[AreaRow], areas: Collection[int] | None) -> Known:
     codes += _found(AreaCode, "area__in", of_rows)
     prefixes = {postcode.prefix for row in rows for postcode in row.postcodes or ()}
     if areas is not None:
-        prefixes |= {head for prefix in prefixes for head in _heads(prefix)}
+        prefixes |= {head for prefix in prefixes for head in lies_within(prefix)}
     postcodes = _found(PostcodePrefix, "prefix__in", prefixes) + _found(PostcodePrefix, "area__in", of_rows)
     known = Known({code.folded: code for code in codes}, defaultdict(list), defaultdict(list))
     for code in known.codes.values():

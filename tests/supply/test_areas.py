@@ -264,12 +264,27 @@ class TestAreasOfTheCaller:
                 {"Postcodes": [{"Prefix": "LS1", "Country": "GB"}]},
                 "GB LS1 lies within GB LS, which belongs to another area",
             ),
+            # A request that names no country would go to the longer one, or nowhere.
+            (
+                {"Postcodes": [{"Prefix": "LS1", "Country": "IE"}]},
+                "IE LS1 lies within GB LS, which belongs to another area",
+            ),
+            (
+                {"Postcodes": [{"Prefix": "LS", "Country": "IE"}]},
+                "IE LS lies within GB LS, which belongs to another area",
+            ),
         ],
     )
     def test_what_others_have_is_not_taken_nor_named(self, more, message):
         upsert(LEEDS)
         report = upsert({"ServiceAreaID": "YORK"} | more, areas={make_area("YORK").pk})
         assert [row.message for row in report.refused] == [message]
+
+    def test_prefixes_of_another_country_that_are_seen_are_no_hindrance(self):
+        upsert(LEEDS)
+        areas = {make_area(code).pk for code in ("YORK", "LEEDS")}
+        row = {"ServiceAreaID": "YORK", "Postcodes": [{"Prefix": "LS1", "Country": "IE"}]}
+        assert counts(upsert(row, areas=areas)) == (0, 1, 0, 0)
 
 
 def test_what_another_one_took_meanwhile_is_refused(monkeypatch):
