@@ -5,7 +5,7 @@ Christmas stays closed when December is filled. Bookings in it stay where they a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +20,8 @@ from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea
 from bookings.sentences import say
 from bookings.services import BookingError
 from bookings.supply import turns
+
+SAID_ELSEWHERE = "its external id is in use for an area that you may not change"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def close_slots(
     by: str,
     worker: str = "",
     external_id: str = "",
+    areas: Collection[int] | None = None,
 ) -> Closed:
     """Hide the slots of an area, or of one worker there, that share some time with a period.
 
@@ -55,12 +58,15 @@ def close_slots(
     The bookings in it are named, also those of slots that were hidden before: who closes has to care for them. The
     blackout comes first and hides what is made from then on; the slots follow in short transactions. What was
     interrupted is ended by closing the same time again. With an `external_id` it takes the place of what the same one
-    said before: that ends after the new one has begun, so that no slot of both is open in between.
+    said before: that ends after the new one has begun, so that no slot of both is open in between. `areas` are the keys
+    of the only ones that may be changed; raises BookingError where the id is in use for another one.
     """
     new = Blackout(area=area, worker=worker, start=start, end=end, reason=reason, external_id=external_id)
     new.closed_at, new.closed_by = clock.now(), by
 
     def begin() -> Blackout | None:
+        if is_said_elsewhere(new, areas):
+            raise BookingError("forbidden", SAID_ELSEWHERE)
         same = in_force_as(new)
         if same is None:
             new.save(force_insert=True)
@@ -79,17 +85,22 @@ def close_slots(
     told = _tell_crowds(crowded, blackout, pace, by, is_new=same is None) if crowded else set()
     for batch in pace.batches(to_hide, lambda slot: 1 if slot[0] in crowded else 1 + slot[1]):
         hidden += pace.write(partial(_hide, blackout, [pk for pk, _ in batch], told, by), len(batch))
-    for before in said(blackout).filter(pk__lt=blackout.pk).order_by("pk"):
+    for before in said(blackout, areas).filter(pk__lt=blackout.pk).order_by("pk"):
         # Another call may have opened it meanwhile.
         with suppress(BookingError):
             reopen(blackout=before, by=by)
     return Closed(blackout, hidden, is_new=same is None)
 
 
-def said(blackout: Blackout) -> QuerySet[Blackout]:
-    """What another system has in force under this external id. The last one counts, if there are several."""
+def said(blackout: Blackout, areas: Collection[int] | None = None) -> QuerySet[Blackout]:
+    """What another system has in force under this external id, in all or some areas. Of several the last one counts."""
     named = Blackout.objects.in_force().filter(external_id=blackout.external_id, area__isnull=blackout.is_absence)
-    return named.exclude(external_id="")
+    return named.exclude(external_id="") if areas is None else named.exclude(external_id="").filter(area__in=areas)
+
+
+def is_said_elsewhere(blackout: Blackout, areas: Collection[int] | None) -> bool:
+    """Whether its external id is in use beyond the areas that its author may change."""
+    return areas is not None and said(blackout).exclude(area__in=areas).exists()
 
 
 def in_force_as(new: Blackout) -> Blackout | None:

@@ -30,16 +30,20 @@ def upsert(
 
     Not inside of a transaction. `areas` are the keys of the only ones that may be changed; None: all.
     """
-    refused = list(_refused(rows, areas))
-    numbers = {row.number for row in refused}
-    wanted = [row for number, (_, row) in enumerate(rows, 1) if isinstance(row, Blackout) and number not in numbers]
+    refused = {row.number: row for row in _refused(rows, areas)}
+    wanted = [(n, row) for n, (_, row) in enumerate(rows, 1) if isinstance(row, Blackout) and n not in refused]
     is_written = not dry_run and not (strict and refused)
-    report = Report(refused_count=len(refused), refused=refused[:NAMED], is_written=is_written, remark=_unknown(wanted))
-    for blackout in wanted:
+    report = Report(is_written=is_written, remark=_unknown([blackout for _, blackout in wanted]))
+    for number, blackout in wanted:
         outcome = _outcome(blackout)
         if is_written and (outcome != "kept" or blackouts.would_close(blackout)):
-            _write(blackout, by)
+            try:
+                _write(blackout, by, areas)
+            except BookingError as meanwhile:
+                refused[number] = RefusedRow(number, blackout.external_id, meanwhile.message)
+                continue
         setattr(report, outcome, getattr(report, outcome) + 1)
+    report.refused_count, report.refused = len(refused), sorted(refused.values())[:NAMED]
     return report
 
 
@@ -56,18 +60,13 @@ def lift(named: QuerySet[Blackout], *, by: str) -> int:
 def _refused(rows: Sequence[tuple[str, Wanted]], areas: Collection[int] | None) -> Iterator[RefusedRow]:
     first: dict[object, int] = {}
     for number, (external_id, row) in enumerate(rows, 1):
-        reason = row if isinstance(row, str) else _objection(row, areas)
+        is_elsewhere = isinstance(row, Blackout) and blackouts.is_said_elsewhere(row, areas)
+        reason = row if isinstance(row, str) else blackouts.SAID_ELSEWHERE if is_elsewhere else ""
         if not reason and isinstance(row, Blackout):
             same = first.setdefault(external_id or blackouts.extent(row), number)
             reason = "" if same == number else f"row {same} has the same {'external id' if external_id else 'time'}"
         if reason:
             yield RefusedRow(number, external_id, reason)
-
-
-def _objection(new: Blackout, areas: Collection[int] | None) -> str:
-    if areas is not None and blackouts.said(new).exclude(area__in=areas).exists():
-        return "its external id is in use for an area that you may not change"
-    return ""
 
 
 def _unknown(wanted: Sequence[Blackout]) -> str:
@@ -88,7 +87,8 @@ def _outcome(new: Blackout) -> str:
     return "kept" if is_kept else "changed"
 
 
-def _write(new: Blackout, by: str) -> None:
+def _write(new: Blackout, by: str, areas: Collection[int] | None) -> None:
+    """Raises BookingError where another one took its external id meanwhile."""
     if new.worker:
         turns.write(lambda: first_sight.note(workers=[new.worker], order_types=[]))
     blackouts.close_slots(
@@ -99,4 +99,5 @@ def _write(new: Blackout, by: str) -> None:
         by=by,
         worker=new.worker,
         external_id=new.external_id,
+        areas=areas,
     )

@@ -246,6 +246,31 @@ class TestBlackouts:
         assert refusal(lift("blackouts", leeds, "?external_id=H-1")) == (404, "not_found")
         assert hidden() == 1
 
+    @pytest.mark.parametrize("after", [1, 2])
+    def test_an_external_id_that_another_area_takes_at_this_very_moment(self, monkeypatch, after):
+        """After it was asked for the first time, and for the last time in the transaction that writes."""
+        for code in ("LEEDS", "YORK"):
+            make_slot(code, worker="jo")
+        leeds, york = make_key("supply:write", name="leeds", areas=[make_area()]), make_area("YORK")
+        ask, asked = blackouts.is_said_elsewhere, []
+
+        def and_another_one_takes_it(blackout, areas):
+            answer = ask(blackout, areas)
+            asked.append(answer)
+            if len(asked) == after:
+                Blackout.objects.create(
+                    area=york, worker="jo", start=START, end=END, reason="x", external_id="H-1", closed_at=START
+                )
+            return answer
+
+        monkeypatch.setattr(blackouts, "is_said_elsewhere", and_another_one_takes_it)
+        answer = put("blackouts", row(), key=leeds).json()
+        refused = [{"Row": 1, "ExternalID": "H-1", "message": blackouts.SAID_ELSEWHERE}] if after == 1 else []
+        assert answer["Refused"] == refused
+        assert (answer["Created"], answer["RefusedCount"]) == ((0, 1) if after == 1 else (1, 0))
+        in_force = set(Blackout.objects.in_force().values_list("area__code", flat=True))
+        assert in_force == ({"YORK"} if after == 1 else {"YORK", "LEEDS"})
+
     def test_a_time_that_ends_before_it_begins(self, key):
         answer = put("blackouts", row(End=START.isoformat()), key=key)
         assert answer.json()["detail"]["message"] == "Blackouts[0] must end after it starts."
