@@ -47,7 +47,8 @@ class WorkOrder(models.Model):
     order_num = models.CharField(max_length=64, unique=True)
     original_order = models.CharField(max_length=ID_LENGTH)
     # What no other active booking may hold: the original order, or, where an order may have several follow-ups,
-    # the original order with the period. It makes two for one impossible whatever slots the copies chose.
+    # the original order with the period. It makes two for one impossible whatever slots the copies chose. In practice
+    # areas it ends with `rows.PRACTICE`.
     claim = models.CharField(max_length=ID_LENGTH + 100)
     # The key of the latest booking of the order, cancelled ones included, that was seen when this one was decided; 0
     # if there was none. It makes a decision impossible that did not know what had become of another copy meanwhile.

@@ -24,8 +24,8 @@ from bookings.telemetry import metrics
 # a few suffice; the bound only keeps a fault from becoming an endless loop.
 MAX_ROUNDS = 50
 MAX_CONFLICTS = 10
-# Active or cancelled: only if there is one, there is anything to look at. The sum keeps PostgreSQL from looking for it
-# through all keys from their end.
+# Active or cancelled, real or practised: only if there is one, there is anything to look at, and each is booked after
+# another. The sum keeps PostgreSQL from looking for it through all keys from their end.
 LAST_BOOKING = f'(SELECT MAX(id + 0) FROM "{WorkOrder._meta.db_table}" WHERE original_order = %s)'
 
 
@@ -45,31 +45,35 @@ class Decision(NamedTuple):
 
 
 def book(
-    *, order: str, job: wire.BookJob, body: str, fingerprint: str, caller: str, areas: set[int] | None = None
+    *,
+    order: str,
+    job: wire.BookJob,
+    body: str,
+    fingerprint: str,
+    caller: str,
+    areas: set[int] | None = None,
+    is_first: bool = False,
 ) -> Booked:
     """Book a follow-up of `order` in the slot that `job` names, or find the booking that this very body made before.
 
     `body` is the text that `job` was read from, `fingerprint` what it is compared by, `areas` the keys of those that
-    the caller may book in. Raises Refused with the codes of contract section 2.
+    the caller may book in. `is_first`: not where the order has another active booking, whatever the setting says.
+    Raises Refused with the codes of contract section 2.
     """
     plan = parts.plan(job.required_parts)
-    request = BookingRequest(order, job, body, fingerprint, caller, plan, places=areas)
+    request = BookingRequest(order, job, body, fingerprint, caller, plan, places=areas, is_first=is_first)
     try:
         named = decisions.read_choices(job)
         for attempt in range(MAX_ROUNDS):
             if (booked := _one_round(request, named, attempt)) is not None:
-                return booked._replace(is_practice=True) if _is_practice(request) else booked
+                return booked._replace(is_practice=True) if request.is_practice else booked
             metrics.add(metrics.LOST_RACES)
         raise Refused("unavailable", "Many people are booking this appointment right now. Try again in a moment.")
     except Refused as refusal:
-        refusal.is_practice = _is_practice(request)
+        refusal.is_practice = request.is_practice
         refusal.data_path = documents.pointer_in(body, refusal.data_path)
         refused.keep(refusal, request)
         raise
-
-
-def _is_practice(request: BookingRequest) -> bool:
-    return request.area is not None and request.area.is_practice
 
 
 def _one_round(request: BookingRequest, named: list[Choice], attempt: int) -> Booked | None:
@@ -82,7 +86,7 @@ def _one_round(request: BookingRequest, named: list[Choice], attempt: int) -> Bo
     except Refused:
         # Where the order has bookings, the slots were seen at a later moment than these: the place may have gone to a
         # copy of this very body.
-        if look.seen.last_booking and _versions(_active_of(request.order)) != _versions(look.earlier):
+        if look.seen.last_booking and _versions(_active_of(request)) != _versions(look.earlier):
             return None
         raise
     try:
@@ -96,7 +100,7 @@ def _look(request: BookingRequest, named: list[Choice]) -> Look:
     seen = _find_slots(request, named)
     if not seen.last_booking:
         return Look(seen, [])
-    earlier = _active_of(request.order)
+    earlier = _active_of(request)
     if repeated := decisions.answered_before(request, earlier):
         return Look(seen, earlier, repeated)
     # Again, for they may be later than what was seen of the slots, and their own places are among these.
@@ -115,8 +119,10 @@ def _find_slots(request: BookingRequest, named: list[Choice]) -> offers.Candidat
     return seen
 
 
-def _active_of(order: str) -> list[WorkOrder]:
-    return list(WorkOrder.objects.active().filter(original_order=order).select_related("slot"))
+def _active_of(request: BookingRequest) -> list[WorkOrder]:
+    """Real ones for a real booking, and practised ones for one that is practised."""
+    same = WorkOrder.objects.active().filter(original_order=request.order, area__is_practice=request.is_practice)
+    return list(same.select_related("slot"))
 
 
 def _versions(work_orders: list[WorkOrder]) -> set[tuple[int, int]]:

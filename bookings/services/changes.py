@@ -8,10 +8,14 @@ from django.db.models import F, Q, QuerySet
 from psycopg.errors import DeadlockDetected
 
 from bookings import clock, history, offers
+from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 from bookings.refusals import Refused
 from bookings.sentences import say
 from bookings.services import places, rows, search_terms
+
+# What a move breaks where its order has another active booking in the very period.
+ANOTHER_THERE = ("work_order_one_active_per_order_and_slot", "work_order_one_active_per_claim")
 
 
 def cancel(*, work_order: WorkOrder, by: str, reason: str, seen_version: int | None = None) -> None:
@@ -43,22 +47,8 @@ def move(
     try:
         with transaction.atomic():
             _move(work_order, slot, by, reason, seen_version)
-    except places.LostRace:
-        _check_fits(work_order, slot)
-        found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), clock.now(), slot.area).first()
-        why = offers.REFUSALS[found.refusal] if found and found.refusal else "This place was taken a moment ago."
-        raise Refused(
-            "slot_unavailable", say("{why} {number} stays where it is.", why=why, number=work_order.order_num)
-        ) from None
-    except IntegrityError:
-        raise Refused(
-            "already_booked",
-            say(
-                "Order {order} has another booking in the appointment {slot}. Choose another.",
-                order=work_order.original_order,
-                slot=slot,
-            ),
-        ) from None
+    except (places.LostRace, IntegrityError) as fault:
+        raise _why_not(work_order, slot, fault) from None
     except OperationalError as fault:
         # A booking of this order holds the place that we want, and wants what we hold. PostgreSQL has ended ours.
         if not isinstance(fault.__cause__, DeadlockDetected):
@@ -70,6 +60,28 @@ def move(
                 order=work_order.original_order,
             ),
         ) from None
+
+
+def _why_not(work_order: WorkOrder, slot: AppointmentSlot, fault: places.LostRace | IntegrityError) -> Exception:
+    """Why a move came to nothing. A fault that no other caller has made stays what it is.
+
+    Raises Refused where the slot does not fit any more.
+    """
+    found = offers.with_refusal(AppointmentSlot.objects.filter(pk=slot.pk), clock.now(), slot.area).first()
+    number = work_order.order_num
+    if found is None:
+        message = say(
+            "The appointment {slot} is there no longer. Choose another one for {number}.", slot=slot, number=number
+        )
+        return Refused("slot_not_found", message)
+    if isinstance(fault, places.LostRace):
+        _check_fits(work_order, slot)
+        why = offers.REFUSALS[found.refusal] if found.refusal else "This place was taken a moment ago."
+        return Refused("slot_unavailable", say("{why} {number} stays where it is.", why=why, number=number))
+    if sql.broken_constraint(fault, WorkOrder) not in ANOTHER_THERE:
+        return fault
+    message = "Order {order} has another booking in the appointment {slot}. Choose another."
+    return Refused("already_booked", say(message, order=work_order.original_order, slot=slot))
 
 
 def _check_fits(work_order: WorkOrder, slot: AppointmentSlot) -> None:
@@ -104,7 +116,7 @@ def _check_fits(work_order: WorkOrder, slot: AppointmentSlot) -> None:
 
 def _move(work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str, seen_version: int | None) -> None:
     before, now = work_order.slot, clock.now()
-    columns = rows.in_slot(work_order.original_order, slot)
+    columns = rows.in_slot(work_order.original_order, slot, claimed=work_order.claim)
     # It asked to be reviewed because its slot was closed: the person who moves it out of there has looked at it.
     if is_care := before.is_hidden and bool(by):
         columns |= {"reviewed_at": now, "reviewed_by": by}

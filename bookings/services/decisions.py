@@ -100,7 +100,10 @@ def check_is_not_late(request: BookingRequest, earlier: list[WorkOrder], now: da
     Its phone has sent it before that change. `earlier` are the order's active bookings, none of them with this body.
     """
     taken = HistoryEntry.objects.filter(
-        work_order__original_order=request.order, at__gt=now - LATE_COPY, details__fingerprint=request.fingerprint
+        work_order__original_order=request.order,
+        work_order__area__is_practice=request.is_practice,
+        at__gt=now - LATE_COPY,
+        details__fingerprint=request.fingerprint,
     )
     entry = taken.select_related("work_order__slot__area").order_by("pk").last()
     if entry is None or entry.work_order is None:
@@ -153,15 +156,10 @@ def to_move(request: BookingRequest, earlier: list[WorkOrder], slot: Appointment
                 sentences.say(sentences.CONFLICTING_DUPLICATE, number=work_order.order_num),
                 OrderNum=work_order.order_num,
             )
-    if not earlier or settings.BOOKJOB_FOLLOWUP_POLICY == "multiple":
+    policy = "one" if request.is_first else settings.BOOKJOB_FOLLOWUP_POLICY
+    if not earlier or policy == "multiple":
         return None
-    # Nothing moves into a practice area, whose bookings are removed nightly, nor out of one.
-    if (
-        settings.BOOKJOB_FOLLOWUP_POLICY == "move"
-        and len(earlier) == 1
-        and earlier[0].area.is_practice == slot.area.is_practice
-        and request.may_see(earlier[0])
-    ):
+    if policy == "move" and len(earlier) == 1 and request.may_see(earlier[0]):
         return earlier[0]
     raise _already_booked(request, earlier[0])
 

@@ -12,6 +12,9 @@ from bookings.models import AppointmentSlot, HistoryEntry, RequiredPart, SearchD
 from bookings.offers.choices import Choice
 from bookings.services import parts, search_terms
 
+# What the claims of practice areas end with: they stand in no real booking's way.
+PRACTICE = "\npractice"
+
 
 class Booked(NamedTuple):
     """A booking as it is answered: `ordered_parts` are (part order number, product numbers)."""
@@ -28,7 +31,8 @@ class BookingRequest:
 
     `choice` is what names its slot, once that is found.
 
-    `places` are the keys of the areas that the caller may book in, None for all.
+    `places` are the keys of the areas that the caller may book in, None for all. `is_first`: it may not be one more of
+    its order, nor move another one.
     """
 
     order: str
@@ -41,6 +45,11 @@ class BookingRequest:
     is_area_read: bool = False
     choice: Choice | None = None
     places: set[int] | None = None
+    is_first: bool = False
+
+    @property
+    def is_practice(self) -> bool:
+        return self.area is not None and self.area.is_practice
 
     def may_see(self, work_order: WorkOrder) -> bool:
         """Whether the caller may hear of a booking, and move it: one that is restricted to areas only there."""
@@ -114,21 +123,28 @@ def search_document(
     return SearchDocument, [{"work_order_id": None, "words": f"{words} {fixed}", "stems": stems}]
 
 
-def in_slot(order: str, slot: AppointmentSlot) -> dict[str, Any]:
-    """The columns of a work order of `order` that say where it stands in the calendar."""
+def in_slot(order: str, slot: AppointmentSlot, *, claimed: str | None = None) -> dict[str, Any]:
+    """The columns of a work order of `order` that say where it stands in the calendar.
+
+    `claimed` is the claim that it has, of one that is moved.
+    """
     return {
         "slot_id": slot.pk,
         "area_id": slot.area_id,
         "visit_start": slot.start,
-        "claim": _claim(order, slot),
+        "claim": _claim(order, slot, claimed),
     }
 
 
-def _claim(order: str, slot: AppointmentSlot) -> str:
-    """See WorkOrder.claim. A line break parts the two: `order` may hold any character, but the period has a form."""
-    if settings.BOOKJOB_FOLLOWUP_POLICY == "multiple":
-        return f"{order}\n{slot.area_id} {slot.start.isoformat()} {slot.end.isoformat()}"
-    return order
+def _claim(order: str, slot: AppointmentSlot, claimed: str | None) -> str:
+    """See WorkOrder.claim. A line break parts the two: `order` may hold any character, but the period has a form.
+
+    What was one of several follow-ups stays so where it is moved, also once the setting allows no more of them.
+    """
+    kind = PRACTICE if slot.area.is_practice else ""
+    if settings.BOOKJOB_FOLLOWUP_POLICY == "multiple" or claimed not in (None, f"{order}{kind}"):
+        return f"{order}\n{slot.area_id} {slot.start.isoformat()} {slot.end.isoformat()}{kind}"
+    return f"{order}{kind}"
 
 
 def read_out(request: BookingRequest) -> dict[str, Any]:

@@ -57,19 +57,28 @@ def waiting(areas: Sequence[ServiceArea], now: datetime, most: int) -> list[Seco
 
 
 def book(*, refusal: Refusal, by: str, areas: set[int] | None) -> Booked:
-    """Book what was refused, as it was asked for. Raises Refused where that is not possible (any more)."""
+    """Book what was refused, as it was asked for. Raises Refused where that is not possible (any more).
+
+    Also where the order was booked since: what its technician chose later counts.
+    """
     try:
         body = documents.read_body(refusal.body.encode())
         job = wire.BookJob.model_validate(document_of(body))
     except ValidationError:
         raise Refused("invalid_request", "What was asked for cannot be read any more. Book it anew.") from None
     return booking.book(
-        order=refusal.original_order, job=job, body=body.text, fingerprint=body.fingerprint, caller=by, areas=areas
+        order=refusal.original_order,
+        job=job,
+        body=body.text,
+        fingerprint=body.fingerprint,
+        caller=by,
+        areas=areas,
+        is_first=True,
     )
 
 
 def _open_ones(areas: Sequence[ServiceArea], now: datetime) -> list[Refusal]:
-    booked = WorkOrder.objects.active().filter(original_order=OuterRef("original_order"))
+    booked = WorkOrder.objects.active().real().filter(original_order=OuterRef("original_order"))
     rows = Refusal.objects.filter(
         ~Exists(booked),
         area__in=[area.pk for area in areas],

@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
@@ -196,6 +196,36 @@ class TestOne:
         assert "has another booking in the appointment" in desk.said(answer)[0]
         one.refresh_from_db()
         assert one.slot_id != two.slot_id
+
+    @pytest.mark.parametrize("policy", ["one", "move"])
+    def test_one_of_several_can_be_moved_once_the_setting_allows_no_more(self, settings, policy):
+        settings.BOOKJOB_FOLLOWUP_POLICY = "multiple"
+        several = [desk.book(desk.slot_in(days=days), "WO-1") for days in range(2)]
+        settings.BOOKJOB_FOLLOWUP_POLICY = policy
+        for days, work_order in enumerate(several, 3):
+            services.move(work_order=work_order, slot=desk.slot_in(days=days), by="ann")
+        one, two = WorkOrder.objects.active().order_by("pk")
+        with pytest.raises(services.BookingError, match="has another booking in the appointment"):
+            services.move(work_order=one, slot=two.slot, by="ann")
+        free = desk.slot_in(days=9)
+        assert helpers.post("WO-1", helpers.booking(free.start, free.end)).status_code == 409
+
+    def test_a_slot_that_was_removed_meanwhile_is_said(self, work_order):
+        target = desk.slot_in(days=1)
+        AppointmentSlot.objects.filter(pk=target.pk).delete()
+        there_a_moment_ago = mock.patch("bookings.services.changes._check_fits")
+        with there_a_moment_ago, pytest.raises(services.BookingError, match="is there no longer") as refused:
+            services.move(work_order=work_order, slot=target, by="ann")
+        assert refused.value.error == "slot_not_found"
+
+    def test_a_fault_that_is_no_other_booking_is_told_as_none(self, work_order):
+        target = desk.slot_in(days=1)
+        AppointmentSlot.objects.filter(pk=work_order.slot_id).update(booked=0)  # which the move would count below 0
+        before = state()
+        with pytest.raises(IntegrityError):
+            services.move(work_order=work_order, slot=target, by="ann")
+        assert state() == before
+        AppointmentSlot.objects.filter(pk=work_order.slot_id).update(booked=1)
 
 
 @pytest.mark.parametrize("action", ["review", "move", "note", "cancel"])

@@ -1,9 +1,10 @@
 """*Second chance*: what was refused and would have a place now, and the one click that books it."""
 
 from datetime import timedelta
+from unittest import mock
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -167,6 +168,48 @@ class TestBooked:
         (said,) = desk.said(book(dispatcher, refusal))
         assert said.startswith("WO-9 was not booked. This appointment is full.")
         assert not WorkOrder.objects.filter(original_order="WO-9").exists()
+
+    @pytest.mark.parametrize("policy", ["one", "move", "multiple"])
+    def test_not_where_the_order_was_booked_since_the_page_was_opened(self, dispatcher, full, settings, policy):
+        settings.BOOKJOB_FOLLOWUP_POLICY = policy
+        refuse(full)
+        give_back()
+        assert chances(dispatcher) == ["WO-9"]
+        newer = desk.book(desk.slot_in(hour=15), "WO-9")
+        (said,) = desk.said(book(dispatcher, Refusal.objects.earliest("pk")))
+        assert said.startswith(f"WO-9 was not booked. The order has a follow-up already: {newer}")
+        assert list(WorkOrder.objects.active().filter(original_order="WO-9").values_list("pk", "slot")) == [
+            (newer.pk, newer.slot_id)
+        ]
+
+    @pytest.mark.parametrize("policy", ["one", "move", "multiple"])
+    def test_nor_where_it_is_booked_at_this_very_moment(self, dispatcher, full, settings, policy):
+        settings.BOOKJOB_FOLLOWUP_POLICY = policy
+        refuse(full)
+        give_back()
+        other, decided = desk.slot_in(hour=15), []
+
+        def book_the_other(*_):
+            """Once, after the click was decided and before it is written."""
+            if not decided:
+                decided.append(True)
+                decided.append(desk.book(other, "WO-9"))
+
+        before_the_write = mock.patch("bookings.services.parts.on_the_clock_of", side_effect=book_the_other)
+        # The test is a transaction, in which a write that the database refuses needs one of its own.
+        with before_the_write, mock.patch("bookings.db.sql.alone", transaction.atomic):
+            (said,) = desk.said(book(dispatcher))
+        assert said.startswith("WO-9 was not booked. The order has a follow-up already")
+        assert WorkOrder.objects.active().get(original_order="WO-9") == decided[1]
+
+    def test_what_was_practised_since_is_no_booking(self, dispatcher, full):
+        refuse(full)
+        give_back()
+        gym = helpers.make_area("GYM", is_practice=True)
+        desk.book(desk.slot_in(gym.code, hour=15), "WO-9")
+        assert chances(dispatcher) == ["WO-9"]
+        book(dispatcher)
+        assert WorkOrder.objects.active().real().get(original_order="WO-9").slot == full
 
     def test_a_body_that_cannot_be_read_any_more(self, dispatcher, full):
         refuse(full)

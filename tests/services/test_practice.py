@@ -1,6 +1,7 @@
 """Practice areas: never pushed, never counted, removed nightly; and real bookings are never among what is removed."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from django.apps import apps
@@ -12,6 +13,7 @@ from bookings import services
 from bookings.models import AppointmentSlot, EmptySearch, HistoryEntry, Refusal, ServiceArea, WorkOrder
 from bookings.refusals import Refused
 from bookings.services import empty_searches, feed, practice
+from bookings.services import rows as rows_of_bookings
 from bookings.supply import practice as practice_areas
 from bookings.telemetry import metrics
 from tests.support.helpers import START, booking, clock_stands_at, make_area, make_booking, make_slot, post, search
@@ -117,16 +119,55 @@ class TestRemoved:
         ServiceArea.objects.filter(pk=area.pk).update(is_practice=area.is_practice, name="Other")
 
     def test_nothing_moves_in_or_out(self, settings):
-        real, gym = make_slot(), make_slot("GYM", START + timedelta(hours=3))
+        real, gym = make_slot(), make_slot("GYM", START + timedelta(hours=3), capacity=2)
         booked, tried = make_booking("WO-0"), make_booking("WO-1", booking(gym.start, gym.end, **THERE))
         for work_order, slot in ((booked, gym), (tried, real)):
             with pytest.raises(Refused, match="between practice areas and others"):
                 services.move(work_order=work_order, slot=slot, by="anna")
         settings.BOOKJOB_FOLLOWUP_POLICY = "move"
-        answer = post("WO-0", booking(gym.start, gym.end, **THERE))
-        assert answer.json()["detail"]["params"]["error"] == "already_booked"
+        make_booking("WO-0", booking(gym.start, gym.end, **THERE))
         booked.refresh_from_db()
         assert booked.slot == real
+
+
+@pytest.mark.parametrize("policy", ["one", "move", "multiple"])
+class TestOneOrderInBoth:
+    """What was practised stands in no real booking's way, nor the other way round."""
+
+    @pytest.mark.parametrize("first", ["LEEDS", "GYM"])
+    def test_each_is_booked_once_repeated_moved_and_booked_again(self, settings, policy, first):
+        settings.BOOKJOB_FOLLOWUP_POLICY = policy
+        second = "GYM" if first == "LEEDS" else "LEEDS"
+        later = START + timedelta(days=1)
+        for code in (first, second):
+            make_slot(code, capacity=2)
+            make_slot(code, later, capacity=2)
+        bodies = {code: booking(Location={"LocationNum": "L-1", "ServiceAreaID": code}) for code in (first, second)}
+        booked = {code: make_booking("WO-1", bodies[code]) for code in (first, second)}
+        assert {code: found.area.code for code, found in booked.items()} == {code: code for code in booked}
+        for code, body in bodies.items():
+            assert make_booking("WO-1", body) == booked[code]
+            services.move(work_order=booked[code], slot=booked[code].area.slots.get(start=later), by="anna")
+        assert WorkOrder.objects.active().count() == 2
+        assert {code: make_booking("WO-1", body) for code, body in bodies.items()} == booked
+        services.cancel(work_order=WorkOrder.objects.get(pk=booked["GYM"].pk), by="anna", reason="Done")
+        other = booking(Location={"LocationNum": "L-2", "ServiceAreaID": "GYM"})
+        assert make_booking("WO-1", other).area.is_practice
+        practice.remove_bookings()
+        (left,) = WorkOrder.objects.all()
+        assert (left, left.area.code) == (booked["LEEDS"], "LEEDS")
+        call_command("verify_bookings")
+
+    def test_what_was_practised_late_is_no_late_copy_of_a_real_one(self, settings, policy):
+        """The same body, by a postcode that the practice area had until now."""
+        settings.BOOKJOB_FOLLOWUP_POLICY = policy
+        gym, leeds = make_slot("GYM"), make_slot()
+        gym.area.postcode_prefixes.create(prefix="LS")
+        body = booking(Location={"LocationNum": "L-1", "Address": {"Zip": "LS1"}})
+        tried = make_booking("WO-1", body)
+        services.cancel(work_order=tried, by="anna", reason="Done")
+        gym.area.postcode_prefixes.update(area=leeds.area)
+        assert make_booking("WO-1", body).slot == leeds
 
 
 class TestCountedAndSentNowhere:
@@ -162,6 +203,22 @@ class TestCountedAndSentNowhere:
         page = Client().get("/metrics", headers={"Authorization": "Bearer secret"}).content.decode()
         assert 'area="LEEDS"' in page
         assert 'area="GYM"' not in page
+
+
+def test_claims_of_the_previous_release_are_marked():
+    """Once for all, and no real one."""
+    for code in ("GYM", "LEEDS"):
+        make_slot(code)
+    book("WO-1")
+    WorkOrder.objects.update(claim="WO-1")
+    migration = import_module("bookings.migrations.0010_claims_of_practice_areas")
+    for _ in range(2):
+        migration.mark(apps, None)
+    real = make_booking("WO-1")
+    migration.mark(apps, None)
+    claims = WorkOrder.objects.values_list("claim", flat=True)
+    assert list(claims.order_by("pk")) == ["WO-1" + rows_of_bookings.PRACTICE, "WO-1"]
+    assert real in WorkOrder.objects.real()
 
 
 def test_an_area_for_a_while_leaves_nothing_behind():
