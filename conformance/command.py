@@ -100,6 +100,8 @@ def run(options: dict[str, Any], write: Callable[[str], object]) -> int:
             report.touch()
         except OSError as fault:
             wrong(f"--report: {fault}")
+    if isinstance(tried, kit.Run):
+        tried.afterwards = options.get("afterwards", tried.afterwards)
     if options["clean"] and isinstance(tried, kit.Run):
         tried.cancel = partial(cleaning.cancel, tried.target, options["clean_path"], options["clean_key"].strip())
     try:

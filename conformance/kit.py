@@ -70,6 +70,7 @@ class Run:
         self.check = ""
         self.began_at = datetime.now(UTC)
         self.mark = secrets.token_hex(4)
+        self.afterwards = "a person must cancel them"
         self.numbers = count(1)
         self.kept: dict[str, tuple[str, Offer]] = {}
         self.first: tuple[str, dict[str, Any], Answer] | None = None
@@ -101,7 +102,7 @@ class Run:
     def closing_lines(self) -> list[str]:
         if not self.bookings:
             return []
-        lines = ["Bookings that this run made; a person must cancel them:"]
+        lines = [f"Bookings that this run made; {self.afterwards}:"]
         return lines + [f"  {number}  of order {order}, {period}" for (number, order), period in self.bookings.items()]
 
     def closing_object(self) -> dict[str, Any]:

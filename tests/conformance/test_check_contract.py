@@ -440,5 +440,6 @@ def test_in_practice_it_leaves_nothing_behind(start_service):
         "check_contract", f"{service.url}/api/v1", f"--token={service.token}", "--practice", "--callers=8"
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "Bookings that this run made; they go with the practice area:\n" in done.stdout
     assert rows() == before
     assert service.manage("verify_bookings").stdout == ""

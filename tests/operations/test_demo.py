@@ -95,6 +95,8 @@ def test_it_serves_all_three_tells_of_one_that_ends_and_ends_in_order(demo, empt
     with urllib.request.urlopen(url, timeout=60) as page:
         assert b"ServiceMobility, simulated" in page.read()
     assert [url.rstrip("/")] == [row[0] for row in empty_database.execute("SELECT url FROM bookings_receiver")]
+    # deliver is started next: a word of it would send the reader after nothing.
+    assert "No process delivers" not in demo.log.read_text()
     assert serves(demo)
     os.kill(demo.pid_of("manage.py deliver"), signal.SIGKILL)
     demo.wait_for(lambda: "manage.py deliver has ended (-9)." in demo.log.read_text())

@@ -61,4 +61,5 @@ class Command(BaseCommand):
             file.flush()
             # A search in an area that is not there would be counted among those that found nothing.
             skip = ",".join([options["skip"], "search_nothing"])
-            return command.run(options | {"location": Path(file.name), "skip": skip}, self.stdout.write)
+            given = {"location": Path(file.name), "skip": skip, "afterwards": "they go with the practice area"}
+            return command.run(options | given, self.stdout.write)

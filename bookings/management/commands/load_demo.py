@@ -13,6 +13,7 @@ import json
 import secrets
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
@@ -101,7 +102,7 @@ class Command(BaseCommand):
                 username="bookjob",
                 password_file=password_file,
                 rate=50.0,
-                stdout=self.stdout,
+                stdout=StringIO(),  # it would ask for a process that delivers, which comes next
             )
 
     def fill(self, options: dict[str, Any]) -> None:
