@@ -21,7 +21,8 @@ DAYS = 20  # within the booking horizon
 UNKNOWN_ACCOUNT = "C-9"
 CUSTOMERS = ["Northern Bakery Ltd", "Mill Lane Dental", "Harbour Hotel", "Canal Road School", "Park Row Gym"]
 STREETS = ["Mill Lane", "Canal Road", "Park Row", "Station Street", "Hill Top"]
-PLACES = {"LEEDS": ("Leeds", "GB", "LS1 4AB"), "BOSTON": ("Boston", "US", "02118")}
+# The numbers are among those that are given to no subscriber, for films and the like.
+PLACES = {"LEEDS": ("Leeds", "GB", "LS1 4AB", "0113 496 010"), "BOSTON": ("Boston", "US", "02118", "617-555-010")}
 PARTS = [("PUMP-17", "Circulation pump"), ("VALVE-3", "Safety valve"), ("SEAL-9", "Door seal"), ("PCB-44", "Board")]
 ORDER_TYPES = ["REPAIR", "REPAIR", "INSTALL", "SERVICE"]
 
@@ -80,7 +81,7 @@ def _book(
 def _job(
     order: str, area: ServiceArea, start: datetime, end: datetime, draw: random.Random, account: str
 ) -> dict[str, Any]:
-    city, country, postcode = PLACES[area.code]
+    city, country, postcode, phone = PLACES[area.code]
     name = draw.choice(CUSTOMERS)
     # Some parts come after the visit.
     arrives = start + (timedelta(days=2) if draw.random() < 0.15 else timedelta(days=-1))
@@ -110,7 +111,14 @@ def _job(
                 "Country": country,
                 "Zip": postcode,
             },
-            "Contacts": [{"LastName": name, "IsPrimary": True, "Email": "customer@example.org"}],
+            "Contacts": [
+                {
+                    "LastName": name,
+                    "IsPrimary": True,
+                    "Email": "customer@example.org",
+                    "Phones": [{"PhoneNum": f"{phone}{CUSTOMERS.index(name)}"}],
+                }
+            ],
         },
         "RequiredParts": parts,
         "TimeConstraints": [{"Period": {"Start": wire.vendor_time(start), "End": wire.vendor_time(end)}}],

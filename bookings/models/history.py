@@ -145,7 +145,7 @@ class Refusal(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.error}: {self.original_order}"
+        return f"Refused: {self.original_order}"
 
 
 class EmptySearchQuerySet(AreaQuerySet["EmptySearch"]):

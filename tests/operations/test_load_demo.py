@@ -61,6 +61,9 @@ class TestLoaded:
             "slot_not_found",
         }
 
+    def test_every_customer_can_be_called(self, demo):
+        assert not WorkOrder.objects.filter(phone="").exists()
+
     def test_no_promise_is_broken(self, demo):
         call_command("verify_bookings")
 
