@@ -616,7 +616,7 @@ def test_thirty_are_looked_at_in_thirty_five_presses(open_page, office, figures)
         with page.expect_navigation():
             page.keyboard.press(key)
 
-    page.get_by_role("link", name="To review").click()
+    page.locator("a.desk-tile", has_text="To review").click()
     page.locator("#result_list tbody th a").first.click()
     presses += 2
     seen = {page.url.partition("?")[0]}
