@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.http import HttpRequest
 
 from bookings import clock, offers
-from bookings.admin import addresses, days, delivery, lists, needs, refusals, rules, second_chance, visits
+from bookings.admin import addresses, days, delivery, lists, needs, paper, refusals, rules, second_chance, visits
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 from bookings.models.work_orders import PARTS_LATE
 from bookings.supply.areas import whose_slots_end
@@ -96,6 +96,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "last": last,
             "earlier": _board_link(first - timedelta(days=7 if is_week else 1), is_week, chosen),
             "later": _board_link(first + timedelta(days=7 if is_week else 1), is_week, chosen),
+            "paper": paper.address(day=day, area=codes),
             "zones": sorted({area.time_zone for area in shown}),
             "tiles": _tiles(request, orders, shown, codes),
             "rows": _week(shown, first) if is_week else _day(shown, day),

@@ -91,6 +91,12 @@ def place_facts(work_order: WorkOrder, job: wire.BookJob | None) -> Facts:
     )
 
 
+def visit_facts(work_order: WorkOrder, job: wire.BookJob | None) -> Facts:
+    """What the worker has to know at the door."""
+    account = job.account if job else wire.Account()
+    return [*place_facts(work_order, job), *_filled(("Account notes", account.notes))]
+
+
 def assets(job: wire.BookJob | None, area: ServiceArea) -> list[dict[str, Any]]:
     """Each asset with its facts and its flex data, form by form."""
     if job is None:
@@ -144,15 +150,13 @@ def part_groups(work_order: WorkOrder) -> list[dict[str, Any]]:
     parts = work_order.required_parts.select_related("part_order").order_by("part_order_id", "position")
     for part in sorted(parts, key=lambda part: part.part_order_id is None):
         group = groups.setdefault(part.part_order_id, {"order": part.part_order, "parts": []})
-        group["parts"].append(
-            {
-                "part": part,
-                "quantity": f"{part.quantity:f}".rstrip("0").rstrip("."),
-                "due": _due(part, work_order),
-                "is_late": _is_late(part, work_order),
-            }
-        )
+        group["parts"].append(_line(part, work_order))
     return list(groups.values())
+
+
+def parts(work_order: WorkOrder) -> list[dict[str, Any]]:
+    """The parts in the order in which they came."""
+    return [_line(part, work_order) for part in work_order.required_parts.all()]
 
 
 def late_parts(work_orders: Iterable[int]) -> dict[int, int]:
@@ -219,6 +223,15 @@ def _day(found: date | None, area: ServiceArea) -> str:
         return ""
     day = clock.local(found, area.zone) if isinstance(found, datetime) else found
     return f"{day.day} {clock.MONTHS[day.month]} {day.year}"
+
+
+def _line(part: RequiredPart, work_order: WorkOrder) -> dict[str, Any]:
+    return {
+        "part": part,
+        "quantity": f"{part.quantity:f}".rstrip("0").rstrip("."),
+        "due": _due(part, work_order),
+        "is_late": _is_late(part, work_order),
+    }
 
 
 def _due(part: RequiredPart, work_order: WorkOrder) -> str:

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from bookings.admin import addresses, days, lists, planner_closing, planner_grid, planner_rows
+from bookings.admin import addresses, days, lists, paper, planner_closing, planner_grid, planner_rows
 from bookings.models import ServiceArea, WorkOrder
 
 # Rows on one page; whatever is asked for, a page costs no more than these.
@@ -104,6 +104,7 @@ def planner_view(request: HttpRequest) -> HttpResponse:
         "earlier": asked.address(day=asked.day - timedelta(days=7 if asked.is_week else 1), row=""),
         "later": asked.address(day=asked.day + timedelta(days=7 if asked.is_week else 1), row=""),
         "today": asked.address(day="", row=""),
+        "paper": paper.address(day=asked.day, area=[area.code for area in asked.areas]),
         "rows_before": asked.address(row=max(0, asked.first_row - MOST_ROWS) or "") if asked.first_row else "",
         "rows_behind": asked.address(row=page.last) if page.last < page.number else "",
     }

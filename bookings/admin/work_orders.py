@@ -18,6 +18,7 @@ from bookings.admin import (
     lists,
     near_spellings,
     news,
+    paper,
     review_queue,
     rules,
     work_order_actions,
@@ -96,7 +97,12 @@ class WorkOrderAdmin(DeskAdmin):
         return row.version
 
     def get_urls(self) -> list[URLPattern]:
-        return [*news.urls(), *super().get_urls()]
+        return [*news.urls(), *paper.urls(), *super().get_urls()]
+
+    def list_context(self, request: HttpRequest) -> dict[str, Any]:
+        asked = request.GET
+        query = {"day": asked.get("day"), "area": asked.getlist("area"), "worker": asked.get("worker")}
+        return {"bar_links": [(paper.address(**query), "Day to print")]}
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
         return WorkOrderChangeList
