@@ -5,7 +5,9 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.templatetags.unfold_list import result_headers
 from unfold.views import ChangeList
@@ -51,7 +53,12 @@ def no_areas_text(user: Any) -> str:
     """Why a person sees nothing at all; empty where the areas are not the reason."""
     if visible_areas(user) == set():
         return "You are restricted to areas, but none was chosen yet. Ask your administrator."
-    return "" if ServiceArea.objects.exists() else "There are no areas yet. Ask your administrator to add one."
+    if ServiceArea.objects.exists():
+        return ""
+    if user.has_perm("bookings.add_servicearea"):
+        add = reverse("admin:bookings_servicearea_add")
+        return format_html('There are no areas yet. <a class="desk-link" href="{}">Add the first one</a>.', add)
+    return "There are no areas yet. Ask your administrator to add one."
 
 
 class DeskChangeList(ChangeList):

@@ -21,7 +21,7 @@ from bookings.supply import hours, slots
 
 # As far as any calendar of slots reaches.
 LAST_DAY = date(hours.LAST_YEAR, 12, 31)
-ADD_HINT = "Hours are read on the clock of the area. A whole calendar is made with the command seed_slots."
+ADD_HINT = "Hours are read on the clock of the area. A whole calendar is a schedule (Schedules)."
 DAYS_HINT = "Hours are read on the clock of the area. The next page shows which slots and bookings are affected."
 
 

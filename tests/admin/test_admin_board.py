@@ -159,6 +159,12 @@ def test_without_areas(viewer):
     assert "Everything is reviewed" not in page
 
 
+def test_without_areas_who_may_is_led_to_the_first_one():
+    client = desk.person("supervisor")
+    for url in ("/admin/", "/admin/bookings/servicearea/", "/admin/bookings/appointmentslot/planner/"):
+        assert 'href="/admin/bookings/servicearea/add/">Add the first one</a>' in client.get(url).content.decode()
+
+
 def test_queries_do_not_grow(viewer):
     def queries():
         with CaptureQueriesContext(connection) as captured:

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 
 from bookings import clock
-from bookings.models import AppointmentSlot, Blackout, HistoryEntry, Receiver, Refusal, WorkOrder
+from bookings.models import AppointmentSlot, Blackout, HistoryEntry, Receiver, Refusal, Schedule, WorkOrder
 
 
 def load(*arguments) -> str:
@@ -60,6 +60,10 @@ class TestLoaded:
             "already_booked",
             "slot_not_found",
         }
+
+    def test_each_area_follows_a_schedule(self, demo):
+        assert set(Schedule.objects.values_list("area__code", flat=True)) == {"LEEDS", "BOSTON"}
+        assert not AppointmentSlot.objects.exclude(source="schedule").exists()
 
     def test_every_customer_can_be_called(self, demo):
         assert not WorkOrder.objects.filter(phone="").exists()

@@ -21,20 +21,26 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from django.utils import timezone
 
 from bookings import clock, offers, wire
 from bookings.access import tokens
 from bookings.management import arguments, demo
-from bookings.models import PostcodePrefix, Receiver, ServiceArea, WorkOrder
+from bookings.models import PostcodePrefix, Receiver, Schedule, ServiceArea, WorkOrder
+from bookings.supply import schedules
 
 AREAS = [
     ("LEEDS", "Leeds", "Europe/London", "GB", ["LS", "WF"]),
     ("BOSTON", "Boston", "America/New_York", "US", ["021", "022"]),
 ]
-# The technicians on whose devices the visits of an area are; the others are pools.
-WORKERS = {"LEEDS": ["ann.smith", "bob.jones"]}
-PLACES = 4
+RULES = """\
+[[slots]]
+from = {today}
+weekdays = "mon-sat"
+hours = "08:00-12:00,13:00-17:00"
+length = 120
+"""
+# Named technicians, on whose devices the visits are, and a pool.
+OF_AREA = {"LEEDS": 'workers = ["ann.smith", "bob.jones"]\ncapacity = 2\n', "BOSTON": "capacity = 4\n"}
 SIMULATED = "http://127.0.0.1:"
 DAYS = 42
 PASSWORDS = settings.VAR_DIR / "demo_passwords.json"
@@ -60,26 +66,11 @@ class Command(BaseCommand):
             self.connect(options["connect"], options["password_file"])
             self.fill(options)
             return
-        today = timezone.localdate()
         for code, name, zone, country, prefixes in AREAS:
-            call_command(
-                "seed_slots",
-                f"--area={code}",
-                f"--name={name}",
-                f"--time-zone={zone}",
-                f"--from={today}",
-                f"--days={DAYS}",
-                "--weekdays=mon-sat",
-                "--hours=08:00-12:00,13:00-17:00",
-                "--length=120",
-                f"--capacity={PLACES // len(WORKERS.get(code, ['pool']))}",
-                *([f"--workers={','.join(WORKERS[code])}"] if code in WORKERS else []),
-                stdout=self.stdout,
-            )
+            area, _ = ServiceArea.objects.get_or_create(code=code, defaults={"name": name, "time_zone": zone})
             for prefix in prefixes:
-                PostcodePrefix.objects.get_or_create(
-                    prefix=prefix, country=country, defaults={"area": ServiceArea.objects.get(code=code)}
-                )
+                PostcodePrefix.objects.get_or_create(prefix=prefix, country=country, defaults={"area": area})
+            self.follow_schedule(area)
         passwords = self.passwords()
         self.user("dispatcher", passwords, "dispatcher")
         self.user("supervisor", passwords, "supervisor")
@@ -89,6 +80,16 @@ class Command(BaseCommand):
         self.fill(options)
         if options["print"]:
             self.print(passwords, f"http://127.0.0.1:{options['port']}")
+
+    def follow_schedule(self, area: ServiceArea) -> None:
+        """Make slots as its schedule says; one that was changed on the desk stays as it is."""
+        schedule = Schedule.objects.filter(area=area).first()
+        if schedule is None:
+            rules = RULES.format(today=clock.local(clock.now(), area.zone).date()) + OF_AREA[area.code]
+            schedule = Schedule(area=area, rules=rules, days_ahead=DAYS)
+            schedules.save(schedule, by="load_demo")
+        for line in schedules.extend_latest(schedule, by="load_demo").lines():
+            self.stdout.write(line)
 
     def connect(self, url: str, password_file: str) -> None:
         """To the simulator; a ServiceMobility that was connected otherwise stays."""
