@@ -618,6 +618,7 @@ def test_thirty_are_looked_at_in_thirty_five_presses(open_page, office, figures)
 
     page.locator("a.desk-tile", has_text="To review").click()
     page.locator("#result_list tbody th a").first.click()
+    page.wait_for_url("**/change/**")  # its keys come with it
     presses += 2
     seen = {page.url.partition("?")[0]}
     press("n")
