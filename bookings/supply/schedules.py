@@ -2,8 +2,8 @@
 
 A schedule is read, compared and written by the planner of templates (plans.py, seeding.py). What holds:
 
-* the slots are those of the rules: what is missing is made, what the rules have no longer is withdrawn if it has no
-  bookings, and bookings that no longer fit are named. A shorter horizon closes nothing.
+* the slots are those of the rules: what is missing is made, what the rules have no longer is withdrawn; its bookings
+  stay, ask to be reviewed again, and are named. Places that a person set stay. A shorter horizon closes nothing.
 * extending twice, on several machines at once, or again after a kill, comes to the same as once
 * a run that works by rules which were changed meanwhile writes nothing more
 """
@@ -21,7 +21,7 @@ from bookings import clock
 from bookings.models import AppointmentSlot, Schedule, ScheduleVersion, WorkOrder
 from bookings.refusals import Code, Refused
 from bookings.sentences import say
-from bookings.supply import blackouts, plan_files, plans, seeding, seeding_texts, turns
+from bookings.supply import blackouts, plan_files, plans, seeding, seeding_steps, seeding_texts, turns
 from bookings.supply.plans import Fault, Template, Window
 
 SCHEDULE = AppointmentSlot.Source.SCHEDULE
@@ -49,7 +49,7 @@ class Report:
     bookings: list[WorkOrder] = field(default_factory=list)
     others: int = 0
 
-    def add(self, outcome: seeding.Outcome) -> None:
+    def add(self, outcome: seeding_steps.Outcome) -> None:
         self.counts.update(outcome.counts)
         for kind, line in seeding_texts.left_out(outcome):
             self.told.setdefault(kind, []).append(line)

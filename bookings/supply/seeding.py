@@ -1,91 +1,38 @@
 """Slots out of plans: what is missing is made, and what a plan has no longer is hidden.
 
 The promises and what keeps them:
-a booking is never touched        what changes a slot names in its condition that it has no bookings
+a booking is never moved          a template hides slots without bookings; a schedule all that its rules have no
+                                  longer, whose bookings stay and ask to be reviewed again
 a worker is at one place          who writes slots is alone with it (`turns.only_writer`), and looks again first
 bookings go on meanwhile          a run is many short transactions, and looks and compares before each of them
 nothing is missing in between     old and new slots of one worker, or pool, change places in one transaction
 a run can be killed and repeated  what is written already is found and kept
 others' slots stay                a plan hides and resizes only what a plan made, a schedule also what it takes over
+places that people set stay       a schedule resizes only what still has the places that a plan wrote last
 """
 
 import heapq
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import F, QuerySet
 
-from bookings import clock
 from bookings.clock import moment_of
-from bookings.history import record_each
-from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
-from bookings.supply import new_slots, workers
-from bookings.supply.hours import Diary, Period
+from bookings.models import AppointmentSlot, ServiceArea
+from bookings.supply import seeding_steps, workers
+from bookings.supply.hours import Period
 from bookings.supply.new_slots import Wanted
 from bookings.supply.plans import Plan, Template, fold
+from bookings.supply.seeding_steps import Gone, Outcome, Piece
 from bookings.supply.turns import Pace
 
 ONE_DAY = timedelta(days=1)
-PLAN = AppointmentSlot.Source.PLAN
-
-
-class Gone(NamedTuple):
-    """A slot that a plan made and has no longer. `is_free`: it can be booked, until it is hidden."""
-
-    start: datetime
-    end: datetime
-    area: ServiceArea
-    worker: str
-    pk: int
-    is_free: bool
-    source: str = PLAN
-
-
-# What is written in one transaction.
-Piece = list[Wanted | Gone]
-
-
-class There(NamedTuple):
-    """A slot that is there under the key of a wanted one."""
-
-    pk: int
-    is_withdrawn: bool
-    capacity: int
-    booked: int
-    source: str
-    is_imported: bool  # and so its planning system's to take back
-
-
-class Clash(NamedTuple):
-    """A wanted slot that was not written, and the period at which its worker is busy; None: it was taken back."""
-
-    wanted: Wanted
-    busy: Period | None
-
-
-class Unlike(NamedTuple):
-    """A slot that was kept with other places than its plan says."""
-
-    wanted: Wanted
-    there: There
-
-
-@dataclass
-class Outcome:
-    """What became of a piece. Counted by (code of the area, created | reopened | kept | skipped | past | closed …)."""
-
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    clashes: list[Clash] = field(default_factory=list)
-    unlike: list[Unlike] = field(default_factory=list)
-
-
-# --- Plans -------------------------------------------------------------------------------------------------
 
 
 def pieces(template: Template, gone: Iterable[Gone] = (), pace: Pace | None = None) -> Iterator[Piece]:
@@ -137,9 +84,10 @@ def write_piece(
 
     What a worker has no time for is left out, and what is over by `now`. The wanted slots must not contradict each
     other (plans.read_plans sees to that). A slot that was withdrawn and is wanted again is opened. `resize`: slots
-    that are kept get the places of the plan, where their bookings leave it that. Locks nothing where nothing is to do.
+    that are kept get the places of the plan, where their bookings leave it that; of a schedule, those alone whose
+    places a person has not changed. Locks nothing where nothing is to do.
     """
-    outcome, changes = _compare(piece, now, resize, [slot.pk for slot in piece if isinstance(slot, Gone)])
+    outcome, changes = seeding_steps.compare(piece, now, resize, [slot.pk for slot in piece if isinstance(slot, Gone)])
     pace = pace or Pace()
     if dry_run or not changes:
         pace.took(len(piece), 0)
@@ -147,14 +95,14 @@ def write_piece(
 
     def step() -> Outcome:
         check()
-        return _write(piece, now, by, resize)
+        return seeding_steps.write(piece, now, by, resize)
 
     return pace.write(step, len(piece))
 
 
 def missing_from(template: Template, now: datetime) -> Iterator[Gone]:
-    """The slots that a template has no longer: to come, not booked, and made by its like."""
-    for slot, area in unwanted(template, now, partial(_withdrawable, source=template.source)):
+    """The slots that a template has no longer: to come, made by its like, and without bookings unless by a schedule."""
+    for slot, area in unwanted(template, now, partial(seeding_steps.withdrawable, source=template.source)):
         yield Gone(slot.start, slot.end, area, slot.worker, slot.pk, slot.free > 0, template.source)
 
 
@@ -279,120 +227,3 @@ def _units(slots: Iterable[Wanted | Gone], *, is_pool: bool) -> Iterator[Piece]:
         unit.append(slot)
     if unit:
         yield unit
-
-
-def _withdrawable(slots: QuerySet[AppointmentSlot], source: str) -> QuerySet[AppointmentSlot]:
-    # One that the previous release imported says of itself that a plan made it.
-    return slots.filter(booked=0, is_withdrawn=False, source=source, external_id="")
-
-
-# --- Inside the transaction of the caller ------------------------------------------------------------------
-
-
-@dataclass
-class Changes:
-    new: list[Wanted] = field(default_factory=list)
-    reopened: list[int] = field(default_factory=list)
-    taken_over: list[int] = field(default_factory=list)
-    resized: list[Unlike] = field(default_factory=list)
-    gone: Sequence[int] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.new or self.reopened or self.taken_over or self.resized or self.gone)
-
-
-def _write(piece: Piece, now: datetime, by: str, resize: bool) -> Outcome:
-    # What was booked meanwhile stays.
-    source = piece[0].source
-    pks = [slot.pk for slot in piece if isinstance(slot, Gone)]
-    locked = _withdrawable(AppointmentSlot.objects.filter(pk__in=pks), source).order_by("pk").select_for_update()
-    gone = list(locked.values_list("pk", flat=True)) if pks else []
-    outcome, changes = _compare(piece, now, resize, gone)
-    at = clock.now()
-    if gone:
-        AppointmentSlot.objects.filter(pk__in=gone).update(is_withdrawn=True)
-        record_each(gone, HistoryEntry.Event.CLOSED, at=at, by=by, reason="The plan has it no longer.")
-    if changes.new:
-        new_slots.insert(changes.new, by)
-    if changes.reopened:
-        AppointmentSlot.objects.filter(pk__in=changes.reopened).update(is_withdrawn=False, source=source)
-        record_each(changes.reopened, HistoryEntry.Event.OPENED, at=at, by=by, reason="The plan has it again.")
-    AppointmentSlot.objects.filter(pk__in=changes.taken_over).update(source=source)
-    _resize(changes.resized, at, by)
-    return outcome
-
-
-def _compare(piece: Piece, now: datetime, resize: bool, gone: Sequence[int]) -> tuple[Outcome, Changes]:
-    """What a piece comes to, and what is to be written, with the slots `gone` taken for withdrawn."""
-    outcome, changes = Outcome(), Changes(gone=gone)
-    wanted = [slot for slot in piece if isinstance(slot, Wanted)]
-    there, diaries = _what_is_there(wanted, set(gone)) if wanted else ({}, {})
-    counts = outcome.counts
-    for slot in wanted:
-        found = there.get(slot.key)
-        busy = None
-        if found and not found.is_withdrawn:
-            what = "kept"
-        elif slot.end <= now:
-            what = "past"
-        else:
-            busy = diaries[slot.worker].clash(slot.start, slot.end) if slot.worker in diaries else None
-            what = "skipped" if busy or (found and found.is_imported) else "reopened" if found else "created"
-        counts[slot.area.code, what] += 1
-        if what == "skipped":
-            outcome.clashes.append(Clash(slot, busy))
-        elif what == "created":
-            changes.new.append(slot)
-        elif found and what in ("kept", "reopened"):
-            if what == "reopened":
-                changes.reopened.append(found.pk)
-            elif found.source == PLAN != slot.source and not found.is_imported:
-                # A schedule takes over what a template made, so that it can change it later.
-                changes.taken_over.append(found.pk)
-            if found.capacity != slot.capacity:
-                may = resize and found.source in (PLAN, slot.source) and found.booked <= slot.capacity
-                (changes.resized if may else outcome.unlike).append(Unlike(slot, found))
-                counts[slot.area.code, "resized"] += may
-    hidden = set(gone)
-    for old in piece:
-        if isinstance(old, Gone) and old.pk in hidden:
-            counts[old.area.code, "closed"] += 1
-    return outcome, changes
-
-
-def _resize(resized: Sequence[Unlike], at: datetime, by: str) -> None:
-    alike: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for wanted, there in resized:
-        alike[there.capacity, wanted.capacity].append(there.pk)
-    for (before, after), pks in alike.items():
-        # The condition is what a booking of this very moment cannot get past.
-        enough = AppointmentSlot.objects.filter(pk__in=pks, capacity=before, booked__lte=after).order_by("pk")
-        found = list(enough.select_for_update().values_list("pk", flat=True))
-        AppointmentSlot.objects.filter(pk__in=found).update(capacity=after)
-        places: dict[str, Any] = {"before": {"capacity": before}, "after": {"capacity": after}}
-        record_each(found, HistoryEntry.Event.RESIZED, at=at, by=by, reason="The plan says so.", **places)
-
-
-def _what_is_there(wanted: Sequence[Wanted], gone: set[int]) -> tuple[dict[tuple[Any, ...], There], dict[str, Diary]]:
-    """By the key of a slot: what is there. By worker: when they are busy."""
-    begin, end = min(slot.start for slot in wanted), max(slot.end for slot in wanted)
-    within = AppointmentSlot.objects.within(begin, end)
-    # Two queries, since each has an index of its own.
-    mine = within.filter(worker__in={slot.worker for slot in wanted if slot.worker})
-    pools = within.filter(worker="", area__in={slot.area.pk for slot in wanted if slot.area.pk and not slot.worker})
-    columns = (
-        "pk", "is_withdrawn", "capacity", "booked", "source", "external_id",
-        "area_id", "start", "end", "order_type", "worker",
-    )  # fmt: skip
-    there: dict[tuple[Any, ...], There] = {}
-    periods: dict[str, list[Period]] = defaultdict(list)
-    for pk, is_withdrawn, capacity, booked, source, external_id, *key in chain(
-        mine.values_list(*columns), pools.values_list(*columns)
-    ):
-        found = There(pk, is_withdrawn or pk in gone, capacity, booked, source, bool(external_id))
-        there[tuple(key)] = found
-        _, start, end, _, worker = key
-        # As AppointmentSlotQuerySet.keeping_busy has it.
-        if worker and (booked or not found.is_withdrawn):
-            periods[worker].append((start, end))
-    return there, {worker: Diary(busy) for worker, busy in periods.items()}

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from bookings.supply import seeding
+from bookings.supply import seeding_steps
 from bookings.supply.new_slots import Wanted
 
 
@@ -18,7 +18,7 @@ def summary(code: str, counts: Counter[tuple[str, str]], is_pruned: bool) -> str
     )
 
 
-def left_out(outcome: seeding.Outcome) -> Iterator[tuple[str, str]]:
+def left_out(outcome: seeding_steps.Outcome) -> Iterator[tuple[str, str]]:
     """Slots that were not written as they are wanted: of which kind they are, and why."""
     for slot, busy in outcome.clashes:
         why = (
@@ -27,7 +27,9 @@ def left_out(outcome: seeding.Outcome) -> Iterator[tuple[str, str]]:
         yield "skipped", f"{_name(slot)} is skipped: {why}."
     for slot, there in outcome.unlike:
         booked = f", and {there.booked} are booked" if there.booked > slot.capacity else ""
-        made = "" if there.source in (seeding.PLAN, slot.source) else f", and it was made by {there.source}"
+        made = "" if there.source in (seeding_steps.PLAN, slot.source) else f", and it was made by {there.source}"
+        if slot.source != seeding_steps.PLAN and not booked and not made:
+            made = ", and a person changed them"
         line = f"{_name(slot)} has {there.capacity} places and is kept, but the plan says {slot.capacity}"
         yield "with other places", f"{line}{booked}{made}."
 

@@ -12,10 +12,10 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookings import clock
+from bookings import clock, services
 from bookings.models import AppointmentSlot, Schedule, ScheduleVersion, ServiceArea
 from bookings.refusals import Refused
-from bookings.supply import new_slots, schedule_files, schedules, seeding, turns
+from bookings.supply import new_slots, schedule_files, schedules, seeding, seeding_steps, turns
 from tests.supply.test_seed_anything import (
     FIRST_DAYS,
     ZONES,
@@ -189,7 +189,7 @@ def _moved(entry, first):
 
 
 def _extend_until_killed(schedule, number, kill) -> None:
-    module, where = [(seeding, "_what_is_there"), (new_slots, "insert"), (new_slots, "utc_offset")][number % 3]
+    module, where = [(seeding_steps, "_what_is_there"), (new_slots, "insert"), (new_slots, "utc_offset")][number % 3]
     real, calls = getattr(module, where), 0
 
     def until_killed(*args, **kwargs):
@@ -218,20 +218,26 @@ class TestExtending:
             assert extend(schedule).counts == {("LEEDS", "created"): 2, ("LEEDS", "kept"): 4}
             assert "Fri 04 08" in starts()
 
-    def test_a_change_touches_only_slots_without_bookings_and_lists_those_that_no_longer_fit(self):
+    def test_bookings_that_no_longer_fit_stay_ask_for_review_and_are_listed(self):
         with clock_stands_at(NOW):
             schedule = make(days_ahead=1, rules=PLAN + "capacity = 3\n")
             extend(schedule)
             slot = AppointmentSlot.objects.order_by("start").first()
             booked = make_booking("WO-1", booking(slot.start, slot.end))
+            services.review(work_order=booked, by="sue")
             before = vars(AppointmentSlot.objects.get(pk=slot.pk))
             change(schedule, LATER)
             report = extend(schedule)
-        assert report.bookings == [booked]
+            again = extend(schedule)
+        assert report.bookings == again.bookings == [booked]
+        booked.refresh_from_db()
+        assert (booked.slot, booked.status, booked.reviewed_at) == (slot, "booked", None)
+        assert [line.event for line in booked.history.order_by("pk")][-1] == "closed"
         assert "LEEDS: 1 bookings no longer fit the schedule. Move or cancel them:" in report.lines()
         after = vars(AppointmentSlot.objects.get(pk=slot.pk))
-        assert {**after, "_state": None} == {**before, "_state": None}
-        assert starts() == ["Tue 01 08", "Tue 01 10", "Tue 01 12", "Wed 02 10", "Wed 02 12"]
+        # It takes no more bookings.
+        assert {**after, "_state": None} == {**before, "_state": None, "is_withdrawn": True}
+        assert starts() == ["Tue 01 10", "Tue 01 12", "Wed 02 10", "Wed 02 12"]
 
     def test_former_rules_can_be_put_back(self):
         with clock_stands_at(NOW):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.supply import areas, new_slots, plans, seeding, turns
+from bookings.supply import areas, new_slots, plans, seeding, seeding_steps, turns
 from tests.support.environment import examples
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -198,7 +198,9 @@ def test_a_run_that_is_killed_and_repeated(template, kills, size):
         transaction.set_rollback(True)
     for number, kill in enumerate(kills):
         calls = 0
-        module, where = [(seeding, "_what_is_there"), (new_slots, "insert"), (new_slots, "utc_offset")][number % 3]
+        module, where = [(seeding_steps, "_what_is_there"), (new_slots, "insert"), (new_slots, "utc_offset")][
+            number % 3
+        ]
         real = getattr(module, where)
 
         def until_killed(*args, real=real, kill=kill, **kwargs):

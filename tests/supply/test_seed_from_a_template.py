@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from bookings.models import AppointmentSlot, AreaCode, HistoryEntry
-from bookings.supply import blackouts, plans, seeding, turns
+from bookings.supply import blackouts, plans, seeding, seeding_steps, turns
 from tests.conftest import manage
 from tests.supply.test_seed_slots import BEFORE, everything, starts
 from tests.support.environment import ROOT
@@ -306,7 +306,7 @@ class TestPrune:
 
     def test_the_booked_are_not_hidden_by_a_late_decision(self):
         slot = make_slot()
-        gone = seeding.Gone(slot.start, slot.end, slot.area, "", slot.pk, is_free=True)
+        gone = seeding_steps.Gone(slot.start, slot.end, slot.area, "", slot.pk, is_free=True)
         with clock_stands_at():
             make_booking()
         assert seeding.write_piece([gone], BEFORE, by="test").counts.total() == 0

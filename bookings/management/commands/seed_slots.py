@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from bookings import clock
 from bookings.management import arguments
-from bookings.supply import areas, plan_files, plans, seeding, seeding_texts
+from bookings.supply import areas, plan_files, plans, seeding, seeding_steps, seeding_texts
 from bookings.supply.plans import Template
 from bookings.supply.turns import Pace
 
@@ -120,7 +120,7 @@ class Command(BaseCommand):
         if {what for (_, what), number in counts.items() if number} <= {"past", "closed"}:
             raise CommandError("All days of the plan are over: it makes no slot.")
 
-    def too_many(self, gone: list[seeding.Gone], free: dict[str, int], allowed: int) -> str:
+    def too_many(self, gone: list[seeding_steps.Gone], free: dict[str, int], allowed: int) -> str:
         """Why a run asks first, or nothing. A tenth of an area is what a change of plans usually comes to."""
         hidden = Counter(slot.area.code for slot in gone if slot.is_free)
         large = [code for code in hidden if hidden[code] * 10 > free[code]]
