@@ -2,10 +2,13 @@
 
 The page shows what would become of the slots, with the bookings in them, and does it when it is confirmed. Both times
 the slots are found anew; `seen` is a digest of what was shown: where they are others by then, or have other places, the
-page is shown again instead. What is written, and in which turns, is slot_changes.py.
+page is shown again instead. Each page has a name of its own, which the history keeps with what was done from it: sent
+twice, or after a fault in the middle, it says what is done, and asks about the rest alone. What is written, and in
+which turns, is slot_changes.py.
 """
 
 import hashlib
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +16,7 @@ from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import pluralize
@@ -23,11 +27,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from bookings import clock
 from bookings.access import kept
-from bookings.admin.actions import REPORTED_REFUSALS, SECOND_CLICK, SHOWN_ROWS, some_of
+from bookings.admin.actions import SHOWN_ROWS, some_of
 from bookings.admin.capacity_forms import CapacityForm
-from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
+from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 from bookings.supply import slot_changes
 from bookings.supply.slot_changes import Change, Changed
+
+logger = logging.getLogger("bookings")
 
 # What the page carries on of the form that led to it; the reason can still be changed.
 CARRIED = {"act", "how", "rows", "number", "area", "weekday", "begins", "ends", "order_types", "first", "until", "cell"}
@@ -38,14 +44,13 @@ class Act(NamedTuple):
     name: str
     title: str
     permission: str
-    event: str
     done: str
 
     def change(self, given: dict[str, Any]) -> Change:
-        if self.event == HistoryEntry.Event.RESIZED:
+        if self.name in ("more", "fewer"):
             more = given["number"] if self.name == "more" else -given["number"]
-            return Change("add", given["reason"], more=more)
-        return Change("close" if self.name == "close" else "open", given["reason"])
+            return Change("add", given["reason"], more=more, fingerprint=given["page"])
+        return Change("close" if self.name == "close" else "open", given["reason"], fingerprint=given["page"])
 
     def title_for(self, given: dict[str, Any]) -> str:
         sign = {"more": "+", "fewer": "-"}.get(self.name)
@@ -53,10 +58,10 @@ class Act(NamedTuple):
 
 
 ACTS = [
-    Act("more", "+ places", "bookings.resize_appointmentslot", HistoryEntry.Event.RESIZED, "changed"),
-    Act("fewer", "- places", "bookings.resize_appointmentslot", HistoryEntry.Event.RESIZED, "changed"),
-    Act("close", "Close", "bookings.close_appointmentslot", HistoryEntry.Event.CLOSED, "closed"),
-    Act("open", "Open", "bookings.close_appointmentslot", HistoryEntry.Event.OPENED, "opened"),
+    Act("more", "+ places", "bookings.resize_appointmentslot", "changed"),
+    Act("fewer", "- places", "bookings.resize_appointmentslot", "changed"),
+    Act("close", "Close", "bookings.close_appointmentslot", "closed"),
+    Act("open", "Open", "bookings.close_appointmentslot", "opened"),
 ]
 
 
@@ -96,15 +101,37 @@ def change_view(request: HttpRequest) -> HttpResponse:
 
 
 def _confirmed(request: HttpRequest, act: Act, form: CapacityForm) -> HttpResponse:
-    if act.name == "close" and not form.cleaned_data["reason"]:
+    done = _set_aside(request, form)
+    if act.name == "close" and form.found and not form.cleaned_data["reason"]:
         messages.error(request, "Closing needs a reason. It is for staff; callers only hear that it is closed.")
     elif request.POST.get("seen") == _digest(form.found):
         return _perform(request, act, form)
-    elif _is_second_click(request, act, form):
-        messages.info(request, SECOND)
-        return HttpResponseRedirect(_way_back(request))
+    elif done:
+        return _ask_about_rest(request, act, form, done)
     else:
         messages.warning(request, "Slots were changed since you opened this page. It shows how they are now.")
+    return _ask(request, act, form)
+
+
+def _done_to(request: HttpRequest, form: CapacityForm) -> set[int]:
+    """The slots that were changed from this very page before."""
+    return slot_changes.done_to(form.found, form.cleaned_data["page"], request.user.get_username())
+
+
+def _set_aside(request: HttpRequest, form: CapacityForm) -> int:
+    """Leave these out; how many they are."""
+    done = _done_to(request, form)
+    form.found = [slot for slot in form.found if slot.pk not in done]
+    return len(done)
+
+
+def _ask_about_rest(request: HttpRequest, act: Act, form: CapacityForm, done: int, why: str = "") -> HttpResponse:
+    """The page was sent before; what can still be done from it is asked about."""
+    if not _look(act, form).changed:
+        messages.info(request, SECOND)
+        return HttpResponseRedirect(_way_back(request))
+    text = f"{why}{done:,} slot{pluralize(done)} {act.done} from this page already. It shows those that are not."
+    messages.warning(request, text)
     return _ask(request, act, form)
 
 
@@ -123,8 +150,7 @@ def _digest(found: Iterable[AppointmentSlot]) -> str:
 
 def _ask(request: HttpRequest, act: Act, form: CapacityForm) -> HttpResponse:
     given, found = form.cleaned_data, form.found
-    change = act.change({**given, "reason": given["reason"] or "-"})
-    report = slot_changes.change_slots(found, change, by="", dry_run=True, named=None)
+    report = _look(act, form)
     refused = {slot.pk: slot.message for slot in report.refused}
     hit = _hit(found) if act.name == "close" else WorkOrder.objects.none()
     context = {
@@ -137,13 +163,20 @@ def _ask(request: HttpRequest, act: Act, form: CapacityForm) -> HttpResponse:
         "report": report,
         "seen": _digest(found),
         "back": _way_back(request),
-        "sums": _by_area(found, change, refused),
+        "sums": _by_area(found, act.change(given), refused),
         "days": (min(map(_day, found)), max(map(_day, found))),
         "refused": [(slot, refused[slot.pk]) for slot in found if slot.pk in refused][:SHOWN_ROWS],
         "hit": hit[:SHOWN_ROWS],
         "hit_count": report.bookings,
     }
     return TemplateResponse(request, "admin/bookings/capacity_change.html", context)
+
+
+def _look(act: Act, form: CapacityForm) -> Changed:
+    """What would be done."""
+    given = form.cleaned_data
+    change = act.change({**given, "reason": given["reason"] or "-"})
+    return slot_changes.change_slots(form.found, change, by="", dry_run=True, named=None)
 
 
 def _hit(found: Iterable[AppointmentSlot]) -> QuerySet[WorkOrder]:
@@ -168,28 +201,39 @@ def _by_area(found: Iterable[AppointmentSlot], change: Change, refused: dict[int
 
 
 def _perform(request: HttpRequest, act: Act, form: CapacityForm) -> HttpResponse:
+    """Where the database gives no answer in the middle, it is said what was done by then, and the rest is asked about.
+
+    Where that is at the beginning, nothing was done: the fault is raised, and its page says so.
+    """
     change, by = act.change(form.cleaned_data), request.user.get_username()
-    done = slot_changes.change_slots(form.found, change, by=by, named=REPORTED_REFUSALS)
-    if not done.changed and _is_second_click(request, act, form):
-        messages.info(request, SECOND)
-    else:
-        _report(request, act, form, done)
+    tried = 0
+
+    def count(slots: int) -> None:
+        nonlocal tried
+        tried += slots
+
+    try:
+        report = slot_changes.change_slots(form.found, change, by=by, named=None, progress=count)
+    except OperationalError:
+        if not tried:
+            raise
+        logger.warning("The database gave no answer in the middle of a change from the grid", exc_info=True)
+        done = _set_aside(request, form)
+        return _ask_about_rest(request, act, form, done, "The database gave no answer in time. ")
+    _report(request, act, form, report)
     return HttpResponseRedirect(_way_back(request))
 
 
-def _report(request: HttpRequest, act: Act, form: CapacityForm, done: Changed) -> None:
-    text = f"{done.changed:,} slot{pluralize(done.changed)} {act.done}."
-    if done.bookings:
-        text += f" {done.bookings:,} booking{pluralize(done.bookings, ' in them asks,s in them ask')} to be reviewed."
+def _report(request: HttpRequest, act: Act, form: CapacityForm, report: Changed) -> None:
+    done = _done_to(request, form)
+    if done and not report.changed:
+        messages.info(request, SECOND)  # while the first click was doing it
+        return
+    text = f"{len(done):,} slot{pluralize(len(done))} {act.done}."
+    if number := report.bookings:
+        text += f" {number:,} booking{pluralize(number, ' in them asks,s in them ask')} to be reviewed."
     messages.success(request, text)
-    if done.refused_count:
+    if refused := [slot for slot in report.refused if slot.pk not in done]:
         by_key = {slot.pk: slot for slot in form.found}
-        told = some_of([f"{by_key[slot.pk]}: {slot.message}." for slot in done.refused])
-        messages.warning(request, format_html("{} skipped. {}", f"{done.refused_count:,}", told))
-
-
-def _is_second_click(request: HttpRequest, act: Act, form: CapacityForm) -> bool:
-    """Whether the same person did the same to these slots a moment ago."""
-    lines = HistoryEntry.objects.filter(slot=form.found[0], event=act.event)
-    last = lines.order_by("pk").last()
-    return last is not None and last.at > clock.now() - SECOND_CLICK and last.by == request.user.get_username()
+        told = some_of([f"{by_key[slot.pk]}: {slot.message}." for slot in refused])
+        messages.warning(request, format_html("{} skipped. {}", f"{len(refused):,}", told))

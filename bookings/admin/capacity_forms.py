@@ -1,5 +1,6 @@
 """The form that says which slots are changed from the capacity grid: those in cells, or those that fit a pattern."""
 
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import date, time
 from typing import Any
@@ -36,6 +37,8 @@ class CapacityForm(forms.Form):
     order_types = forms.CharField(max_length=MAX_NOTE, required=False)
     first = day_field("First day", required=False)
     until = day_field("Last day", required=False)
+    # Of the page that asks: what is sent from it twice is known again.
+    page = forms.CharField(max_length=40, required=False)
 
     def __init__(self, request: HttpRequest) -> None:
         self.visible = ServiceArea.objects.visible_to(request.user).order_by("name")
@@ -49,6 +52,7 @@ class CapacityForm(forms.Form):
         if self.errors:
             return given
         given["number"] = given["number"] or 1
+        given["page"] = given["page"] or secrets.token_urlsafe(16)
         areas = {area.pk: area for area in given["area"] or self.visible}
         self.found = list(self._in_cells(areas) if given["how"] == "cells" else self._in_pattern(areas))
         for slot in self.found:

@@ -14,7 +14,7 @@ from bookings.admin.cells import blackout_link
 from bookings.admin.forms import MAX_NOTE, TEXT, ActionForm
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 from bookings.supply import slots
-from bookings.supply.hours import MAX_CAPACITY
+from bookings.supply.hours import LEAST_CAPACITY, MAX_CAPACITY
 
 # As many are named where each has places of its own.
 SHOWN_SIZES = 10
@@ -33,7 +33,10 @@ class OpenForm(CloseForm):
 class ResizeForm(OpenForm):
     field_order = ("capacity", "reason")
     capacity = forms.IntegerField(
-        label="Places", min_value=0, max_value=MAX_CAPACITY, widget=forms.NumberInput({**TEXT, "min": 0})
+        label="Places",
+        min_value=LEAST_CAPACITY,
+        max_value=MAX_CAPACITY,
+        widget=forms.NumberInput({**TEXT, "min": LEAST_CAPACITY}),
     )
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -19,6 +19,8 @@ DAY_MINUTES = 24 * 60
 # The years in which anything is planned, and the most visits of one slot: of forms, commands and files alike.
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 MAX_CAPACITY = 10_000
+# A slot without places looks open and takes no booking: closing says so.
+LEAST_CAPACITY = 1
 
 Period = tuple[datetime, datetime]
 

@@ -2,19 +2,20 @@
 
 As slots.py does of one slot: closing and opening change staff's own reason alone, so a slot that is opened may stay
 hidden by a blackout or its plan; bookings stay, and ask to be reviewed again where their slot is closed. In short
-transactions; what was interrupted is simply done again. A time that hides later slots as well is a blackout.
+transactions; what was interrupted is simply done again, but for `add`: a change with a `fingerprint` tells which slots
+have it already (`done_to`). A time that hides later slots as well is a blackout.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from django.db.models import QuerySet
 
 from bookings import clock
-from bookings.models import AppointmentSlot, ServiceArea
+from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
 from bookings.supply import hours, slots, turns
 from bookings.supply.hours import DAY_MINUTES, Hours
 from bookings.supply.upserts import NAMED
@@ -25,13 +26,15 @@ Action = Literal["close", "open", "resize", "add"]
 class Change(NamedTuple):
     """What is done to the slots. `reason` is staff's and needed to close; `capacity` is needed to resize.
 
-    `add` gives each slot `more` places than it has, or fewer where that is below zero.
+    `add` gives each slot `more` places than it has, or fewer where that is below zero. The `fingerprint` of what was
+    sent is kept with each slot that it changes.
     """
 
     action: Action
     reason: str = ""
     capacity: int | None = None
     more: int = 0
+    fingerprint: str = ""
 
     def places(self, slot: AppointmentSlot) -> int:
         """How many the slot would have."""
@@ -151,13 +154,20 @@ def is_in(begins: datetime, weekdays: Collection[int], windows: Sequence[Hours])
     )
 
 
+def done_to(found: Iterable[AppointmentSlot], fingerprint: str, by: str) -> set[int]:
+    """The keys of those slots that a change with this fingerprint has changed."""
+    lines = HistoryEntry.objects.filter(slot__in=[slot.pk for slot in found], by=by, details__fingerprint=fingerprint)
+    return set(lines.order_by().values_list("slot", flat=True))
+
+
 def _check(change: Change) -> None:
     if change.action == "close" and not change.reason.strip():
         raise ValueError("Closing needs a reason.")
-    if change.action == "resize" and not (change.capacity and 1 <= change.capacity <= hours.MAX_CAPACITY):
-        raise ValueError(f"The places are a whole number from 1 to {hours.MAX_CAPACITY}.")
-    if change.action == "add" and not 1 <= abs(change.more) <= hours.MAX_CAPACITY:
-        raise ValueError(f"The places to add are a whole number up to {hours.MAX_CAPACITY}, and not 0.")
+    least, most = hours.LEAST_CAPACITY, hours.MAX_CAPACITY
+    if change.action == "resize" and not least <= (change.capacity or 0) <= most:
+        raise ValueError(f"The places are a whole number from {least} to {most}.")
+    if change.action == "add" and not 1 <= abs(change.more) <= most:
+        raise ValueError(f"The places to add are a whole number up to {most}, and not 0.")
 
 
 def _differs(slot: AppointmentSlot, change: Change) -> bool:
@@ -179,8 +189,8 @@ def _why_not(slot: AppointmentSlot, change: Change, seen: int) -> str:
     places = change.places(slot)
     if change.action == "add" and slot.capacity != seen:
         return "it was given other places meanwhile"  # so what is sent twice adds once
-    if places < 0:
-        return f"it has {slot.capacity} places only"
+    if places < hours.LEAST_CAPACITY:
+        return f"it has {slot.capacity:,} and would have no place left; close it instead"
     if slot.booked > places:
         return f"more bookings stand in it than the {places} places that it would have"
     return f"it would have more than {hours.MAX_CAPACITY:,} places" if places > hours.MAX_CAPACITY else ""
@@ -191,16 +201,19 @@ def _write(
 ) -> tuple[int, int, list[tuple[AppointmentSlot, str]]]:
     """How many slots were changed, how many bookings stand in those that were closed, and which were refused."""
     seen = _places(batch)
+    said: dict[str, Any] = {"by": by, "reason": change.reason}
+    if change.fingerprint:
+        said["fingerprint"] = change.fingerprint
     if change.action == "close":
-        return (*slots.close_each(list(seen), by=by, reason=change.reason), [])
+        return (*slots.close_each(list(seen), **said), [])
     if change.action == "open":
-        return slots.reopen_each(list(seen), by=by, reason=change.reason), 0, []
+        return slots.reopen_each(list(seen), **said), 0, []
     locked = AppointmentSlot.objects.filter(pk__in=seen).order_by("pk").select_for_update()
     to_change = [slot for slot in locked if _differs(slot, change)]
     refused = _refused(to_change, change, seen)
     unfit = {slot.pk for slot, _ in refused}
     fitting = [slot for slot in to_change if slot.pk not in unfit]
-    slots.resize_each(fitting, capacity=change.capacity, more=change.more, by=by, reason=change.reason)
+    slots.resize_each(fitting, capacity=change.capacity, more=change.more, **said)
     return len(fitting), 0, refused
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -68,8 +69,11 @@ def close(*, slot: AppointmentSlot, by: str, reason: str) -> int:
     return bookings
 
 
-def close_each(pks: Collection[int], *, by: str, reason: str) -> tuple[int, int]:
-    """Close those of some slots that are open, in the caller's transaction; how many, and the bookings in them."""
+def close_each(pks: Collection[int], *, by: str, reason: str, **details: Any) -> tuple[int, int]:
+    """Close those of some slots that are open, in the caller's transaction; how many, and the bookings in them.
+
+    `details` are for the lines of the slots.
+    """
     now, event = clock.now(), HistoryEntry.Event.CLOSED
     # Bookings first and the slots after them, as bookings, moves and cancellations do: none waits in a circle.
     services.ask_for_review(WorkOrder.objects.active().filter(slot__in=pks, slot__is_open=True), now)
@@ -82,7 +86,9 @@ def close_each(pks: Collection[int], *, by: str, reason: str) -> tuple[int, int]
     bookings = list(hit.only("slot_id"))
     history.record_each(bookings, event, at=now, by=by, reason=reason)
     numbers = Counter(work_order.slot_id for work_order in bookings)
-    history.write_lines(history.entry(pk, event, at=now, by=by, reason=reason, bookings=numbers[pk]) for pk in closed)
+    history.write_lines(
+        history.entry(pk, event, at=now, by=by, reason=reason, bookings=numbers[pk], **details) for pk in closed
+    )
     return len(closed), len(bookings)
 
 
@@ -102,14 +108,15 @@ def reopen(*, slot: AppointmentSlot, by: str, reason: str = "") -> None:
             raise BookingError("already_open", say("{slot} is open already.", slot=current))
 
 
-def reopen_each(pks: Collection[int], *, by: str, reason: str = "") -> int:
+def reopen_each(pks: Collection[int], *, by: str, reason: str = "", **details: Any) -> int:
     """Open those of some slots that staff closed, in the caller's transaction; how many."""
     slots = AppointmentSlot.objects.filter(pk__in=pks, is_open=False).order_by("pk").select_for_update()
     closed = list(slots.values_list("pk", "closed_reason"))
     AppointmentSlot.objects.filter(pk__in=[pk for pk, _ in closed]).update(is_open=True, closed_reason="")
     now, event = clock.now(), HistoryEntry.Event.OPENED
     history.write_lines(
-        history.entry(pk, event, at=now, by=by, reason=reason, before={"closed_reason": why}) for pk, why in closed
+        history.entry(pk, event, at=now, by=by, reason=reason, before={"closed_reason": why}, **details)
+        for pk, why in closed
     )
     return len(closed)
 
@@ -156,7 +163,13 @@ def resize(
 
 
 def resize_each(
-    slots: Collection[AppointmentSlot], *, capacity: int | None = None, more: int = 0, by: str, reason: str = ""
+    slots: Collection[AppointmentSlot],
+    *,
+    capacity: int | None = None,
+    more: int = 0,
+    by: str,
+    reason: str = "",
+    **details: Any,
 ) -> None:
     """Give slots that the caller has locked, and that have no more bookings, so many places; or `more` than before."""
     places = F("capacity") + more if capacity is None else capacity
@@ -171,6 +184,7 @@ def resize_each(
             reason=reason,
             before={"capacity": slot.capacity},
             after={"capacity": slot.capacity + more if capacity is None else capacity},
+            **details,
         )
         for slot in slots
     )

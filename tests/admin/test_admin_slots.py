@@ -156,7 +156,7 @@ class TestPlaces:
         answer = desk.perform(supervisor, "resize", model=SLOT, versions=versions, capacity="5")
         assert desk.said(answer) == [f"1 skipped. {slot} has 5 places already."]
 
-    @pytest.mark.parametrize("capacity", ["", "-1", "x", "10001", "1.5"])
+    @pytest.mark.parametrize("capacity", ["", "0", "-1", "x", "10001", "1.5"])
     def test_what_is_no_number_of_places(self, supervisor, slot, capacity):
         answer = desk.perform(supervisor, "resize", slot, model=SLOT, capacity=capacity)
         assert 'class="errorlist"' in answer.content.decode()

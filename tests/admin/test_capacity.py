@@ -3,13 +3,17 @@
 import random
 import re
 from datetime import date, timedelta
+from unittest import mock
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bookings import services
+from bookings.admin.capacity_change import SECOND
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, WorkOrder
+from bookings.supply import slot_changes
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db
@@ -216,21 +220,23 @@ class TestChanging:
         assert {day_of(slot).weekday() for slot in changed} == {weekday}
         lines = HistoryEntry.objects.filter(event="resized")
         assert {(line.by, line.reason, line.via) for line in lines} == {(supervisor.user.username, "Fair", "admin")}
-        assert lines[0].details == {"before": {"capacity": 2}, "after": {"capacity": 5}}
+        assert lines[0].details_for(None) == {"before": {"capacity": 2}, "after": {"capacity": 5}}
         assert lines.count() == 4
 
     def test_never_below_what_is_booked(self, supervisor):
         full = desk.slot_in(capacity=1)
-        desk.slot_in(hour=15, capacity=2), desk.slot_in(hour=18, capacity=1)
+        desk.slot_in(hour=15, capacity=2), desk.slot_in(hour=18, capacity=3)
         desk.book(full)
         page = ask(supervisor, "fewer", full, number="1")
         assert page.context["title"] == "-1 place: 2 slots"
-        assert "more bookings stand in it than the 0 places" in desk.text_of(page)
+        assert "it has 1 and would have no place left; close it instead" in desk.text_of(page)
         said = desk.said(confirm(supervisor, page))
         assert said[0] == "2 slots changed."
         assert said[1].startswith("1 skipped.")
-        assert capacities() == [1, 1, 0]
-        assert "it has 0 places only" in desk.text_of(ask(supervisor, "fewer", full))
+        assert capacities() == [1, 1, 2]
+        AppointmentSlot.objects.filter(capacity=2).update(capacity=3, booked=2)
+        told = desk.text_of(ask(supervisor, "fewer", full, number="2"))
+        assert "more bookings stand in it than the 1 places that it would have" in told
         assert "it would have more than 10,000 places" in desk.text_of(ask(supervisor, "more", full, number="10000"))
 
     def test_cells(self, supervisor):
@@ -280,6 +286,72 @@ class TestChanging:
         page = ask(supervisor, "more", place)
         confirm(supervisor, page)
         assert desk.said(confirm(supervisor, page)) == ["The first click did it. The second click changed nothing."]
+        assert capacities() == [4]
+
+    def test_another_wish_of_the_same_minute_is_no_second_click(self, supervisor):
+        place, other = desk.slot_in(), desk.slot_in(hour=15)
+        confirm(supervisor, ask(supervisor, "more", place))
+        page = ask(supervisor, "more", place, number="3")
+        AppointmentSlot.objects.filter(pk=other.pk).update(capacity=9)
+        again = confirm(supervisor, page)
+        assert desk.said(again) == ["Slots were changed since you opened this page. It shows how they are now."]
+        assert capacities() == [4, 9]
+        assert desk.said(confirm(supervisor, again)) == ["2 slots changed."]
+        assert capacities() == [7, 12]
+
+    @pytest.mark.parametrize(("act", "amount"), [("more", 4), ("fewer", 2), ("close", 3)])
+    def test_a_fault_in_the_middle_is_told_and_the_rest_asked_about(self, supervisor, act, amount):
+        """Sent again, also as it was, each slot is changed once."""
+        places = [desk.slot_in(worker=f"w{number}") for number in range(123)]
+        write, calls = slot_changes._write, []
+
+        def failing(*given):
+            calls.append(given)
+            if len(calls) == 2:
+                raise OperationalError("away")
+            return write(*given)
+
+        page = ask(supervisor, act, places[0], reason="Fair")
+        with mock.patch.object(slot_changes, "_write", failing):
+            rest = confirm(supervisor, page, reason="Fair")
+        done = "100 slots closed" if act == "close" else "100 slots changed"
+        told = f"{done} from this page already. It shows those that are not."
+        assert desk.said(rest) == [f"The database gave no answer in time. {told}"]
+        assert rest.context["title"].endswith("23 slots")
+        sent_again = confirm(supervisor, page, reason="Fair")
+        assert desk.said(sent_again) == [told]
+        assert desk.said(confirm(supervisor, sent_again, reason="Fair")) == [done.replace("100", "23") + "."]
+        for late in (page, rest, sent_again):
+            assert desk.said(confirm(supervisor, late, reason="Fair")) == [SECOND]
+        assert capacities() == [amount] * 123
+        assert AppointmentSlot.objects.filter(is_open=act != "close").count() == 123
+
+    def test_a_fault_before_anything_was_done_is_a_fault(self, supervisor):
+        place = desk.slot_in()
+        page = ask(supervisor, "more", place)
+        supervisor.raise_request_exception = False
+        with mock.patch.object(slot_changes, "_write", side_effect=OperationalError("away")):
+            assert confirm(supervisor, page).status_code == 503
+        assert desk.said(confirm(supervisor, page)) == ["1 slot changed."]
+        assert capacities() == [4]
+
+    def test_both_clicks_at_once_add_once(self, supervisor):
+        """The second one has looked before the first one wrote, and writes after it."""
+        place = desk.slot_in()
+        page = ask(supervisor, "more", place)
+        change_slots, answers = slot_changes.change_slots, []
+
+        def first_the_other(*given, **more):
+            if not more.get("dry_run") and not answers:
+                answers.append(None)
+                answers[0] = confirm(other, page)
+            return change_slots(*given, **more)
+
+        other = Client()
+        other.force_login(supervisor.user)
+        with mock.patch.object(slot_changes, "change_slots", first_the_other):
+            second = confirm(supervisor, page)
+        assert [desk.said(answer) for answer in (answers[0], second)] == [["1 slot changed."], [SECOND]]
         assert capacities() == [4]
 
     def test_what_another_person_changed_is_shown_again(self, supervisor):

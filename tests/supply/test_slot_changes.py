@@ -145,7 +145,11 @@ class TestAdding:
             (other.pk, 7),
         ]
         # Read anew, it is another wish.
-        assert apply(Change("add", more=-4)) == (2, 0, 0, 0)
+        assert apply(Change("add", more=-3)) == (2, 0, 0, 0)
+        # Of the last place it is told that closing takes it.
+        report = slot_changes.change_by_filter(week(), Change("add", more=-1), by="anna")
+        assert (report.changed, report.refused_count) == (1, 1)
+        assert report.refused[0].message == "it has 1 and would have no place left; close it instead"
 
     @pytest.mark.parametrize("more", [0, 10_001, -10_001])
     def test_says_too_little_or_too_much(self, more):
