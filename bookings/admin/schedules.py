@@ -97,11 +97,16 @@ class ScheduleForm(forms.Form):
         return wanted
 
     def clean(self) -> dict[str, Any]:
-        # Rules that cannot be followed any more can be switched off.
-        if not self.errors and self.cleaned_data["is_active"]:
-            for fault in schedules.faults(self.wanted()):
+        if not self.errors:
+            for fault in self.faults(self.wanted()):
                 self.tell(fault)
         return self.cleaned_data
+
+    def faults(self, wanted: Schedule) -> list[Fault]:
+        """Rules that cannot be followed any more can be switched off, and others that can be read."""
+        if wanted.is_active:
+            return schedules.faults(wanted)
+        return [] if wanted.rules == self.schedule.rules else schedules.unreadable(wanted)
 
     def tell(self, fault: Fault) -> None:
         self.add_error("rules", ValidationError(str(fault)))
@@ -243,5 +248,5 @@ class ScheduleAdmin(DeskAdmin):
         report = schedules.extend_latest(wanted, by=by)
         messages.success(request, report.sums())
         if report.bookings:
-            messages.warning(request, f"{len(report.bookings):,} bookings no longer fit. Move or cancel them.")
+            messages.warning(request, f"{report.booking_count:,} bookings no longer fit. Move or cancel them.")
         return HttpResponseRedirect(reverse("admin:bookings_schedule_change", args=[wanted.pk]))

@@ -27,6 +27,9 @@ def _toml_entries(text: str) -> list[Entry] | list[Fault]:
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         return [Fault("", str(error), int(line[1]) if line else text.count("\n") + 1)]
+    except (ValueError, RecursionError):
+        # A number of thousands of digits, or thousands of brackets in each other.
+        return [Fault("", "The text is not like a template: a number is too long, or too many brackets open.", 1)]
     slots = document.pop("slots", [])
     if document:
         key = next(iter(document))

@@ -19,6 +19,7 @@ from bookings.supply.plan_values import LAST_DAY
 
 MAX_DAYS = 3_660
 MAX_WEEKS = 52  # of every_weeks
+MAX_STEPS = 500_000  # of hours that are looked at for a first slot
 ONE_DAY, YEAR = timedelta(days=1), timedelta(days=366)
 # The keys of a plan, which are the columns of a CSV template, and those without which there is none.
 KEYS = [
@@ -74,6 +75,19 @@ class Plan:
             for window in windows
         )
 
+    def steps(self, windows: list[Hours]) -> int:
+        return sum(-(-(window.until - window.start) // (self.length + self.gap)) for window in windows)
+
+    def most_slots(self) -> int:
+        """How many slots it can come to: what is asked before so many are made, or only looked at."""
+        days = (self.until - self.first).days + 1
+        if days < 1:
+            return 0
+        weeks = -(-days // 7) // self.every_weeks + 1
+        periods = weeks * sum(map(self.steps, self.hours.values()))
+        periods += sum(self.steps(hours) for day, hours in self.exceptions.items() if self.first <= day <= self.until)
+        return periods * len(self.areas) * len(self.order_types) * len(self.workers)
+
     def periods(self, zone: ZoneInfo, first: date = date.min, until: date = date.max) -> Iterator[Period]:
         """The periods that begin on the days of the plan from `first` to `until`."""
         day, last = max(self.first, first), min(self.until, until)
@@ -85,10 +99,15 @@ class Plan:
 
 
 class Window(NamedTuple):
-    """The days on which plans that roll are asked for."""
+    """The days on which plans that roll are asked for, and the most slots that they may make then.
+
+    Up to `checked` plans must not contradict each other, as far as that can be seen in little time.
+    """
 
     first: date
     until: date
+    checked: date
+    most: int
 
 
 @dataclass(frozen=True)
@@ -131,17 +150,38 @@ def read_plans(
             plans.append(plan)
     if not faults:
         areas = {code: named[code] for plan in plans for code in plan.areas}
-        faults = _without_slots(plans, areas)
+        faults = _without_slots(plans, areas, window)
+        checked = plans
         if window:
-            plans = [_within(plan, window) for plan in plans]
-        faults = faults or _contradictions(plans, areas)
+            checked = _checked(plans, window)
+            plans = [_within(plan, window.first, window.until) for plan in plans]
+            faults = faults or _too_many(plans, window)
+        faults = faults or _contradictions(checked, areas)
     remarks = [remark for reading in readings for remark in reading.remarks]
     source = AppointmentSlot.Source.SCHEDULE if window else AppointmentSlot.Source.PLAN
     return sorted(faults, key=lambda fault: fault.line) or Template(plans, areas, aliases, remarks, window, source)
 
 
-def _within(plan: Plan, window: Window) -> Plan:
-    return replace(plan, first=max(plan.first, window.first), until=min(plan.until, window.until))
+def _within(plan: Plan, first: date, until: date) -> Plan:
+    return replace(plan, first=max(plan.first, first), until=min(plan.until, until))
+
+
+def _checked(plans: list[Plan], window: Window) -> list[Plan]:
+    """The plans up to the day to which they are checked; a nearer one, if they make very many slots."""
+    days, least = (window.checked - window.first).days, (window.until - window.first).days
+    while True:
+        found = [_within(plan, window.first, window.first + timedelta(days=max(days, least))) for plan in plans]
+        if days <= least or sum(plan.most_slots() for plan in found) <= 4 * window.most:
+            return found
+        days //= 2
+
+
+def _too_many(plans: list[Plan], window: Window) -> list[Fault]:
+    number = sum(plan.most_slots() for plan in plans)
+    if number <= window.most:
+        return []
+    what = f"The rules come to {number:,} slots until {window.until}, and {window.most:,} are the most."
+    return [Fault("", f"{what} Take fewer days ahead, longer slots, or more places of a slot.")]
 
 
 class _Reading:
@@ -218,7 +258,7 @@ class _Reading:
         exceptions = self._exceptions(first, until)
         days_off = frozenset[date]()
         if first and until:
-            begin, end = self.window or (first, until)
+            begin, end = (self.window.first, self.window.checked) if self.window else (first, until)
             days_off = self.take(
                 "holidays",
                 lambda place: plan_values.public_holidays(plan_values.read_text(place), begin.year, end.year),
@@ -256,7 +296,7 @@ class _Reading:
         until: Any = None
         if self.rolls and self.window:
             # Long enough to see whether it makes a slot at all.
-            until = max(self.window.until, first + YEAR) if first else None
+            until = max(self.window.checked, first + YEAR) if first else None
         elif "days" in self.values and "until" not in self.values:
             days = self.take("days", plan_values.whole_number(1, MAX_DAYS))
             until = first + timedelta(days=days - 1) if first and days else None
@@ -287,13 +327,20 @@ class _Reading:
         return exceptions
 
 
-def _without_slots(plans: list[Plan], areas: Mapping[str, ServiceArea]) -> list[Fault]:
-    """Plans that come to nothing, which is never meant: with --prune they would close all that is there."""
+def _without_slots(plans: list[Plan], areas: Mapping[str, ServiceArea], window: Window | None) -> list[Fault]:
+    """Plans that come to nothing, which is never meant: with --prune they would close all that is there.
+
+    Of a schedule, which may go on for ever, as many days are looked at as take little time.
+    """
+    steps = sum(
+        1 + max(map(plan.steps, [*plan.hours.values(), *plan.exceptions.values()]), default=0) for plan in plans
+    )
+    days = timedelta(days=min(MAX_DAYS, MAX_STEPS // max(steps, 1)) if window else MAX_DAYS)
     what = "The plan makes no slot: its hours are too short for its length, or all of its days are left out."
     return [
         Fault("", what, plan.line)
         for plan in plans
-        if not any(next(plan.periods(areas[code].zone), None) for code in plan.areas)
+        if not any(next(plan.periods(areas[code].zone, until=plan.first + days), None) for code in plan.areas)
     ]
 
 

@@ -29,6 +29,8 @@ SCHEDULE = AppointmentSlot.Source.SCHEDULE
 AREA_KEYS = ["area", "name", "time_zone", "aliases"]
 # Rules are checked so far ahead when they are saved: two plans may meet only later.
 CHECKED_DAYS = 400
+# Of an area up to its horizon. To look at them all takes a request of the desk a second or two.
+MAX_SLOTS = 50_000
 # Lines of a kind, and bookings; more of them are counted.
 SHOWN, SHOWN_BOOKINGS = 10, 200
 TRIES = 3
@@ -45,14 +47,26 @@ class Report:
     schedule: Schedule
     faults: list[Fault] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    told: dict[str, list[str]] = field(default_factory=dict)
-    bookings: list[WorkOrder] = field(default_factory=list)
+    told: dict[str, list[str]] = field(default_factory=dict)  # the first of each kind
+    told_counts: Counter[str] = field(default_factory=Counter)
+    bookings: list[WorkOrder] = field(default_factory=list)  # the first of them
+    booking_count: int = 0
     others: int = 0
 
     def add(self, outcome: seeding_steps.Outcome) -> None:
         self.counts.update(outcome.counts)
         for kind, line in seeding_texts.left_out(outcome):
-            self.told.setdefault(kind, []).append(line)
+            self.told_counts[kind] += 1
+            if self.told_counts[kind] <= SHOWN:
+                self.told.setdefault(kind, []).append(line)
+
+    def add_bookings(self, slots: Iterable[int]) -> None:
+        for some in turns.in_batches(slots, 500):
+            found = WorkOrder.objects.active().filter(slot__in=some)
+            self.booking_count += found.count()
+            if len(self.bookings) < SHOWN_BOOKINGS:
+                self.bookings += blackouts.by_time(found)
+        del self.bookings[SHOWN_BOOKINGS:]
 
     def sums(self) -> str:
         if self.schedule.is_active:
@@ -66,16 +80,16 @@ class Report:
             return [f"{code}: {fault}" for fault in self.faults]
         said: list[str] = []
         for kind, lines in self.told.items():
-            said += lines[:SHOWN]
-            said += [f"{len(lines) - SHOWN} more {kind}."] if len(lines) > SHOWN else []
+            more = self.told_counts[kind] - len(lines)
+            said += [*lines, f"{more} more {kind}."] if more else lines
         said.append(self.sums())
         if self.others:
             said.append(f"{code}: {self.others} slots that the schedule does not want were made otherwise and stay.")
         if self.bookings:
-            said.append(f"{code}: {len(self.bookings)} bookings no longer fit the schedule. Move or cancel them:")
-            said += [_booking_text(work_order) for work_order in self.bookings[:SHOWN_BOOKINGS]]
-            more = len(self.bookings) - SHOWN_BOOKINGS
-            said += [f"{more} more bookings."] if more > 0 else []
+            said.append(f"{code}: {self.booking_count} bookings no longer fit the schedule. Move or cancel them:")
+            said += map(_booking_text, self.bookings)
+            more = self.booking_count - len(self.bookings)
+            said += [f"{more} more bookings."] if more else []
         return said
 
 
@@ -90,9 +104,15 @@ def _booking_text(work_order: WorkOrder) -> str:
 
 def faults(schedule: Schedule) -> list[Fault]:
     """What is wrong with the rules, now and for a year ahead."""
-    first, until = _window(schedule)
-    found = _read(schedule, Window(first, max(until, first + timedelta(days=CHECKED_DAYS))))
+    window = _window(schedule)
+    found = _read(schedule, window._replace(checked=max(window.until, window.first + timedelta(days=CHECKED_DAYS))))
     return found if isinstance(found, list) else []
+
+
+def unreadable(schedule: Schedule) -> list[Fault]:
+    """What is wrong with the text alone, of a schedule that is not followed now."""
+    found = plan_files.read_entries(schedule.rules, is_toml=True)
+    return [fault for fault in found if isinstance(fault, Fault)]
 
 
 def _read(schedule: Schedule, window: Window) -> Template | list[Fault]:
@@ -110,16 +130,16 @@ def _read(schedule: Schedule, window: Window) -> Template | list[Fault]:
 
 def _window(schedule: Schedule) -> Window:
     today = clock.local(clock.now(), schedule.area.zone).date()
-    return Window(today, today + timedelta(days=schedule.days_ahead))
+    until = today + timedelta(days=schedule.days_ahead)
+    return Window(today, until, checked=until, most=MAX_SLOTS)
 
 
 def _to_last_slot(schedule: Schedule, window: Window) -> Window:
     """What was made further ahead than today's horizon, by a longer one or by a clock that is ahead, is looked at."""
     made = AppointmentSlot.objects.filter(area=schedule.area, source=SCHEDULE, is_withdrawn=False)
     last = made.order_by("-start").values_list("start", flat=True).first()
-    return Window(
-        window.first, max(window.until, clock.local(last, schedule.area.zone).date() if last else window.until)
-    )
+    until = max(window.until, clock.local(last, schedule.area.zone).date() if last else window.until)
+    return Window(window.first, until, checked=until, most=2 * MAX_SLOTS)
 
 
 # --- Extending -------------------------------------------------------------------------------------------
@@ -145,7 +165,7 @@ def extend(schedule: Schedule, *, by: str, dry_run: bool = False) -> Report:
             piece, now, by=by, resize=True, dry_run=dry_run, pace=pace, check=partial(_check, schedule)
         )
         report.add(outcome)
-    report.bookings = _bookings(slot.pk for slot, _ in seeding.unwanted(reaching, now, _booked))
+    report.add_bookings(slot.pk for slot, _ in seeding.unwanted(reaching, now, _booked))
     report.others = sum(1 for _ in seeding.unwanted(reaching, now, _made_otherwise))
     if not dry_run:
         Schedule.objects.filter(pk=schedule.pk, version=schedule.version).update(extended_at=clock.now())
@@ -174,13 +194,6 @@ def _booked(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlot]:
 
 def _made_otherwise(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlot]:
     return slots.filter(is_withdrawn=False).exclude(source=SCHEDULE)
-
-
-def _bookings(slots: Iterable[int]) -> list[WorkOrder]:
-    found: list[WorkOrder] = []
-    for some in turns.in_batches(slots, 500):
-        found += blackouts.by_time(WorkOrder.objects.active().filter(slot__in=some))
-    return found
 
 
 # --- Saving ----------------------------------------------------------------------------------------------

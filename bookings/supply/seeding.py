@@ -162,7 +162,7 @@ def _spans(template: Template) -> Iterator[tuple[ServiceArea, list[Plan], Any, A
     for area in template.areas.values():
         plans = [plan for plan in template.plans if area.code in plan.areas]
         if area.pk and template.window:
-            yield area, plans, *template.window
+            yield area, plans, template.window.first, template.window.until
         elif area.pk:
             yield area, plans, min(plan.first for plan in plans), max(plan.until for plan in plans)
 
