@@ -3,16 +3,15 @@
 The form, then what is affected, and only then it is done. The mass move of *Ill or snow* stands behind it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, time
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, QuerySet, Sum, Value
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -23,7 +22,7 @@ from bookings.admin import addresses, days, planner_closing
 from bookings.admin.actions import SHOWN_ROWS
 from bookings.admin.forms import MAX_NOTE, TEXT
 from bookings.admin.planner_forms import MOST_CLOSINGS, Closing, moment_in
-from bookings.models import Blackout, ServiceArea
+from bookings.models import AppointmentSlot, Blackout, ServiceArea
 from bookings.supply import blackouts, clearing, hours, plan_values
 
 HINT = (
@@ -33,6 +32,7 @@ HINT = (
 LINES = "One a line: day, or first and last day, and the reason: 2026-12-24 2026-12-31 Works holiday."
 # As many as fit into the reasons of a few years.
 MAX_LINES = 20_000
+MOST_DAYS = 366  # of one line
 
 
 class DaysOffForm(forms.Form):
@@ -86,6 +86,8 @@ def _read_line(line: str) -> tuple[date, date, str]:
     reason = reason.strip()
     if found is None or until is None or until < found or not reason or len(reason) > MAX_NOTE:
         raise ValueError(f"{line[:60]!r} is not like 2026-12-25 Christmas Day.")
+    if (until - found).days >= MOST_DAYS:
+        raise ValueError(f"{line[:60]!r} is more than {MOST_DAYS} days. Check the last day, or use several lines.")
     return found, until, reason
 
 
@@ -157,19 +159,20 @@ def _blackout(closing: Closing) -> Blackout:
 
 
 def _affected(closings: Sequence[Closing]) -> list[Affected]:
-    """Read by one statement."""
-    found = reduce(or_, (blackouts.touched_by(_blackout(closing)) for closing in closings))
-    slots = list(found.order_by().values_list("area_id", "start", "end", "booked", "blackout_id"))
-    return [_sum(closing, slots) for closing in closings]
+    """Summed up by one statement."""
+    sums = [_sums(number, closing) for number, closing in enumerate(closings)]
+    found = {number: (slots, booked) for number, slots, booked in sums[0].union(*sums[1:], all=True)}
+    return [
+        Affected(closing, _blackout(closing).period_text, *found.get(number, ()))
+        for number, closing in enumerate(closings)
+    ]
 
 
-def _sum(closing: Closing, slots: Iterable[tuple[Any, ...]]) -> Affected:
-    row = Affected(closing, _blackout(closing).period_text)
-    for area, start, end, booked, blackout in slots:
-        if area == closing.area.pk and start < closing.end and end > closing.start:
-            row.slots += blackout is None
-            row.bookings += booked
-    return row
+def _sums(number: int, closing: Closing) -> QuerySet[AppointmentSlot, Any]:
+    """A row with the number, the slots that would be closed, and the bookings; none where there is no slot."""
+    there = blackouts.touched_by(_blackout(closing)).order_by().values("area")
+    named = there.annotate(number=Value(number), slots=Count("pk", filter=Q(blackout=None)), bookings=Sum("booked"))
+    return named.values_list("number", "slots", "bookings")
 
 
 def _page(request: HttpRequest, form: DaysOffForm, **context: Any) -> HttpResponse:

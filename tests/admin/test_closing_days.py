@@ -120,6 +120,34 @@ class TestClosing:
             assert "is not like 2026-12-25 Christmas Day." in fault
         assert not Blackout.objects.exists()
 
+    def test_a_line_of_too_many_days(self, supervisor):
+        told = "is more than 366 days. Check the last day, or use several lines."
+        for last in ("2027-12-25", "2199-12-31"):
+            (fault,) = faults(send(supervisor, "look", [f"2026-12-24 {last} Works holiday"], "LEEDS"))
+            assert told in fault
+        assert faults(send(supervisor, "look", ["2026-12-24 2027-12-24 Works holiday"], "LEEDS")) == []
+
+    def test_days_that_overlap_are_summed_up_each_and_in_the_database(self, supervisor):
+        """Every combination of hidden, booked and other areas, and no slot is read."""
+        places = [desk.slot_in(area, days=day) for area in ("LEEDS", "YORK") for day in range(4)]
+        for number, place in enumerate(places[1:3]):
+            desk.book(place, f"WO-{number}")
+        hidden = Blackout.objects.create(
+            area=places[2].area, start=places[2].start, end=places[2].end, reason="Fair", closed_at=clock.now()
+        )
+        AppointmentSlot.objects.filter(pk=places[2].pk).update(blackout=hidden)
+        first, last = day_of(places[0]), day_of(places[3])
+        lines = [f"{first} {last} Long", f"{day_of(places[1])} Booked", f"{day_of(places[2])} Hidden"]
+        lines.append(f"{last + timedelta(days=5)} Empty")
+        with CaptureQueriesContext(connection) as found:
+            page = send(supervisor, "look", lines, "LEEDS", "YORK")
+        rows = [(row.closing.area.code, row.slots, row.bookings) for row in page.context["rows"]]
+        leeds, york = rows[::2], rows[1::2]
+        assert [row[1:] for row in leeds] == [(3, 2), (1, 1), (0, 1), (0, 0)]
+        assert [row[1:] for row in york] == [(4, 0), (1, 0), (1, 0), (0, 0)]
+        read = [one["sql"] for one in found if 'FROM "bookings_appointmentslot"' in one["sql"]]
+        assert sum("COUNT(" in sql and "SUM(" in sql for sql in read) == 1
+
     def test_what_is_over_and_what_is_missing(self, supervisor):
         assert "2020-01-01 is over." in faults(send(supervisor, "perform", ["2020-01-01 Old"], "LEEDS"))[0]
         assert faults(send(supervisor, "perform", [], "LEEDS")) == ["This field is required."]
