@@ -35,7 +35,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self._give_up(connection)
                 raise
             self._give_up(connection)
-        raise psycopg.OperationalError(timeline.REPLACED)
+        raise timeline.ReplacedError(timeline.REPLACED)
 
     def ensure_connection(self) -> None:
         """Called before each statement: one comparison more, and no statement."""

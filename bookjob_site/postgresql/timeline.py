@@ -4,6 +4,7 @@ Each promotion of a standby begins a new timeline. The newest one that a process
 remembered by all of them; a primary on an older one takes bookings that the others never see. A connection is asked
 once, when it is made; from then on it is only compared.
 
+A cluster that was restored from before its last promotion looks the same: only a restart of the service forgets.
 What this does not see: a newer primary that no process of this machine has met yet, and what lies behind PgBouncer.
 """
 
@@ -23,7 +24,17 @@ SELECT system_identifier, CASE WHEN pg_is_in_recovery() THEN 0
 FROM pg_control_system()"""
 # The cluster, so that one that was restored elsewhere begins anew, and its timeline.
 FORM = struct.Struct("=qi")
-REPLACED = "This primary was replaced by one on a newer timeline. Stop it, and make it a standby."
+REPLACED = (
+    "This primary is on an older timeline than one that was met before. After a restore, restart the service. Otherwise"
+    " it was replaced: stop it, and make it a standby."
+)
+
+
+class ReplacedError(psycopg.OperationalError):
+    """The primary that is reached is older than one that was met. `/readyz` says why it is not ready."""
+
+    not_ready = "database on an older timeline: after a restore, restart the service; see docs/databases.md"
+
 
 newest = SharedMemory(FORM.size)
 

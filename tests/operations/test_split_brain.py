@@ -4,7 +4,9 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from django.db import OperationalError, connection
 
+from bookings.operations import readiness
 from bookjob_site.postgresql import timeline
 from tests.conftest import SERVER, Service
 from tests.operations.test_database_shapes import (  # noqa: F401  fixtures
@@ -87,6 +89,30 @@ def test_the_test_above_would_notice_a_service_that_remembers_nothing(divide):
     divided.come_back()
     assert divided.book("later") == 200
     assert "WO-later" in orders(divided.at_former)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_restored_primary_is_told_from_one_that_is_away(monkeypatch):
+    """The same cluster, on a timeline from before a promotion that was met: until a restart, which forgets."""
+
+    def problem_when(cluster: int, met: int) -> str:
+        timeline.newest.memory[:] = timeline.FORM.pack(cluster, met)
+        connection.close()
+        return readiness._problem()
+
+    monkeypatch.setattr(connection, "gives_up", True)
+    try:
+        assert problem_when(0, 0) == ""
+        cluster, here = timeline.FORM.unpack(timeline.newest.memory[:])
+        told = problem_when(cluster, here + 2)
+        assert "older timeline" in told
+        assert "after a restore, restart the service" in told
+        with pytest.raises(OperationalError, match="After a restore, restart the service"):
+            connection.ensure_connection()
+        assert problem_when(0, 0) == ""
+    finally:
+        timeline.newest.memory[:] = timeline.FORM.pack(0, 0)
+        connection.close()
 
 
 @pytest.mark.parametrize("may_ask", [True, False])
