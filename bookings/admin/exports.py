@@ -9,8 +9,9 @@ import csv
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
+from itertools import compress
 from typing import IO, Any
 
 import xlsxwriter
@@ -69,13 +70,14 @@ COLUMNS = {
 COLUMN_NAMES = list(COLUMNS)
 
 
-def csv_response(work_orders: QuerySet[WorkOrder]) -> HttpResponseBase:
-    return StreamingHttpResponse(_csv(work_orders), content_type="text/csv; charset=utf-8", headers=_headers("csv"))
+def csv_response(work_orders: QuerySet[WorkOrder], columns: Sequence[str]) -> HttpResponseBase:
+    rows = _csv(work_orders, columns)
+    return StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8", headers=_headers("csv"))
 
 
-def xlsx_response(work_orders: QuerySet[WorkOrder]) -> HttpResponseBase:
+def xlsx_response(work_orders: QuerySet[WorkOrder], columns: Sequence[str]) -> HttpResponseBase:
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return FileResponse(_xlsx(work_orders), content_type=kind, headers=_headers("xlsx"))
+    return FileResponse(_xlsx(work_orders, columns), content_type=kind, headers=_headers("xlsx"))
 
 
 def harmless(text: str) -> str:
@@ -91,10 +93,12 @@ def _headers(ending: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
 
 
-def _rows(work_orders: QuerySet[WorkOrder]) -> Iterator[list[Any]]:
+def _rows(work_orders: QuerySet[WorkOrder], columns: Sequence[str]) -> Iterator[list[Any]]:
     """Texts, numbers, days, times of day and moments of the area's clock; None where there is nothing."""
+    chosen = [name in columns for name in COLUMNS]
     for work_order in work_orders.select_related("area", "slot").defer("body").iterator(CHUNK):
-        yield [harmless(cell) if isinstance(cell, str) else cell for cell in _cells(work_order)]
+        cells = compress(_cells(work_order), chosen)
+        yield [harmless(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def _cells(work_order: WorkOrder) -> list[Any]:
@@ -135,21 +139,21 @@ def _cells(work_order: WorkOrder) -> list[Any]:
     ]
 
 
-def _csv(work_orders: QuerySet[WorkOrder]) -> Iterator[bytes]:
+def _csv(work_orders: QuerySet[WorkOrder], columns: Sequence[str]) -> Iterator[bytes]:
     # Without this mark, Excel reads UTF-8 as something else.
     yield "\ufeff".encode()
     line = io.StringIO()
     writer = csv.writer(line)
-    for row in _with_head(work_orders):
+    for row in _with_head(work_orders, columns):
         writer.writerow(_text(cell) for cell in row)
         yield line.getvalue().encode(errors="replace")
         line.seek(0)
         line.truncate()
 
 
-def _with_head(work_orders: QuerySet[WorkOrder]) -> Iterator[Iterable[Any]]:
-    yield COLUMN_NAMES
-    yield from _rows(work_orders)
+def _with_head(work_orders: QuerySet[WorkOrder], columns: Sequence[str]) -> Iterator[Iterable[Any]]:
+    yield columns
+    yield from _rows(work_orders, columns)
 
 
 def _text(cell: Any) -> str:
@@ -158,15 +162,15 @@ def _text(cell: Any) -> str:
     return f"{cell:%H:%M}" if isinstance(cell, time) else "" if cell is None else str(cell)
 
 
-def _xlsx(work_orders: QuerySet[WorkOrder]) -> IO[bytes]:
+def _xlsx(work_orders: QuerySet[WorkOrder], columns: Sequence[str]) -> IO[bytes]:
     """A file that is gone when it is closed. The rows go to the disk; what is in memory is one of them."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     with xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
         formats = {kind: book.add_format({"num_format": shown}) for kind, shown in SHOWN.items()}
-        sheet, line = _new_sheet(book), 1
-        for row in _rows(work_orders):
+        sheet, line = _new_sheet(book, columns), 1
+        for row in _rows(work_orders, columns):
             if line == ROWS_OF_A_SHEET:
-                sheet, line = _new_sheet(book), 1
+                sheet, line = _new_sheet(book, columns), 1
             for column, cell in enumerate(row):
                 _write_cell(sheet, line, column, cell, formats)
             line += 1
@@ -174,13 +178,13 @@ def _xlsx(work_orders: QuerySet[WorkOrder]) -> IO[bytes]:
     return file
 
 
-def _new_sheet(book: xlsxwriter.Workbook) -> Worksheet:
+def _new_sheet(book: xlsxwriter.Workbook, columns: Sequence[str]) -> Worksheet:
     count = len(book.worksheets())
     sheet = book.add_worksheet(f"Work orders {count + 1}" if count else "Work orders")
     sheet.freeze_panes(1, 1)
     bold = book.add_format({"bold": True})
-    for column, (name, width) in enumerate(COLUMNS.items()):
-        sheet.set_column(column, column, width)
+    for column, name in enumerate(columns):
+        sheet.set_column(column, column, COLUMNS[name])
         sheet.write_string(0, column, name, bold)
     return sheet
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import URLPattern
 from unfold.views import ChangeList
 
@@ -13,7 +13,7 @@ from bookings.admin import (
     addresses,
     delivery,
     details,
-    exports,
+    export_page,
     filters,
     lists,
     near_spellings,
@@ -126,8 +126,7 @@ class WorkOrderAdmin(DeskAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)
         if request.user.has_perm("bookings.export_workorder"):
-            actions["csv"] = (export_csv, "csv", "Export as CSV")
-            actions["xlsx"] = (export_xlsx, "xlsx", "Export as XLSX")
+            actions |= export_page.actions()
         return actions
 
     @admin.display(description="Number", ordering="pk")
@@ -202,13 +201,3 @@ class WorkOrderAdmin(DeskAdmin):
             **delivery.page_context(request, row),
             "body": details.readable(row.body),
         }
-
-
-@admin.action(permissions=["view"], description="Export as CSV")
-def export_csv(model_admin: Any, request: HttpRequest, rows: QuerySet[WorkOrder]) -> HttpResponse:
-    return exports.csv_response(rows)  # type: ignore[return-value]
-
-
-@admin.action(permissions=["view"], description="Export as XLSX")
-def export_xlsx(model_admin: Any, request: HttpRequest, rows: QuerySet[WorkOrder]) -> HttpResponse:
-    return exports.xlsx_response(rows)  # type: ignore[return-value]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import tracemalloc
 from datetime import UTC, datetime
 from importlib import import_module
@@ -123,7 +124,7 @@ def test_a_work_order_that_is_not_there(supervisor):
 
 class TestExports:
     def export(self, client, kind, *rows, query="?view=all"):
-        answer = client.post(desk.LIST + query, {"action": kind, "_selected_action": [row.pk for row in rows]})
+        answer = desk.export(client, kind, *rows, query=query)
         assert answer.streaming
         return answer.getvalue()
 
@@ -216,29 +217,61 @@ class TestExports:
         assert two.order_num in text
         assert f"{one.order_num}," not in text
 
+    def test_the_page_offers_all_columns(self, supervisor):
+        slot = desk.slot_in()
+        rows = [desk.book(slot, f"WO-{number}") for number in range(2)]
+        page = supervisor.post(desk.LIST + "?view=all", {"action": "csv", "_selected_action": [row.pk for row in rows]})
+        boxes = re.findall(r'<input type="checkbox" name="columns" value="([^"]*)"[^>]* checked', page.content.decode())
+        assert boxes == exports.COLUMN_NAMES
+        assert "Chosen: 2." in desk.text_of(page)
+        # What it posts is what was ticked in the list.
+        posted = re.findall(r'<input type="hidden" name="_selected_action" value="(\d+)"', page.content.decode())
+        assert posted == [str(row.pk) for row in rows]
+
+    @pytest.mark.parametrize("kind", ["csv", "xlsx"])
+    def test_chosen_columns_in_the_order_of_the_file(self, supervisor, kind):
+        work_order = desk.book(desk.slot_in(), "WO-1", Account={"AccountNum": "C-1"})
+        content = desk.export(supervisor, kind, work_order, columns=["Account", "Number", "Account"]).getvalue()
+        if kind == "csv":
+            table = list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+        else:
+            table = [list(row) for row in openpyxl.load_workbook(io.BytesIO(content)).active.values]
+        assert table == [["Number", "Account"], [work_order.order_num, "C-1"]]
+        # Nothing is remembered.
+        again = supervisor.post(desk.LIST, {"action": kind, "_selected_action": [work_order.pk]})
+        assert again.content.decode().count(" checked") == len(exports.COLUMNS)
+
+    @pytest.mark.parametrize("columns", [[], ["body"], ["Number", "Nummer"], ["number"], [""]])
+    def test_no_column_or_one_that_is_none(self, supervisor, columns):
+        work_order = desk.book(desk.slot_in())
+        answer = desk.export(supervisor, "csv", work_order, columns=columns)
+        assert not answer.streaming
+        (fault,) = answer.context["form"].errors["columns"]
+        assert fault.startswith("Select a valid choice." if columns else "Tick one column at least.")
+
     def test_rows_are_read_as_they_are_sent(self, supervisor):
         slot = desk.slot_in()
         rows = [desk.book(slot, f"WO-{number}") for number in range(3)]
         with CaptureQueriesContext(connection) as captured:
-            chunks = iter(exports.csv_response(WorkOrder.objects.all()))
+            chunks = iter(exports.csv_response(WorkOrder.objects.all(), exports.COLUMN_NAMES))
             next(chunks), next(chunks)
             assert len(captured) == 0
             assert len(list(chunks)) == len(rows)
         assert len(captured) == 1
 
     def test_a_sheet_has_a_row_in_memory_at_a_time(self, monkeypatch):
-        monkeypatch.setattr(exports, "_rows", lambda _: ([f"cell {number}"] * 27 for number in range(3_000)))
+        monkeypatch.setattr(exports, "_rows", lambda *_: ([f"cell {number}"] * 27 for number in range(3_000)))
         tracemalloc.start()
         try:
-            exports._xlsx(WorkOrder.objects.none()).close()
+            exports._xlsx(WorkOrder.objects.none(), exports.COLUMN_NAMES).close()
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
         assert peak < 1_000_000  # of 81,000 cells, whose texts alone are larger
 
     def test_what_xml_cannot_hold(self, supervisor, monkeypatch):
-        monkeypatch.setattr(exports, "_rows", lambda _: [["a\x01b\ud800\uffff<"]])
-        with exports._xlsx(WorkOrder.objects.none()) as file:
+        monkeypatch.setattr(exports, "_rows", lambda *_: [["a\x01b\ud800\uffff<"]])
+        with exports._xlsx(WorkOrder.objects.none(), exports.COLUMN_NAMES) as file:
             sheet = openpyxl.load_workbook(file).active
         assert unescape(sheet["A2"].value) == "a\x01b\ufffd\ufffd<"
 

@@ -81,7 +81,7 @@ def read_everywhere(work_order: WorkOrder, body: dict, reader: Client) -> None:
         page = reader.get(path, follow=True)
         assert page.status_code == 200, path
     for kind in ("csv", "xlsx"):
-        export = reader.post(desk.LIST + "?view=all", {"action": kind, "_selected_action": [work_order.pk]})
+        export = desk.export(reader, kind, work_order, query="?view=all")
         content = export.getvalue()
         rows = (
             list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))

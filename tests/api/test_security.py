@@ -446,8 +446,7 @@ class TestDownloads:
     def test_the_name_is_made_here(self, action):
         work_order = desk.book(desk.slot_in(), 'WO"; filename="evil.exe')
         supervisor = desk.person("supervisor")
-        data = {"action": action, "_selected_action": [work_order.pk], "index": 0}
-        answer = supervisor.post(desk.LIST, data)
+        answer = desk.export(supervisor, action, work_order, index=0)
         assert re.fullmatch(
             rf'attachment; filename="work-orders-\d{{8}}-\d{{6}}\.{action}"', answer["Content-Disposition"]
         )

@@ -39,7 +39,7 @@ def test_no_reader_fails_on_a_delivery_at_the_end_of_the_calendar(due, zone, dja
     asked = desk.perform(supervisor, "move", work_order)
     assert asked.status_code == 200
     for action in ("csv", "xlsx"):
-        answer = supervisor.post(desk.LIST, {"action": action, "_selected_action": [work_order.pk]})
+        answer = desk.export(supervisor, action, work_order)
         assert answer.status_code == 200
         assert work_order.order_num.encode() in b"".join(answer) or action == "xlsx"
     reader = django_user_model.objects.create_user("erp")

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
+from bookings.admin import exports
 from bookings.models import AreaRestriction, WorkOrder
 from tests.support import helpers
 
@@ -52,6 +53,12 @@ def perform(client: Client, action: str, *rows, model="workorder", versions=None
     """Confirm the page of an action; the answer is the page that comes after it, or the refusal."""
     address = reverse(f"admin:bookings_{model}_act", args=[action])
     return client.post(address, {"chosen": versions or chosen(*rows), "do": "perform", **data}, follow=True)
+
+
+def export(client: Client, kind: str, *rows, query: str = "", columns=tuple(exports.COLUMNS), **data):
+    """Press the button on the page of an export, with these columns ticked: the file, or the page again."""
+    asked = {"action": kind, "_selected_action": [row.pk for row in rows], "do": "export", "columns": list(columns)}
+    return client.post(LIST + query, asked | data)
 
 
 def text_of(answer) -> str:
