@@ -14,6 +14,8 @@ TURNS = re.compile(
 )
 ISOLATES = re.compile("[\u2066-\u2069]")
 UNSHOWN = "\N{REPLACEMENT CHARACTER}"
+# Of every width, those that keep a name on one line among them; no end of a line.
+BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 
 
 def say(sentence: str, **values: Any) -> str:
@@ -26,6 +28,11 @@ def isolated(value: Any) -> Any:
     if not TURNS.search(text := str(value)):
         return value
     return f"\u2068{ISOLATES.sub('', text)}\u2069"
+
+
+def plain_blanks(text: str) -> str:
+    """A text that is typed or copied from a page, with each kind of blank as a blank, and none at its ends."""
+    return BLANKS.sub(" ", text).strip()
 
 
 def one_line(text: str, most: int) -> str:

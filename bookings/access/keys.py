@@ -17,6 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from bookings import clock
 from bookings.access.tokens import Caller
 from bookings.models import ApiKey, Scope, ServiceArea
+from bookings.sentences import plain_blanks
 from bookings.telemetry import origin
 
 BEGINNING = "bookjob_"
@@ -54,7 +55,7 @@ def make(
     *, name: str, scopes: Collection[str], areas: Collection[ServiceArea] | None, days: int | None, by: str
 ) -> str:
     """The key, which is never shown again. `areas` None: all of them. Raises Unfit."""
-    name, now = name.strip(), clock.now()
+    name, now = plain_blanks(name), clock.now()
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise Unfit(f"A key needs a name of 1 to {LONGEST_NAME} printable characters.")
     if not scopes or (unknown := set(scopes) - set(Scope.values)):

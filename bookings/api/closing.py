@@ -30,10 +30,10 @@ class PersonField(serializers.CharField):
     """A name, as bodies have it in `By`."""
 
     def to_internal_value(self, data: Any) -> str:
-        text = super().to_internal_value(data)
-        if not wire.is_person(text):
-            raise serializers.ValidationError(wire.NO_PERSON)
-        return text
+        try:
+            return wire.read_person(super().to_internal_value(data))
+        except ValueError:
+            raise serializers.ValidationError(wire.NO_PERSON) from None
 
 
 class RowsSerializer(WireSerializer):

@@ -21,6 +21,7 @@ from bookings import clock
 from bookings.delivery import mapping
 from bookings.models import Counter, Delivery, DeliveryEntry, Receiver, WorkOrder
 from bookings.models.delivery import NAME_LENGTH
+from bookings.sentences import plain_blanks
 from bookings.services import feed
 
 Event = DeliveryEntry.Event
@@ -225,7 +226,7 @@ def remove(receiver: Receiver) -> None:
 
 def check_name(name: str) -> str:
     """Of a webhook. Raises Unfit."""
-    name = check_text("NAME", name)
+    name = check_text("NAME", plain_blanks(name))
     if name == NAME:
         raise Unfit(f"{NAME} is the name of ServiceMobility itself. Give another one.")
     return name

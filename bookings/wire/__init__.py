@@ -52,7 +52,7 @@ from bookings.wire.supply import (
     ResizeSlots,
     SlotsThatAre,
 )
-from bookings.wire.values import NO_INSTANT, NO_PERSON, is_person, read_id
+from bookings.wire.values import NO_INSTANT, NO_PERSON, read_id, read_person
 
 __all__ = [
     "NO_INSTANT",
@@ -101,8 +101,8 @@ __all__ = [
     "UpsertReport",
     "WorkOrder",
     "WorkOrderPage",
-    "is_person",
     "read_id",
+    "read_person",
     "unreadable",
     "vendor_time",
     "with_pointed",

@@ -26,6 +26,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticOmit, core_sc
 
 from bookings import clock
 from bookings.models import ID_LENGTH
+from bookings.sentences import plain_blanks
 
 MAX_TEXT = 10_000
 MAX_ITEMS = 1_000
@@ -184,14 +185,13 @@ MAX_NOTE = 2_000
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
-def is_person(text: str) -> bool:
-    """A name, as the history shows it in a line: a break or a mark of direction would make it another one's."""
-    return text.isprintable()
+def read_person(text: str) -> str:
+    """A name, as the history shows it in a line: a break or a mark of direction would make it another one's.
 
-
-def _person(text: str) -> str:
-    text = text.strip()
-    if not is_person(text):
+    Raises PydanticCustomError, which is a ValueError.
+    """
+    text = plain_blanks(text)
+    if not text.isprintable():
         raise PydanticCustomError("person", NO_PERSON)
     return text
 
@@ -202,7 +202,7 @@ def _words(text: str) -> str:
     return text
 
 
-Person = Annotated[Id, AfterValidator(_person)]
+Person = Annotated[Id, AfterValidator(read_person)]
 # A reason or a note, which may have several lines; the second one has to be there, and is not blank.
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_NOTE), AfterValidator(_words)]
 Said = Annotated[

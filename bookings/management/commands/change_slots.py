@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from bookings.management import arguments
 from bookings.models import AppointmentSlot
+from bookings.sentences import plain_blanks
 from bookings.supply import hours, slot_changes
 from bookings.supply.slot_changes import Change, SlotFilter
 
@@ -53,7 +54,7 @@ class Command(BaseCommand):
             workers=[options["worker"]] if options["worker"] else [],
             order_types=[options["order_type"]] if options["order_type"] is not None else [],
         )
-        change = Change(options["action"], options["reason"].strip(), options["capacity"])
+        change = Change(options["action"], plain_blanks(options["reason"]), options["capacity"])
         if not change.reason.isprintable():
             raise CommandError("--reason holds a character that cannot be printed.")
         try:

@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bookings.management import arguments
 from bookings.models import Blackout
+from bookings.sentences import plain_blanks
 from bookings.supply import blackouts
 
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         area, start, end = arguments.read_period(options)
-        reason = options["reason"].strip()
+        reason = plain_blanks(options["reason"])
         if not reason or not reason.isprintable():
             raise CommandError("--reason is empty or holds a character that cannot be printed.")
         given = {"area": area, "worker": options["worker"], "start": start, "end": end, "reason": reason}

@@ -1,10 +1,14 @@
 """Names, reasons and notes of persons: one rule for every address that takes them."""
 
+import re
+import unicodedata
 from urllib.parse import quote
 
 import pytest
+from django.core.management import call_command
 
-from bookings.models import Blackout, HistoryEntry
+from bookings.delivery import receivers
+from bookings.models import ApiKey, Blackout, HistoryEntry
 from tests.api.systems.test_acting import ACTS
 from tests.api.systems.test_closings import row
 from tests.api.systems.test_slots import refusal
@@ -24,6 +28,9 @@ CALLS = {
 }
 NEEDED = {"cancel": "Reason", "note": "Note", "blackouts": "Reason", "absences": "Reason", "close": "Reason"}
 NO_NAMES = ["a\nb", "a\tb", "\u202eanna", "an\u2067na", "anna\u200f", "a\x1bb", "x" * 201]
+# Every blank that Unicode has, between letters.
+WIDE = "a".join(["x", *(chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Zs"), "y"])
+PLAIN = re.sub(r"[^axy]", " ", WIDE)
 BLANKS = ["", " ", "\n\t ", "\u3000"]
 
 
@@ -76,6 +83,30 @@ def test_a_name_with_blanks_around(send, address):
     assert send(address, By="  \u05d3\u05e0\u05d4 ").status_code == 200
     by = {*HistoryEntry.objects.values_list("by", flat=True), *Blackout.objects.values_list("closed_by", flat=True)}
     assert "\u05d3\u05e0\u05d4" in by
+
+
+@pytest.mark.parametrize("address", CALLS)
+def test_each_kind_of_blank_is_read_as_a_blank(send, address):
+    if address == "slots/open":
+        send("slots/close")
+    assert send(address, By=WIDE).status_code == 200
+    by = {*HistoryEntry.objects.values_list("by", flat=True), *Blackout.objects.values_list("closed_by", flat=True)}
+    assert PLAIN in by
+
+
+def test_each_kind_of_blank_elsewhere(send):
+    """Where one is lifted, and in names and reasons that operators type."""
+    send("blackouts")
+    lifted = call("DELETE", f"/api/v1/blackouts?external_id=H-1&by={quote(WIDE)}", key=make_key(name=WIDE))
+    assert lifted.status_code == 200
+    assert Blackout.objects.get().opened_by == PLAIN
+    assert ApiKey.objects.filter(name=PLAIN).exists()
+    assert receivers.check_name(WIDE) == PLAIN
+    period = ["--area=LEEDS", "--from=2026-12-04", "--until=2026-12-05", f"--reason={WIDE}"]
+    call_command("close_slots", *period)
+    assert Blackout.objects.in_force().get().reason == PLAIN
+    call_command("change_slots", "close", *period)
+    assert PLAIN in HistoryEntry.objects.values_list("reason", flat=True)
 
 
 @pytest.mark.parametrize("address", [each for each in CALLS if each.endswith(tuple(NEEDED))])
