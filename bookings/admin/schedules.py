@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -18,7 +19,7 @@ from bookings.access import kept
 from bookings.admin.cells import area_name, two_lines
 from bookings.admin.desk import DeskAdmin, check_keys
 from bookings.admin.forms import SELECT, TEXT, AreaField, day_field
-from bookings.models import Schedule, ServiceArea
+from bookings.models import Schedule, ServiceArea, visible_areas
 from bookings.models.schedules import MAX_DAYS_AHEAD, MAX_RULES
 from bookings.refusals import Refused
 from bookings.supply import schedule_files, schedules
@@ -134,8 +135,11 @@ class NewScheduleForm(ScheduleForm):
 
     def __init__(self, request: HttpRequest, data: Any = None) -> None:
         super().__init__(Schedule(), data)
-        free = ServiceArea.objects.filter(schedule=None, is_practice=False)
-        self.fields["area"].queryset = free.visible_to(request.user)  # type: ignore[attr-defined]
+        areas = ServiceArea.objects.filter(is_practice=False).visible_to(request.user)
+        # A second click names an area that the first one gave a schedule.
+        areas = areas.filter(schedule=None) if data is None else areas
+        self.fields["area"].queryset = areas  # type: ignore[attr-defined]
+        self.by = request.user.get_username()
         self.initial["first"] = clock.now().date()
         self.fields["rules"].required = False
         self.fields["rules"].widget.attrs["rows"] = 6
@@ -145,6 +149,17 @@ class NewScheduleForm(ScheduleForm):
         said, given = super().said(), self.cleaned_data
         values = {key: given[name] for key, name in PLAN_FIELDS.items() if given[name] not in (None, "")}
         return said | {"rules": said["rules"] if said["rules"].strip() else schedule_files.plan_text(values)}
+
+    def clean_area(self) -> ServiceArea:
+        area: ServiceArea = self.cleaned_data["area"]
+        self.has_one = Schedule.objects.filter(area=area).exists()
+        return area
+
+    def faults(self, wanted: Schedule) -> list[Fault]:
+        if self.has_one and not schedules.saved_already(wanted, by=self.by):
+            self.add_error("area", "This area has a schedule already. Change that one.")
+            return []
+        return super().faults(wanted)
 
     def wanted(self) -> Schedule:
         return Schedule(area=self.cleaned_data["area"], **self.said())
@@ -230,7 +245,8 @@ class ScheduleAdmin(DeskAdmin):
             wanted = form.wanted()
             if request.POST.get("do") == "perform":
                 return self._save(request, wanted)
-            lines = schedules.extend(wanted, by=request.user.get_username(), dry_run=True).lines()
+            seen = visible_areas(request.user)
+            lines = schedules.extend(wanted, by=request.user.get_username(), dry_run=True, seen=seen).lines()
             context = {"title": f"Save the schedule of {wanted.area.name}", "form": form, "lines": lines}
             return self.form_page(request, context, "admin/bookings/schedule_save.html")
         title = f"Change the schedule of {schedule.area.name}" if schedule else "Make a schedule"
@@ -240,13 +256,24 @@ class ScheduleAdmin(DeskAdmin):
     def _save(self, request: HttpRequest, wanted: Schedule) -> HttpResponse:
         by = request.user.get_username()
         try:
-            schedules.save(wanted, by=by)
+            is_first = schedules.save(wanted, by=by)
         except Refused as refused:
             messages.error(request, str(refused))
             return HttpResponseRedirect(reverse("admin:bookings_schedule_changelist"))
-        # What is interrupted here, the nightly run does.
-        report = schedules.extend_latest(wanted, by=by)
+        if is_first:
+            self._extend(request, wanted)
+        else:
+            messages.success(request, "Saved. The second click changed nothing.")
+        return HttpResponseRedirect(reverse("admin:bookings_schedule_change", args=[wanted.pk]))
+
+    def _extend(self, request: HttpRequest, wanted: Schedule) -> None:
+        by, seen = request.user.get_username(), visible_areas(request.user)
+        try:
+            report = schedules.extend_latest(wanted, by=by, seen=seen)
+        except (schedules.OutdatedError, OperationalError):
+            # What is interrupted here, the nightly run does.
+            messages.warning(request, "Saved. Its slots follow tonight.")
+            return
         messages.success(request, report.sums())
         if report.bookings:
             messages.warning(request, f"{report.booking_count:,} bookings no longer fit. Move or cancel them.")
-        return HttpResponseRedirect(reverse("admin:bookings_schedule_change", args=[wanted.pk]))

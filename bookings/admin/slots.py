@@ -15,7 +15,7 @@ from bookings.access import kept
 from bookings.admin import actions, capacity, days, details, filters, planner, rules, slot_actions, slot_forms
 from bookings.admin.cells import area_name, message, period_lines, state_label, two_lines
 from bookings.admin.desk import DeskAdmin, close_links
-from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
+from bookings.models import AppointmentSlot, ServiceArea, WorkOrder, visible_areas
 from bookings.refusals import Refused
 from bookings.supply import hours, slots
 
@@ -114,7 +114,8 @@ class AppointmentSlotAdmin(DeskAdmin):
         if form.is_valid() and request.POST.get("do") != "edit":
             names = ("area", "start", "end", "capacity", "worker", "order_type")
             try:
-                slot = slots.add(by=request.user.get_username(), **{name: form.cleaned_data[name] for name in names})
+                values = {name: form.cleaned_data[name] for name in names}
+                slot = slots.add(by=request.user.get_username(), seen=visible_areas(request.user), **values)
             except ValidationError:
                 form.add_error(None, "There is such a slot already. Open it and change its places instead.")
             except Refused as refusal:

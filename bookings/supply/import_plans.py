@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from bookings.models import AppointmentSlot, ServiceArea
+from bookings.supply import workers
 from bookings.supply.slot_rows import LONGEST, Row
 from bookings.supply.turns import Pace
 
@@ -151,7 +152,7 @@ class There:
 
     def period(self, slot: Slot) -> str:
         if not self.author.may_change(slot.area):
-            return "then in another area"
+            return workers.ELSEWHERE
         if slot.area not in self.areas:
             self.areas[slot.area] = ServiceArea.objects.get(pk=slot.area)
         area = self.areas[slot.area]

@@ -9,16 +9,18 @@ A schedule is read, compared and written by the planner of templates (plans.py, 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from bookings import clock
 from bookings.models import AppointmentSlot, Schedule, ScheduleVersion, WorkOrder
+from bookings.models.schedules import ScheduleRules
 from bookings.refusals import Code, Refused
 from bookings.sentences import say
 from bookings.supply import blackouts, plan_files, plans, seeding, seeding_steps, seeding_texts, turns
@@ -52,10 +54,11 @@ class Report:
     bookings: list[WorkOrder] = field(default_factory=list)  # the first of them
     booking_count: int = 0
     others: int = 0
+    seen: Collection[int] | None = None  # the keys of the only areas that its reader may see
 
     def add(self, outcome: seeding_steps.Outcome) -> None:
         self.counts.update(outcome.counts)
-        for kind, line in seeding_texts.left_out(outcome):
+        for kind, line in seeding_texts.left_out(outcome, self.seen):
             self.told_counts[kind] += 1
             if self.told_counts[kind] <= SHOWN:
                 self.told.setdefault(kind, []).append(line)
@@ -145,12 +148,14 @@ def _to_last_slot(schedule: Schedule, window: Window) -> Window:
 # --- Extending -------------------------------------------------------------------------------------------
 
 
-def extend(schedule: Schedule, *, by: str, dry_run: bool = False) -> Report:
+def extend(schedule: Schedule, *, by: str, dry_run: bool = False, seen: Collection[int] | None = None) -> Report:
     """Bring the slots of an area to what its schedule says. A dry run locks nothing, and takes what is not saved yet.
+
+    `seen`: the keys of the only areas that the reader of the report may see.
 
     Not inside of a transaction. Raises OutdatedError where the schedule was changed meanwhile.
     """
-    report, now, window = Report(schedule), clock.now(), _window(schedule)
+    report, now, window = Report(schedule, seen=seen), clock.now(), _window(schedule)
     if not schedule.is_active:
         return report
     template = _read(schedule, window)
@@ -172,14 +177,14 @@ def extend(schedule: Schedule, *, by: str, dry_run: bool = False) -> Report:
     return report
 
 
-def extend_latest(schedule: Schedule, *, by: str, dry_run: bool = False) -> Report:
+def extend_latest(schedule: Schedule, *, by: str, dry_run: bool = False, seen: Collection[int] | None = None) -> Report:
     """As `extend`, by the rules as they are after a change that comes between."""
     for _ in range(TRIES - 1):
         try:
-            return extend(schedule, by=by, dry_run=dry_run)
+            return extend(schedule, by=by, dry_run=dry_run, seen=seen)
         except OutdatedError:
             schedule = Schedule.objects.select_related("area").get(pk=schedule.pk)
-    return extend(schedule, by=by, dry_run=dry_run)
+    return extend(schedule, by=by, dry_run=dry_run, seen=seen)
 
 
 def _check(schedule: Schedule) -> None:
@@ -199,30 +204,47 @@ def _made_otherwise(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlo
 # --- Saving ----------------------------------------------------------------------------------------------
 
 
-def save(schedule: Schedule, *, by: str) -> None:
+def save(schedule: Schedule, *, by: str) -> bool:
     """Write a schedule as its next version; `schedule.version` is the one that was seen. Its slots follow in `extend`.
 
-    Raises Refused where another person saved it meanwhile, or made one for the same area.
+    False where the same person has just saved the same: a second click. Raises Refused where another person saved it
+    meanwhile, or made one for the same area.
     """
+    columns = _columns(schedule)
+    is_new = schedule._state.adding
+    version = 1 if is_new else schedule.version + 1
 
-    def step() -> None:
-        columns = {"rules": schedule.rules, "days_ahead": schedule.days_ahead, "is_active": schedule.is_active}
-        if schedule._state.adding:
+    def step() -> int:
+        # May be tried again, and so changes nothing of `schedule`.
+        if is_new:
             with transaction.atomic():
-                schedule.save(force_insert=True)
+                key = Schedule.objects.create(area_id=schedule.area.pk, version=version, **columns).pk
         else:
-            seen = Schedule.objects.filter(pk=schedule.pk, version=schedule.version)
-            if not seen.update(version=F("version") + 1, **columns):
+            key = schedule.pk
+            if not Schedule.objects.filter(pk=key, version=schedule.version).update(version=version, **columns):
                 raise IntegrityError
-            schedule.version += 1
-        ScheduleVersion.objects.create(
-            schedule_id=schedule.pk, version=schedule.version, at=clock.now(), by=by, **columns
-        )
+        ScheduleVersion.objects.create(schedule_id=key, version=version, at=clock.now(), by=by, **columns)
+        return key
 
     try:
-        turns.write(step)
+        key = turns.write(step)
     except IntegrityError:
+        if last := saved_already(schedule, by=by):
+            schedule.pk, schedule.version, schedule._state.adding = last.schedule_id, last.version, False
+            return False
         raise Refused(
             Code.CHANGED_MEANWHILE,
             say("The schedule of {area} was saved meanwhile. Look at it again.", area=schedule.area.name),
         ) from None
+    schedule.pk, schedule.version, schedule._state.adding = key, version, False
+    return True
+
+
+def saved_already(schedule: Schedule, *, by: str) -> ScheduleVersion | None:
+    """The last version of the area's schedule, if the same person saved it and it says the same."""
+    last = ScheduleVersion.objects.filter(schedule__area=schedule.area).order_by("-version").first()
+    return last if last and last.by == by and _columns(last) == _columns(schedule) else None
+
+
+def _columns(row: ScheduleRules) -> dict[str, Any]:
+    return {"rules": row.rules, "days_ahead": row.days_ahead, "is_active": row.is_active}

@@ -50,10 +50,11 @@ class There(NamedTuple):
 
 
 class Clash(NamedTuple):
-    """A wanted slot that was not written, and the period at which its worker is busy; None: it was taken back."""
+    """A wanted slot that was not written, and when and in which area its worker is busy; None: it was taken back."""
 
     wanted: Wanted
     busy: Period | None
+    area: int | None
 
 
 class Unlike(NamedTuple):
@@ -128,7 +129,7 @@ def compare(piece: Piece, now: datetime, resize: bool, gone: Sequence[int]) -> t
     """What a piece comes to, and what is to be written, with the slots `gone` taken for withdrawn."""
     outcome, changes = Outcome(), Changes(gone=gone)
     wanted = [slot for slot in piece if isinstance(slot, Wanted)]
-    there, diaries = _what_is_there(wanted, set(gone)) if wanted else ({}, {})
+    there, diaries, areas = _what_is_there(wanted, set(gone)) if wanted else ({}, {}, {})
     counts = outcome.counts
     for slot in wanted:
         found = there.get(slot.key)
@@ -144,7 +145,7 @@ def compare(piece: Piece, now: datetime, resize: bool, gone: Sequence[int]) -> t
             what = "skipped" if busy or (found and found.is_imported) else "reopened" if found else "created"
         counts[slot.area.code, what] += 1
         if what == "skipped":
-            outcome.clashes.append(Clash(slot, busy))
+            outcome.clashes.append(Clash(slot, busy, areas[slot.worker, busy] if busy else None))
         elif what == "created":
             changes.new.append(slot)
         elif found and what in ("kept", "reopened"):
@@ -203,8 +204,10 @@ def _resize(resized: Sequence[Unlike], at: datetime, by: str) -> None:
         history.record_each(found, HistoryEntry.Event.RESIZED, at=at, by=by, reason=SAYS_SO, **places)
 
 
-def _what_is_there(wanted: Sequence[Wanted], gone: set[int]) -> tuple[dict[tuple[Any, ...], There], dict[str, Diary]]:
-    """By the key of a slot: what is there. By worker: when they are busy."""
+def _what_is_there(
+    wanted: Sequence[Wanted], gone: set[int]
+) -> tuple[dict[tuple[Any, ...], There], dict[str, Diary], dict[tuple[str, Period], int]]:
+    """By the key of a slot: what is there. By worker: when they are busy; and by both, in which area."""
     begin, end = min(slot.start for slot in wanted), max(slot.end for slot in wanted)
     within = AppointmentSlot.objects.within(begin, end)
     # Two queries, since each has an index of its own.
@@ -216,13 +219,15 @@ def _what_is_there(wanted: Sequence[Wanted], gone: set[int]) -> tuple[dict[tuple
     )  # fmt: skip
     there: dict[tuple[Any, ...], There] = {}
     periods: dict[str, list[Period]] = defaultdict(list)
+    areas: dict[tuple[str, Period], int] = {}
     for pk, is_withdrawn, capacity, booked, source, external_id, *key in chain(
         mine.values_list(*columns), pools.values_list(*columns)
     ):
         found = There(pk, is_withdrawn or pk in gone, capacity, booked, source, bool(external_id))
         there[tuple(key)] = found
-        _, start, end, _, worker = key
+        area, start, end, _, worker = key
         # As AppointmentSlotQuerySet.keeping_busy has it.
         if worker and (booked or not found.is_withdrawn):
             periods[worker].append((start, end))
-    return there, {worker: Diary(busy) for worker, busy in periods.items()}
+            areas[worker, (start, end)] = area
+    return there, {worker: Diary(busy) for worker, busy in periods.items()}, areas

@@ -1,9 +1,9 @@
 """What a run of seeding.py says: the sums of an area in one line, and what was left out."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from bookings.supply import seeding_steps
+from bookings.supply import seeding_steps, workers
 from bookings.supply.new_slots import Wanted
 
 
@@ -18,12 +18,17 @@ def summary(code: str, counts: Counter[tuple[str, str]], is_pruned: bool) -> str
     )
 
 
-def left_out(outcome: seeding_steps.Outcome) -> Iterator[tuple[str, str]]:
-    """Slots that were not written as they are wanted: of which kind they are, and why."""
-    for slot, busy in outcome.clashes:
-        why = (
-            f"{slot.worker} is busy {slot.area.period_text(*busy)}" if busy else "its planning system has withdrawn it"
-        )
+def left_out(outcome: seeding_steps.Outcome, seen: Collection[int] | None = None) -> Iterator[tuple[str, str]]:
+    """Slots that were not written as they are wanted: of which kind they are, and why.
+
+    `seen`: the keys of the only areas that the author may see.
+    """
+    for slot, busy, area in outcome.clashes:
+        if busy:
+            is_seen = seen is None or area in seen
+            why = f"{slot.worker} is busy {slot.area.period_text(*busy) if is_seen else workers.ELSEWHERE}"
+        else:
+            why = "its planning system has withdrawn it"
         yield "skipped", f"{_name(slot)} is skipped: {why}."
     for slot, there in outcome.unlike:
         booked = f", and {there.booked} are booked" if there.booked > slot.capacity else ""

@@ -13,7 +13,7 @@ from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
 from bookings.sentences import say
 from bookings.services import BookingError
-from bookings.supply import blackouts, first_sight, turns
+from bookings.supply import blackouts, first_sight, turns, workers
 
 
 def add(
@@ -25,10 +25,11 @@ def add(
     by: str,
     worker: str = "",
     order_type: str = "",
+    seen: Collection[int] | None = None,
 ) -> AppointmentSlot:
     """Make one slot. Raises ValidationError where there is such a slot already or the times are no period.
 
-    Raises BookingError if the worker is busy then, in whatever area.
+    Raises BookingError if the worker is busy then, in whatever area; it says where of the areas in `seen` alone.
     """
     slot = AppointmentSlot(
         area=area,
@@ -45,7 +46,8 @@ def add(
         slot.full_clean()
         others = AppointmentSlot.objects.keeping_busy(slot.worker, start, end)
         if busy := others.select_related("area").order_by("start", "pk").first():
-            message = "{worker} is busy {when} in {area}. Choose another time."
+            when = "{when} in {area}" if seen is None or busy.area_id in seen else workers.ELSEWHERE
+            message = f"{{worker}} is busy {when}. Choose another time."
             raise BookingError("worker_busy", say(message, worker=slot.worker, when=busy, area=busy.area.code))
         slot.blackout = blackouts.covering(Blackout.objects.hiding([slot]), area, slot.worker, start, end)
         slot.save(force_insert=True)

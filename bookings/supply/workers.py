@@ -11,6 +11,8 @@ from bookings.sentences import isolated, say
 from bookings.supply.plans import fold
 
 SHOWN = 3
+# What is said of a worker's time in an area that the author may not see.
+ELSEWHERE = "then in another area"
 
 
 def is_known(worker: str) -> bool:

@@ -6,9 +6,11 @@ Example, as the nightly timer runs it (deploy/bookjob-extend.timer):
 
 Safe to repeat, to kill and run again, and to run on several machines at once. Slots are made and, where the rules have
 them no longer, closed if they have no bookings; bookings that no longer fit are listed. A dry run says the same and
-locks nothing. Ends with 1 where the rules of a schedule cannot be followed; the other schedules are extended.
+locks nothing. Ends with 1 where the rules of a schedule cannot be followed, or its slots could not be written; the
+other schedules are extended.
 """
 
+import logging
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
@@ -16,6 +18,8 @@ from django.core.management.base import BaseCommand
 
 from bookings.models import Schedule
 from bookings.supply import schedules
+
+logger = logging.getLogger("bookings")
 
 
 class Command(BaseCommand):
@@ -29,13 +33,23 @@ class Command(BaseCommand):
         active = list(Schedule.objects.filter(is_active=True).select_related("area").order_by("area__code"))
         if not active:
             self.stdout.write("There is no active schedule. Make one in the desk, or with import_schedules.")
-        are_wrong = False
-        for schedule in active:
-            report = schedules.extend_latest(schedule, by="extend_schedules", dry_run=options["dry_run"])
-            are_wrong |= bool(report.faults)
-            for line in report.lines():
-                self.stdout.write(line)
+        # Each that ends well; one that does not keeps no other area from its slots.
+        are_right = [self.extend(schedule, options["dry_run"]) for schedule in active]
         if options["dry_run"]:
             self.stdout.write("This was a dry run: nothing was written.")
-        if are_wrong:
+        if not all(are_right):
             raise SystemExit(1)
+
+    def extend(self, schedule: Schedule, dry_run: bool) -> bool:
+        try:
+            report = schedules.extend_latest(schedule, by="extend_schedules", dry_run=dry_run)
+        except (schedules.OutdatedError, Schedule.DoesNotExist):
+            self.stdout.write(f"{schedule.area.code}: the schedule was changed again and again. Run this again.")
+            return False
+        except Exception as fault:
+            logger.exception("extend_schedules")
+            self.stdout.write(f"{schedule.area.code}: its slots were not extended: {fault} Run this again.")
+            return False
+        for line in report.lines():
+            self.stdout.write(line)
+        return not report.faults
