@@ -18,8 +18,8 @@ from django.urls import URLPattern, path, reverse
 from bookings.admin import addresses, days, lists, paper, planner_closing, planner_grid, planner_rows
 from bookings.models import ServiceArea, WorkOrder
 
-# Rows on one page; whatever is asked for, a page costs no more than these.
-MOST_ROWS = 100
+# Rows on one page, and where each has the windows of a week; whatever is asked for, a page costs no more than these.
+MOST_ROWS, WEEK_ROWS = 100, 50
 STATES = [
     ("", "any"),
     ("free", "free places"),
@@ -58,6 +58,10 @@ class Question:
         monday = self.day - timedelta(days=self.day.weekday())
         return [monday + timedelta(days=number) for number in range(7)]
 
+    @property
+    def most_rows(self) -> int:
+        return WEEK_ROWS if self.is_week else MOST_ROWS
+
     def address(self, **other: Any) -> str:
         """The same question with something changed."""
         asked = {
@@ -80,7 +84,7 @@ def planner_view(request: HttpRequest) -> HttpResponse:
     asked = _read(request.GET, visible)
     order = _to_move(request, asked)
     page = planner_rows.page(
-        asked.areas, asked.days, worker=asked.worker, state=asked.state, first=asked.first_row, most=MOST_ROWS
+        asked.areas, asked.days, worker=asked.worker, state=asked.state, first=asked.first_row, most=asked.most_rows
     )
     grid = planner_grid.read(asked.areas, asked.days, order, page)
     context = {
@@ -105,7 +109,7 @@ def planner_view(request: HttpRequest) -> HttpResponse:
         "later": asked.address(day=asked.day + timedelta(days=7 if asked.is_week else 1), row=""),
         "today": asked.address(day="", row=""),
         "paper": paper.address(day=asked.day, area=[area.code for area in asked.areas]),
-        "rows_before": asked.address(row=max(0, asked.first_row - MOST_ROWS) or "") if asked.first_row else "",
+        "rows_before": asked.address(row=max(0, asked.first_row - asked.most_rows) or "") if asked.first_row else "",
         "rows_behind": asked.address(row=page.last) if page.last < page.number else "",
     }
     return TemplateResponse(request, "admin/bookings/planner.html", context)

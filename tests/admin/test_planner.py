@@ -179,14 +179,16 @@ class TestQuestions:
         slot()
         look(dispatcher, **{name: value})
 
-    def test_more_rows_than_a_page_holds(self, dispatcher, monkeypatch):
-        monkeypatch.setattr("bookings.admin.planner.MOST_ROWS", 2)
+    @pytest.mark.parametrize(("span", "bound"), [("", "MOST_ROWS"), ("week", "WEEK_ROWS")])
+    def test_more_rows_than_a_page_holds(self, dispatcher, monkeypatch, span, bound):
+        monkeypatch.setattr(f"bookings.admin.planner.{bound}", 2)
         place, *_ = (slot(worker) for worker in "abcde")
-        seen, address = [], f"{PLANNER}?day={day_of(place)}"
+        seen, address = [], f"{PLANNER}?day={day_of(place)}&span={span}"
         while address:
             answer = dispatcher.get(address)
             seen.append([row[1] for row in rows(answer)])
             address = answer.context["rows_behind"]
+        assert [answer.context["rows_before"].endswith(end) for end in ("row=2", "row=0")] == [True, False]
         assert seen == [["a", "b"], ["c", "d"], ["e"]]
         assert answer.context["grid"].areas[0].totals.free == 5, "the totals are those of the area"
 
