@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.apps import apps
 
 from tests import pages
 from tests.support.environment import ROOT
@@ -30,6 +31,15 @@ def test_the_example_is_what_the_settings_say():
 def test_each_table_stands_once():
     names = [name for page in pages.PAGES for _, name in pages.MARK.findall(page.read_text())]
     assert sorted(names) == sorted(pages.TABLES)
+
+
+def test_the_architecture_names_each_table_and_what_decides():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    _, _, diagram = text.partition("erDiagram")
+    tables = {model.__name__ for model in apps.get_app_config("bookings").get_models()}
+    files = [file for folder in ("offers", "services") for file in (ROOT / "bookings" / folder).glob("[a-z]*.py")]
+    assert [name for name in sorted(tables) if not re.search(rf"\b{name}\b", diagram)] == []
+    assert [file.name for file in files if f"`{file.stem}`" not in text] == []
 
 
 def anchors(text: str) -> set[str]:
