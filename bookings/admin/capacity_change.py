@@ -127,11 +127,11 @@ def _set_aside(request: HttpRequest, form: CapacityForm) -> int:
 
 def _ask_about_rest(request: HttpRequest, act: Act, form: CapacityForm, done: int, why: str = "") -> HttpResponse:
     """The page was sent before; what can still be done from it is asked about."""
-    if not _look(act, form).changed:
-        messages.info(request, SECOND)
+    number = f"{done:,} slot{pluralize(done)} {act.done}"
+    if done and not _look(act, form).changed:
+        messages.info(request, f"{number}." if why else SECOND)
         return HttpResponseRedirect(_way_back(request))
-    text = f"{why}{done:,} slot{pluralize(done)} {act.done} from this page already. It shows those that are not."
-    messages.warning(request, text)
+    messages.warning(request, f"{why}{number} from this page already. It shows those that are not.")
     return _ask(request, act, form)
 
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from bookings import services
 from bookings.admin.capacity_change import SECOND
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, WorkOrder
-from bookings.supply import slot_changes
+from bookings.supply import slot_changes, turns
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db
@@ -325,6 +325,30 @@ class TestChanging:
             assert desk.said(confirm(supervisor, late, reason="Fair")) == [SECOND]
         assert capacities() == [amount] * 123
         assert AppointmentSlot.objects.filter(is_open=act != "close").count() == 123
+
+    @pytest.mark.parametrize(("capacity", "told"), [(3, "101 slots changed."), (1, "0 slots changed from this page")])
+    def test_a_fault_after_all_or_nothing_was_done(self, supervisor, capacity, told):
+        """An answer that is lost behind its commit; and a first batch that had nothing to do."""
+        places = [desk.slot_in(worker=f"w{number}", capacity=capacity) for number in range(101)]
+        AppointmentSlot.objects.filter(pk=places[-1].pk).update(capacity=3)
+        write, calls = slot_changes._write, []
+
+        def failing(*given):
+            calls.append(given)
+            if len(calls) == 2 and capacity == 1:
+                raise OperationalError("away")
+            return write(*given)
+
+        def lost(pace, step, rows):
+            answer = turns.write(step)
+            if len(calls) == 2:
+                raise OperationalError("away")
+            return answer
+
+        page = ask(supervisor, "fewer", places[0])
+        with mock.patch.object(slot_changes, "_write", failing), mock.patch.object(turns.Pace, "write", lost):
+            assert told in desk.said(confirm(supervisor, page))[0]
+        assert capacities() == ([2] * 101 if capacity == 3 else [1] * 100 + [3])
 
     def test_a_fault_before_anything_was_done_is_a_fault(self, supervisor):
         place = desk.slot_in()
