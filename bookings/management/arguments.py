@@ -1,6 +1,7 @@
 """What several commands take and read alike: files, days in UTC, and the period of an area or of one worker there."""
 
 import re
+import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -115,3 +116,16 @@ def _moment(given: date | datetime, area: ServiceArea) -> datetime:
     if isinstance(given, datetime):
         return clock.moment_of(given.date(), given.hour * 60 + given.minute, area.zone)
     return clock.moment_of(given, 0, area.zone)
+
+
+def add_yes(parser: ArgumentParser) -> None:
+    """For a run that asks before it closes very much."""
+    parser.add_argument(
+        "--yes",
+        nargs="?",
+        type=int,
+        const=sys.maxsize,
+        default=0,
+        metavar="N",
+        help="close more than a tenth of what is free, or as many as N slots of it",
+    )

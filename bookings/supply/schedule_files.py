@@ -1,6 +1,8 @@
 """Schedules out of templates and back: a template says when its plans end, and a schedule goes on.
 
-Of an area the plans that end last go on; those that end before keep their last day. So export and import are inverse.
+Of an area the plans that end last go on; those that end before keep their last day. So what is exported makes the same
+slots up to the horizon, and is imported as it was. What a template cannot say is lost: the days ahead; and where all
+plans of a schedule end, the last of them go on after an import.
 """
 
 import json

@@ -54,6 +54,10 @@ class Report:
     bookings: list[WorkOrder] = field(default_factory=list)  # the first of them
     booking_count: int = 0
     others: int = 0
+    remarks: list[str] = field(default_factory=list)  # what is no fault, but may not be meant
+    # Slots that could be booked: of the days ahead, and those of them that are closed.
+    free: int = 0
+    hidden: int = 0
     seen: Collection[int] | None = None  # the keys of the only areas that its reader may see
 
     def add(self, outcome: seeding_steps.Outcome) -> None:
@@ -81,7 +85,8 @@ class Report:
         code = self.schedule.area.code
         if self.faults:
             return [f"{code}: {fault}" for fault in self.faults]
-        said: list[str] = []
+        said = [f"{code}: {remark}" for remark in self.remarks[:SHOWN]]
+        said += [f"{len(self.remarks) - SHOWN} more remarks."] if len(self.remarks) > SHOWN else []
         for kind, lines in self.told.items():
             more = self.told_counts[kind] - len(lines)
             said += [*lines, f"{more} more {kind}."] if more else lines
@@ -163,7 +168,10 @@ def extend(schedule: Schedule, *, by: str, dry_run: bool = False, seen: Collecti
     if isinstance(template, list) or isinstance(reaching, list):
         report.faults = template if isinstance(template, list) else reaching  # type: ignore[assignment]
         return report
+    report.remarks = [*map(str, template.remarks), *seeding_texts.spellings(template)]
     gone = list(seeding.missing_from(reaching, now))
+    report.hidden = sum(slot.is_free for slot in gone)
+    report.free = seeding.free_slots(reaching, now)[schedule.area.code] if gone else 0
     pace = turns.Pace()
     for piece in seeding.pieces(template, gone, pace):
         outcome = seeding.write_piece(

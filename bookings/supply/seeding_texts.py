@@ -1,10 +1,11 @@
 """What a run of seeding.py says: the sums of an area in one line, and what was left out."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
-from bookings.supply import seeding_steps, workers
+from bookings.supply import seeding, seeding_steps, workers
 from bookings.supply.new_slots import Wanted
+from bookings.supply.plans import Template
 
 
 def summary(code: str, counts: Counter[tuple[str, str]], is_pruned: bool) -> str:
@@ -16,6 +17,29 @@ def summary(code: str, counts: Counter[tuple[str, str]], is_pruned: bool) -> str
         f"{code}: {counts[code, 'created']} slots created, {reopened}{counts[code, 'kept']} kept,"
         f" {counts[code, 'skipped']} skipped{seldom}{closed}."
     )
+
+
+def too_many(hidden: Counter[str], free: Mapping[str, int], allowed: int) -> str:
+    """Why a run that hides so many free slots of each area asks first, or nothing.
+
+    A tenth of an area is what a change of plans usually comes to.
+    """
+    large = [code for code in hidden if hidden[code] * 10 > free[code]]
+    if not large or hidden.total() <= allowed:
+        return ""
+    code = large[0]
+    others = f", and in {len(large) - 1} more areas" if len(large) > 1 else ""
+    return (
+        f"{code}: {hidden[code]} of {free[code]} free slots are in the plan no longer{others}: more than a tenth."
+        f" Look at the template and at --dry-run. --yes closes them, --yes {hidden.total()} no more than these."
+    )
+
+
+def spellings(template: Template) -> list[str]:
+    return [
+        f"{worker} is spelled like {other}, and counts as another worker."
+        for worker, other in seeding.new_spellings(template)
+    ]
 
 
 def left_out(outcome: seeding_steps.Outcome, seen: Collection[int] | None = None) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 from datetime import UTC, date, datetime, timedelta
 from unittest import mock
 from zoneinfo import ZoneInfo
@@ -425,12 +426,48 @@ class TestCommands:
         assert "LEEDS: line 1:" in out.getvalue()
         assert "YORK: 4 slots created" in out.getvalue()
 
-    def test_no_template_of_rules_that_are_wrong(self):
-        make(PLAN.replace("from", "form"), is_active=False)
-        with pytest.raises(
-            CommandError, match=r"LEEDS: line 1: from is missing\. Change its rules on the desk first\."
-        ):
-            command("export_schedules")
+    def test_a_template_leaves_out_what_is_wrong_or_not_active_and_names_it(self, capsys):
+        make(PLAN.replace("from", "form"))
+        for code, is_active in (("YORK", True), ("HULL", False)):
+            area = make_area(code)
+            schedules.save(Schedule(area=area, rules=PLAN, days_ahead=3, is_active=is_active), by="sue")
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.raises(CommandError, match=r"LEEDS: line 1: from is missing\.\nLeft out\. Change these rules"):
+            call_command("export_schedules", stdout=out, stderr=err)
+        assert re.findall('area = "(.*)"', out.getvalue()) == ["YORK"]
+        assert err.getvalue() == "HULL is left out: its schedule is not active.\n"
+
+    def test_an_import_asks_before_it_closes_much(self, tmp_path):
+        file = tmp_path / "plan.csv"
+        file.write_text("area,from,until,hours,length\nLEEDS,2027-12-01,2027-12-31,08:00-12:00,120\n")
+        with clock_stands_at(NOW):
+            extend(make())
+            before = shown()
+            asked = "LEEDS: 10 of 10 free slots are in the plan no longer: more than a tenth"
+            for more in ([], ["--yes", "9"]):
+                with pytest.raises(CommandError, match=f"{asked}.* Nothing was written"):
+                    command("import_schedules", str(file), *more)
+            assert (shown(), Schedule.objects.get().rules) == (before, PLAN)
+            assert asked in command("import_schedules", str(file), "--dry-run")
+            assert "10 closed" in command("import_schedules", str(file), "--yes", "10")
+
+    def test_an_import_of_rules_that_are_too_long(self, tmp_path):
+        make_area()
+        file = tmp_path / "plan.toml"
+        days = "; ".join(f"{date(2026, 12, 1) + timedelta(days=number)} closed" for number in range(1_200))
+        file.write_text(PLAN + f'until = 2035-12-31\narea = "LEEDS"\nexceptions = "{days}"\n')
+        with clock_stands_at(NOW), pytest.raises(CommandError, match="its rules are longer than 20,000 characters"):
+            command("import_schedules", str(file))
+
+    def test_a_worker_who_is_spelled_otherwise_is_named(self):
+        with clock_stands_at(NOW):
+            schedule = make(PLAN + 'workers = "anna"\n')
+            extend(schedule)
+            change(schedule, PLAN + 'workers = "Anna"\n')
+            said = extend(schedule, dry_run=True).lines()
+            assert said[0] == "LEEDS: Anna is spelled like anna, and counts as another worker."
+            assert extend(schedule).lines() == said
+            assert "spelled" not in extend(schedule).lines()[0]
 
     def test_without_any(self):
         assert command("extend_schedules").startswith("There is no active schedule.")

@@ -3,6 +3,8 @@
 Example:
 
     python manage.py export_schedules > slots.toml
+
+A schedule that is not active is left out, and named. So is one whose rules cannot be followed; then it ends with 1.
 """
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -26,7 +28,11 @@ class Command(BaseCommand):
         wanted = Schedule.objects.select_related("area").order_by("area__code")
         if options["area"]:
             wanted = wanted.filter(area=arguments.read_area(options["area"]))
+        found = {schedule: schedules.faults(schedule) for schedule in wanted if schedule.is_active}
+        right = [schedule for schedule, faults in found.items() if not faults]
+        self.stdout.write(schedule_files.template_of(right), ending="")
         for schedule in wanted:
-            if found := schedules.faults(schedule):
-                raise CommandError(f"{schedule.area.code}: {found[0]} Change its rules on the desk first.")
-        self.stdout.write(schedule_files.template_of(wanted), ending="")
+            if not schedule.is_active:
+                self.stderr.write(f"{schedule.area.code} is left out: its schedule is not active.")
+        if wrong := [f"{schedule.area.code}: {faults[0]}" for schedule, faults in found.items() if faults]:
+            raise CommandError("\n".join([*wrong, "Left out. Change these rules on the desk first."]))

@@ -6,10 +6,12 @@ Example, the schedules of all areas of a template (docs/slots.md), always 90 day
 
 Of each area the plans that end last go on from then; those that end before keep their last day. Areas that a template
 describes with name and time zone are made. Safe to repeat. A schedule that is there gets the rules of the file, and its
-former ones stay in its history in the desk.
+former ones stay in its history in the desk. Where that would close more than a tenth of an area's free slots, it
+asks for --yes.
 """
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bookings.management import arguments
 from bookings.models import Schedule
-from bookings.models.schedules import MAX_DAYS_AHEAD
+from bookings.models.schedules import MAX_DAYS_AHEAD, MAX_RULES
 from bookings.refusals import Refused
-from bookings.supply import areas, plan_files, schedule_files, schedules
+from bookings.supply import areas, plan_files, schedule_files, schedules, seeding_texts
 from bookings.supply.plans import Template
 
 
@@ -35,6 +37,7 @@ class Command(BaseCommand):
             metavar="N",
             help="how far ahead slots are made (60, or as it is)",
         )
+        arguments.add_yes(parser)
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,6 +51,10 @@ class Command(BaseCommand):
         if dry_run and new:
             raise CommandError(f"A dry run needs areas that are there. Make {', '.join(new)} first.")
         wanted = self.wanted(template, schedule_files.rules_by_area(text, template, is_toml=is_toml), options)
+        if refusal := self.too_many(wanted, options["yes"]):
+            if not dry_run:
+                raise CommandError(f"{refusal} Nothing was written.")
+            self.stdout.write(refusal)
         try:
             areas.add_areas(template)
         except ValueError as error:
@@ -69,10 +76,20 @@ class Command(BaseCommand):
             before = None if schedule._state.adding else (schedule.rules, schedule.days_ahead)
             schedule.area, schedule.rules = template.areas[code], text
             schedule.days_ahead = options["days_ahead"] or schedule.days_ahead
+            if len(text) > MAX_RULES:
+                raise CommandError(f"{code}: its rules are longer than {MAX_RULES:,} characters. Nothing was written.")
             if found := schedules.faults(schedule):
                 raise CommandError(f"{code}: {found[0]} Nothing was written.")
             wanted.append((schedule, before == (schedule.rules, schedule.days_ahead)))
         return wanted
+
+    def too_many(self, wanted: list[tuple[Schedule, bool]], allowed: int) -> str:
+        """As seed_slots asks with --prune."""
+        changed = [schedule for schedule, is_same in wanted if schedule.area.pk and not is_same]
+        reports = [schedules.extend(schedule, by="import_schedules", dry_run=True) for schedule in changed]
+        hidden = Counter({report.schedule.area.code: report.hidden for report in reports})
+        free = {report.schedule.area.code: report.free for report in reports}
+        return seeding_texts.too_many(hidden, free, allowed)
 
     def save(self, schedule: Schedule) -> None:
         try:

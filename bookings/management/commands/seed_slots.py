@@ -15,7 +15,6 @@ transactions, so that bookings go on; a run that was killed can simply be run ag
 than the plan says is named: --resize takes the plan's over, where the bookings leave it that.
 """
 
-import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import Counter
 from pathlib import Path
@@ -26,7 +25,7 @@ from tqdm import tqdm
 
 from bookings import clock
 from bookings.management import arguments
-from bookings.supply import areas, plan_files, plans, seeding, seeding_steps, seeding_texts
+from bookings.supply import areas, plan_files, plans, seeding, seeding_texts
 from bookings.supply.plans import Template
 from bookings.supply.turns import Pace
 
@@ -64,15 +63,7 @@ class Command(BaseCommand):
             parser.add_argument(_option(name), dest=name, metavar=metavar, help=text)
         parser.add_argument("--template", type=Path, metavar="FILE", help="TOML or CSV instead of the options above")
         parser.add_argument("--prune", action="store_true", help="close unbooked slots that the template has no longer")
-        parser.add_argument(
-            "--yes",
-            nargs="?",
-            type=int,
-            const=sys.maxsize,
-            default=0,
-            metavar="N",
-            help="close more than a tenth of what is free, or as many as N slots of it",
-        )
+        arguments.add_yes(parser)
         parser.add_argument(
             "--resize", action="store_true", help="give the slots of plans the places that they say now"
         )
@@ -86,10 +77,12 @@ class Command(BaseCommand):
         self.progress: tqdm[NoReturn] | None = None
         for remark in template.remarks:
             self.tell("remarks", str(remark))
-        for worker, other in seeding.new_spellings(template):
-            self.tell("spellings", f"{worker} is spelled like {other}, and counts as another worker.")
+        for line in seeding_texts.spellings(template):
+            self.tell("spellings", line)
         gone = list(seeding.missing_from(template, now)) if options["prune"] else []
-        if refusal := self.too_many(gone, seeding.free_slots(template, now) if gone else {}, options["yes"]):
+        hidden = Counter(slot.area.code for slot in gone if slot.is_free)
+        free = seeding.free_slots(template, now) if gone else {}
+        if refusal := seeding_texts.too_many(hidden, free, options["yes"]):
             if not dry_run:
                 raise CommandError(f"{refusal} Nothing was written.")
             self.stdout.write(refusal)
@@ -119,19 +112,6 @@ class Command(BaseCommand):
             self.stdout.write("This was a dry run: nothing was written.")
         if {what for (_, what), number in counts.items() if number} <= {"past", "closed"}:
             raise CommandError("All days of the plan are over: it makes no slot.")
-
-    def too_many(self, gone: list[seeding_steps.Gone], free: dict[str, int], allowed: int) -> str:
-        """Why a run asks first, or nothing. A tenth of an area is what a change of plans usually comes to."""
-        hidden = Counter(slot.area.code for slot in gone if slot.is_free)
-        large = [code for code in hidden if hidden[code] * 10 > free[code]]
-        if not large or hidden.total() <= allowed:
-            return ""
-        code = large[0]
-        others = f", and in {len(large) - 1} more areas" if len(large) > 1 else ""
-        return (
-            f"{code}: {hidden[code]} of {free[code]} free slots are in the plan no longer{others}: more than a tenth."
-            f" Look at the template and at --dry-run. --yes closes them, --yes {hidden.total()} no more than these."
-        )
 
     def tell(self, kind: str, line: str) -> None:
         """Say what was left out: the first of each kind, unless all are asked for."""
