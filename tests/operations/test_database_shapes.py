@@ -283,15 +283,15 @@ class TestReplica:
     def test_one_that_is_away_costs_nobody_an_answer(self, service, own_server, replica):
         service.make_slot(capacity=9)
         wait_for(lambda: self.is_asked(service) and offered(service) == 1, "the slot is on the replica")
-        assert over_http(service)["bookjob_replica_follows"] == 1
+        wait_for(lambda: over_http(service)["bookjob_replica_follows"] == 1, "each worker sees it follow")
         replica.stop("immediate")
         answers = at_once([lambda: search(service)] * 20)
         assert {(answer.status, len(answer.json()["TimeConstraints"])) for answer in answers} == {(200, 1)}
         assert not self.is_asked(service)
-        assert over_http(service)["bookjob_replica_follows"] == 0
+        wait_for(lambda: over_http(service)["bookjob_replica_follows"] == 0, "each worker sees that it does not")
         replica.start()
         wait_for(lambda: self.is_asked(service), "the replica is asked again")
-        assert over_http(service)["bookjob_replica_follows"] == 1
+        wait_for(lambda: over_http(service)["bookjob_replica_follows"] == 1, "each worker sees it follow")
 
     def test_of_several_hosts_another_standby_is_read(self, own_server, own_database, replica, start_on):
         with postgres.replica_of(own_server) as second:
