@@ -9,7 +9,6 @@ import dataclasses
 import itertools
 import json
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -25,7 +24,7 @@ from tests.operations.test_database_shapes import LIMITS
 from tests.operations.test_metrics import TOKEN, over_http
 from tests.operations.test_upgrades import SQUASHED, code_before
 from tests.support import cluster as clusters
-from tests.support import histories, old_database, postgres
+from tests.support import haproxy, histories, old_database, postgres
 from tests.support.cluster import DATABASES, wait_for
 from tests.support.environment import ROOT
 
@@ -33,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif("TORTURE_OPERATIONS" not in os.environ, reason="takes long: make torture"),
     pytest.mark.skipif(not SERVER, reason="SQLite has no cluster"),
     pytest.mark.skipif(bool(clusters.why_not()), reason=clusters.why_not()),
-    pytest.mark.skipif(not clusters.find_haproxy(), reason="no HAProxy: apt-get install haproxy"),
+    pytest.mark.skipif(not haproxy.find(), reason="no HAProxy: apt-get install haproxy"),
 ]
 # Ten thousand in all: each fault goes on until it is over.
 OPERATIONS = int(os.environ.get("TORTURE_OPERATIONS") or 0) // 10
@@ -71,20 +70,8 @@ class Front(Service):
                             "BOOKJOB_ADDRESS_LIMIT": "0", "BOOKJOB_PROXIES": "127.0.0.1/32"} | environment  # fmt: skip
         self.machines = [self.machine(number) for number in range(2)]
         self.port = postgres.free_port()
-        text = (clusters.SHIPPED / "haproxy.cfg").read_text()
-        text = re.sub(r"    bind :443 .*\n    http-request redirect .*\n", "", text)
-        for ours, here in {
-            "bind :80\n": f"bind 127.0.0.1:{self.port}\n",
-            "bookjob.example.org": "localhost",
-            "10.0.0.31:8000": f"127.0.0.1:{self.machines[0].port}",
-            "10.0.0.32:8000": f"127.0.0.1:{self.machines[1].port}",
-        }.items():
-            assert ours in text, ours
-            text = text.replace(ours, here)
-        (folder / "haproxy.cfg").write_text(text)
-        self.proxy = subprocess.Popen(
-            [clusters.find_haproxy(), "-f", folder / "haproxy.cfg"], stderr=subprocess.DEVNULL
-        )
+        ports = [machine.port for machine in self.machines]
+        self.proxy = haproxy.start_before(ports, self.port, folder / "haproxy.cfg")
         self.token = tokens.issue_token("tech.jones")
         wait_for(self.serves, "the proxy reaches a machine")
 
@@ -419,7 +406,7 @@ def bouncer(cluster):
             connection.execute(limit)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     processes = [
-        subprocess.Popen([clusters.find_haproxy(), "-f", folder / "primary.cfg"], **quiet),
+        haproxy.start(folder / "primary.cfg"),
         subprocess.Popen([postgres.find_pgbouncer(), folder / "pgbouncer.ini"], user=65534, group=65534, **quiet),
     ]
     yield port

@@ -4,9 +4,7 @@ tests/operations/test_cluster.py runs them under faults.
 """
 
 import re
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
@@ -14,12 +12,13 @@ import yaml
 from bookings.operations.doctor import cluster
 from bookjob_site.environment.declarations import KNOWN
 from tests.operations.test_deploy import NGINX, needs
+from tests.support import haproxy
 from tests.support.environment import ROOT
 
 FOLDER = ROOT / "deploy" / "cluster"
 PATRONI = yaml.safe_load((FOLDER / "patroni.yml").read_text())
 COMPOSE = yaml.safe_load((ROOT / "compose.cluster.yaml").read_text())
-HAPROXY = (FOLDER / "haproxy.cfg").read_text()
+HAPROXY = haproxy.SHIPPED.read_text()
 PAGE = (ROOT / "docs" / "databases.md").read_text()
 
 
@@ -73,9 +72,8 @@ def test_nginx_sends_a_followup_to_the_next_machine_and_nothing_else():
     assert "proxy_next_upstream" not in NGINX.split("location ~ /followup")[0]
 
 
-@pytest.mark.skipif(not (shutil.which("haproxy") or Path("/usr/sbin/haproxy").exists()), reason="there is no HAProxy")
+@pytest.mark.skipif(not haproxy.find(), reason="there is no HAProxy")
 def test_haproxy_reads_its_files(tmp_path):
-    haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
     certificate = tmp_path / "bookjob.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
@@ -85,7 +83,7 @@ def test_haproxy_reads_its_files(tmp_path):
     certificate.write_text(certificate.read_text() + (tmp_path / "key.pem").read_text())
     (tmp_path / "haproxy.cfg").write_text(HAPROXY.replace("/etc/haproxy/bookjob.pem", str(certificate)))
     for file in (tmp_path / "haproxy.cfg", FOLDER / "primary.cfg"):
-        checked = subprocess.run([haproxy, "-c", "-f", file], capture_output=True, text=True)
+        checked = subprocess.run([haproxy.find(), "-c", "-f", file], capture_output=True, text=True)
         assert (checked.returncode, "WARNING" in checked.stderr) == (0, False), checked.stderr
 
 

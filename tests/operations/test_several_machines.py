@@ -2,20 +2,18 @@
 
 import http.client
 import json
-import re
 import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from functools import partial
 
 import pytest
 
-from tests.operations.test_cluster_files import HAPROXY
 from tests.operations.test_deploy import proxy  # noqa: F401  a fixture
 from tests.operations.test_faults import UNAVAILABLE
 from tests.operations.test_metrics import wait_for
+from tests.support import haproxy
 from tests.support.postgres import free_port
 
 
@@ -73,24 +71,14 @@ def through_nginx(proxy, dying, service):  # noqa: F811
 
 @pytest.fixture
 def through_haproxy(dying, service, tmp_path):
-    program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
-    if not program:
+    if not haproxy.find():
         pytest.skip("there is no HAProxy on this machine")
     processes = []
 
     def start():
         port = free_port()
-        text = re.sub(r"    bind :443 .*\n    http-request redirect .*\n", "", HAPROXY)
-        for ours, here in {
-            "bind :80\n": f"bind 127.0.0.1:{port}\n",
-            "bookjob.example.org": "localhost",
-            "10.0.0.31:8000": f"127.0.0.1:{dying.port}",
-            "10.0.0.32:8000": f"127.0.0.1:{service.port}",
-        }.items():
-            assert ours in text
-            text = text.replace(ours, here)
-        (tmp_path / f"haproxy-{port}.cfg").write_text(text)
-        processes.append(subprocess.Popen([program, "-f", tmp_path / f"haproxy-{port}.cfg"], stderr=subprocess.DEVNULL))
+        file = tmp_path / f"haproxy-{port}.cfg"
+        processes.append(haproxy.start_before([dying.port, service.port], port, file))
         return lambda: http.client.HTTPConnection("localhost", port)
 
     yield start

@@ -52,10 +52,6 @@ def why_not() -> str:
     return "" if postgres.find_binaries() else "no server binaries of PostgreSQL: apt-get install postgresql"
 
 
-def find_haproxy() -> str | None:
-    return shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
-
-
 def wait_for(condition: Callable[[], object], what: str | Callable[[], str], seconds: float = LONGEST) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
