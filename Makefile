@@ -33,7 +33,8 @@ run: port .venv/run var/secrets.env
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python manage.py load_demo --empty --print --port $(PORT)
 	@# The bookings come when the simulated ServiceMobility is connected, so that it hears of them.
-	@PORT=$(PORT) $(BIN)/python -m bookjob_site.demo
+	@# exec: make waits for the service itself, so that its port is free when make has ended.
+	@PORT=$(PORT) exec $(BIN)/python -m bookjob_site.demo
 
 # make test ARGS="-k tokens" hands on to pytest.
 test: .venv/dev

@@ -31,8 +31,7 @@ class Ended(Exception):
 def main(var: Path = environment.VAR_DIR) -> int:
     """Serve until a signal comes or gunicorn ends; its exit status."""
     environment.stop_if_refused()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _end)
+    _on_signals(_end)
     running: list[Process] = []
     try:
         return _serve(running, var)
@@ -106,8 +105,7 @@ def _wait_for(server: Process, running: list[Process]) -> None:
 
 
 def _end_all(running: list[Process]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it is the end already
+    _on_signals(signal.SIG_IGN)  # gunicorn may have ended by itself
     for process in running:
         if process.poll() is None:
             process.terminate()
@@ -121,7 +119,14 @@ def _end_all(running: list[Process]) -> None:
             process.stdout.close()
 
 
+def _on_signals(handler: Callable[[int, object], None] | signal.Handlers) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, handler)
+
+
 def _end(number: int, frame: object) -> None:
+    """Once: `make` hands on what its group was told too, and the second signal must not cut the ending short."""
+    _on_signals(signal.SIG_IGN)
     raise Ended
 
 

@@ -113,6 +113,20 @@ def test_a_signal_ends_them_all(demo, number):
     assert demo.process.returncode == (0 if number == signal.SIGINT else -signal.SIGKILL)
 
 
+def test_a_second_signal_does_not_cut_the_ending_short():
+    """`make run` at a terminal: its group is told, and `make` hands the signal on to its child."""
+    twice = (
+        "import os, signal, sys; from bookjob_site import demo\n"
+        "tell = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "demo._serve = demo._end_all = tell\n"
+        "sys.exit(demo.main())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", twice], cwd=ROOT, env=os.environ | {"PORT": "8000"}, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_they_end_when_gunicorn_does(demo):
     os.kill(demo.pid_of("-m gunicorn"), signal.SIGKILL)
     assert ends_with_all_of_its_own(demo)
