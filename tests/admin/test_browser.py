@@ -3,8 +3,9 @@
 import csv
 import json
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -135,11 +136,17 @@ def test_from_the_board_to_a_place_that_is_free_again(open_page, office):
 
 
 def test_times_are_those_of_the_area_not_of_the_viewer(open_page, office):
+    number, body = new_booking(office)
+    period = body["TimeConstraints"][0]["Period"]
+    hours = "-".join(
+        f"{datetime.fromisoformat(moment).astimezone(ZoneInfo('Europe/London')):%H:%M}" for moment in period.values()
+    )
     page = open_page()
     text = page.locator("#content").inner_text()
     assert "Europe/London" in text
     assert "Tokyo" not in text
-    assert "08:00-10:00" in text
+    page.goto(f"{office.url}/admin/bookings/workorder/?view=all&q={number}")
+    assert hours in page.locator("#result_list").inner_text()
 
 
 def test_at_1280_by_800_the_board_needs_no_scrolling_and_the_list_shows_twelve(open_page, office):
