@@ -5,11 +5,14 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern
 from unfold.admin import ModelAdmin, TabularInline
 
 from bookings import clock
+from bookings.admin import area_files
 from bookings.admin.cells import message
 from bookings.admin.desk import DeskList
+from bookings.admin.imports import TakesFiles
 from bookings.models import AppointmentSlot, AreaCode, PostcodePrefix, ServiceArea, visible_areas
 from bookings.supply import areas
 
@@ -55,11 +58,18 @@ class EndFilter(admin.SimpleListFilter):
 
 
 @admin.register(ServiceArea)
-class ServiceAreaAdmin(DeskList, ModelAdmin):
+class ServiceAreaAdmin(TakesFiles, DeskList, ModelAdmin):
+    kind = area_files.KIND
     list_display = ["code", "name", "time_zone"]
     list_filter = [EndFilter]
     search_fields = ["codes__code", "name"]
     inlines = [AreaCodeInline, PostcodePrefixInline]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*area_files.urls(), *super().get_urls()]
+
+    def links(self, request: HttpRequest) -> list[tuple[str, str]]:
+        return [*super().links(request), area_files.overlaps_link()]
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, **options: Any) -> Any:
         """With what the safety margin comes to for the slots of this very area."""

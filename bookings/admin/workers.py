@@ -7,7 +7,9 @@ from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
+from bookings.admin import record_files
 from bookings.admin.desk import DeskList
+from bookings.admin.imports import TakesFiles
 from bookings.models import Ability, OrderType, Worker, visible_areas
 
 
@@ -18,7 +20,7 @@ class AbilityInline(TabularInline):
     verbose_name_plural = "can do these types of orders alone (none: all)"
 
 
-class OfAllAreas(DeskList, ModelAdmin):
+class OfAllAreas(TakesFiles, DeskList, ModelAdmin):
     """Records that count in all areas: a person who is restricted to some only looks at them."""
 
     search_fields = ["code", "name"]
@@ -40,6 +42,7 @@ class OfAllAreas(DeskList, ModelAdmin):
 
 @admin.register(Worker)
 class WorkerAdmin(OfAllAreas):
+    kind = record_files.WORKERS
     list_display = ["code", "name", "is_active"]
     list_filter = ["is_active"]
     inlines = [AbilityInline]
@@ -47,5 +50,6 @@ class WorkerAdmin(OfAllAreas):
 
 @admin.register(OrderType)
 class OrderTypeAdmin(OfAllAreas):
+    kind = record_files.ORDER_TYPES
     list_display = ["code", "name", "is_active"]
     list_filter = ["is_active"]

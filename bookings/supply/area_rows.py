@@ -3,7 +3,8 @@
 What is not named stays as it is. A list that is named is the whole list: what it lacks is taken away.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bookings.db.codes import fold
@@ -123,14 +124,58 @@ def _text(name: str, value: object) -> str:
 
 
 def read_file(text: str) -> Iterator[AreaRow | Unreadable]:
-    """The areas of a CSV file, numbered by their lines. Raises CsvError where it is not to be understood as a whole."""
+    """The areas of a CSV file, numbered by their lines. Raises CsvError where it is not to be understood as a whole.
+
+    Several lines may name an area, one for each of its postcodes: they are one row, numbered by the first of them.
+    """
     if not text.strip():
         raise csv_files.CsvError((1, f"The file is empty. It begins with {','.join(COLUMNS)}."))
+    areas: dict[str, list[AreaRow | Unreadable]] = defaultdict(list)
     for line, cells in csv_files.read_rows(text, COLUMNS, ["area"]):
         try:
-            yield _read_cells(line, cells)
+            row: AreaRow | Unreadable = _read_cells(line, cells)
         except RowError as error:
-            yield Unreadable(line, cells.get("area", ""), str(error))
+            row = Unreadable(line, cells.get("area", ""), str(error))
+        # What has no code belongs to no other line.
+        areas[fold(cells.get("area", "")) or f"\n{line}"].append(row)
+    yield from map(_together, areas.values())
+
+
+def file_of(areas: Iterable[ServiceArea]) -> Iterator[list[str]]:
+    """The head, then each area as `read_file` reads it."""
+    yield COLUMNS
+    for area in areas:
+        time, days = area.cutoff_time, area.cutoff_days
+        yield [
+            area.code,
+            area.name,
+            area.time_zone,
+            ",".join(sorted(code.code for code in area.codes.all() if code.is_alias)),
+            ",".join(map(str, area.postcode_prefixes.all())),
+            "" if days is None else str(days),
+            f"{time:%H:%M}" if time else "",
+            str(area.safety_percent),
+        ]
+
+
+def _together(lines: Sequence[AreaRow | Unreadable]) -> AreaRow | Unreadable:
+    """The lines of one area. Where one is refused, all are: lists are whole, and what it names would be taken away."""
+    rows = [line for line in lines if isinstance(line, AreaRow)]
+    if len(rows) < len(lines):
+        return next(line for line in lines if isinstance(line, Unreadable))
+    first, values = rows[0], dict(rows[0].values)
+    for row in rows[1:]:
+        for name, value in row.values.items():
+            if value is not None and values.get(name) not in (None, value):
+                return Unreadable(row.number, row.code, f"line {first.number} says another {name} of {first.code}")
+            values[name] = values.get(name) if value is None else value
+    aliases = {folded: alias for row in rows for folded, alias in (row.aliases or {}).items()}
+    postcodes = _each_once(postcode for row in rows for postcode in row.postcodes or ())
+    return first._replace(
+        values=values,
+        aliases=None if first.aliases is None else aliases,
+        postcodes=None if first.postcodes is None else postcodes,
+    )
 
 
 def _read_cells(line: int, cells: Mapping[str, str]) -> AreaRow:

@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 from bookings.db.codes import fold
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries, lies_within
 from bookings.supply import turns
-from bookings.supply.area_rows import PROPERTIES, AreaRow, Postcode
+from bookings.supply.area_rows import CUTOFF, PROPERTIES, AreaRow, Postcode
 from bookings.supply.slot_rows import Unreadable
 from bookings.supply.upserts import NAMED, Report
 from bookings.supply.waiting_rows import RefusedRow
@@ -105,9 +105,7 @@ def upsert_areas(
     `areas`: the keys of the only ones that may be changed; then none is made. `called`: what messages call a row.
     Raises OperationalError where the database did not give its locks: what was written stays; send the rows again.
     """
-    some = list(rows)
-    refused = {row.number: RefusedRow(*row) for row in some if isinstance(row, Unreadable)}
-    readable = [row for row in some if isinstance(row, AreaRow)]
+    refused, readable = _parted(rows)
     call, targets, reasons = _check(readable, areas, called)
     is_written = not dry_run and not (strict and (refused or reasons))
     if is_written:
@@ -116,9 +114,7 @@ def upsert_areas(
         written = [target.area.code for target in differing if target.row.number not in reasons]
         if written:
             logger.info("Service areas were written by %r: %s", by, ", ".join(written))
-    refused |= {
-        row.number: RefusedRow(row.number, row.code, reasons[row.number]) for row in readable if row.number in reasons
-    }
+    refused |= _refused(readable, reasons)
     outcomes = [target.outcome for target in targets if target.row.number not in reasons]
     first = sorted(refused.values())
     return Report(
@@ -129,6 +125,25 @@ def upsert_areas(
         refused=first if named is None else first[:named],
         is_written=is_written,
     )
+
+
+def plan_areas(
+    rows: Iterable[AreaRow | Unreadable], *, areas: Collection[int] | None = None, called: str = "row"
+) -> tuple[list[Target], list[RefusedRow]]:
+    """What `upsert_areas` would do now: what each row comes to, and those that are refused. Locks nothing."""
+    refused, readable = _parted(rows)
+    _, targets, reasons = _check(readable, areas, called)
+    return targets, sorted((refused | _refused(readable, reasons)).values())
+
+
+def _parted(rows: Iterable[AreaRow | Unreadable]) -> tuple[dict[int, RefusedRow], list[AreaRow]]:
+    some = list(rows)
+    refused = {row.number: RefusedRow(*row) for row in some if isinstance(row, Unreadable)}
+    return refused, [row for row in some if isinstance(row, AreaRow)]
+
+
+def _refused(rows: Iterable[AreaRow], reasons: dict[int, str]) -> dict[int, RefusedRow]:
+    return {row.number: RefusedRow(row.number, row.code, reasons[row.number]) for row in rows if row.number in reasons}
 
 
 # --- Deciding ----------------------------------------------------------------------------------------------
@@ -206,7 +221,10 @@ def _objection(target: Target, known: Known, call: Call) -> str:
     try:
         if target.changed or not area.pk:
             area.clean_fields(exclude=["folding"])
+        # Each asks the database. What else they check is known here: the code, and what the fields themselves refuse.
+        if area.pk and "time_zone" in target.changed:
             area.clean()
+        if not set(CUTOFF).isdisjoint(target.changed):
             area.validate_constraints()
         for thing in target.added:
             thing.clean_fields(exclude=["area", "folded"])
