@@ -73,7 +73,7 @@ def main() -> int:
         template = bench.make_database("template_of_all", SLOTS, 50)
         with psycopg.connect(template) as connection:
             # One of the workers has the most room, so that nothing is left to the lot.
-            connection.execute("UPDATE bookings_appointmentslot SET capacity = 2 * capacity WHERE worker = 'worker-1'")
+            connection.execute("UPDATE bookings_appointmentslot SET capacity = 2 * capacity WHERE worker LIKE '%-1'")
         source = world.Bookings(SLOTS)
         requests = source.take(BODIES, "WO")
         # A copy, and the same order with another body, neither of which may leave a row.

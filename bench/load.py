@@ -3,13 +3,16 @@
 One thread and plain sockets, so that it costs little beside what it measures; every request is sent once and counted
 with its status and its time. `wrk` is not used: it is bound by time and not by the number of requests, which have to
 be different orders, and it is not on every machine.
+
+`Arrivals` sends calls when they are due instead, whether or not those before are answered.
 """
 
+import heapq
 import selectors
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -26,9 +29,10 @@ class Answers:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-class _Connection:
+class Connection:
     def __init__(self, port: int) -> None:
         self.port = port
+        self.began = time.perf_counter()
         self.open()
 
     def open(self) -> None:
@@ -74,7 +78,7 @@ def send(port: int, requests: list[bytes], *, connections: int = 8, patience: fl
     began = time.perf_counter()
     # In this order: the other one would take a request more than there are connections, and send it never.
     for _, request in zip(range(connections), waiting, strict=False):
-        connection = _Connection(port)
+        connection = Connection(port)
         selector.register(connection.socket, selectors.EVENT_READ, connection)
         connection.send(request)
     while selector.get_map():
@@ -102,3 +106,108 @@ def send(port: int, requests: list[bytes], *, connections: int = 8, patience: fl
     answers.seconds = time.perf_counter() - began
     answers.busy = time.process_time() - busy
     return answers
+
+
+AFTER_A_BREAK, AFTER_A_REFUSAL = 1.0, 5.0  # seconds; the second is the service's Retry-After
+LONGEST_IDLE = 30.0  # below the service's own 65, as a proxy has it
+UNHEARD = 0  # in place of a status, where the connection broke
+
+
+@dataclass(order=True)
+class Call:
+    due: float  # seconds after the begin
+    kind: str = field(compare=False)
+    make: Callable[[], bytes] = field(compare=False)  # its request, when it is sent
+    order: str = field(compare=False, default="")
+    tries: int = field(compare=False, default=0)
+    first_due: float = field(compare=False, default=-1.0)
+
+    def __post_init__(self) -> None:
+        self.first_due = self.due
+
+
+class Arrivals:
+    """Sends each of `calls` when it is due, and again after 429, 503 or silence, as a device does.
+
+    A call that finds all connections in use waits for one, and its time counts from when it was due first.
+    """
+
+    def __init__(
+        self, port: int, calls: Iterator[Call], take: Callable[[Call, int, bytes], None], *, connections: int
+    ) -> None:
+        self.port, self.calls, self.take, self.connections = port, calls, take, connections
+        self.times: dict[str, list[float]] = {}
+        self.again: Counter[str] = Counter()
+        self.selector = selectors.DefaultSelector()
+        self.idle: list[Connection] = []
+        self.waiting: list[Call] = []  # a heap: what is sent again, and the next of `calls`
+        self.opened = 0
+        self.now = 0.0
+
+    @property
+    def rate(self) -> float:
+        return sum(map(len, self.times.values())) / self.now
+
+    def run(self, until: float = float("inf"), patience: float = 120.0) -> None:
+        """Until all are answered, or nothing new is sent after `until`. Raises TimeoutError if no answer comes."""
+        began, heard = time.perf_counter(), 0.0
+        self._plan()
+        while self.selector.get_map() or (self.waiting and self.now < until):
+            if self.now < until:
+                self._send_what_is_due()
+            events = self.selector.select(self._pause())
+            self.now = time.perf_counter() - began
+            heard = self.now if events or not self.selector.get_map() else heard
+            if self.now - heard > patience:
+                raise TimeoutError(f"{len(self.selector.get_map())} calls without an answer for {patience} s")
+            for key, _ in events:
+                self._receive(*key.data)
+        for connection in self.idle:
+            connection.socket.close()
+
+    def _plan(self) -> None:
+        if call := next(self.calls, None):
+            heapq.heappush(self.waiting, call)
+
+    def _pause(self) -> float:
+        has_room = self.idle or self.opened < self.connections
+        return min(1.0, max(0.0, self.waiting[0].due - self.now)) if self.waiting and has_room else 1.0
+
+    def _send_what_is_due(self) -> None:
+        while self.waiting and self.waiting[0].due <= self.now and (self.idle or self.opened < self.connections):
+            call = heapq.heappop(self.waiting)
+            if not call.tries:
+                self._plan()
+            if not self.idle:
+                self.idle.append(Connection(self.port))
+                self.opened += 1
+            connection = self.idle.pop()
+            if time.perf_counter() - connection.began > LONGEST_IDLE:
+                connection.socket.close()
+                connection.open()
+            connection.send(call.make())
+            self.selector.register(connection.socket, selectors.EVENT_READ, (connection, call))
+
+    def _receive(self, connection: Connection, call: Call) -> None:
+        socket_of_call = connection.socket
+        try:
+            answer = connection.receive()
+        except OSError:
+            answer = UNHEARD, b""
+        if answer is None:
+            return
+        self.selector.unregister(socket_of_call)
+        status, body = answer
+        if status == UNHEARD:
+            socket_of_call.close()
+            self.opened -= 1
+        else:
+            self.idle.append(connection)
+        if status in (UNHEARD, 429, 503):
+            self.again[f"{call.kind} {status or 'without an answer'}"] += 1
+            call.tries += 1
+            call.due = self.now + (AFTER_A_REFUSAL if status else AFTER_A_BREAK)
+            heapq.heappush(self.waiting, call)
+            return
+        self.times.setdefault(call.kind, []).append(self.now - call.first_due)
+        self.take(call, status, body)

@@ -62,7 +62,10 @@ class Service:
         return max(_status(pid, "VmHWM") for pid in _tree(self.process.pid)[1:]) / 1024
 
     def megabytes(self) -> float:
-        return max(_status(pid, "VmRSS") for pid in _tree(self.process.pid)[1:]) / 1024
+        return max(self.megabytes_of_workers().values())
+
+    def megabytes_of_workers(self) -> dict[int, float]:
+        return {pid: _status(pid, "VmRSS") / 1024 for pid in _tree(self.process.pid)[1:]}
 
 
 @contextlib.contextmanager

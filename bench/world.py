@@ -50,7 +50,8 @@ def fill(url: str, slots: int, work_orders: int = 0) -> None:
             INSERT INTO bookings_appointmentslot
                 (id, area_id, start, "end", order_type, worker, capacity, booked, is_open)
             SELECT (area.id - 1) * %(slots)s + (day * %(periods)s + period) * %(workers)s + worker,
-                   area.id, begin, begin + interval '2 hours', '', 'worker-' || worker, %(places)s, 0, true
+                   area.id, begin, begin + interval '2 hours', '', 'worker-' || area.id || '-' || worker, %(places)s, 0,
+                   true
             FROM bookings_servicearea AS area,
                  generate_series(0, %(days)s - 1) AS day,
                  generate_series(0, %(periods)s - 1) AS period,
@@ -108,7 +109,7 @@ def fill_sqlite(file: str, slots: int) -> None:
     """The same slots, without any booking."""
     areas = range(1, max(1, slots // SLOTS_OF_AN_AREA) + 1)
     rows = [
-        (area, str(begin)[:19], str(begin + timedelta(hours=2))[:19], f"worker-{worker}", PLACES)
+        (area, str(begin)[:19], str(begin + timedelta(hours=2))[:19], f"worker-{area}-{worker}", PLACES)
         for area in areas
         for day in range(DAYS)
         for period in range(PERIODS)
