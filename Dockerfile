@@ -5,7 +5,7 @@ WORKDIR /app
 RUN python -m venv /venv
 COPY requirements.lock ./
 RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
-COPY manage.py gunicorn.conf.py pyproject.toml ./
+COPY manage.py gunicorn.conf.py pyproject.toml openapi.yaml ./
 COPY bookjob_site bookjob_site
 COPY bookings bookings
 COPY conformance conformance

@@ -44,7 +44,7 @@ book_job_serializer, booked_serializer = BookJobSerializer(), BookedSerializer()
 
 
 class SchemaView(SpectacularAPIView):
-    """The published schema, made once; who has it already is told so."""
+    """The published schema; who has it already is told so."""
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponse:
