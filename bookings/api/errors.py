@@ -19,7 +19,7 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction, TransactionTimeout
 from rest_framework import exceptions
 
 from bookings import sentences
@@ -103,7 +103,7 @@ def _note_that_it_is_away(exception: Exception) -> None:
     metrics.add(metrics.DATABASE_ERRORS, type(exception.__cause__ or exception).__name__)
     logger.error("The database is away or read-only, or a lock was not had in time: %s", _one_line(exception))
     if isinstance(exception, db.InternalError):
-        db.connection.close()  # a standby: the next one may reach the primary
+        db.connection.close()  # the next one may reach the primary
 
 
 def _of_query(name: str, text: str) -> str:
@@ -112,13 +112,17 @@ def _of_query(name: str, text: str) -> str:
     return sentences.say(sentence, property=name, fault=text)
 
 
+# Of a standby; and of a server that ended the session of a process that stood still.
+NOT_NOW = (ReadOnlySqlTransaction, IdleInTransactionSessionTimeout, TransactionTimeout)
+
+
 def is_away(exception: BaseException) -> bool:
     """Whether the database, or the disk, takes nothing right now: away, locked, read-only or full."""
     match exception:
         case db.OperationalError() | db.InterfaceError():
             return True
         case db.InternalError():
-            return isinstance(exception.__cause__, ReadOnlySqlTransaction)
+            return isinstance(exception.__cause__, NOT_NOW)
         case OSError():
             return exception.errno in (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
     return False

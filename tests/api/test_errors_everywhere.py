@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 from django import db
 from django.test import Client, override_settings
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
 
 from bookings import services
 from bookings.access import tokens
@@ -256,9 +256,9 @@ class Unwritable(Broken):
         raise self.fault
 
 
-def read_only():
-    fault = db.InternalError("cannot execute UPDATE in a read-only transaction")
-    fault.__cause__ = ReadOnlySqlTransaction()
+def internal(cause):
+    fault = db.InternalError(f"PostgreSQL says {cause.__name__}")
+    fault.__cause__ = cause()
     return fault
 
 
@@ -268,7 +268,8 @@ def read_only():
         db.OperationalError("attempt to write a readonly database"),
         db.OperationalError("database or disk is full"),
         db.InterfaceError("connection already closed"),
-        read_only(),
+        internal(ReadOnlySqlTransaction),
+        internal(IdleInTransactionSessionTimeout),
         OSError(errno.EROFS, "Read-only file system"),
         OSError(errno.ENOSPC, "No space left on device"),
     ],

@@ -14,6 +14,7 @@ if __name__ == "__main__":
 from django import db
 
 from bookings import services
+from bookings.api.errors import is_away
 from bookings.models import AppointmentSlot, WorkOrder
 from bookings.supply import slots
 from bookings.telemetry import origin
@@ -76,7 +77,9 @@ def answer(do: str, request_id: str, arguments: dict) -> dict:
         return COMMANDS[do](**arguments)
     except services.BookingError as refusal:
         return {"error": refusal.error}
-    except (db.OperationalError, db.InterfaceError) as fault:
+    except db.Error as fault:
+        if not is_away(fault):
+            raise
         return {"unknown": str(fault)}
     finally:
         origin.current.reset(token)
