@@ -88,10 +88,11 @@ def send_back(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(request.path)
 
 
-def show_again(request: HttpRequest) -> bool:
+def show_again(request: HttpRequest, what: str) -> bool:
     """Called first by views of forms: a form that is kept for this address becomes the form that was sent, to look at.
 
-    Says whether there was one. The view draws its page with it and changes nothing.
+    Says whether there was one. The view draws its page with it and changes nothing. `what` names the form in the
+    message, as "note".
     """
     if request.method != "GET" or not hasattr(request, "session"):
         return False
@@ -105,9 +106,5 @@ def show_again(request: HttpRequest) -> bool:
     fields["do"] = "edit"
     _ = request.POST  # read while it is a GET: read later, it would begin the body, and so the fields, anew
     request.method, request.POST = "POST", fields  # type: ignore[assignment]
-    messages.info(
-        request,
-        "You were logged out, or logged in again, before this was saved. Here is what you typed."
-        " Nothing was changed yet: send it again.",
-    )
+    messages.info(request, f"You were logged out before this was saved. Here is your {what} again.")
     return True

@@ -56,6 +56,7 @@ class Action:
     done: ClassVar[str]
     consequence: ClassVar[str] = ""
     permission: ClassVar[str]
+    typed: ClassVar[str] = "form"  # what its fields are called where they come back after a log-in
     key: ClassVar[str] = ""  # that presses its button; see desk.js
     # The line of the history that it writes, and how a second click is answered.
     event: ClassVar[str] = ""
@@ -138,7 +139,7 @@ def ask_about(admin: "DeskAdmin", request: HttpRequest, action: Action, rows: Qu
 
 def act(admin: "DeskAdmin", request: HttpRequest, action: Action) -> HttpResponse:
     """GET asks about what the address names as `chosen`; POST does it, one transaction a row, and reports."""
-    kept.show_again(request)
+    kept.show_again(request, action.typed)
     given = request.POST if request.method == "POST" else request.GET
     versions = _read_chosen(given.get("chosen", ""))
     if not action.is_allowed(request, many=len(versions) > 1) or len(versions) > MAX_ROWS:

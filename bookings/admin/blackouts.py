@@ -149,7 +149,7 @@ class BlackoutAdmin(DeskAdmin):
         """The form, then what closing would hit, and only then it is done."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        kept.show_again(request)
+        kept.show_again(request, "blackout")
         form = BlackoutForm(request, request.POST if request.method == "POST" else None)
         if form.is_valid() and request.POST.get("do") != "edit":
             given = {name: form.cleaned_data[name] for name in ("area", "worker", "start", "end", "reason")}

@@ -86,7 +86,7 @@ class CalendarAddressAdmin(DeskAdmin):
     ) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        was_kept = kept.show_again(request)
+        was_kept = kept.show_again(request, "calendar")
         form = CalendarForm(request, request.POST if request.method == "POST" else None)
         if form.is_valid() and not was_kept:
             secret = calendars.make(by=request.user.get_username(), **form.cleaned_data)

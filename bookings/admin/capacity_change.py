@@ -86,7 +86,7 @@ def allowed(request: HttpRequest) -> list[Act]:
 
 
 def change_view(request: HttpRequest) -> HttpResponse:
-    kept.show_again(request)
+    kept.show_again(request, "change")
     may = allowed(request)
     if not may or not request.user.has_perm("bookings.view_appointmentslot"):
         raise PermissionDenied

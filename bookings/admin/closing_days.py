@@ -119,7 +119,7 @@ def may_close(request: HttpRequest) -> bool:
 def days_view(request: HttpRequest) -> HttpResponse:
     if not may_close(request):
         raise PermissionDenied
-    kept.show_again(request)
+    kept.show_again(request, "list of days")
     do, fault = request.POST.get("do"), ""
     given = request.POST.copy() if request.method == "POST" else None
     if given is not None and do == "fill":

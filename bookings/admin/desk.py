@@ -37,12 +37,13 @@ class DeskList:
     """What all lists share. Each word of a search is a condition of the statement; a thousand are more than SQLite
     takes. A page that is there no longer is the last one."""
 
+    opts: Any
     paginator: Any = lists.BoundedPaginator
     list_max_show_all = lists.ROWS_OF_ALL
 
     def changeform_view(self, request: HttpRequest, *arguments: Any, **options: Any) -> HttpResponse:
         """Draws again what was typed before a log-in, as a form that cannot be saved yet."""
-        self_shown = kept.show_again(request)
+        self_shown = kept.show_again(request, self.opts.verbose_name)
         request.is_shown_again = self_shown  # type: ignore[attr-defined]
         return super().changeform_view(request, *arguments, **options)  # type: ignore[misc,no-any-return]
 

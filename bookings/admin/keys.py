@@ -95,7 +95,7 @@ class ApiKeyAdmin(DeskAdmin):
     ) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        was_kept = kept.show_again(request)
+        was_kept = kept.show_again(request, "API key")
         form = KeyForm(request, request.POST if request.method == "POST" else None)
         if form.is_valid() and not was_kept:
             given, areas = form.cleaned_data, form.cleaned_data.pop("areas")

@@ -50,7 +50,7 @@ class ReceiverAdmin(DeskAdmin):
     ) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        kept.show_again(request)
+        kept.show_again(request, "receiver")
         form = ConnectForm([], request, request.POST if request.method == "POST" else None)
         if form.is_valid() and request.POST.get("do") != "edit":
             name, by = form.cleaned_data["name"], request.user.get_username()

@@ -238,7 +238,7 @@ class ScheduleAdmin(DeskAdmin):
 
     def _edit(self, request: HttpRequest, schedule: Schedule | None) -> HttpResponse:
         """The form, then what it would change, and only then it is done."""
-        kept.show_again(request)
+        kept.show_again(request, "schedule")
         data = request.POST if request.method == "POST" else None
         form = ScheduleForm(schedule, data) if schedule else NewScheduleForm(request, data)
         if form.is_valid() and request.POST.get("do") != "edit":

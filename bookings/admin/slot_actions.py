@@ -48,6 +48,7 @@ class ResizeForm(OpenForm):
 class Close(Action):
     name, icon, title, done = "close", "lock", "Close", "closed"
     event = HistoryEntry.Event.CLOSED
+    typed = "reason"
     consequence = (
         "It is not offered any more and cannot be booked. The bookings in it stay and ask to be reviewed"
         " again: move or cancel them."
@@ -101,6 +102,7 @@ class Open(Action):
 class Resize(Action):
     name, icon, title, done = "resize", "groups", "Change places", "changed"
     event = HistoryEntry.Event.RESIZED
+    typed = "number"
     permission = "bookings.resize_appointmentslot"
     form = ResizeForm
 

@@ -109,7 +109,7 @@ class AppointmentSlotAdmin(DeskAdmin):
     ) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        kept.show_again(request)
+        kept.show_again(request, "slot")
         form = slot_forms.AddSlotForm(request, request.POST if request.method == "POST" else None)
         if form.is_valid() and request.POST.get("do") != "edit":
             names = ("area", "start", "end", "capacity", "worker", "order_type")

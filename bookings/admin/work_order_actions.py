@@ -96,6 +96,7 @@ class UndoReview(OfBooked):
 class Move(OfBooked):
     name, icon, title, done = "move", "event_repeat", "Move", "moved"
     event = HistoryEntry.Event.MOVED
+    typed = "choice"
     key = "m"
     consequence = (
         "It keeps its number and takes a place in the appointment that you choose."
@@ -136,6 +137,7 @@ class Note(Action):
     name, icon, title, done = "note", "sticky_note_2", "Add a note", "noted"
     event = HistoryEntry.Event.NOTED
     first_click = "Your note was saved."
+    typed = "note"
     consequence = "The note is kept in the history. It cannot be changed or taken back."
     permission = "bookings.note_workorder"
     form = NoteForm
@@ -147,6 +149,7 @@ class Note(Action):
 class Cancel(OfBooked):
     name, icon, title, done = "cancel", "event_busy", "Cancel booking", "cancelled"
     event = HistoryEntry.Event.CANCELLED
+    typed = "reason"
     key = "c"
     consequence = (
         "Its place can be booked by others at once. The booking stays here as cancelled and cannot be"
