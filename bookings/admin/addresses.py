@@ -21,6 +21,11 @@ def is_key(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 19
 
 
+def of_rows(model: str) -> str:
+    """The address of a row of one of our models, for pages with thousands of them: `{}` is its primary key."""
+    return reverse(f"admin:bookings_{model}_change", args=["KEY"]).replace("KEY", "{}")
+
+
 def list_of(model: str, **query: Any) -> str:
     """The list of one of our models in the admin, with these filters."""
     return with_query(reverse(f"admin:bookings_{model}_changelist"), query)

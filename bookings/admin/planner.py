@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from bookings.admin import addresses, days, lists, paper, planner_closing, planner_grid, planner_rows
+from bookings.admin import addresses, days, lists, paper, planner_closing, planner_grid, planner_rows, planner_windows
 from bookings.models import ServiceArea, WorkOrder
 
 # Rows on one page, and where each has the windows of a week; whatever is asked for, a page costs no more than these.
@@ -86,7 +86,14 @@ def planner_view(request: HttpRequest) -> HttpResponse:
     page = planner_rows.page(
         asked.areas, asked.days, worker=asked.worker, state=asked.state, first=asked.first_row, most=asked.most_rows
     )
-    grid = planner_grid.read(asked.areas, asked.days, order, page)
+    grid = planner_grid.read(asked.areas, asked.days, order, page, has_names=asked.zoom == "names")
+    may_move = request.user.has_perm("bookings.move_workorder")
+    planner_windows.Pen(
+        has_names=asked.zoom == "names",
+        order=order,
+        move_address=_move_address(asked, order) if order else "",
+        pick_address=asked.address(move="") if may_move else "",
+    ).draw(grid)
     context = {
         **admin.site.each_context(request),
         "title": "Planner",
@@ -98,11 +105,9 @@ def planner_view(request: HttpRequest) -> HttpResponse:
         "zooms": ZOOMS,
         "order": order,
         "stop": asked.address(move=""),
-        "move_address": _move_address(asked, order) if order else "",
-        "may_move": request.user.has_perm("bookings.move_workorder"),
+        "may_move": may_move,
         "may_clear": planner_closing.may_clear(request),
         "drop_address": reverse("admin:bookings_workorder_act", args=["move"]),
-        "pick_address": asked.address(move=""),
         "here": asked.address(move=""),
         "rows": (page.number, asked.first_row + 1, page.last),
         "earlier": asked.address(day=asked.day - timedelta(days=7 if asked.is_week else 1), row=""),

@@ -65,7 +65,7 @@ def plan_address(keys: Sequence[int], **query: Any) -> str:
 def close_view(request: HttpRequest) -> HttpResponse:
     if not may_clear(request):
         raise PermissionDenied
-    is_shown_again = kept.show_again(request)
+    is_shown_again = kept.show_again(request, "closing")
     form = ClearForm(request, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid() and not is_shown_again:
         return close_all(request, form.closings)
@@ -119,7 +119,7 @@ class Row:
 def plan_view(request: HttpRequest) -> HttpResponse:
     if not may_clear(request):
         raise PermissionDenied
-    kept.show_again(request)
+    kept.show_again(request, "plan")
     given = request.POST if request.method == "POST" else request.GET
     keys = given.getlist("b")[:MOST_CLOSINGS]
     desk.check_keys(*keys)

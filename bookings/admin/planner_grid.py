@@ -9,10 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from django.db import models
+from django.db.models.functions import RowNumber
+
 from bookings import clock, offers
 from bookings.admin import days
 from bookings.admin.planner_rows import Page, Totals
 from bookings.models import AppointmentSlot, Blackout, ServiceArea, WorkOrder
+from bookings.models.work_orders import PARTS_LATE
 
 # A column of the day's grid, in minutes, and what it spans where there are no windows.
 STEP = 15
@@ -38,18 +42,16 @@ class Window:
     hours: str
     first: int
     last: int
-    visits: list[WorkOrder] = field(default_factory=list)
+    # The first bookings in it, where these are named, and otherwise how many of all have late parts.
+    named: list[WorkOrder] = field(default_factory=list)
+    late: int = 0
     # Of the booking that is to be moved: why it cannot go here.
     why_not: str = ""
     is_before_parts: bool = False
 
     @property
-    def named(self) -> list[WorkOrder]:
-        return self.visits[:NAMED]
-
-    @property
     def more(self) -> int:
-        return len(self.visits) - len(self.named)
+        return max(0, self.slot.booked - len(self.named))
 
     @property
     def why(self) -> str:
@@ -67,10 +69,6 @@ class Window:
         """As short as it can be, so that the windows of a day stand in one line: `08`, `08:30`."""
         return self.hours[:5].removesuffix(":00")
 
-    @property
-    def late(self) -> int:
-        return sum(visit.has_late_parts for visit in self.visits)
-
 
 @dataclass
 class Bar:
@@ -87,6 +85,7 @@ class Cell:
     is_today: bool
     windows: list[Window] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
+    drawn: str = ""  # its windows as HTML (planner_windows.py)
 
 
 @dataclass
@@ -107,6 +106,7 @@ class AreaGrid:
     rows: list[Row]
     bars: list[Cell]
     totals: Totals
+    is_elsewhere: bool
     now: float | None = None
 
     @property
@@ -132,18 +132,21 @@ class Grid:
         return [(f"{minute // 60 % 24:02}:00", (minute - self.opens) // STEP + 1) for minute in hours]
 
 
-def read(areas: Sequence[ServiceArea], shown: Sequence[date], order: WorkOrder | None, page: Page) -> Grid:
+def read(
+    areas: Sequence[ServiceArea], shown: Sequence[date], order: WorkOrder | None, page: Page, *, has_names: bool
+) -> Grid:
     """The rows of a page, in its order; each window with why `order` cannot go there."""
     now = clock.now()
     by_key = {area.pk: area for area in areas}
     slots = _slots(areas, shown, now, order, page)
-    visits = _visits(slots)
+    booked = [slot.pk for slot in slots if slot.booked]
+    named, late = (_named(booked), {}) if has_names else ({}, _late(booked))
     opens, closes = _hours_of(slots, by_key)
     grid = Grid([], list(shown), opens, closes)
     windows: dict[tuple[int, str], list[tuple[date, Window]]] = defaultdict(list)
     for slot in slots:
         begins, ends = _minutes(slot)
-        window = Window(slot, slot.hours, *_columns(grid, begins, ends), visits[slot.pk])
+        window = Window(slot, slot.hours, *_columns(grid, begins, ends), named.get(slot.pk, []), late.get(slot.pk, 0))
         if order:
             window.why_not = _why_not(slot, order)
             window.is_before_parts = bool(order.parts_due_at and order.parts_due_at > slot.start)
@@ -153,7 +156,8 @@ def read(areas: Sequence[ServiceArea], shown: Sequence[date], order: WorkOrder |
         rows = [_row(grid, area, worker, windows[area.pk, worker], bars) for key, worker in page.rows if key == area.pk]
         whole = _cells(grid, area, [bar for bar in bars if not bar.worker])
         totals = page.totals[area.pk]
-        grid.areas.append(AreaGrid(area, rows, whole, totals, now=_now_percent(grid, area, now)))
+        is_elsewhere = area.pk in page.elsewhere
+        grid.areas.append(AreaGrid(area, rows, whole, totals, is_elsewhere, now=_now_percent(grid, area, now)))
     return grid
 
 
@@ -183,14 +187,21 @@ def _slots(
     ]
 
 
-def _visits(slots: Iterable[AppointmentSlot]) -> dict[int, list[WorkOrder]]:
-    """Of the slots that have bookings, by the key of the slot."""
+def _named(slots: Iterable[int]) -> dict[int, list[WorkOrder]]:
+    """The first bookings of slots, by the key of the slot."""
     found: dict[int, list[WorkOrder]] = defaultdict(list)
-    orders = WorkOrder.objects.active().filter(slot__in=[slot.pk for slot in slots if slot.booked])
+    place = models.Window(RowNumber(), partition_by="slot", order_by="pk")
+    orders = WorkOrder.objects.active().filter(slot__in=slots).annotate(place=place).filter(place__lte=NAMED)
     columns = ["order_num", "account_name", "account_num", "postcode", "phone", "order_type", "slot_id"]
     for order in orders.order_by("pk").only(*columns, "version", "visit_start", "parts_due_at", "status"):
         found[order.slot_id].append(order)
     return found
+
+
+def _late(slots: Iterable[int]) -> dict[int, int]:
+    """How many bookings with late parts slots have."""
+    late = WorkOrder.objects.filter(PARTS_LATE, slot__in=slots)
+    return dict(late.order_by().values_list("slot").annotate(models.Count("pk")))
 
 
 def _hours_of(slots: Iterable[AppointmentSlot], areas: dict[int, ServiceArea]) -> tuple[int, int]:

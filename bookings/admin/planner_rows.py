@@ -39,9 +39,13 @@ class Totals(NamedTuple):
 
 @dataclass(frozen=True)
 class Page:
-    """`number` is how many rows there are in all, `last` the number of the last one of this page."""
+    """`number` is how many rows there are in all, `last` the number of the last one of this page.
+
+    Areas `elsewhere` have their rows on other pages.
+    """
 
     rows: list[Key]
+    elsewhere: set[int]
     number: int
     last: int
     totals: dict[int, Totals]
@@ -74,7 +78,9 @@ def page(
     place = {area.pk: number for number, area in enumerate(areas)}
     rows = sorted(named, key=lambda key: (place[key[0]], key[1] == "", key[1].casefold(), key[1]))
     shown_rows = rows[first : first + most]
-    return Page(shown_rows, len(rows), min(first + most, len(rows)), _totals(areas, slots, late), blackouts)
+    elsewhere = {key for key, _ in rows} - {key for key, _ in shown_rows}
+    last = min(first + most, len(rows))
+    return Page(shown_rows, elsewhere, len(rows), last, _totals(areas, slots, late), blackouts)
 
 
 def _keys(slots: QuerySet[AppointmentSlot]) -> set[Key]:

@@ -321,6 +321,47 @@ class TestRowsAreOfTheDatabase:
         assert [row[:2] for row in behind] == [("LEEDS", "ben"), ("YORK", "anna")]
         assert all(len(row[2][0]) == 1 for row in behind), "each has its window"
 
+    def test_an_area_whose_rows_are_on_another_page_is_not_called_empty(self, dispatcher, monkeypatch):
+        monkeypatch.setattr("bookings.admin.planner.MOST_ROWS", 1)
+        place = slot("anna")
+        slot("ben", area="YORK")
+        asked = {"area": ["LEEDS", "YORK"]}
+        text = desk.text_of(look(dispatcher, place, **asked))
+        assert text.count("Its rows are on another page.") == 1
+        assert "No windows here that fit." not in text
+        assert text.count("0 booked, 1 free") == 2, "what each has in all is told"
+        text = desk.text_of(look(dispatcher, place, **asked, worker="zoe"))
+        assert text.count("No windows here that fit.") == 2
+        assert "another page" not in text
+
+    def test_of_a_crowded_pool_the_first_are_read_and_the_others_counted(self, dispatcher, monkeypatch):
+        place = slot("", capacity=30)
+        orders = [desk.book(place, f"WO-{number}") for number in range(11)]
+        WorkOrder.objects.filter(pk=orders[-1].pk).update(parts_due_at=place.end)
+        read = []
+        monkeypatch.setattr(WorkOrder, "from_db", recording(WorkOrder.from_db, read))
+        page = look(dispatcher, place).content.decode()
+        assert len(read) == 8
+        assert "3 more</a>" in page
+        assert [number for number, order in enumerate(orders) if f'aria-label="Move {order.order_num}"' in page] == [
+            *range(8)
+        ]
+        read.clear()
+        page = look(dispatcher, place, zoom="numbers").content.decode()
+        assert not read
+        assert "11/30 <b" in page, "late parts are marked"
+
+
+def test_what_was_typed_stands_in_a_window_as_it_was_typed(dispatcher):
+    odd = "<b>&\"'"
+    place = slot(odd, order_type="", capacity=2)
+    desk.book(place, Account={"AccountNum": "C-1", "Name": odd})
+    AppointmentSlot.objects.filter(pk=place.pk).update(is_open=False, closed_reason=odd)
+    page = look(dispatcher, place).content.decode()
+    assert page.count("<bdi>&lt;b&gt;&amp;&quot;&#x27;</bdi>") == 3, "the row, the reason and the customer"
+    assert odd not in page
+    assert "&amp;lt;" not in page
+
 
 def recording(original, read):
     def from_db(*arguments):
