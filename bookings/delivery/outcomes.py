@@ -113,18 +113,22 @@ class Attempt:
 
     def look(self, call: Callable[[], Answer]) -> Answer:
         self.before_call()
+        return self._answer(call)
+
+    def write(self, call: Callable[[], Answer]) -> Answer:
+        """A call that changes something there. Where its end is not known, that is remembered."""
+        self.before_call()
+        before, self.there = self.there, replace(self.there, is_uncertain=True, called_at=self.now())
+        answer = self._answer(call)
+        if 400 <= answer.status < 500 and answer.status != 408:
+            self.there = before
+        return answer
+
+    def _answer(self, call: Callable[[], Answer]) -> Answer:
         try:
             return call()
         except NoAnswer as fault:
             raise ReceiverFault(f"It gives no answer: {fault}. Check its address, the network and its TLS.") from None
-
-    def write(self, call: Callable[[], Answer]) -> Answer:
-        """A call that changes something there. Where its end is not known, that is remembered."""
-        before, self.there = self.there, replace(self.there, is_uncertain=True, called_at=self.now())
-        answer = self.look(call)
-        if 400 <= answer.status < 500 and answer.status != 408:
-            self.there = before
-        return answer
 
     def result(self, event: Event, text: str, **more: Any) -> Result:
         return Result(self.job, event, one_line(text, LONGEST_TEXT), self.there, **more)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bookings import clock
 from bookings.delivery import lease, outcomes
 from bookings.delivery.leader import Leader
 from bookings.models import Delivery, Receiver
@@ -40,6 +41,16 @@ def test_one_leads_and_the_other_stands_by(deliver, slot):
     finish(second)
     assert not Delivery.objects.open().exists()
     second.end()
+
+
+def test_a_call_whose_turn_does_not_come_leaves_no_doubt():
+    def lost():
+        raise outcomes.Lost
+
+    job = outcomes.Job(delivery=1, wanted=1, order_num="FU-1", state=None)
+    attempt = outcomes.Attempt(job, lost, clock.now)
+    result = outcomes.run(lambda attempt: attempt.write(pytest.fail), attempt)
+    assert (result.event, result.there) == (outcomes.Event.WAITS, job.there)
 
 
 def test_one_that_slept_past_its_lease_records_nothing(deliver, slot):
