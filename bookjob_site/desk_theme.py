@@ -1,21 +1,21 @@
 """The look of the desk (django-unfold): its menu, style and colours."""
 
+from functools import lru_cache
 from typing import Any
 
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import get_script_prefix, reverse, reverse_lazy
 
 
 def _item(title: str, icon: str, name: str, *permissions: str) -> dict[str, Any]:
     """A page in the menu, for those who have all of these permissions. It is marked on the pages below it, too."""
-    link = reverse_lazy(name)
-    LINKS.append(link)
+    NAMES.append(name)
     return {
         "title": title,
         "icon": icon,
-        "link": link,
+        "link": reverse_lazy(name),
         "permission": lambda request: request.user.has_perms(permissions),
-        "active": lambda request: _nearest(request.path) == str(link),
+        "active": lambda request: _nearest(request.path) == name,
     }
 
 
@@ -25,14 +25,22 @@ def _entry(title: str, icon: str, model: str) -> dict[str, Any]:
     return _item(title, icon, f"admin:{app}_{name}_changelist", f"{app}.view_{name}")
 
 
-LINKS: list[Any] = []
+NAMES: list[str] = []
+
+
+@lru_cache(8)
+def _entries(prefix: str) -> dict[str, str]:
+    """The name of each entry of the menu by its address, in a service whose addresses begin with this."""
+    return {reverse(name): name for name in NAMES}
 
 
 def _nearest(path: str) -> str:
     """The one entry of the menu that a page belongs to: the planner is no list of slots, though its address goes on
     from there. All addresses go on from the board's."""
-    board, *others = map(str, LINKS)
-    return max((link for link in others if path.startswith(link)), key=len, default=board if path == board else "")
+    entries = _entries(get_script_prefix())
+    board, *others = entries
+    nearest = max((link for link in others if path.startswith(link)), key=len, default=board if path == board else "")
+    return entries.get(nearest, "")
 
 
 UNFOLD = {

@@ -256,7 +256,25 @@ class ApiCall(ClientHandler):
         """That handler has its own."""
 
 
-call_pages = ClientHandler.__call__
+call_pages, load_middleware = ClientHandler.__call__, ClientHandler.load_middleware
+SETTINGS = django_settings._wrapped
+PAGES = ClientHandler()
+
+
+def load_once(handler: ClientHandler) -> None:
+    """Middleware is loaded once for all clients, as in a process that serves: WhiteNoise looks for every static file.
+
+    A test that overrides settings gets its own, since middleware reads them while it is loaded.
+    """
+    if django_settings._wrapped is not SETTINGS:
+        load_middleware(handler)
+        return
+    if PAGES._middleware_chain is None:
+        load_middleware(PAGES)
+    handler._middleware_chain = PAGES._middleware_chain
+
+
+ClientHandler.load_middleware = load_once
 ClientHandler.__call__ = lambda handler, environ: call_pages(
     ApiCall(environ) if environ["PATH_INFO"].startswith("/api/") else handler, environ
 )
