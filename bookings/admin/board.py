@@ -14,7 +14,19 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.http import HttpRequest
 
 from bookings import clock, offers
-from bookings.admin import addresses, days, delivery, lists, needs, paper, refusals, rules, second_chance, visits
+from bookings.admin import (
+    addresses,
+    days,
+    delivery,
+    first_day,
+    lists,
+    needs,
+    paper,
+    refusals,
+    rules,
+    second_chance,
+    visits,
+)
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 from bookings.models.work_orders import PARTS_LATE
 from bookings.supply.areas import whose_slots_end
@@ -103,6 +115,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "days": [first + timedelta(days=number) for number in range(7)] if is_week else [],
             "next": _next_to_review(orders),
             "weeks": _weeks(shown, chosen),
+            **first_day.on_board(request),
             **second_chance.on_board(request, shown),
             **needs.since(request, shown, codes, visits.note_visit(request)),
             "needs": needs.by_area(request, shown),

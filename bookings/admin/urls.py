@@ -3,9 +3,10 @@
 from django.contrib import admin
 from django.urls import path
 
-from bookings.admin import handbook, proof
+from bookings.admin import first_day, handbook, proof
 
 urlpatterns = [
+    *first_day.urls(),
     path("proof/", admin.site.admin_view(proof.page), name="proof"),
     path("help/", admin.site.admin_view(handbook.contents), name="help"),
     path("help/<str:name>", admin.site.admin_view(handbook.document), name="document"),

@@ -33,4 +33,9 @@
         else return;
         event.preventDefault();
     });
+
+    // Unfold's own script writes the name into a field of its widget, and fails at a file input without one.
+    document.addEventListener("DOMContentLoaded", () => {
+        for (const input of document.querySelectorAll(".desk input[type=file]")) input.hasChangeListener = true;
+    });
 }
