@@ -5,7 +5,7 @@ querysets are better.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -46,8 +46,10 @@ class Result(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
-def run(text: str, values: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS) -> Result:
+def run(text: str, values: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS, plan_anew: bool = False) -> Result:
     """Runs a statement. Raises Django's database errors.
+
+    `plan_anew`: for these values alone, where the best way depends on them, or on how much is there by now.
 
     Outside of a transaction it is for reading, and for drawing numbers: a connection that died unnoticed is replaced,
     and it is sent again.
@@ -59,17 +61,17 @@ def run(text: str, values: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS)
             return Result(cursor.rowcount, cursor.fetchall() if cursor.description else [])
     began = clock.ticks()
     try:
-        return _send(there, text, values)
+        return _send(there, text, values, plan_anew)
     except DatabaseError:
         # Retry only a connection that was dead before we sent; never wait for a second timeout.
         died_before = there.connection and there.connection.closed and clock.ticks() - began < 1
         if there.in_atomic_block or not died_before:
             raise
         there.close()
-        return _send(there, text, values)
+        return _send(there, text, values, plan_anew)
 
 
-def _send(there: Any, text: str, values: Sequence[Any]) -> Result:
+def _send(there: Any, text: str, values: Sequence[Any], plan_anew: bool = False) -> Result:
     """On psycopg's own cursor: parameters go beside the text, which so can be prepared; results are binary."""
     there.ensure_connection()
     cursor = psycopg.Cursor(there.connection)
@@ -78,7 +80,7 @@ def _send(there: Any, text: str, values: Sequence[Any]) -> Result:
         if there.queries_logged or there.execute_wrappers:
             there.make_debug_cursor(cursor).execute(text, values)
         else:
-            cursor.execute(text, values)
+            cursor.execute(text, values, prepare=False if plan_anew else None)
         rows = cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
     # A statement that was answered proves that the connection lives: Django need not ask it again in this request.
     there.health_check_done = True
@@ -197,6 +199,13 @@ def read(model: type[M], row: Sequence[Any], *names: str, **related: Model | Non
 
 def placeholders(values: Sequence[Any]) -> str:
     return ", ".join(["%s"] * len(values))
+
+
+def among(column: str, values: Iterable[str] | Iterable[int]) -> Statement:
+    """That a column has one of these values, which are one parameter, however many."""
+    if on_postgresql():
+        return f"{column} = ANY(%s)", [list(values)]
+    return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(values))]
 
 
 def as_parameter(instant: datetime) -> Any:

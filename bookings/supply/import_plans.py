@@ -65,7 +65,8 @@ WRITTEN = {
     "is_withdrawn": "bool",
     "source": "text",
 }
-FIELDS = ["pk", *("area_id" if name == "area" else name for name in Slot._fields[1:])]
+# Those of a Slot in the database.
+COLUMNS = ["id", *("area_id" if name == "area" else name for name in Slot._fields[1:])]
 
 
 @dataclass(eq=False, slots=True)

@@ -6,18 +6,18 @@ where these slots are not as they were. upserts.py brings all rows of a call her
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from bookings import clock, services
 from bookings.clock import utc_offset
+from bookings.db import sql
 from bookings.history import entry, record_each, write_lines
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 from bookings.supply import new_slots, turns
 from bookings.supply.import_plans import (
-    FIELDS,
+    COLUMNS,
     IMPORT,
     WRITTEN,
     Author,
@@ -33,6 +33,9 @@ from bookings.supply.slot_rows import LONGEST, Row
 
 # Rows whose slots are looked for in one query.
 READ_AT_ONCE = 1_000
+# Of what a Slot holds. The names in SQL come from this file, the values are parameters.
+TABLE = AppointmentSlot._meta.db_table
+SELECT = "SELECT {} FROM {}".format(", ".join(f'"{name}"' for name in COLUMNS), TABLE)  # noqa: S608
 
 # --- Looking -------------------------------------------------------------------------------------------------
 
@@ -56,14 +59,21 @@ def is_as_wanted(row: Row, mine: Slot) -> bool:
     return mine.place == row.place and (target := target_of(row, mine, mine)) is not None and target.outcome == "kept"
 
 
-def by_external_id(ids: Collection[str]) -> dict[str, Slot]:
+def by_external_id(ids: Iterable[str]) -> dict[str, Slot]:
+    text, values = sql.among("external_id", ids)
     # The condition is the one of the index.
-    named = AppointmentSlot.objects.exclude(external_id="").filter(external_id__in=ids)
-    return {slot.external_id: slot for slot in read(named)}
+    return {slot.external_id: slot for slot in read(f"{text} AND NOT external_id = ''", values)}
 
 
-def read(slots: QuerySet[AppointmentSlot]) -> Iterator[Slot]:
-    return map(Slot._make, slots.order_by().values_list(*FIELDS))
+def read(condition: str, values: Sequence[Any]) -> Iterator[Slot]:
+    """By plain SQL: Django takes most of the time of an import to build its conditions, and to read instants."""
+    rows = sql.run(f"{SELECT} WHERE {condition}", values, plan_anew=True).rows
+    return map(Slot._make, rows) if sql.on_postgresql() else map(_from_sqlite, rows)
+
+
+def _from_sqlite(row: Sequence[Any]) -> Slot:
+    slot = Slot._make(row)
+    return slot._replace(start=sql.as_instant(slot.start), end=sql.as_instant(slot.end))
 
 
 def _by_key(slots: Iterable[Slot]) -> dict[int, Slot]:
@@ -73,19 +83,22 @@ def _by_key(slots: Iterable[Slot]) -> dict[int, Slot]:
 def _slots_for(rows: Iterable[Row]) -> Iterator[Slot]:
     """The slots with their external ids, at their places, and in the time of their workers; some of them twice."""
     for some in turns.in_batches(sorted(rows, key=by_worker_and_time), READ_AT_ONCE):
-        begin, end = min(row.start for row in some), max(row.end for row in some)
-        within = AppointmentSlot.objects.within(begin, end).filter(start__gt=begin - LONGEST)
-        # Each has an index of its own.
-        workers, pools = {row.worker for row in some} - {""}, {row.area.pk for row in some if not row.worker}
         elsewhere = {row.external_id for row in some}
-        for slots in (
-            within.filter(worker__in=workers) if workers else None,
-            within.filter(area__in=pools, worker="") if pools else None,
-        ):
-            for slot in read(slots) if slots is not None else []:
-                elsewhere.discard(slot.external_id)
-                yield slot
+        for slot in _in_their_time(some):
+            elsewhere.discard(slot.external_id)
+            yield slot
         yield from by_external_id(elsewhere).values()
+
+
+def _in_their_time(rows: Collection[Row]) -> Iterator[Slot]:
+    begin, end = min(row.start for row in rows), max(row.end for row in rows)
+    within = [sql.as_parameter(instant) for instant in (begin - LONGEST, end, begin)]
+    workers, pools = {row.worker for row in rows} - {""}, {row.area.pk for row in rows if not row.worker}
+    # Each has an index of its own.
+    for column, names, of_pools in (("worker", workers, ""), ("area_id", pools, " AND worker = ''")):
+        if names:
+            text, values = sql.among(column, names)
+            yield from read(f'{text}{of_pools} AND start > %s AND start < %s AND "end" > %s', [*values, *within])
 
 
 # --- Writing, inside of a short transaction of the only writer ------------------------------------------------
@@ -96,12 +109,7 @@ def write(ready: Ready, author: Author) -> list[tuple[Row, Outcome, str]]:
 
     What was booked or written since the rows were checked is seen: what it makes impossible is refused.
     """
-    rows, _, plan = ready
-    slots = _by_key(_slots_for(rows))
-    if connection.features.has_select_for_update:
-        slots |= _locked(plan.there if slots == ready.slots else There(slots.values(), author), rows)
-    if slots != ready.slots:
-        plan = Plan(rows, There(slots.values(), author))
+    rows, plan = ready.rows, _by_locked_slots(ready, author)
     targets = plan.to_write()
     now, by = clock.now(), author.by
     _leave(plan, targets, now, by)
@@ -118,17 +126,37 @@ def _outcome(row: Row, plan: Plan) -> tuple[Outcome, str]:
     return accepted.outcome if accepted else "kept", ""
 
 
-def _locked(there: There, rows: Iterable[Row]) -> dict[int, Slot]:
-    """The slots that the rows may write, as they are now that they are locked: nothing is booked there any more.
+def _by_locked_slots(ready: Ready, author: Author) -> Plan:
+    """What the rows come to by the slots as they are now, those locked that may be written: none is booked any more."""
+    rows, seen, plan = ready
+    locked: set[int] = set()
+    while True:
+        to_lock = _to_lock(plan.there, rows) - locked
+        _lock(to_lock)
+        locked |= to_lock
+        slots = _by_key(_slots_for(rows))
+        if slots == seen:
+            return plan
+        # Other slots than these come from another writer, before this one's turn: the next look finds them.
+        seen, plan = slots, Plan(rows, There(slots.values(), author))
+        if _to_lock(plan.there, rows) <= locked:
+            return plan
 
-    Bookings first and the slots after them, as bookings, moves and cancellations do: none waits in a circle.
-    """
+
+def _to_lock(there: There, rows: Iterable[Row]) -> set[int]:
+    if not connection.features.has_select_for_update:
+        return set()
     found = [there.by_id.get(row.external_id) for row in rows] + [there.by_place.get(row.place) for row in rows]
-    keys = {slot.pk for slot in found if slot}
-    booked = [slot.pk for slot in found if slot and slot.booked]
-    list(WorkOrder.objects.active().filter(slot__in=booked).order_by("pk").select_for_update().values_list("pk"))
-    locked = AppointmentSlot.objects.filter(pk__in=keys).order_by("pk").select_for_update().values_list(*FIELDS)
-    return _by_key(map(Slot._make, locked))
+    return {slot.pk for slot in found if slot}
+
+
+def _lock(keys: Collection[int]) -> None:
+    """Bookings first and the slots after them, as bookings, moves and cancellations do: none waits in a circle."""
+    bookings = WorkOrder.objects.active().filter(slot__in=keys)
+    list(bookings.order_by("pk").select_for_update().values_list("pk"))
+    if keys:
+        text, values = sql.among("id", keys)
+        sql.run(f"SELECT 1 FROM {TABLE} WHERE {text} ORDER BY id FOR UPDATE", values, plan_anew=True)  # noqa: S608
 
 
 def _leave(plan: Plan, targets: Iterable[Target], now: datetime, by: str) -> None:
@@ -136,8 +164,8 @@ def _leave(plan: Plan, targets: Iterable[Target], now: datetime, by: str) -> Non
     leaving = [(target.mine, target.outcome) for target in targets if target.mine and target.is_leaving]
     goes_on = [slot.pk for slot, _ in leaving if slot.pk in plan.claimed]
     left = [(slot, outcome) for slot, outcome in leaving if slot.pk not in plan.claimed]
-    AppointmentSlot.objects.filter(pk__in=goes_on).update(external_id="")
-    AppointmentSlot.objects.filter(pk__in=[slot.pk for slot, _ in left]).update(external_id="", is_withdrawn=True)
+    _change(goes_on, "external_id = ''")
+    _change([slot.pk for slot, _ in left], "external_id = '', is_withdrawn = TRUE")
     hidden = [
         target.at
         for target in targets
@@ -149,6 +177,12 @@ def _leave(plan: Plan, targets: Iterable[Target], now: datetime, by: str) -> Non
     _close(gone, now, by, "The plan has it no longer.", record_slots=True)
     # Their own lines come with what else changes of them.
     _close(hidden, now, by, "The plan closed it.", record_slots=False)
+
+
+def _change(keys: Collection[int], settings: str) -> None:
+    if keys:
+        text, values = sql.among("id", keys)
+        sql.run(f"UPDATE {TABLE} SET {settings} WHERE {text}", values, plan_anew=True)  # noqa: S608
 
 
 def _close(slots: Sequence[Slot], now: datetime, by: str, reason: str, *, record_slots: bool) -> None:

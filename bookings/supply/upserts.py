@@ -14,6 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from bookings import clock
+from bookings.db import sql
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
 from bookings.supply import slot_imports, turns
 from bookings.supply.import_plans import IMPORT, Author, Group, Outcome, Plan, Slot, group_of
@@ -152,7 +153,9 @@ def _withdraw_the_rest(scope: Scope, waiting: WaitingRows) -> str:
         return "Rows without an external id were refused. What they name is not known, so nothing was withdrawn."
     begin = max(scope.start, clock.now())
     slots = AppointmentSlot.objects.filter(area=scope.area, start__gte=begin, start__lt=scope.end, source=IMPORT)
-    for some in turns.in_batches(slot_imports.read(slots.exclude(external_id="")), slot_imports.READ_AT_ONCE):
+    keys = slots.exclude(external_id="").order_by().values_list("pk", flat=True).iterator(slot_imports.READ_AT_ONCE)
+    for some_keys in turns.in_batches(keys, slot_imports.READ_AT_ONCE):
+        some = list(slot_imports.read(*sql.among("id", some_keys)))
         named = waiting.named([slot.external_id for slot in some])
         waiting.add(
             (_gone(slot, scope.area), [group_of(slot.worker, slot.area)])

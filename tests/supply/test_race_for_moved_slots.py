@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from bookings import services
+from bookings.db import sql
 from bookings.models import AppointmentSlot
 from bookings.supply import import_plans, slot_imports, turns
 from tests.operations.test_upgrades import Callers
 from tests.services.test_race_for_places import drop_guards
 from tests.supply.test_import_slots import HEAD, HOUR, P1, imported, summary  # noqa: F401  a fixture
-from tests.support.helpers import START, at_once, booking, clock_stands_at, make_booking, make_slot, tomorrow
+from tests.support.helpers import START, at_once, booking, clock_stands_at, make_area, make_booking, make_slot, tomorrow
 
 SLOTS, LENGTH = 12, timedelta(hours=1)
 
@@ -227,6 +229,41 @@ class TestWhatIsBookedBetweenCheckAndWriting:
         make_slot(worker="bob", start=START + 5 * HOUR)
         before_writing(lambda: make_slot(worker="anna", external_id="P-1"))
         assert imported(P1) == (0, [summary(kept=1)])
+
+    def test_locks_what_is_found_only_then(self, imported, before_writing, monkeypatch):  # noqa: F811
+        """Where locks are those of rows. A booking that comes now so waits, and finds the slot as it was left."""
+        locked, lock = [], slot_imports._lock
+        monkeypatch.setattr(slot_imports, "_lock", lambda keys: locked.append(set(keys)) or lock(keys))
+        first = make_slot(worker="anna", external_id="P-1")
+        others: list[AppointmentSlot] = []
+        before_writing(lambda: others.append(make_slot(worker="bob", capacity=2)))
+        assert imported(P1.replace("anna", "bob")) == (0, [summary(changed=1)])
+        has_row_locks = connection.features.has_select_for_update
+        assert locked == ([{first.pk}, {others[0].pk}] if has_row_locks else [set()])
+
+
+@pytest.mark.django_db
+def test_statements_do_not_grow_with_the_slots_that_move(imported):  # noqa: F811
+    make_area()
+    numbers = []
+    for count in (2, 20):
+        rows = [P1.replace("P-1", f"P-{count}-{n}").replace("anna", f"w{count}-{n}") for n in range(count)]
+        imported("".join(rows))
+        with CaptureQueriesContext(connection) as moving:
+            assert imported("".join(rows).replace("12-04T", "12-05T")) == (0, [summary(changed=count)])
+        numbers.append(len(moving))
+    assert numbers[0] == numbers[1]
+
+
+@pytest.mark.django_db
+def test_slots_are_looked_for_by_plans_of_their_own(imported):  # noqa: F811
+    """A plan that is kept from when the table was empty reads the whole of it by now, for each transaction."""
+    make_area()
+    for number in range(8):
+        assert imported(P1.replace("P-1", f"P-{number}").replace("anna", f"w{number}"))[0] == 0
+    if connection.vendor == "postgresql":
+        kept = sql.run("SELECT statement FROM pg_prepared_statements").rows
+        assert [text for (text,) in kept if "external_id = ANY" in text or "worker = ANY" in text] == []
 
 
 @pytest.mark.django_db
