@@ -156,7 +156,7 @@ class TakesFiles:
     def import_view(self, request: HttpRequest) -> HttpResponse:
         if not self.kind.may(request):
             raise PermissionDenied
-        kept.show_again(request)
+        kept.show_again(request, "list")
         do = request.POST.get("do")
         form = FileForm(request.POST, request.FILES) if request.method == "POST" else FileForm()
         if do not in ("look", "perform"):
