@@ -73,6 +73,7 @@ UNFOLD = {
                         "admin:bookings_appointmentslot_capacity",
                         "bookings.view_appointmentslot",
                     ),
+                    _item("Numbers", "monitoring", "numbers", "bookings.view_dailysum"),
                     _entry("Work orders", "assignment", "bookings.workorder"),
                     _item("Ill or snow", "sick", "admin:bookings_blackout_clear", "bookings.clear_blackout"),
                     _entry("Slots", "calendar_month", "bookings.appointmentslot"),

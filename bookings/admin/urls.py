@@ -3,11 +3,12 @@
 from django.contrib import admin
 from django.urls import path
 
-from bookings.admin import first_day, handbook, proof
+from bookings.admin import first_day, handbook, numbers, proof
 
 urlpatterns = [
     *first_day.urls(),
     path("proof/", admin.site.admin_view(proof.page), name="proof"),
+    path("numbers/", admin.site.admin_view(numbers.page), name="numbers"),
     path("help/", admin.site.admin_view(handbook.contents), name="help"),
     path("help/<str:name>", admin.site.admin_view(handbook.document), name="document"),
     path("help/screenshots/<str:name>", admin.site.admin_view(handbook.picture), name="picture"),

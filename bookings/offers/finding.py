@@ -128,9 +128,12 @@ def _first_free(
     return area, open_ones
 
 
-def open_for(area: ServiceArea, order_type: str, now: datetime) -> list[Period]:
-    """The first periods of an area that an order of this type can have: what a search offers without wishes."""
-    return open_periods([_in(area, order_type), *rules(now, area).values()], settings.BOOKJOB_MAX_OFFERS)
+def open_for(area: ServiceArea, order_type: str, now: datetime, most: int = 0) -> list[Period]:
+    """The first periods of an area that an order of this type can have: what a search offers without wishes.
+
+    At most `most` of them, or as many as a search offers.
+    """
+    return open_periods([_in(area, order_type), *rules(now, area).values()], most or settings.BOOKJOB_MAX_OFFERS)
 
 
 def open_periods(conditions: Iterable[Condition], most: int, using: str = DEFAULT_DB_ALIAS) -> list[Period]:

@@ -54,6 +54,7 @@ ARGUMENTS = {
         "--length",
         "60",
     ],
+    "update_numbers": [],
     "verify_bookings": [],
     "verify_delivery": [],
     # Django's own, as far as the documentation names them.

@@ -203,8 +203,8 @@ def test_a_secret_whose_file_is_missing_stops_the_start(container):
 
 def test_compose_starts_what_there_is_with_no_right_too_many():
     services = COMPOSE["services"]
-    assert set(services) == {"db", "migrate", "web", "deliver", "extend"}
-    for name in ("migrate", "web", "deliver", "extend"):
+    assert set(services) == {"db", "migrate", "web", "deliver", "extend", "numbers"}
+    for name in ("migrate", "web", "deliver", "extend", "numbers"):
         service = services[name]
         assert service["read_only"], name
         assert (service["cap_drop"], service["tmpfs"]) == (["ALL"], ["/tmp"])

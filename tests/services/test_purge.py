@@ -305,7 +305,7 @@ STAYING_COLUMNS = """
     historyentry.event historyentry.by historyentry.via historyentry.request_id
     refusal.error refusal.message refusal.original_order refusal.caller refusal.request_id refusal.order_type
     refusal.verdicts emptysearch.order_type emptysearch.reason
-    counter.name loginrecord.key
+    counter.name loginrecord.key dailysum.kind dailysum.order_type dailysum.key
     receiver.name receiver.kind receiver.url receiver.username receiver.secret_files receiver.template receiver.move
     receiver.worker receiver.paused_by receiver.paused_reason receiver.lease_holder
     delivery.pushed_plan delivery.pushed_rest deliveryentry.event deliveryentry.by
@@ -318,6 +318,7 @@ STAYING_COLUMNS = """
 PLANT = """
 import json, os
 from datetime import datetime, timedelta
+from django.core.management import call_command
 from django.test.utils import setup_test_environment
 setup_test_environment()
 from bookings import services
@@ -346,6 +347,7 @@ with helpers.clock_stands_at(test_purge.THEN - 24 * test_purge.HOUR):
     blackouts.close_slots(area=first.area, start=first.start, end=second.end, reason="qqmark blackout", by="anna")
     services.cancel(work_order=WorkOrder.objects.get(), by="anna", reason="qqmark cancelled")
     refused = helpers.post("WO-2", body)
+    call_command("update_numbers", "--all", stdout=open(os.devnull, "w"))
     assert refused.status_code == 409, refused.content
     receiver = Receiver.objects.create(
         name="away", kind="webhook", url="https://away.example", connected_at=test_purge.THEN,

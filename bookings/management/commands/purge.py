@@ -26,7 +26,7 @@ from django.db.models import QuerySet
 from tqdm import tqdm
 
 from bookings import clock
-from bookings.management import arguments
+from bookings.management import arguments, counting
 from bookings.operations import doctor
 from bookings.services import housekeeping, practice
 from bookings.supply import first_sight
@@ -46,8 +46,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         before, dry_run = _beginning_of(options["before"]), options["dry_run"]
-        # Workers and types of orders are noted before what names them is forgotten.
-        steps: list[Callable[[], object]] = [] if dry_run else [first_sight.note_all]
+        # Workers and types of orders are noted, and the days are counted, before what they come from is forgotten.
+        steps: list[Callable[[], object]] = [] if dry_run else [first_sight.note_all, partial(counting.freeze, before)]
         steps += [partial(self._remove_rows, before, dry_run), partial(self._remove_personal_data, before, dry_run)]
         if not dry_run:
             steps.append(lambda: _repeat(practice.remove_bookings, 0, "booking in practice areas"))

@@ -1,0 +1,135 @@
+"""The page of numbers, for supervisors: how full, how fast, what was cancelled, refused, or not found.
+
+What it shows stands in its address, and each number is also a file with the same rows. It reads the sums of the days,
+never the tables that they come from: it costs the same however many orders there are.
+"""
+
+import csv
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from bookings.admin import addresses, days, exports, lists, numbers_charts
+from bookings.admin.numbers_tables import GROUPS, NUMBERS, Number, Span, Table, monday_of, rows_of, table_of
+from bookings.models import ID_LENGTH, DailySum, ServiceArea, visible_areas
+from bookings.services import daily_sums
+
+PERMISSION = "bookings.view_dailysum"
+WEEKS, MOST_WEEKS = 12, 54
+# Rows of a table on the page; the file has all.
+MOST_ROWS = 300
+# The order type that stands for none.
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, as it stands in the address; `groups` by the name of a number what it is parted by."""
+
+    codes: list[str]
+    first: date
+    last: date
+    order_type: str
+    groups: dict[str, str]
+
+    def address(self, **other: Any) -> str:
+        """The same question with something changed."""
+        asked = {"area": self.codes, "day": self.first, "until": self.last, "order_type": self.order_type}
+        return addresses.with_query(reverse("numbers"), asked | self.groups | other)
+
+    def moved(self, weeks: int) -> str:
+        step = timedelta(days=7 * weeks)
+        return self.address(day=self.first + step, until=self.last + step)
+
+    @property
+    def weeks(self) -> int:
+        return (self.last - monday_of(self.first)).days // 7 + 1
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    seen = visible_areas(request.user)
+    visible = list(ServiceArea.objects.in_areas(seen).filter(is_practice=False).order_by("name"))
+    asked = _read(request.GET, visible)
+    span = _span(asked, visible, seen)
+    if wanted := NUMBERS.get(request.GET.get("csv", "")):
+        return _file(wanted, table_of(wanted, asked.groups[wanted.name], span))
+    context = {
+        **admin.site.each_context(request),
+        "title": "Numbers",
+        "asked": asked,
+        "areas": [(area, area.code in asked.codes) for area in visible],
+        "no_areas": "" if visible else lists.no_areas_text(request.user),
+        "counted_at": daily_sums.counted_at(),
+        "earlier": asked.moved(-asked.weeks),
+        "later": asked.moved(asked.weeks),
+        "start": reverse("numbers"),
+        "cards": [_card(number, asked, span) for number in NUMBERS.values()],
+    }
+    return TemplateResponse(request, "admin/bookings/numbers.html", context)
+
+
+def _read(given: QueryDict, visible: list[ServiceArea]) -> Question:
+    """What makes no sense is not asked."""
+    codes = given.getlist("area")
+    chosen = [area for area in visible if area.code in codes]
+    zone = (chosen or visible)[0].zone if visible else ZoneInfo("UTC")
+    last = days.read_day(given.get("until")) or days.today(zone)
+    first = days.read_day(given.get("day")) or monday_of(last) - timedelta(days=7 * (WEEKS - 1))
+    return Question(
+        codes=[area.code for area in chosen],
+        first=min(max(first, last - timedelta(days=7 * MOST_WEEKS - 7)), last),
+        last=last,
+        order_type=given.get("order_type", "").strip()[:ID_LENGTH],
+        groups={
+            number.name: group if (group := given.get(number.name, "")) in number.groups else number.groups[0]
+            for number in NUMBERS.values()
+        },
+    )
+
+
+def _span(asked: Question, visible: list[ServiceArea], seen: set[int] | None) -> Span:
+    sums = DailySum.objects.in_areas(seen)
+    if asked.codes:
+        sums = sums.filter(area__in=[area.pk for area in visible if area.code in asked.codes])
+    order_type = None if not asked.order_type else "" if asked.order_type == ANY else asked.order_type
+    return Span(asked.first, asked.last, sums, {area.pk: area for area in visible}, order_type)
+
+
+def _card(number: Number, asked: Question, span: Span) -> dict[str, Any]:
+    group = asked.groups[number.name]
+    table = table_of(number, group, span)
+    return {
+        "number": number,
+        "group": GROUPS[group][0],
+        "ways": [
+            (_way(name), asked.address(**{number.name: name}) + f"#{number.name}", name == group)
+            for name in number.groups
+        ],
+        "table": table,
+        "rows": table.lines[:MOST_ROWS],
+        "left_out": max(0, len(table.lines) - MOST_ROWS),
+        "chart": numbers_charts.chart_of(table),
+        "file": asked.address(csv=number.name),
+    }
+
+
+def _way(group: str) -> str:
+    return {"type": "order type"}.get(group, group)
+
+
+def _file(number: Number, table: Table) -> HttpResponse:
+    answer = HttpResponse(content_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"})
+    answer["Content-Disposition"] = f'attachment; filename="{number.name}.csv"'
+    # Without this mark, Excel reads UTF-8 as something else.
+    answer.write("\ufeff")
+    csv.writer(answer).writerows([exports.harmless(cell) for cell in row] for row in rows_of(table))
+    return answer

@@ -1,0 +1,265 @@
+"""What each number of the page of numbers says, as a table: the chart and the file show the same rows.
+
+Read by one statement each, from the sums of the days alone (services/daily_sums.py).
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet, Sum
+
+from bookings import clock
+from bookings.models import DailySum, ServiceArea
+from bookings.services.daily_sums import NONE_FREE
+
+Kind = DailySum.Kind
+# What a number may be parted by: the heading, and the column of the sums.
+GROUPS = {
+    "week": ("Week from", "day"),
+    "area": ("Area", "area"),
+    "type": ("Order type", "order_type"),
+    "worker": ("Worker", "key"),
+    "reason": ("Reason", "key"),
+    "person": ("Person", "key"),
+}
+
+
+class Line(NamedTuple):
+    """A row: its cells, and what its bar shows. `mark` is a second value, such as that of 90 of 100."""
+
+    cells: list[str]
+    label: str
+    value: float
+    text: str
+    mark: float = 0
+
+
+@dataclass(frozen=True)
+class Table:
+    heads: list[str]
+    lines: list[Line]
+    is_course: bool  # over time
+    is_empty: bool
+    most: float  # what a bar can show
+
+
+@dataclass(frozen=True)
+class Number:
+    """One of the numbers. `unit` is for one that is spread: by its key, the text of a value, and its name."""
+
+    name: str
+    title: str
+    about: str
+    kind: Kind
+    groups: tuple[str, ...]
+    counted: str
+    unit: str = ""
+
+    def kind_by(self, group: str) -> Kind:
+        return Kind.PEOPLE if group == "person" else self.kind
+
+
+NUMBERS = {
+    number.name: number
+    for number in (
+        Number(
+            "utilisation",
+            "Utilisation",
+            "Bookings of the places that could be booked. A closed slot has the places that are booked in it.",
+            Kind.PLACES,
+            ("week", "area", "worker", "type"),
+            "Bookings",
+        ),
+        Number(
+            "free",
+            "Days to the first free appointment",
+            "Looked at once a day in each area, as a search without wishes finds it.",
+            Kind.FREE,
+            ("week", "area", "type"),
+            "Looks",
+            "days",
+        ),
+        Number(
+            "cancellations",
+            "Cancellations",
+            "By the day on which they were cancelled.",
+            Kind.REASONS,
+            ("reason", "week", "area", "person", "type"),
+            "Cancellations",
+        ),
+        Number(
+            "review",
+            "Hours from booking to review",
+            "Of bookings that were reviewed, by the day of the booking.",
+            Kind.REVIEW,
+            ("week", "area", "type"),
+            "Reviewed",
+            "hours",
+        ),
+        Number(
+            "lead",
+            "Lead time: days from booking to visit",
+            "Of bookings that are not cancelled, by the day of the booking.",
+            Kind.LEAD,
+            ("week", "area", "type"),
+            "Bookings",
+            "days",
+        ),
+        Number(
+            "refusals",
+            "Refusals",
+            "Bookings that were asked for and refused. The reasons are the error codes of the answers.",
+            Kind.REFUSALS,
+            ("reason", "week", "area", "type"),
+            "Refusals",
+        ),
+        Number(
+            "nothing",
+            "Searches that found nothing",
+            "By the rule or the wish that left nothing.",
+            Kind.NOTHING,
+            ("reason", "week", "area", "type"),
+            "Searches",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """What is asked of all numbers: days, areas, an order type; None for all."""
+
+    first: date
+    last: date
+    sums: QuerySet[DailySum]
+    areas: Mapping[int, ServiceArea]
+    order_type: str | None
+
+    @property
+    def weeks(self) -> list[date]:
+        monday = monday_of(self.first)
+        return [monday + timedelta(days=days) for days in range(0, (self.last - monday).days + 1, 7)]
+
+
+def monday_of(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def table_of(number: Number, group: str, span: Span) -> Table:
+    """The rows of a number; over weeks in their order, also those of which there is nothing, else the largest first."""
+    found = _by_label(number, group, span)
+    heads = [GROUPS[group][0], *_heads(number)]
+    if group == "week":
+        found = {f"{week}": found.get(f"{week}", Counter()) for week in span.weeks}
+    line = _spread_line if number.unit else _places_line if number.kind == Kind.PLACES else _counted_line
+    total = sum(sum(counts.values()) for counts in found.values())
+    lines = [line(number, label, counts, total) for label, counts in found.items()]
+    if group != "week":
+        lines.sort(key=lambda line: (-line.value, line.label))
+    values = [max(line.value, line.mark) for line in lines]
+    most = 100 if number.kind == Kind.PLACES else max((value for value in values if value < math.inf), default=0)
+    return Table(heads, lines, group == "week", total == 0, max(most, 1))
+
+
+def _heads(number: Number) -> list[str]:
+    if number.unit:
+        return [f"Median, {number.unit}", f"90 of 100 within, {number.unit}", number.counted]
+    return ["Bookings", "Places", "Percent"] if number.kind == Kind.PLACES else [number.counted, "Percent"]
+
+
+def _by_label(number: Number, group: str, span: Span) -> dict[str, Counter[str]]:
+    """By the label of a row how often there is which key; of places how many are booked, and how many there are."""
+    column, label_of = GROUPS[group][1], _labels(number, group, span)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    keys = ["key"] if number.unit else []
+    for row in _rows(number, group, span).values(*{column, *keys}).annotate(all=Sum("number"), there=Sum("places")):
+        counts = found[label_of(row[column])]
+        counts[row["key"] if number.unit else "number"] += row["all"]
+        if number.kind == Kind.PLACES:
+            counts["places"] += row["there"]
+    return found
+
+
+def _rows(number: Number, group: str, span: Span) -> QuerySet[DailySum]:
+    rows = span.sums.filter(kind=number.kind_by(group), day__range=(span.first, span.last)).order_by()
+    if span.order_type is not None:
+        return rows.filter(order_type=span.order_type)
+    # The first appointment of whatever type has a row of its own.
+    return rows.filter(order_type="") if number.kind == Kind.FREE and group != "type" else rows
+
+
+def _labels(number: Number, group: str, span: Span) -> Callable[[Any], str]:
+    empty = {"worker": "pool", "reason": "in other words", "person": "not known", "area": "no area"}.get(group)
+    if group == "type":
+        empty = {Kind.PLACES: "any", Kind.FREE: "whichever is first"}.get(number.kind, "none")
+
+    def label(value: Any) -> str:
+        if group == "week":
+            return str(monday_of(value))
+        if group == "area" and value in span.areas:
+            return str(span.areas[value])
+        return str(value or empty)
+
+    return label
+
+
+# --- The rows of each sort of number -----------------------------------------------------------------------
+
+
+def _places_line(number: Number, label: str, counts: Mapping[str, int], total: int) -> Line:
+    booked, places = counts.get("number", 0), counts.get("places", 0)
+    percent = percent_of(booked, places)
+    text = f"{percent}%" if places else "-"
+    return Line([label, str(booked), str(places), str(percent) if places else ""], label, percent, text)
+
+
+def _counted_line(number: Number, label: str, counts: Mapping[str, int], total: int) -> Line:
+    count = counts.get("number", 0)
+    return Line([label, str(count), str(percent_of(count, total))], label, count, f"{count:,}")
+
+
+def _spread_line(number: Number, label: str, counts: Mapping[str, int], total: int) -> Line:
+    spread = {math.inf if key == NONE_FREE else int(key): count for key, count in counts.items()}
+    if not spread:
+        return Line([label, "", "", "0"], label, 0, "-")
+    shown = [_in_unit(rank(spread, share), number.unit) for share in (50, 90)]
+    median, most = (text_of(value) for value in shown)
+    return Line([label, median, most, str(sum(spread.values()))], label, shown[0], median, shown[1])
+
+
+def percent_of(part: int, whole: int) -> int:
+    """Never 100 where something is missing."""
+    return 100 * part // whole if whole else 0
+
+
+def rank(spread: Mapping[float, int], percent: int) -> float:
+    """The smallest value that so many of 100 do not exceed."""
+    needed, seen = math.ceil(sum(spread.values()) * percent / 100), 0
+    for value in sorted(spread):
+        seen += spread[value]
+        if seen >= needed:
+            return value
+    raise ValueError("nothing was counted")
+
+
+def _in_unit(value: float, unit: str) -> float:
+    return value / 60 if unit == "hours" else value
+
+
+def text_of(value: float) -> str:
+    return "none" if value == math.inf else f"{round(value, 1):g}"
+
+
+def week_text(label: str) -> str:
+    """`30 Nov`, below a column."""
+    day = clock.read_day(label)
+    return f"{day.day} {clock.MONTHS[day.month]}"
+
+
+def rows_of(table: Table) -> Iterable[Sequence[str]]:
+    yield table.heads
+    yield from (line.cells for line in table.lines)

@@ -1,0 +1,56 @@
+"""What happened on each day, added up: so that a page of numbers costs the same at a million orders as at few."""
+
+from django.db import models
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
+from bookings.db.fields import ID_LENGTH
+from bookings.models.access import AreaQuerySet
+from bookings.models.areas import ServiceArea
+
+
+class DailySumQuerySet(AreaQuerySet["DailySum"]):
+    shows_without_area = True
+
+
+class DailySum(models.Model):
+    """One number of a day on the area's clock. services/daily_sums.py writes them and says which day each belongs to.
+
+    What the tables hold no longer stays here. `key` never holds what a customer is known by, nor what staff typed.
+    """
+
+    class Kind(models.TextChoices):
+        PLACES = "places", "bookings and places, by the worker of the slot"
+        REASONS = "reasons", "cancellations by reason"
+        PEOPLE = "people", "cancellations by who cancelled"
+        REFUSALS = "refusals", "refusals by error code"
+        NOTHING = "nothing", "searches that found nothing, by reason"
+        REVIEW = "review", "bookings by the minutes until they were reviewed"
+        LEAD = "lead", "bookings by the days until the visit"
+        FREE = "free", "days to the first free appointment"
+
+    day = models.DateField()
+    kind = models.CharField(max_length=10, choices=Kind)
+    # Empty where the place belongs to no area.
+    area = models.ForeignKey(
+        ServiceArea, on_delete=models.CASCADE, related_name="+", null=True, blank=True, db_index=False
+    )
+    order_type = models.CharField(max_length=ID_LENGTH, blank=True)
+    key = models.CharField(max_length=ID_LENGTH, blank=True)
+    number = models.BigIntegerField()
+    places = models.BigIntegerField(default=0)
+
+    objects = DailySumQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+        permissions = [("view_dailysum", "Can view the page of numbers")]
+        constraints = [
+            # Also the index by which the days of a number are read.
+            models.UniqueConstraint(
+                F("kind"), F("day"), Coalesce("area", 0), F("order_type"), F("key"), name="daily_sum_said_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.kind} {self.key}: {self.number}"

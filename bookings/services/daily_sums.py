@@ -1,0 +1,264 @@
+"""The numbers of each day, counted from the tables and kept in DailySum. Nothing of it is on the path of a booking.
+
+A day is counted anew as a whole, so that it comes to the same however often, and by however many machines at once,
+it is done. Each step is one short transaction that the caller runs as the only writer (supply/turns.py).
+
+Which day a number belongs to, on the clock of its area (UTC where there is none):
+places             the slot's day; the places of a closed slot are those that are booked
+reasons, people    the day of the cancellation
+refusals, nothing  the day on which it was asked
+review, lead       the day of the booking; of lead time only what is not cancelled
+free               the day itself, looked at once, when it is counted first
+
+Before rows are removed, `freeze` marks the days that they belong to: these are counted no more.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db.models import Case, Count, F, Min, Q, QuerySet, Sum, When
+
+from bookings import clock, offers
+from bookings.models import AppointmentSlot, Counter, DailySum, EmptySearch, OrderType, Refusal, ServiceArea, WorkOrder
+
+Kind = DailySum.Kind
+# Counters, in seconds: until when all was counted, and the time before which rows were removed.
+COUNTED_AT, FROZEN_UNTIL = "sums_counted_at", "sums_frozen_until"
+# Days that are counted each time: what changes later than that is found by the run of the next night.
+BEHIND, AHEAD = 8, 92
+# No day before that is counted.
+OLDEST = 10 * 366
+# Minutes until a review, in steps that grow: (up to, step).
+STEPS = [(60, 10), (6 * 60, 30), (48 * 60, 60), (10 * 1440, 360)]
+LONGEST_STEP = 1440
+# Key of a day on which no appointment was free.
+NONE_FREE = "none"
+
+
+class Clock(NamedTuple):
+    """Areas whose days begin together. What belongs to no area goes with UTC."""
+
+    zone: ZoneInfo
+    areas: list[int]
+
+    def of(self, area: str = "area") -> Q:
+        here = Q(**{f"{area}__in": self.areas})
+        return here | Q(**{f"{area}__isnull": True}) if self.zone.key == "UTC" else here
+
+
+class Name(NamedTuple):
+    kind: str
+    area: int | None
+    order_type: str
+    key: str
+
+
+Sums = dict[Name, tuple[int, int]]
+
+
+def clocks() -> list[Clock]:
+    """Of all areas but those for practice, of which nothing is counted."""
+    zones: dict[str, list[int]] = defaultdict(list, UTC=[])
+    for key, zone in ServiceArea.objects.filter(is_practice=False).order_by("pk").values_list("pk", "time_zone"):
+        zones[zone].append(key)
+    return [Clock(ZoneInfo(zone), keys) for zone, keys in sorted(zones.items())]
+
+
+def days_to_count(one: Clock, *, everything: bool) -> list[date]:
+    """Those that may have changed, or all since the first of which there is something."""
+    today = clock.now().astimezone(one.zone).date()
+    behind = BEHIND
+    if everything:
+        behind = max([behind, *((today - first).days for first in _first_days(one))])
+    return [today + timedelta(days=step) for step in range(-min(behind, OLDEST), AHEAD + 1)]
+
+
+def _first_days(one: Clock) -> Iterator[date]:
+    """Of each table the first day of which it has something."""
+    for model, field in ((AppointmentSlot, "start"), (WorkOrder, "created_at"), (Refusal, "at")):
+        if instant := model._default_manager.aggregate(first=Min(field))["first"]:
+            yield clock.local(instant, one.zone).date()
+    if day := EmptySearch.objects.aggregate(first=Min("day"))["first"]:
+        yield day
+
+
+def _is_frozen(one: Clock, day: date) -> bool:
+    until = Counter.objects.filter(name=FROZEN_UNTIL).values_list("value", flat=True).first() or 0
+    return clock.day_bounds(day, one.zone)[0].timestamp() < until
+
+
+def is_right(one: Clock, day: date) -> bool:
+    """Whether what is kept of a day needs no change. Locks nothing."""
+    return _is_frozen(one, day) or {name: numbers for name, (_, numbers) in _kept(one, day).items()} == count(one, day)
+
+
+def write_day(one: Clock, day: date) -> None:
+    """Count a day, and keep what was counted in place of what was kept."""
+    if _is_frozen(one, day):
+        return
+    kept, counted = _kept(one, day), count(one, day)
+    right = {name for name, (_, numbers) in kept.items() if counted.get(name) == numbers}
+    DailySum.objects.filter(pk__in=[pk for name, (pk, _) in kept.items() if name not in right]).delete()
+    _insert(day, {name: numbers for name, numbers in counted.items() if name not in right})
+
+
+def without_free(one: Clock) -> QuerySet[ServiceArea]:
+    """Areas of which it is not known yet how far the first free appointment is off today."""
+    today = clock.now().astimezone(one.zone).date()
+    known = DailySum.objects.filter(kind=Kind.FREE, day=today, area__in=one.areas).values("area")
+    return ServiceArea.objects.filter(pk__in=one.areas).exclude(pk__in=known)
+
+
+def write_free(one: Clock, area: ServiceArea) -> None:
+    """Keep how many days it is today to the first free appointment of an area; once a day."""
+    now = clock.now()
+    if without_free(one).filter(pk=area.pk).exists():
+        types = OrderType.objects.filter(is_active=True).order_by("code").values_list("code", flat=True)
+        _insert(now.astimezone(one.zone).date(), dict(_free_in(area, list(types), now)))
+
+
+def freeze(before: datetime) -> None:
+    """Days that began before this moment are counted no more: their rows are about to be removed."""
+    Counter.objects.get_or_create(name=FROZEN_UNTIL)
+    until = int(before.timestamp())
+    Counter.objects.filter(name=FROZEN_UNTIL, value__lt=until).update(value=until)
+
+
+def note_counted(at: datetime) -> None:
+    """All was counted, as it was at this moment or later."""
+    Counter.objects.get_or_create(name=COUNTED_AT)
+    Counter.objects.filter(name=COUNTED_AT, value__lt=int(at.timestamp())).update(value=int(at.timestamp()))
+
+
+def counted_at() -> datetime | None:
+    found = Counter.objects.filter(name=COUNTED_AT).values_list("value", flat=True).first()
+    return datetime.fromtimestamp(found, UTC) if found else None
+
+
+# --- Counting ----------------------------------------------------------------------------------------------
+
+
+def count(one: Clock, day: date) -> Sums:
+    """What a day comes to by the tables, all but `free`."""
+    bounds = clock.day_bounds(day, one.zone)
+    found: dict[Name, list[int]] = defaultdict(lambda: [0, 0])
+    for name, number, places in (
+        *_places(one, bounds),
+        *_cancellations(one, bounds),
+        *_bookings(one, bounds),
+        *_refusals(one, bounds),
+        *_nothing_found(one, day),
+    ):
+        found[name][0] += number
+        found[name][1] += places
+    return {name: (number, places) for name, (number, places) in found.items()}
+
+
+Bounds = tuple[datetime, datetime]
+Counted = Iterator[tuple[Name, int, int]]
+
+
+def _within(field: str, bounds: Bounds) -> Q:
+    return Q(**{f"{field}__gte": bounds[0], f"{field}__lt": bounds[1]})
+
+
+def _places(one: Clock, bounds: Bounds) -> Counted:
+    there = AppointmentSlot.objects.filter(one.of(), _within("start", bounds)).order_by()
+    offered = Case(When(offers.SHOWN, then=F("capacity")), default=F("booked"))
+    for area, order_type, worker, booked, places in there.values_list("area", "order_type", "worker").annotate(
+        taken=Sum("booked"), there=Sum(offered)
+    ):
+        if places:
+            yield Name(Kind.PLACES, area, order_type, worker), booked, places
+
+
+def _cancellations(one: Clock, bounds: Bounds) -> Counted:
+    there = WorkOrder.objects.filter(one.of(), _within("cancelled_at", bounds)).order_by()
+    for area, order_type, by, reason, number in there.values_list(
+        "area", "order_type", "cancelled_by", "cancel_reason"
+    ).annotate(rows=Count("*")):
+        yield Name(Kind.PEOPLE, area, order_type, by), number, 0
+        yield Name(Kind.REASONS, area, order_type, known_reason(reason)), number, 0
+
+
+def known_reason(text: str) -> str:
+    """The reason that staff chose; empty for one in other words, which may say anything about a customer."""
+    return next((one for one in settings.BOOKJOB_CANCEL_REASONS if text == one or text.startswith(f"{one}: ")), "")
+
+
+def _bookings(one: Clock, bounds: Bounds) -> Counted:
+    there = WorkOrder.objects.filter(one.of(), _within("created_at", bounds)).order_by()
+    booked = bounds[0].astimezone(one.zone).date()
+    for area, order_type, status, made, reviewed, visit in there.values_list(
+        "area", "order_type", "status", "created_at", "reviewed_at", "visit_start"
+    ).iterator():
+        if reviewed:
+            yield Name(Kind.REVIEW, area, order_type, str(step_of(reviewed - made))), 1, 0
+        if status == WorkOrder.Status.BOOKED:
+            days = (visit.astimezone(one.zone).date() - booked).days
+            yield Name(Kind.LEAD, area, order_type, str(days)), 1, 0
+
+
+def step_of(taken: timedelta) -> int:
+    """Minutes, rounded down to steps that grow with them: what took longer is known less exactly."""
+    minutes = max(0, int(taken.total_seconds()) // 60)
+    step = next((step for limit, step in STEPS if minutes < limit), LONGEST_STEP)
+    return minutes - minutes % step
+
+
+def _refusals(one: Clock, bounds: Bounds) -> Counted:
+    there = Refusal.objects.filter(one.of(), _within("at", bounds)).order_by()
+    for area, order_type, error, number in there.values_list("area", "order_type", "error").annotate(rows=Count("*")):
+        yield Name(Kind.REFUSALS, area, order_type, error), number, 0
+
+
+def _nothing_found(one: Clock, day: date) -> Counted:
+    there = EmptySearch.objects.filter(one.of(), day=day).order_by()
+    for area, order_type, reason, number in there.values_list("area", "order_type", "reason").annotate(
+        all=Sum("number")
+    ):
+        yield Name(Kind.NOTHING, area, order_type, reason), number, 0
+
+
+def _free_in(area: ServiceArea, types: Iterable[str], now: datetime) -> Iterator[tuple[Name, tuple[int, int]]]:
+    """By order type; an empty one stands for whichever is free first."""
+    firsts: dict[str, datetime] = {}
+    for order_type in ["", *types]:
+        for start, _ in offers.open_for(area, order_type, now, most=1):
+            firsts[order_type] = start
+    first_of_all = min(firsts.values(), default=None)
+    today = now.astimezone(area.zone).date()
+    for order_type in ["", *types]:
+        found = firsts.get(order_type) if order_type else first_of_all
+        key = str((found.astimezone(area.zone).date() - today).days) if found else NONE_FREE
+        yield Name(Kind.FREE, area.pk, order_type, key), (1, 0)
+
+
+# --- Rows --------------------------------------------------------------------------------------------------
+
+
+def _kept(one: Clock, day: date) -> dict[Name, tuple[int, tuple[int, int]]]:
+    """With the keys of the rows."""
+    kinds = [kind for kind in Kind if kind != Kind.FREE]
+    rows = DailySum.objects.filter(one.of(), kind__in=kinds, day=day).order_by()
+    columns = "kind", "area", "order_type", "key", "pk", "number", "places"
+    return {Name(*name): (pk, (number, places)) for *name, pk, number, places in rows.values_list(*columns)}
+
+
+def _insert(day: date, sums: Sums) -> None:
+    DailySum.objects.bulk_create(
+        DailySum(
+            day=day,
+            kind=name.kind,
+            area_id=name.area,
+            order_type=name.order_type,
+            key=name.key,
+            number=number,
+            places=places,
+        )
+        for name, (number, places) in sums.items()
+    )

@@ -1,0 +1,421 @@
+"""The page of numbers: each equals what the tables say, for those areas that the viewer may see."""
+
+import csv
+import io
+import math
+import random
+from collections import defaultdict
+from datetime import UTC, timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from bookings.admin import numbers
+from bookings.admin.numbers_tables import NUMBERS, monday_of
+from bookings.models import AppointmentSlot, AreaRestriction, DailySum, EmptySearch, OrderType, Refusal, WorkOrder
+from tests.support import desk, helpers
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/admin/numbers/"
+DAY = timedelta(days=1)
+
+
+def count():
+    out = io.StringIO()
+    call_command("update_numbers", "--all", stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def supervisor():
+    return desk.person("supervisor")
+
+
+def look(client, **query):
+    answer = client.get(PAGE, query)
+    assert answer.status_code == 200
+    return {card["number"].name: card["table"] for card in answer.context["cards"]}
+
+
+def cells(client, name, **query):
+    """The rows of a number, as the page shows them, by their first cell."""
+    return {line.cells[0]: line.cells[1:] for line in look(client, **query)[name].lines}
+
+
+def file_of(client, name, **query):
+    answer = client.get(PAGE, query | {"csv": name})
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert f'filename="{name}.csv"' in answer["Content-Disposition"]
+    return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+
+
+class TestPage:
+    def test_a_number_from_a_booking_to_the_file(self, supervisor):
+        slot = desk.slot_in(hour=9, worker="anna", order_type="GAS", capacity=4)
+        desk.book(slot, OrderType="GAS")
+        count()
+        week = str(monday_of(day_of(slot)))
+        span = {"day": week, "until": str(day_of(slot))}
+        assert cells(supervisor, "utilisation", **span) == {week: ["1", "4", "25"]}
+        for group, label in (("area", "Leeds (LEEDS)"), ("worker", "anna"), ("type", "GAS")):
+            assert cells(supervisor, "utilisation", utilisation=group, **span) == {label: ["1", "4", "25"]}
+        assert file_of(supervisor, "utilisation", utilisation="worker", **span) == [
+            ["Worker", "Bookings", "Places", "Percent"],
+            ["anna", "1", "4", "25"],
+        ]
+        page = supervisor.get(PAGE, span).content.decode()
+        assert "<svg" in page
+        assert "25%" in page
+        # What is asked of one number stays in the links of the others.
+        assert f"day={week}&amp;until={day_of(slot)}" in page
+
+    def test_who_may_see_it(self):
+        for role, status in (("viewer", 403), ("dispatcher", 403), ("supervisor", 200)):
+            client = desk.person(role)
+            assert client.get(PAGE).status_code == status
+            assert client.get(PAGE, {"csv": "utilisation"}).status_code == status
+            assert (b'href="/admin/numbers/"' in client.get("/admin/").content) == (status == 200)
+        assert Client().get(PAGE).status_code == 302
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"day": "x", "until": "9999-99-99"},
+            {"day": "2026-12-04", "until": "2026-11-01"},
+            {"day": "1900-01-01", "until": "2999-12-31"},
+            {"until": "1900-01-01"},
+            {"area": ["NOWHERE", "\x01"], "order_type": "x" * 10_000},
+            {"utilisation": "reason", "cancellations": "\x01", "csv": "nothing of ours"},
+        ],
+    )
+    def test_what_makes_no_sense_is_not_asked(self, supervisor, query):
+        desk.slot_in()
+        answer = supervisor.get(PAGE, query)
+        assert answer.status_code == 200
+        asked = answer.context["asked"]
+        assert asked.first <= asked.last
+        assert asked.weeks <= numbers.MOST_WEEKS
+
+    def test_before_anything_is_counted_it_says_what_to_do(self, supervisor):
+        assert "manage.py update_numbers" in supervisor.get(PAGE).content.decode()
+        count()
+        page = supervisor.get(PAGE).content.decode()
+        assert "manage.py update_numbers" not in page
+        assert "There is nothing of these days." in page
+
+    def test_a_name_is_no_markup_and_no_formula(self, supervisor):
+        slot = desk.slot_in(worker="=<b>anna")
+        count()
+        query = {"utilisation": "worker", "day": day_of(slot), "until": day_of(slot)}
+        page = supervisor.get(PAGE, query).content.decode()
+        assert "=&lt;b&gt;anna" in page
+        assert "<b>anna" not in page
+        assert file_of(supervisor, "utilisation", **query)[1][0] == "'=<b>anna"
+
+    def test_a_long_table_is_whole_in_the_file(self, supervisor):
+        slot = desk.slot_in()
+        sums = [sum_of(slot, key=f"w{number}", places=2) for number in range(numbers.MOST_ROWS + 5)]
+        DailySum.objects.bulk_create(sums)
+        query = {"utilisation": "worker", "day": day_of(slot), "until": day_of(slot)}
+        assert "5 more are in the CSV." in supervisor.get(PAGE, query).content.decode()
+        assert len(file_of(supervisor, "utilisation", **query)) == 1 + numbers.MOST_ROWS + 5
+
+
+def sum_of(slot, **fields):
+    return DailySum(**({"day": day_of(slot), "kind": "places", "area": slot.area, "number": 1} | fields))
+
+
+def day_of(slot):
+    return slot.start.astimezone(slot.area.zone).date()
+
+
+# --- The numbers over random worlds --------------------------------------------------------------------------
+
+ZONES = ["Europe/London", "Asia/Tokyo", "America/New_York", "Pacific/Auckland", "Pacific/Honolulu", "UTC"]
+TYPES = ["", "GAS", "OIL"]
+REASONS = {
+    "Customer cancelled": "Customer cancelled",
+    "Other: the dog is ill": "Other",
+    "Booked by mistake": "Booked by mistake",
+    "the erp said so": "in other words",
+    "Others": "in other words",
+    "": "in other words",
+}
+DAYS = 30  # back from now; the clock is put forward within them
+
+
+def make_world(chance):
+    """Areas on both sides of the line of dates and, behind now, slots, bookings, refusals and searches."""
+    areas = [helpers.make_area(f"A{number}", chance.choice(ZONES)) for number in range(4)]
+    areas.append(helpers.make_area("PRACTICE", is_practice=True))
+
+    def moment():
+        return helpers.NOW - timedelta(minutes=chance.randint(0, DAYS * 1440))
+
+    for number in range(80):
+        area, start = chance.choice(areas), moment()
+        capacity = chance.randint(1, 5)
+        booked = chance.randint(0, capacity)
+        slot = helpers.make_slot(
+            area.code, start, worker=f"w{number % 7}" if number % 3 else "", capacity=capacity, booked=booked,
+            order_type=chance.choice(TYPES), is_open=chance.random() > 0.2, is_withdrawn=chance.random() < 0.1,
+            end=start + timedelta(minutes=number + 1),
+        )  # fmt: skip
+        for place in range(chance.randint(0, 3)):
+            make_order(chance, slot, f"{number}-{place}")
+    for number in range(60):
+        error = chance.choice(["slot_unavailable", "already_booked"])
+        area = chance.choice([*areas[:4], None])
+        Refusal.objects.create(
+            at=moment(), error=error, original_order=f"R-{number}", area=area, order_type=chance.choice(TYPES)
+        )
+        EmptySearch.objects.create(
+            day=moment().date(), area=chance.choice([*areas[:4], None]), order_type=chance.choice(TYPES),
+            reason=chance.choice(["full", "closed", "area"]), number=chance.randint(1, 9),
+        )  # fmt: skip
+    return areas
+
+
+def make_order(chance, slot, number):
+    made = slot.start - timedelta(minutes=chance.randint(0, 20_000))
+    cancelled = chance.random() < 0.4
+    reviewed = made + timedelta(minutes=chance.choice([0, 3, 59, 60, 400, 3000, 20_000])) if number[-1] != "1" else None
+    WorkOrder.objects.create(
+        order_num=f"FU-{number}", original_order=number, claim=number, slot=slot, area=slot.area,
+        visit_start=slot.start, order_type=chance.choice(TYPES), status="cancelled" if cancelled else "booked",
+        cancelled_at=made + timedelta(minutes=chance.randint(0, 9000)) if cancelled else None,
+        cancelled_by=chance.choice(["anna", "ben", ""]) if cancelled else "",
+        cancel_reason=chance.choice(list(REASONS)) if cancelled else "",
+        reviewed_at=reviewed, reviewed_by="anna" if reviewed else "", body="{}", created_at=made, changed_at=made,
+    )  # fmt: skip
+
+
+class Facts:
+    """All that happened, one by one, read from the tables in the plainest way."""
+
+    def __init__(self, areas, order_type=None):
+        self.areas, self.order_type, self.found = areas, order_type, []
+        for slot in AppointmentSlot.objects.select_related("area"):
+            places = slot.booked if slot.is_hidden else slot.capacity
+            self.add(
+                "utilisation", slot.start, slot.area, slot.order_type, (slot.booked, places), slot.worker or "pool"
+            )
+        for order in WorkOrder.objects.select_related("area"):
+            area, kind = order.area, order.order_type
+            if order.cancelled_at:
+                words = REASONS[order.cancel_reason]
+                by = order.cancelled_by or "not known"
+                self.add("cancellations", order.cancelled_at, area, kind, 1, words, by)
+            else:
+                days = (
+                    order.visit_start.astimezone(area.zone).date() - order.created_at.astimezone(area.zone).date()
+                ).days
+                self.add("lead", order.created_at, area, kind, days)
+            if order.reviewed_at:
+                self.add("review", order.created_at, area, kind, order.reviewed_at - order.created_at)
+        for refusal in Refusal.objects.select_related("area"):
+            self.add("refusals", refusal.at, refusal.area, refusal.order_type, 1, refusal.error)
+        for search in EmptySearch.objects.select_related("area"):
+            self.add("nothing", search.day, search.area, search.order_type, search.number, search.reason)
+
+    def add(self, number, at, area, order_type, value, *keys):
+        day = at.astimezone(area.zone if area else UTC).date() if hasattr(at, "hour") else at
+        is_seen = area is None if area is None else not area.is_practice
+        if self.areas is not None:
+            is_seen = area in self.areas
+        if is_seen and self.order_type in (None, order_type):
+            self.found.append((number, day, area, order_type, value, keys))
+
+    def by(self, number, group):
+        """The rows of a number, as its table has them."""
+        values = defaultdict(list)
+        for name, day, area, order_type, value, keys in self.found:
+            if name != number:
+                continue
+            empty = "any" if number == "utilisation" else "none"
+            label = {
+                "week": str(monday_of(day)),
+                "area": str(area) if area else "no area",
+                "type": order_type or empty,
+                "person": keys[-1] if keys else "",
+            }.get(group, keys[0] if keys else "")
+            values[label].append(value)
+        return {label: SHOWN.get(number, counted)(found, values) for label, found in values.items()}
+
+
+def utilised(found, all_values):
+    booked, places = (sum(column) for column in zip(*found, strict=True))
+    return [str(booked), str(places), str(100 * booked // places) if places else ""]
+
+
+def counted(found, all_values):
+    return [str(sum(found)), str(100 * sum(found) // sum(map(sum, all_values.values())))]
+
+
+def spread(found, all_values):
+    return [f"{value:g}" for value in (ranked(found, 0.5), ranked(found, 0.9), len(found))]
+
+
+def ranked(values, share):
+    return sorted(values)[math.ceil(round(share * len(values), 6)) - 1]
+
+
+def hours(found, all_values):
+    minutes = [int(taken.total_seconds() // 60) for taken in found]
+    steps = [
+        m - m % (10 if m < 60 else 30 if m < 360 else 60 if m < 2880 else 360 if m < 14_400 else 1440) for m in minutes
+    ]
+    return [f"{round(ranked(steps, share) / 60, 1):g}" for share in (0.5, 0.9)] + [str(len(found))]
+
+
+SHOWN = {"utilisation": utilised, "lead": spread, "review": hours}
+ALL = {"day": "2026-09-01", "until": str(helpers.NOW.date() + DAY)}
+
+
+def compare(client, facts, **query):
+    """By each way of parting each number, as many at once as a page shows."""
+    shared = {"client": client, "facts": facts, "query": ALL | query}
+    for step in range(max(len(number.groups) for number in NUMBERS.values())):
+        groups = {number.name: number.groups[step % len(number.groups)] for number in NUMBERS.values()}
+        compare_page(**shared, groups=groups)
+
+
+def compare_page(client, facts, query, groups):
+    tables = look(client, **query, **groups)
+    for name, group in groups.items():
+        if name == "free":
+            continue
+        # Left out: a week, or a worker whose slots are closed, of which there is nothing.
+        rows = {line.cells[0]: line.cells[1:] for line in tables[name].lines if set(line.cells[1:]) - {"", "0"}}
+        expected = {label: row for label, row in facts.by(name, group).items() if set(row) - {"", "0"}}
+        assert rows == expected, (name, group)
+
+
+@pytest.fixture
+def _in_december():
+    with helpers.clock_stands_at(helpers.NOW):
+        yield
+
+
+@pytest.mark.usefixtures("_in_december")
+class TestRandomWorlds:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_each_number_equals_the_tables(self, seed, supervisor):
+        areas = make_world(random.Random(seed))
+        count()
+        compare(supervisor, Facts(None))
+        compare(supervisor, Facts(None, "GAS"), order_type="GAS")
+        compare(supervisor, Facts(None, ""), order_type="any")
+        compare(supervisor, Facts(areas[1:3]), area=[area.code for area in areas[1:3]])
+
+    def test_each_file_equals_its_table(self, supervisor):
+        make_world(random.Random(9))
+        count()
+        tables = look(supervisor, **ALL)
+        for name, table in tables.items():
+            assert file_of(supervisor, name, **ALL) == [table.heads, *(line.cells for line in table.lines)]
+            assert len(table.lines) > 1
+
+    @pytest.mark.parametrize("seed", range(2))
+    def test_of_restricted_people_their_areas_alone(self, seed):
+        areas = make_world(random.Random(seed))
+        count()
+        client = desk.person("supervisor", *areas[:2])
+        compare(client, Facts([*areas[:2], None]))
+        compare(client, Facts(areas[:1]), area=areas[0].code)
+        # What is asked of others is not answered.
+        compare(client, Facts([*areas[:2], None]), area=areas[3].code)
+        names = client.get(PAGE, ALL | {"utilisation": "area"}).content.decode()
+        assert "A0 (A0)" in names
+        assert "A3" not in names
+
+    def test_restricted_to_nothing(self):
+        make_world(random.Random(1))
+        count()
+        client = desk.person("supervisor")
+        AreaRestriction.objects.create(user=client.user)
+        compare(client, Facts([None]))
+
+    def test_what_changes_is_counted_anew(self, supervisor):
+        make_world(chance := random.Random(5))
+        count()
+        for order in WorkOrder.objects.filter(status="booked").order_by("pk")[:20]:
+            WorkOrder.objects.filter(pk=order.pk).update(
+                status="cancelled",
+                cancelled_at=helpers.NOW - DAY,
+                cancelled_by="zoe",
+                cancel_reason="Other: the dog is ill",
+            )
+        AppointmentSlot.objects.filter(booked=0).update(is_open=False)
+        Refusal.objects.filter(error="already_booked").delete()
+        make_order(chance, AppointmentSlot.objects.exclude(area__code="PRACTICE").first(), "new-2")
+        assert int(count().split()[0]) > 0
+        compare(supervisor, Facts(None))
+        assert count() == "0 days counted anew.\n"
+
+    def test_the_page_costs_the_same_whatever_the_number_of_orders(self, supervisor):
+        """Statements, and the sums that they read."""
+
+        def cost():
+            count()
+            supervisor.get(PAGE, ALL)
+            with CaptureQueriesContext(
+                connection,
+            ) as found:
+                supervisor.get(PAGE, ALL)
+            tables = {
+                table
+                for query in found
+                for table in ("workorder", "refusal", "emptysearch", "appointmentslot")
+                if f'bookings_{table}"' in query["sql"]
+            }
+            return len(found), tables, DailySum.objects.count()
+
+        slot = helpers.make_slot(start=helpers.NOW - DAY, capacity=9)
+        for number in range(30):
+            make_order(random.Random(number % 5), slot, f"a{number}-2")
+        few = cost()
+        for number in range(300):
+            make_order(random.Random(number % 5), slot, f"b{number}-2")
+        assert cost() == few
+        assert few[1] == set()
+
+
+class TestFirstFree:
+    def test_days_by_area_and_type_once_a_day(self, supervisor):
+        span = {"day": "2026-11-30", "until": "2026-12-01"}
+        for code in ("GAS", "OIL"):
+            OrderType.objects.create(code=code)
+        helpers.make_area("EMPTY")
+        helpers.make_slot(start=helpers.NOW + 3 * DAY, order_type="GAS")
+        helpers.make_slot(start=helpers.NOW + 5 * DAY)
+        with helpers.clock_stands_at(helpers.NOW):
+            count()
+        assert cells(supervisor, "free", free="area", **span) == {
+            "Empty (EMPTY)": ["none", "none", "1"],
+            "Leeds (LEEDS)": ["3", "3", "1"],
+        }
+        assert cells(supervisor, "free", free="type", area="LEEDS", **span) == {
+            "OIL": ["5", "5", "1"],
+            "GAS": ["3", "3", "1"],
+            "whichever is first": ["3", "3", "1"],
+        }
+        in_leeds = {"free": "area", "area": "LEEDS", **span}
+        assert cells(supervisor, "free", order_type="OIL", **in_leeds) == {"Leeds (LEEDS)": ["5", "5", "1"]}
+        # What was seen stays; the next day is looked at again.
+        AppointmentSlot.objects.filter(order_type="GAS").update(is_open=False)
+        with helpers.clock_stands_at(helpers.NOW):
+            count()
+        assert cells(supervisor, "free", **in_leeds) == {"Leeds (LEEDS)": ["3", "3", "1"]}
+        with helpers.clock_stands_at(helpers.NOW + DAY):
+            count()
+        assert cells(supervisor, "free", **in_leeds) == {"Leeds (LEEDS)": ["3", "4", "2"]}
+
+    def test_none_in_a_practice_area(self):
+        helpers.make_area("TRY", is_practice=True)
+        count()
+        assert not DailySum.objects.exists()
