@@ -91,6 +91,11 @@ class Network:
             run("ip", "-n", space, "link", "set", "eth0", "up")
         for port in ("tests", *HOSTS):
             run("ip", "-n", switch, "link", "set", port, "master", "switch", "up")
+        shipped = [line.split(" = ") for line in (SHIPPED / "sysctl.conf").read_text().splitlines() if " = " in line]
+        for name, value in shipped:
+            run("sysctl", "-q", f"{name.replace('eth0', self.name)}={value}")
+            for host in HOSTS:
+                run("ip", "netns", "exec", self.space(host), "sysctl", "-q", f"{name}={value}")
 
     def remove(self) -> None:
         subprocess.run(["ip", "link", "delete", self.name], stderr=subprocess.DEVNULL, check=False)
@@ -125,6 +130,13 @@ class Network:
             reached |= new
 
 
+def state(process: int) -> str:
+    """Its letter in /proc; empty where it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
+    return ""
+
+
 def address(host: str) -> str:
     return f"{NETWORK}.{HOSTS[host]}"
 
@@ -153,8 +165,9 @@ class Cluster:
                     "http://127.0.0.1:2380", "--initial-cluster", "etcd=http://127.0.0.1:2380")  # fmt: skip
 
     def start_host(self, host: str) -> None:
-        freezing = [self.patroni.with_name("python"), Path(__file__).with_name("freezing_patroni.py")]
-        self._spawn(host, *freezing, self._configuration(host))
+        python, here = self.patroni.with_name("python"), Path(__file__)
+        first, freezing = here.with_name("first_process.py"), here.with_name("freezing_patroni.py")
+        self._spawn(host, python, first, python, freezing, self._configuration(host))
 
     def _spawn(self, host: str, *command: object) -> None:
         """As a user without rights, who may read what root's environment has."""
@@ -191,7 +204,7 @@ class Cluster:
         said["postgresql"] |= {"data_dir": str(data), "bin_dir": str(self.binaries)}
         said["postgresql"]["pgpass"] = str(self.folder / f"{host}.pgpass")
         said["postgresql"]["parameters"] = {"unix_socket_directories": ""}
-        said["watchdog"] = {"mode": "off"}
+        # The watchdog as shipped, `automatic`: these hosts have none, for a device of this machine is root's alone.
         file = self.folder / f"{host}.yml"
         file.write_text(yaml.safe_dump(said))
         return file
@@ -214,6 +227,10 @@ class Cluster:
     def said(self) -> str:
         """By all Patronis last: why the cluster is not whole."""
         return "\n".join((self.folder / f"{host}.log").read_text()[-1500:] for host in DATABASES)
+
+    def said_of_watchdog(self, host: str) -> str:
+        lines = (self.folder / f"{host}.log").read_text().splitlines()
+        return next((line for line in lines if "watchdog" in line.lower()), "it has none, and goes on without")
 
     def ask(self, host: str, path: str, body: dict | None = None) -> dict:
         """Of Patroni's REST API; empty where it does not answer."""
@@ -252,15 +269,15 @@ class Cluster:
 
     # --- What is done to it ---
 
-    def switch_over(self, candidate: str) -> None:
-        self.ask(self.primary(), "switchover", {"leader": self.primary(), "candidate": candidate})
+    def switch_over(self) -> None:
+        """To either standby. Where one is named the other waits two seconds before it follows, and a commit for it."""
+        self.ask(self.primary(), "switchover", {"leader": self.primary()})
 
     def freeze(self, host: str) -> None:
         """The whole host, at the moment at which its Patroni has looked and is about to renew its lock."""
         (self.folder / f"{host}.freeze").write_text("")
         shutil.chown(self.folder / f"{host}.freeze", 65534)
-        status = Path(f"/proc/{self.started[host].pid}/stat")
-        wait_for(lambda: status.read_text().rpartition(") ")[2][0] == "T", "Patroni has stopped itself")
+        wait_for(lambda: "T" in map(state, self.network.processes(host)), "Patroni has stopped itself")
         self.network.signal(host, signal.SIGSTOP)
 
     def thaw(self, host: str) -> None:
