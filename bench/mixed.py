@@ -230,6 +230,19 @@ class Scene:
         }
         return [f"{count} {what}" for what, count in faults.items() if count]
 
+    def dead_rows(self) -> Iterator[str]:
+        """What updates left behind, and what autovacuum did of it with PostgreSQL's own settings."""
+        yield "| table | rows | updated | heap-only | dead rows | vacuumed |"
+        yield "| --- | --- | --- | --- | --- | --- |"
+        with psycopg.connect(self.url) as connection:
+            found = connection.execute(
+                "SELECT relname, n_live_tup, n_tup_upd, n_tup_hot_upd, n_dead_tup, autovacuum_count"
+                " FROM pg_stat_user_tables WHERE n_tup_upd > 100 ORDER BY n_tup_upd DESC"
+            )
+            for name, live, updated, heap_only, dead, times in found:
+                yield f"| {name} | {live:,} | {updated:,} | {heap_only / updated:.0%} | {dead:,} | {times} times |"
+        yield ""
+
 
 def used() -> tuple[float, float]:
     """Seconds of all processors since the machine began: busy ones, and all."""
@@ -276,6 +289,7 @@ def measure(scene: Scene, options: argparse.Namespace, report: run.Report) -> No
     )
     delivered = scene.wait_until_delivered()
     report.target("ServiceMobility was told of each booking", "missing" not in delivered, delivered)
+    report.tables += scene.dead_rows()
     lost = scene.lost()
     report.target(
         "Nothing is lost", not lost and not mix.wrong, ", ".join(lost) or f"{len(mix.numbers):,} bookings, each a row"

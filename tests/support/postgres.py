@@ -155,7 +155,7 @@ def running(*, durable: bool = False) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def replica_of(primary: Server, *, port: int | None = None) -> Iterator[Server]:
+def replica_of(primary: Server, *, port: int | None = None, durable: bool = False) -> Iterator[Server]:
     """A streaming replica with the name `standby`; `port`: where it finds the primary, if not at the primary's own."""
     with home() as place:
         data, password = place.folder / "data", urlsplit(primary.url).password
