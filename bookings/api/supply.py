@@ -194,8 +194,11 @@ def _upsert(rows: Rows, asked: dict[str, Any], caller: Caller) -> upserts.Report
 
 
 def report_or_refusal(report: upserts.Report, name: str, *, strict: bool) -> upserts.Report:
-    """Of the rows in the list `name` of the body. Raises Refused where one is refused and `strict` wants none."""
-    if strict and report.refused_count:
+    """Of the rows in the list `name` of the body. Raises Refused where one is refused and `strict` wants none.
+
+    What a booking made impossible after all rows were checked stands in the report: others were written by then.
+    """
+    if strict and report.refused_count and not report.is_written:
         faults = [
             {"dataPath": f"/{name}/{row.number - 1}", "message": row.message} for row in report.refused[:MOST_FAULTS]
         ]

@@ -29,6 +29,18 @@ class CustomerTimes(NamedTuple):
             return False
         return not self.free or any(start >= since and end <= until for since, until in self.free)
 
+    def may_begin(self, moment: datetime) -> datetime | None:
+        """When a visit that fits could begin at the earliest, from a moment on. None: at no time."""
+        while True:
+            if covering := [until for since, until in self.busy if since <= moment < until]:
+                moment = max(covering)
+            elif not self.free or any(since <= moment < until for since, until in self.free):
+                return moment
+            elif later := [since for since, _ in self.free if since > moment]:
+                moment = min(later)
+            else:
+                return None
+
     def condition(self) -> Condition:
         """The same of the columns of a slot; not of times that are open."""
         conditions: list[Condition] = [

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import islice
 
 from bookings import offers
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
@@ -89,17 +88,17 @@ class _Need:
             return None
         choices: list[AppointmentSlot] = []
         for kind in self.kinds:
-            choices += self._nearest(free.since(kind, self.first), only_same_time=only_same_time)
+            fitting = free.fitting(kind, self.first, self.times)
+            choices += self._nearest(fitting, only_same_time=only_same_time)
         return min(choices, key=self._rank, default=None)
 
     def _nearest(self, slots: Iterator[AppointmentSlot], *, only_same_time: bool) -> Iterator[AppointmentSlot]:
-        """The first ones of a kind that fit, all that begin at the same moment."""
+        """The first ones of those that fit, all that begin at the same moment."""
         first: datetime | None = None
         for slot in slots:
             if slot.start > (self.slot.start if only_same_time else first or slot.start):
                 return
-            fits = self.times.fit(slot.start, slot.end) and slot.pk != self.slot.pk
-            if fits and (not only_same_time or _period(slot) == _period(self.slot)):
+            if slot.pk != self.slot.pk and (not only_same_time or _period(slot) == _period(self.slot)):
                 first = slot.start
                 yield slot
 
@@ -132,9 +131,25 @@ class _FreePlaces:
             for kind in self._kinds_of(slot):
                 self.slots[kind].append(slot)
 
-    def since(self, kind: Kind, start: datetime) -> Iterator[AppointmentSlot]:
-        slots = self.slots[kind]
-        return islice(slots, bisect_left(slots, start, key=lambda slot: slot.start), None)
+    def fitting(self, kind: Kind, start: datetime, times: offers.CustomerTimes) -> Iterator[AppointmentSlot]:
+        """Those that fit a customer's times. Slots of whole weeks that do not are passed over, not looked at."""
+        slots, at = self.slots[kind], self._first(kind, start)
+        while at < len(slots):
+            slot = slots[at]
+            if times.fit(slot.start, slot.end):
+                yield slot
+            elif (later := times.may_begin(slot.start)) is None:
+                return
+            else:
+                at = max(at, self._first(kind, later) - 1)
+            at += 1
+
+    def has(self, kind: Kind, start: datetime) -> bool:
+        """Whether any begins then or later."""
+        return self._first(kind, start) < len(self.slots[kind])
+
+    def _first(self, kind: Kind, start: datetime) -> int:
+        return bisect_left(self.slots[kind], start, key=lambda slot: slot.start)
 
     def take(self, slot: AppointmentSlot) -> None:
         self.room[slot.pk] -= 1
@@ -166,13 +181,12 @@ def _free_slots(
 def _without(need: _Need, free: _FreePlaces) -> Proposal:
     """No slot, and the first of its needs that none keeps."""
     kinds = need.kinds
-    left = [slot for kind in kinds for slot in free.since(kind, need.since)]
     given = [slot for kind in kinds for slot in free.given[kind] if slot.start >= need.first]
     if any(need.times.fit(slot.start, slot.end) for slot in given):
         why = ALL_GIVEN
-    elif any(slot.start >= need.first for slot in left):
+    elif any(free.has(kind, need.first) for kind in kinds):
         why = NOT_IN_TIMES
-    elif left:
+    elif any(free.has(kind, need.since) for kind in kinds):
         why = AFTER_PARTS.format(when=need.slot.area.instant_text(need.first))
     else:
         why = NOTHING_FREE

@@ -6,13 +6,13 @@ transactions; what was interrupted is simply done again, but for `add`: a change
 have it already (`done_to`). A time that hides later slots as well is a blackout.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from bookings import clock
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
@@ -20,6 +20,8 @@ from bookings.supply import hours, slots, turns
 from bookings.supply.hours import DAY_MINUTES, Hours
 from bookings.supply.upserts import NAMED
 
+# Slots that are read in one query, and are in memory at once.
+READ_AT_ONCE = 5_000
 Action = Literal["close", "open", "resize", "add"]
 
 
@@ -73,6 +75,12 @@ class Changed:
     bookings: int = 0
     is_written: bool = False
 
+    def refuse(self, slots: Iterable[tuple[AppointmentSlot, str]], named: int | None) -> None:
+        """The first `named` are named, or all."""
+        more = [RefusedSlot(slot.pk, slot.external_id, why) for slot, why in slots]
+        self.refused_count += len(more)
+        self.refused += more if named is None else more[: max(0, named - len(self.refused))]
+
 
 def change_by_filter(
     where: SlotFilter,
@@ -89,7 +97,7 @@ def change_by_filter(
 
 
 def change_slots(
-    found: Sequence[AppointmentSlot],
+    found: Iterable[AppointmentSlot],
     change: Change,
     *,
     by: str,
@@ -104,35 +112,38 @@ def change_slots(
     the database did not give its locks: what was written stays.
     """
     _check(change)
-    report = Changed(is_written=not dry_run)
-    to_change = [slot for slot in found if _differs(slot, change)]
-    report.kept = len(found) - len(to_change)
-    refused = _refused(to_change, change, _places(to_change)) if dry_run else []
-    if dry_run:
-        report.changed = len(to_change) - len(refused)
-        report.bookings = sum(slot.booked for slot in to_change) if change.action == "close" else 0
-    else:
-        pace = turns.Pace()
+    report, pace = Changed(is_written=not dry_run), turns.Pace()
+    for some in turns.in_batches(found, READ_AT_ONCE):
+        to_change = [slot for slot in some if _differs(slot, change)]
+        report.kept += len(some) - len(to_change)
+        if dry_run:
+            refused = _refused(to_change, change, _places(to_change))
+            report.changed += len(to_change) - len(refused)
+            report.bookings += sum(slot.booked for slot in to_change) if change.action == "close" else 0
+            report.refuse(refused, named)
+            continue
         # With a slot that is closed, its bookings are written, too.
         for batch in pace.batches(to_change, lambda slot: 1 + (slot.booked if change.action == "close" else 0)):
             changed, bookings, unfit = pace.write(partial(_write, batch, change, by), len(batch))
             report.changed += changed
             report.kept += len(batch) - changed - len(unfit)
             report.bookings += bookings
-            refused += unfit
+            report.refuse(unfit, named)
             progress(len(batch))
-    report.refused_count = len(refused)
-    report.refused = [RefusedSlot(slot.pk, slot.external_id, why) for slot, why in refused[:named]]
     return report
 
 
-def find(where: SlotFilter) -> list[AppointmentSlot]:
-    """The slots to come, in the order in which all lock them."""
-    there = to_come(where.area.slots.filter(start__gte=where.start, start__lt=where.end))
+def find(where: SlotFilter) -> Iterator[AppointmentSlot]:
+    """The slots to come, by their begin; never all of them in memory."""
+    there = to_come(where.area.slots.filter(start__gte=where.start, start__lt=where.end)).order_by("start", "pk")
     for column, names in (("worker", where.workers), ("order_type", where.order_types)):
         there = there.filter(**{f"{column}__in": list(names)}) if names else there
-    weekdays, zone = set(where.weekdays), where.area.zone
-    return [slot for slot in there if is_in(clock.local(slot.start, zone), weekdays, where.hours)]
+    weekdays, zone, some = set(where.weekdays), where.area.zone, list(there[:READ_AT_ONCE])
+    while some:
+        yield from (slot for slot in some if is_in(clock.local(slot.start, zone), weekdays, where.hours))
+        last = some[-1]
+        later = there.filter(Q(start__gt=last.start) | Q(pk__gt=last.pk), start__gte=last.start)
+        some = list(later[:READ_AT_ONCE]) if len(some) == READ_AT_ONCE else []
 
 
 def to_come(slots: QuerySet[AppointmentSlot]) -> QuerySet[AppointmentSlot]:

@@ -150,9 +150,10 @@ def keep_clock_time(work_orders: Iterable[WorkOrder], *, by: str) -> None:
                 raise BookingError("no_such_time", message)
             others = AppointmentSlot.objects.keeping_busy(slot.worker, *period).exclude(pk=slot.pk)
             wanted = _wanted(Moved(slot, period))
-            if busy := others.exclude(start=period[0], end=period[1], area=slot.area).first():
-                sentence, number = "{number}: {worker} is busy {when} then.", work_order.order_num
-                raise BookingError("worker_busy", say(sentence, number=number, worker=slot.worker, when=busy))
+            others = others.exclude(start=period[0], end=period[1], area=slot.area).select_related("area")
+            if busy := others.first():
+                names = {"number": work_order.order_num, "worker": slot.worker, "when": busy, "area": busy.area.code}
+                raise BookingError("worker_busy", say("{number}: {worker} is busy {when} in {area}.", **names))
             there = AppointmentSlot.objects.filter(
                 area=slot.area, start=period[0], end=period[1], order_type=slot.order_type, worker=slot.worker
             )

@@ -93,6 +93,23 @@ class TestWhichSlots:
         assert [slot.start for slot in found] == days[1:]
 
 
+def test_all_are_found_however_few_are_read_at_once(monkeypatch):
+    """Several begin at the same moment, as with several workers; what is found is changed a part at a time."""
+    there = [make_slot(start=START + hour * HOUR, worker=worker) for hour in (1, 0) for worker in "abc"]
+    monkeypatch.setattr(slot_changes, "READ_AT_ONCE", 2)
+    found = slot_changes.find(week())
+    assert next(found) == there[3]
+    assert [slot.pk for slot in found] == [slot.pk for slot in [*there[4:], *there[:3]]]
+    read, in_batches = [], slot_changes.turns.in_batches
+    monkeypatch.setattr(
+        slot_changes.turns,
+        "in_batches",
+        lambda *given: (read.append(len(some)) or some for some in in_batches(*given)),
+    )
+    assert apply(CLOSE) == (6, 0, 0, 0)
+    assert read == [2, 2, 2]
+
+
 class TestClosing:
     def test_bookings_stay_and_ask_for_review(self):
         make_slot(capacity=2)
@@ -134,7 +151,7 @@ class TestAdding:
     def test_what_was_read_before_adds_once(self):
         """Two presses that both read the slots before the first has written: each slot is added to by one of them."""
         first, other = make_slot(capacity=2), make_slot(capacity=5, start=START + HOUR)
-        found = slot_changes.find(week())
+        found = list(slot_changes.find(week()))
         report = slot_changes.change_slots(found, Change("add", more=2), by="anna")
         assert (report.changed, report.refused_count) == (2, 0)
         report = slot_changes.change_slots(found, Change("add", more=2), by="anna")

@@ -9,6 +9,7 @@ from django.test import Client
 
 from bookings.api import bulk
 from bookings.models import AppointmentSlot
+from bookings.supply import turns
 from tests.support.helpers import END, START, clock_stands_at, error, make_area, make_booking, make_slot
 from tests.support.systems import call, make_key
 
@@ -114,6 +115,23 @@ class TestWriting:
         )
         assert AppointmentSlot.objects.count() == 0
         assert put(key, row(1), query="?strict=1").json()["Created"] == 1
+
+    def test_strict_says_what_was_written_before_a_booking_came(self, key, monkeypatch):
+        """Two bookings take a slot that is to have one place, after the rows were checked."""
+        make_slot(capacity=3, external_id="P-0")
+        write = turns.write
+
+        def after_bookings(step):
+            monkeypatch.setattr(turns, "write", write)
+            make_booking("WO-1"), make_booking("WO-2")
+            return write(step)
+
+        monkeypatch.setattr(turns, "write", after_bookings)
+        answer = put(key, row(0, Capacity=1), row(1), query="?strict=1")
+        message = "2 bookings stand in this slot, and it would have 1 places"
+        refused = {"Row": 1, "ExternalID": "P-0", "message": message}
+        assert answer.json() == NOTHING | {"Created": 1, "RefusedCount": 1, "Refused": [refused]}
+        assert AppointmentSlot.objects.filter(external_id="P-1").exists()
 
     def test_dry_run(self, key):
         assert put(key, row(1), query="?dry_run=1").json() == NOTHING | {"Created": 1}
