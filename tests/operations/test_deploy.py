@@ -101,6 +101,18 @@ def test_the_table_of_time_limits_says_what_is_set_and_each_waits_for_the_next()
     assert f"systemd waits {re.search(r'TimeoutStopSec=(.*)', unit)[1]} s" in text
 
 
+@pytest.mark.parametrize("command", ["extend_schedules", "update_numbers"])
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.cluster.yaml"])
+def test_containers_run_what_has_a_timer(command, name):
+    services = yaml.safe_load((ROOT / name).read_text())["services"]
+    (found,) = [service for service in services.values() if command in str(service.get("command"))]
+    assert found["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+    assert found.get("networks") == services["migrate"].get("networks")
+    units = {path.stem for path in DEPLOY.glob("*.service") if f"manage.py {command}" in path.read_text()}
+    assert len(units) == 1
+    assert (DEPLOY / f"{units.pop()}.timer").exists()
+
+
 def test_nginx_takes_what_the_service_would_answer_itself(settings):
     assert int(re.search(r"client_max_body_size (\d+)m", NGINX)[1]) * 1024 * 1024 > settings.BOOKJOB_MAX_BODY_BYTES
     assert int(re.search(r"large_client_header_buffers \d (\d+)k", NGINX)[1]) * 1024 > tokens.MAX_TOKEN_LENGTH
