@@ -65,4 +65,6 @@ def _beyond(row: WorkOrder, newest_first: bool, way: str) -> Q:
     """What comes after a row in the order of the list, or with `lt` before it."""
     if newest_first:
         return Q(pk__lt=row.pk) if way == "gt" else Q(pk__gt=row.pk)
-    return Q(**{f"visit_start__{way}": row.visit_start}) | Q(visit_start=row.visit_start, **{f"pk__{way}": row.pk})
+    # By the first condition an index is passed through from there on, which neither of two others does.
+    beyond = Q(**{f"visit_start__{way}": row.visit_start}) | Q(visit_start=row.visit_start, **{f"pk__{way}": row.pk})
+    return Q(**{f"visit_start__{way}e": row.visit_start}) & beyond

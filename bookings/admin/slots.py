@@ -43,7 +43,8 @@ class SlotOrderTypeFilter(filters.OrderTypeFilter):
 
 
 class SlotWorkerFilter(filters.WorkerFilter):
-    field = "worker"
+    def condition(self, request: HttpRequest) -> Q:
+        return self.slots()
 
 
 class SlotWindowFilter(filters.WindowFilter):

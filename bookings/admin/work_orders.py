@@ -115,7 +115,9 @@ class WorkOrderAdmin(DeskAdmin):
         view = request.GET.get("view")
         is_asked = any(text for name, text in request.GET.items() if name != "p")
         falls_on_days = request.GET.get("day") or request.GET.get("until")
-        by_visit = view in ("attention", "closed") or falls_on_days or not is_asked
+        if view == "closed":
+            return ["slot__start", "pk"]
+        by_visit = view == "attention" or falls_on_days or not is_asked
         return ["visit_start", "pk"] if by_visit else ["-pk"]
 
     def get_search_results(

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from bookings import clock, services
 from bookings.admin import lists
-from bookings.models import WorkOrder
+from bookings.models import AppointmentSlot, WorkOrder
 from bookings.services import search_terms
 from bookings.supply import slots
 from tests.support import desk, helpers
@@ -141,6 +141,14 @@ def test_the_filter_by_window_takes_all_slots_of_the_period(viewer):
     one, two = desk.book(pool, "WO-1", UserName="x"), desk.book(own, "WO-2", UserName="tech.silva")
     desk.book(other, "WO-3")
     assert desk.numbers(viewer, window=pool.pk) == [two.order_num, one.order_num]
+
+
+def test_bookings_in_closed_slots_stand_in_the_order_of_their_visits(viewer):
+    slots = [desk.slot_in(hour=hour) for hour in (16, 10, 13)]
+    orders = [desk.book(slot, f"WO-{number}") for number, slot in enumerate(slots)]
+    desk.book(desk.slot_in(hour=11), "WO-OPEN")
+    AppointmentSlot.objects.filter(pk__in=[slot.pk for slot in slots]).update(is_open=False)
+    assert desk.numbers(viewer, view="closed") == [orders[place].order_num for place in (1, 2, 0)]
 
 
 def test_bookings_in_closed_slots_need_attention_again(viewer):

@@ -91,6 +91,17 @@ def test_what_does_not_stand_in_it_does_not_find_it(typed):
     assert found(typed) == []
 
 
+def test_few_are_named_by_their_keys_and_many_asked_for_again(monkeypatch):
+    """A list of few reads these rows. By a condition on words, a plan may walk through all rows in the list's order."""
+    orders = [desk.book(desk.slot_in(hour=10 + number), f"WO-{number}") for number in range(3)]
+    for few, is_asked_again in [(3, False), (2, True)]:
+        monkeypatch.setattr(search_terms, "FEW", few)
+        rows = WorkOrder.objects.filter(search_terms.found_by("WO-")).order_by("pk")
+        assert list(rows) == orders
+        assert (SearchDocument._meta.db_table in str(rows.query)) == is_asked_again
+    assert list(WorkOrder.objects.filter(search_terms.found_by("nothing-like-it"))) == []
+
+
 def test_a_letter_that_is_typed_alone_is_a_word():
     """It would begin a good part of all words. Letters that are words of their own, such as those of Chinese, do."""
     first = desk.book(desk.slot_in(), "WO-1", Account={"AccountNum": "Q", "Name": "\u674e\u660e"})
