@@ -5,7 +5,9 @@
 
 Forty areas, three hundred workers, sixty days. On PostgreSQL most rows are made in the database, in a minute or some.
 Each page is asked for several times over HTTP's own path through Django (its test client), and the fastest counts:
-the machine is never idle for us. It ends with 1 where a page takes too long, or much longer than with few rows.
+the machine is never idle for us. Then come two hundred searches of each kind, of which the 95th percentile counts; how
+much of a processor they take on the average tells what a machine with other work does to that.
+It ends with 1 where a page takes too long, or much longer than with few rows, or a search too long.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import time
 from datetime import timedelta
+from pathlib import Path
 
 LIST, SLOTS = "bookings/workorder/", "bookings/appointmentslot/"
 PAGES = {
@@ -55,6 +58,7 @@ BATCH = 5_000
 REPEATS = 9
 AREAS, WORKERS, WINDOWS_A_DAY, DAYS = 40, 300, 5, 60
 SLOWEST, MOST_GROWTH = 400, 1.5  # milliseconds, times
+SLOWEST_FIND = 200  # milliseconds, at the 95th percentile
 
 
 def fill(start, stop, rare=False):
@@ -147,6 +151,8 @@ def multiply(few, many):
         name: f"'{letter}-' || (base.n + step.k * {few})"
         for name, letter in {"order_num": "X", "original_order": "O", "claim": "O"}.items()
     }
+    # Each copy came, and was cancelled, a week before the last one.
+    own |= {name: f"base.{name} - step.k * interval '7 days'" for name in ("created_at", "cancelled_at")}
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute(
@@ -172,9 +178,7 @@ def multiply(few, many):
 
 def measure():
     """By the name of a page its milliseconds and its kilobytes."""
-    from django.contrib.auth.models import User
     from django.db import connection
-    from django.test import Client
     from django.utils import timezone
 
     from bookings.models import WorkOrder
@@ -192,9 +196,7 @@ def measure():
         if is_postgresql:
             cursor.execute("VACUUM ANALYZE")
             cursor.execute("RESET statement_timeout")
-    user, _ = User.objects.get_or_create(username="bench", is_staff=True, is_superuser=True)
-    client = Client()
-    client.force_login(user)
+    client = _client()
     today = timezone.now().date()
     names = {"today": today, "later": today + timedelta(days=14), "work_order": WorkOrder.objects.latest("pk").pk}
     found = {}
@@ -211,9 +213,79 @@ def measure():
     return found
 
 
+def finds(number):
+    """What is typed into the search of the desk, by its kind: of bookings that are there, drawn evenly over all."""
+    from bookings.models import WorkOrder
+
+    draw = random.Random(number)
+    last = WorkOrder.objects.latest("pk").pk
+    rows = WorkOrder.objects.filter(pk__in=draw.sample(range(1, last), number * 2)).defer("body")[:number]
+    assert len(rows) == number, "the keys have too many gaps"
+
+    def misspelled(name):
+        word = max(name.split(), key=len)
+        place = draw.randrange(2, len(word) - 1)
+        return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+
+    return {
+        "phone": [row.phone for row in rows],
+        "end of a phone": [row.phone[-8:] for row in rows],
+        "name": [draw.choice([row.account_name, "Rarebird"]) for row in rows],
+        "order": [row.order_num for row in rows],
+        "postcode": [row.postcode for row in rows],
+        "name and postcode": [f"{row.account_name} {row.postcode}" for row in rows],
+        "near spelling": [misspelled(draw.choice([row.account_name, "Rarebird"])) for row in rows],
+        "nothing": ["".join(draw.choices("bcdfgjkqvwxyz", k=7)) for _ in rows],
+    }
+
+
+def measure_finds(number):
+    """By the kind of a search: its milliseconds at the median and the 95th percentile, and of a processor, here and
+    in the database."""
+    client = _client()
+    found = {}
+    for kind, texts in finds(number).items():
+        taken, before = [], _processor_time()
+        for text in texts:
+            began = time.perf_counter()
+            answer = client.get("/admin/" + LIST, {"q": text})
+            taken.append(time.perf_counter() - began)
+            assert answer.status_code == 200, (kind, answer.status_code)
+        here, there = (1000 * (late - early) / number for early, late in zip(before, _processor_time(), strict=True))
+        taken.sort()
+        found[kind] = 1000 * taken[number // 2], 1000 * taken[number * 95 // 100], here, there
+    return found
+
+
+def _client():
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    user, _ = User.objects.get_or_create(username="bench", is_staff=True, is_superuser=True)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def _processor_time():
+    """Seconds of this process, and of its connection's in PostgreSQL where that runs on this machine."""
+    from django.db import connection
+
+    there = 0.0
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            file = Path(f"/proc/{cursor.fetchone()[0]}/stat")
+        if file.exists():
+            user, system = file.read_text().rpartition(")")[2].split()[11:13]
+            there = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return time.process_time(), there
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default="10000,200000")
+    parser.add_argument("--finds", type=int, default=200, help="how many searches of each kind")
     options = parser.parse_args()
     few, many = map(int, options.rows.split(","))
     os.environ.setdefault("SECRET_KEY", "only-for-measuring")
@@ -238,6 +310,7 @@ def main():
             fill(few, many)
         fill(0, RARE, rare=True)
         after = measure()
+        searches = measure_finds(options.finds)
     print(f"| page | ms at {few:,} | ms at {many:,} | times | KB |\n| --- | --- | --- | --- | --- |")
     is_slow = False
     for page in PAGES:
@@ -245,6 +318,11 @@ def main():
         # A page of a few milliseconds grows by what the machine does besides.
         is_slow |= late > SLOWEST or late > MOST_GROWTH * max(early, 50)
         print(f"| {page} | {early:.0f} | {late:.0f} | {late / early:.2f} | {size:.0f} |")
+    print(f"\n| {options.finds} searches for | p50 ms | p95 ms | processor ms | of the database |")
+    print("| --- | --- | --- | --- | --- |")
+    for kind, (middle, most, here, there) in searches.items():
+        is_slow |= most > SLOWEST_FIND
+        print(f"| {kind} | {middle:.0f} | {most:.0f} | {here:.0f} | {there:.0f} |")
     return int(is_slow)
 
 
