@@ -82,7 +82,7 @@ def ended(*processes):
 
 def ends_in_order(process):
     process.terminate()
-    process.join(30)
+    process.join(60)
     return process.exitcode == 0
 
 
@@ -221,11 +221,11 @@ def test_from_a_booking_to_a_device_and_off_it(world, staff):
             writes = [(method, what, status) for method, what, _, status in state(url)["Calls"] if method != "GET"]
             assert writes[1:] == [("PUT", "WorkOrder", 200), ("PUT", "Dispatch", 200), ("DELETE", "WorkOrder", 200)]
             deliver.terminate()
-            assert deliver.wait(30) == 0
+            assert deliver.wait(60) == 0
         finally:
             connect_to(world.service, world.simulator.url, world.password)
         simulator.terminate()
-        assert simulator.wait(30) == 0
+        assert simulator.wait(60) == 0
         simulator.stdout.close()
 
 
@@ -276,7 +276,7 @@ def test_postgresql_dies_during_a_call_and_comes_back(tmp_path):
                 wait_until(lambda: not world.is_behind())
                 assert deliver.poll() is None
                 deliver.terminate()
-                assert deliver.wait(30) == 0
+                assert deliver.wait(60) == 0
             assert [call.order for call in simulator.calls if call.method == "PUT"] in (
                 [booked, second],
                 [second, booked],

@@ -86,7 +86,7 @@ class Front(Service):
 
     def stop(self) -> None:
         self.proxy.terminate()
-        self.proxy.wait(10)
+        self.proxy.wait(60)
         for machine in self.machines:
             machine.process.send_signal(signal.SIGQUIT)  # at once: nothing is asked any more
             machine.process.wait(60)

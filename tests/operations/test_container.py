@@ -178,7 +178,7 @@ def test_the_service_runs_without_rights_where_nothing_can_be_written(container,
 
 
 def test_nothing_could_be_written_there(container, image):
-    assert container("touch", str(image / "bookings" / "written")).wait(10) != 0
+    assert container("touch", str(image / "bookings" / "written")).wait(60) != 0
 
 
 def test_the_migrations_run_in_it(container, empty_database):
@@ -195,7 +195,7 @@ def test_an_unhealthy_service(start_service, empty_database):
 
 
 def test_a_secret_whose_file_is_missing_stops_the_start(container):
-    assert container("true", SECRET_KEY_FILE="/nothing/there").wait(10) != 0
+    assert container("true", SECRET_KEY_FILE="/nothing/there").wait(60) != 0
 
 
 # --- compose.yaml --------------------------------------------------------------------------------------------

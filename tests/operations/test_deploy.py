@@ -243,7 +243,7 @@ def proxy(tmp_path):
     yield start
     for process in processes:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @needs("nginx")
