@@ -267,7 +267,7 @@ def _into(model: type[Model], names: tuple[str, ...]) -> str:
 @cache
 def _insert_text(model: type[Model], names: tuple[str, ...], **more: str) -> str:
     """For PostgreSQL. However many rows, it is one text with one parameter, which stays prepared."""
-    values = ", ".join(["row.*", *more.values()])
+    values = ", ".join([*(f'row."{name}"' for name in names), *more.values()])
     return f"INSERT INTO {_into(model, (*names, *more))} SELECT {values} FROM {_given(model, names)}"
 
 
@@ -279,7 +279,10 @@ def _insert_text_for_sqlite(model: type[Model], names: tuple[str, ...], **more: 
 
 def _given(model: type[Model], names: tuple[str, ...]) -> str:
     """The rows that come as JSON. What is no column of the model is JSON for `Drawing.places`."""
-    types = {field.attname: field.db_type(connection) for field in model._meta.concrete_fields}
+    types = {field.column: field.db_type(connection) for field in model._meta.concrete_fields}
+    if types.keys() >= set(names):
+        # Short: psycopg reads a text of more than 4096 characters anew each time.
+        return f'json_populate_recordset(CAST(NULL AS "{model._meta.db_table}"), %s) AS row'
     columns = ", ".join(f'"{name}" {types.get(name, "json")}' for name in names)
     return f"json_to_recordset(%s) AS row ({columns})"
 

@@ -5,8 +5,13 @@ import os
 import subprocess
 import sys
 
+import pytest
+from psycopg import _queries
+
+from bookings.models import ServiceArea
 from tests.conftest import SERVER
 from tests.support.environment import ROOT
+from tests.support.helpers import booking, clock_stands_at, make_slot, post
 
 KEPT = json.loads((ROOT / "tests/support/costs.json").read_text())["postgresql" if SERVER else "sqlite"]
 TOLERANCE = 1.05  # as in tests/support/costs.py
@@ -49,3 +54,23 @@ def test_it_would_notice_indexes_that_nothing_needs(empty_database):
     lines = dearer(measure(empty_database), KEPT)
     assert [line.partition(": ")[0] for line in lines] == ["booking"], lines
     assert "log_bytes" in lines[0]
+
+
+@pytest.mark.skipif(not SERVER, reason="SQLite's driver reads each text once")
+@pytest.mark.django_db
+def test_psycopg_reads_the_texts_of_a_booking_once(monkeypatch):
+    """Of a text that is too long, or has too many parameters, it looks for the parameters each time."""
+    read_anew = []
+    read = _queries._query2pg_nocache
+
+    def note(text, encoding):
+        read_anew.append(text)
+        return read(text, encoding)
+
+    monkeypatch.setattr(_queries, "_query2pg_nocache", note)
+    make_slot(capacity=9, worker="ann")
+    ServiceArea.objects.update(safety_percent=90, cutoff_days=1, cutoff_time="16:00")
+    with clock_stands_at():
+        answer = post("WO-1", booking(RequiredParts=[{"ProdNum": "PUMP", "Qty": 1}]))
+    assert answer.status_code == 200, answer.json()
+    assert not read_anew, [len(text) for text in read_anew]
