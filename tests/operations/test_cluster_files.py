@@ -5,6 +5,7 @@ tests/operations/test_cluster.py runs them under faults.
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -38,6 +39,19 @@ def test_the_page_says_what_decides_whether_a_booking_is_lost():
     assert said == {name: str(rules[name]).lower() for name in said}
     # As Patroni itself demands: the lock outlives a round and two tries.
     assert rules["loop_wait"] + 2 * rules["retry_timeout"] <= rules["ttl"]
+
+
+def test_a_lost_host_is_known_to_be_lost_before_patroni_asks_it():
+    lines = re.findall(r"^(\S+)\.(\w+) = (\d+)$", (FOLDER / "sysctl.conf").read_text(), re.MULTILINE)
+    assert {place for place, _, _ in lines} == {"net.ipv4.neigh.eth0"}
+    of_loopback = Path("/proc/sys/net/ipv4/neigh/lo")
+    assert not of_loopback.exists() or all((of_loopback / name).exists() for _, name, _ in lines)
+    said = {name: int(value) for _, name, value in lines}
+    refused_after = 3 * said["retrans_time_ms"] / 1000  # three probes: the kernel's own number
+    known_after = 1.5 * said["base_reachable_time_ms"] / 1000 + said["delay_first_probe_time"] + refused_after
+    rules = PATRONI["bootstrap"]["dcs"]
+    assert known_after < rules["ttl"] - rules["loop_wait"]
+    assert refused_after < 2  # Patroni's patience with a host that it asks in the election
 
 
 def test_the_release_that_is_pinned_is_the_one_that_doctor_names():
