@@ -6,8 +6,6 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-import holidays
-
 from bookings import clock
 from bookings.models import ID_LENGTH
 from bookings.supply.hours import WEEKDAYS, Hours, check_year, read_hours, read_weekdays
@@ -132,6 +130,8 @@ def public_holidays(place: str, first_year: int, last_year: int) -> frozenset[da
 @cache
 def named_holidays(place: str, first_year: int, last_year: int) -> dict[date, str]:
     """The public holidays of a country, or of one of its subdivisions, with their names. Raises ValueError."""
+    import holidays  # takes a twentieth of the service's start, and few ask for it
+
     country, dash, subdivision = place.partition("-")
     known = holidays.list_supported_countries()
     if country not in known or (dash and subdivision not in known[country]):
