@@ -14,13 +14,9 @@ from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 
 
 def two_lines(first: Any, second: Any = "", *, warn: bool = False) -> str:
-    return format_html(
-        '<span class="desk-cell"><span class="desk-line{}" dir="auto">{}</span>'
-        '<span class="desk-line desk-sub" dir="auto">{}</span></span>',
-        " desk-warn" if warn else "",
-        first or "-",
-        second,
-    )
+    above = format_html('<bdi class="desk-warn">{}</bdi>' if warn else "<bdi>{}</bdi>", first or "-")
+    below = format_html('<bdi class="desk-sub">{}</bdi>', second) if second else ""
+    return format_html('<span class="desk-cell">{}{}</span>', above, below)
 
 
 @admin.display(description="Area")

@@ -1,8 +1,8 @@
 """The rows of a list as HTML.
 
 Unfold's own works out all headings anew for each row, and writes the two dozen classes of its style into each cell. On
-the desk a day with all its bookings is one page: here a cell has the class `desk-td`, and desk.css says once what that
-looks like. The columns are functions (cells.py); the head of the table is Unfold's.
+the desk a day with all its bookings is one page: here a row has the class `desk-tr`, and desk.css says once what its
+cells look like. The columns are functions (cells.py); the head of the table is Unfold's.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 CHECKBOX = "action_checkbox"
 BOX = (
-    '<td class="action-checkbox desk-td" data-label="Select record"><input type="checkbox" name="_selected_action"'
+    '<td class="action-checkbox" data-label="Select record"><input type="checkbox" name="_selected_action"'
     ' value="{}" class="action-select" aria-label="Select record"></td>'
 )
 
@@ -42,6 +42,6 @@ def _cells(changelist: Any, row: Any, headings: list[str], address: str) -> Iter
         shown = conditional_escape(display_for_value(lookup_field(name, row, admin)[2], "-"))
         tag = "th" if name in links else "td"
         if name in links:
-            shown = format_html('<a href="{}" class="desk-row-link">{}</a>', address, shown)
+            shown = format_html('<a href="{}">{}</a>', address, shown)
         of_the_column = name.__name__ if callable(name) else name
-        yield f'<{tag} class="field-{of_the_column} desk-td" data-label="{conditional_escape(heading)}">{shown}</{tag}>'
+        yield f'<{tag} class="field-{of_the_column}" data-label="{conditional_escape(heading)}">{shown}</{tag}>'

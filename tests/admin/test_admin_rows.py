@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from bookings.admin.desk import DeskAdmin
 from bookings.models import WorkOrder
 from tests.support import helpers
 
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.django_db
 LISTS = {"appointmentslot": {}, "workorder": {"view": "all"}, "refusal": {}}
 # Unfold's own rows took three to seven thousand.
 MOST_BYTES = 2_500
+MOST_OF_A_PAGE = 120_000
 
 
 @pytest.fixture
@@ -54,7 +56,19 @@ def test_each_row_has_all_columns_by_their_headings(three_of_each, model):
 @pytest.mark.parametrize("model", LISTS)
 def test_a_row_is_light(three_of_each, model):
     page = three_of_each.get(reverse(f"admin:bookings_{model}_changelist"), LISTS[model]).content.decode()
-    assert max(len(row.encode()) for row in rows_of(page)) < MOST_BYTES
+    rows = [len(row.encode()) for row in rows_of(page)]
+    assert max(rows) < MOST_BYTES
+    around = len(page.encode()) - sum(rows)
+    assert around + DeskAdmin.list_per_page * max(rows) < MOST_OF_A_PAGE
+
+
+def test_templates_lose_their_indentation_and_a_body_keeps_its_own(three_of_each):
+    page = three_of_each.get(reverse("admin:bookings_workorder_changelist"), LISTS["workorder"]).content.decode()
+    assert not re.findall(r"^[ \t]+</?(?:nav|h2|a)\b.*", page, re.MULTILINE)
+    slot = helpers.make_slot(start=helpers.tomorrow(14), capacity=1)
+    work_order = helpers.make_booking("WO-9", helpers.booking(slot.start, slot.end))
+    page = three_of_each.get(reverse("admin:bookings_workorder_change", args=[work_order.pk])).content.decode()
+    assert '\n  "Account": {' in unescape(page), "the body, two blanks a level"
 
 
 def test_a_row_leads_to_its_page_and_back_to_the_list_as_it_was_filtered(three_of_each):

@@ -471,7 +471,7 @@ def test_the_test_above_would_notice_a_text_that_is_cut_off(open_page, office):
     page = open_page()
     page.goto(f"{office.url}/admin/bookings/workorder/?view=all")
     assert too_wide(page) == []
-    page.add_style_tag(content=".desk-line { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }")
+    page.add_style_tag(content=".desk-cell > bdi { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }")
     assert too_wide(page) != []
 
 
