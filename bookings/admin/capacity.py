@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from bookings import clock
-from bookings.admin import addresses, capacity_change, capacity_grid, days, lists
+from bookings.admin import addresses, capacity_change, capacity_grid, days, lists, saved_views
 from bookings.admin.capacity_grid import ROWS, Cell, Row
 from bookings.models import ServiceArea
 
@@ -82,6 +82,7 @@ def capacity_view(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Capacity",
+        **saved_views.on_page(request, "capacity"),
         "asked": asked,
         "grid": capacity_grid.grid_of(rows, asked.day, asked.days),
         "areas": [(area, area in asked.areas and bool(asked.codes)) for area in visible],

@@ -19,7 +19,7 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from bookings.access import kept
-from bookings.admin import actions, addresses, lists
+from bookings.admin import actions, addresses, lists, saved_views
 from bookings.services import search_terms
 
 
@@ -139,7 +139,8 @@ class DeskAdmin(ReadOnlyAdmin):
         }
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        context = {**(extra_context or {}), **self.list_context(request)}
+        views = saved_views.on_page(request, str(self.opts.model_name))
+        context = {**(extra_context or {}), **views, **self.list_context(request)}
         return cast(HttpResponse, super().changelist_view(request, context))
 
     def list_context(self, request: HttpRequest) -> dict[str, Any]:

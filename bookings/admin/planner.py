@@ -15,7 +15,17 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from bookings.admin import addresses, days, lists, paper, planner_closing, planner_grid, planner_rows, planner_windows
+from bookings.admin import (
+    addresses,
+    days,
+    lists,
+    paper,
+    planner_closing,
+    planner_grid,
+    planner_rows,
+    planner_windows,
+    saved_views,
+)
 from bookings.models import ServiceArea, WorkOrder
 
 # Rows on one page, and where each has the windows of a week; whatever is asked for, a page costs no more than these.
@@ -97,6 +107,7 @@ def planner_view(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Planner",
+        **saved_views.on_page(request, "planner"),
         "asked": asked,
         "grid": grid,
         "areas": [(area, area in asked.areas) for area in visible],

@@ -3,10 +3,11 @@
 from django.contrib import admin
 from django.urls import path
 
-from bookings.admin import first_day, handbook, numbers, proof
+from bookings.admin import first_day, handbook, numbers, proof, saved_views
 
 urlpatterns = [
     *first_day.urls(),
+    *saved_views.urls(),
     path("proof/", admin.site.admin_view(proof.page), name="proof"),
     path("numbers/", admin.site.admin_view(numbers.page), name="numbers"),
     path("help/", admin.site.admin_view(handbook.contents), name="help"),

@@ -11,6 +11,7 @@ from bookings.models.access import BoardVisit as BoardVisit
 from bookings.models.access import CalendarAddress as CalendarAddress
 from bookings.models.access import KeptAnswer as KeptAnswer
 from bookings.models.access import LogInRecord as LogInRecord
+from bookings.models.access import SavedView as SavedView
 from bookings.models.access import Scope as Scope
 from bookings.models.access import visible_areas as visible_areas
 from bookings.models.areas import AreaCode as AreaCode

@@ -75,6 +75,29 @@ class BoardVisit(models.Model):
         return f"visit of {self.user}"
 
 
+class SavedView(models.Model):
+    """The filters of a page under a name: a person's own, or shared with all who may open the page.
+
+    It is what stands in the address of the page, so that what a person may not see stays unseen in it.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    page = models.CharField(max_length=40)
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2000)
+    is_shared = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        default_permissions = ()
+        permissions = [("share_savedview", "Can share views with others")]
+        constraints = [models.UniqueConstraint(fields=["owner", "page", "name"], name="saved_view_name_once")]
+        # Those that are shown above a page.
+        indexes = [models.Index(fields=["page"], condition=Q(is_shared=True), name="saved_view_shared")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class LogInRecord(models.Model):
     """Failed log-ins of a user name, an address, or the two together, none of which can be read out of `key`."""
 

@@ -1,0 +1,193 @@
+"""Saved views: the filters of a list, the planner or the capacity grid under a name, a person's own or shared.
+
+A view is what stands in the address after the question mark, so that areas and roles hold in it as they do there. The
+search is left out: a view of a customer's name would keep it when the customer's data are removed.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from bookings.access import kept
+from bookings.admin import addresses
+from bookings.admin.cells import message
+from bookings.admin.forms import TEXT
+from bookings.models import SavedView, ServiceArea, visible_areas
+
+# Of one person on one page; and as many shared ones are shown there.
+MOST = 50
+LEFT_OUT = {"q", "p", "e", "move", "row", "_changelist_filters"}
+SHARE = "bookings.share_savedview"
+
+
+@dataclass(frozen=True)
+class Page:
+    title: str
+    address_name: str
+    permission: str
+
+    @property
+    def address(self) -> str:
+        return reverse(self.address_name)
+
+
+def _list(title: str, model: str) -> Page:
+    return Page(title, f"admin:bookings_{model}_changelist", f"bookings.view_{model}")
+
+
+PAGES = {
+    "workorder": _list("work orders", "workorder"),
+    "appointmentslot": _list("slots", "appointmentslot"),
+    "blackout": _list("blackouts", "blackout"),
+    "refusal": _list("refusals", "refusal"),
+    "planner": Page("the planner", "admin:bookings_appointmentslot_planner", "bookings.view_appointmentslot"),
+    "capacity": Page("capacity", "admin:bookings_appointmentslot_capacity", "bookings.view_appointmentslot"),
+}
+
+
+class ViewForm(forms.Form):
+    name = forms.CharField(max_length=60, widget=forms.TextInput(TEXT))
+    query = forms.CharField(max_length=2000, required=False, strip=False, widget=forms.HiddenInput)
+    is_shared = forms.BooleanField(label="Shared with all who may open this page", required=False)
+
+    def __init__(self, request: HttpRequest, data: Any = None, **initial: Any) -> None:
+        super().__init__(data, initial=initial)
+        if not request.user.has_perm(SHARE):
+            del self.fields["is_shared"]
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if not name.isprintable():
+            raise forms.ValidationError("This holds a character that cannot be printed.")
+        return name
+
+    def clean_query(self) -> str:
+        return plain_query(self.cleaned_data["query"])
+
+
+def urls() -> list[URLPattern]:
+    return [path("views/<str:name>/", admin.site.admin_view(views_page), name="views")]
+
+
+def plain_query(text: str) -> str:
+    """What a page is asked, without the search and the place in the list."""
+    asked = {name: values for name, values in QueryDict(text).lists() if name not in LEFT_OUT}
+    return addresses.with_query("", {name: [one for one in some if one] for name, some in asked.items()}).lstrip("?")
+
+
+def on_page(request: HttpRequest, name: str) -> dict[str, Any]:
+    """For the bar above a page: its views, and where the present one is saved. One statement."""
+    if name not in PAGES:
+        return {}
+    address = PAGES[name].address
+    return {
+        "saved_views": [(f"{address}?{view.query}", view.name, view.is_shared) for view in _visible(request, name)],
+        "save_view": addresses.with_query(
+            reverse("views", args=[name]), {"query": plain_query(request.META.get("QUERY_STRING", ""))}
+        ),
+    }
+
+
+def _visible(request: HttpRequest, name: str) -> list[SavedView]:
+    """A person's own, and the shared ones; of these none that names an area which the person may not see."""
+    mine = Q(owner=request.user.pk)
+    found = list(SavedView.objects.filter(mine | Q(is_shared=True), page=name).order_by("name", "pk")[: 2 * MOST])
+    with_areas = {view.pk: areas for view in found if (areas := _areas_of(view)) and view.owner_id != request.user.pk}
+    hidden = set(with_areas) if with_areas and visible_areas(request.user) is not None else set()
+    if hidden:
+        seen = set(ServiceArea.objects.visible_to(request.user).values_list("code", flat=True))
+        hidden = {key for key in hidden if not seen.issuperset(with_areas[key])}
+    return [view for view in found if view.pk not in hidden]
+
+
+def _areas_of(view: SavedView) -> list[str]:
+    return QueryDict(view.query).getlist("area")
+
+
+# --- The page on which they are saved, renamed, shared and deleted -------------------------------------------
+
+
+def views_page(request: HttpRequest, name: str) -> HttpResponse:
+    page = PAGES.get(name)
+    if page is None:
+        raise Http404
+    if not request.user.has_perm(page.permission):
+        raise PermissionDenied
+    kept.show_again(request, "view")
+    do, given = request.POST.get("do"), request.POST if request.method == "POST" else None
+    query = plain_query((given or request.GET).get("query", ""))
+    form = ViewForm(request, given, query=query) if given and do in ("save", "edit") else ViewForm(request, query=query)
+    if do == "save" and form.is_valid() and _save(request, name, form):
+        return HttpResponseRedirect(f"{page.address}?{form.cleaned_data['query']}")
+    if do in ("change", "delete"):
+        (_change if do == "change" else _delete)(request, _chosen(request, name))
+        return HttpResponseRedirect(request.get_full_path())
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Views of {page.title}",
+        "form": form,
+        "views": [_row(request, page, view) for view in _visible(request, name)],
+        "may_share": request.user.has_perm(SHARE),
+        "back": f"{page.address}?{query}",
+    }
+    return TemplateResponse(request, "admin/bookings/views.html", context)
+
+
+def _row(request: HttpRequest, page: Page, view: SavedView) -> dict[str, Any]:
+    return {"view": view, "address": f"{page.address}?{view.query}", "may_change": _may_change(request, view)}
+
+
+def _may_change(request: HttpRequest, view: SavedView) -> bool:
+    return view.owner_id == request.user.pk or request.user.has_perm(SHARE)
+
+
+def _chosen(request: HttpRequest, name: str) -> SavedView:
+    key = request.POST.get("view", "")
+    view = next((view for view in _visible(request, name) if str(view.pk) == key), None)
+    if view is None:
+        raise Http404
+    if not _may_change(request, view):
+        raise PermissionDenied
+    return view
+
+
+def _save(request: HttpRequest, name: str, form: ViewForm) -> bool:
+    """Under a name that there is, the person's view gets the new filters."""
+    given, owner = form.cleaned_data, cast(Any, request.user)
+    same = SavedView.objects.filter(owner=owner, page=name)
+    if not same.filter(name=given["name"]).exists() and same.count() >= MOST:
+        form.add_error("name", f"You have {MOST} views here. Delete one first.")
+        return False
+    values = {"query": given["query"], "is_shared": given.get("is_shared", False)}
+    SavedView.objects.update_or_create(owner=owner, page=name, name=given["name"], defaults=values)
+    messages.success(request, message("The view {} was saved.", given["name"]))
+    return True
+
+
+def _change(request: HttpRequest, view: SavedView) -> None:
+    form = ViewForm(request, request.POST)
+    if not form.is_valid():
+        messages.error(request, "Give the view a name of up to 60 characters.")
+        return
+    view.name, view.is_shared = form.cleaned_data["name"], form.cleaned_data.get("is_shared", view.is_shared)
+    try:
+        with transaction.atomic():
+            view.save(update_fields=["name", "is_shared"])
+    except IntegrityError:
+        messages.error(request, message("There is a view {} already.", view.name))
+    else:
+        messages.success(request, message("The view {} was changed.", view.name))
+
+
+def _delete(request: HttpRequest, view: SavedView) -> None:
+    name = view.name
+    view.delete()
+    messages.success(request, message("The view {} was deleted.", name))

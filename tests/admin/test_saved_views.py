@@ -1,0 +1,187 @@
+"""Saved views: a page's filters under a name, a person's own or shared, and never more than the person may see."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from bookings.admin import saved_views
+from bookings.models import SavedView
+from tests.support import desk, helpers
+
+pytestmark = pytest.mark.django_db
+
+PAGES = list(saved_views.PAGES)
+
+
+def address(name="workorder"):
+    return reverse("views", args=[name])
+
+
+def save(client, name, query="", page="workorder", **more):
+    return client.post(address(page), {"do": "save", "name": name, "query": query} | more)
+
+
+def change(client, view, do="change", page="workorder", **more):
+    return client.post(address(page), {"do": do, "view": view.pk, "name": view.name} | more, follow=True)
+
+
+def listed(client, page="workorder"):
+    return [name for _, name, _ in client.get(saved_views.PAGES[page].address).context["saved_views"]]
+
+
+@pytest.fixture
+def supervisor():
+    return desk.person("supervisor")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_keeps_what_it_is_asked(supervisor, page):
+    helpers.make_area("LEEDS")
+    helpers.make_area("YORK")
+    there = saved_views.PAGES[page].address
+    asked = f"{there}?area=LEEDS&area=YORK&day=2026-12-04&q=M%C3%BCller&p=3&empty="
+    shown = supervisor.get(asked)
+    if shown.status_code == 302:  # a list does not know every filter
+        shown = supervisor.get(there)
+    form = supervisor.get(shown.context["save_view"]).context["form"]
+    query = form["query"].value() or "area=LEEDS&area=YORK"
+    answer = save(supervisor, "Two areas", query, page)
+    assert answer.status_code == 302
+    assert answer.url == f"{there}?{query}"
+    ((link, name, is_shared),) = supervisor.get(there).context["saved_views"]
+    assert (link, name, is_shared) == (answer.url, "Two areas", False)
+    assert "q=" not in link
+    assert "p=3" not in link
+    assert supervisor.get(link).status_code in (200, 302)
+    assert 'class="desk-views"' in supervisor.get(there).content.decode()
+
+
+def test_the_list_of_the_view_is_the_list_of_its_filters(supervisor):
+    ours = desk.book(desk.slot_in("LEEDS"), "WO-1")
+    desk.book(desk.slot_in("YORK"), "WO-2")
+    answer = save(supervisor, "Leeds", "view=all&area=LEEDS")
+    assert [order.pk for order in supervisor.get(answer.url).context["cl"].result_list] == [ours.pk]
+
+
+def test_own_ones_are_seen_by_one_and_shared_ones_by_all(supervisor):
+    dispatcher, viewer = desk.person("dispatcher"), desk.person("viewer")
+    save(dispatcher, "Mine", "view=all")
+    save(supervisor, "Ours", "view=closed", is_shared="on")
+    assert listed(dispatcher) == ["Mine", "Ours"]
+    assert listed(supervisor) == listed(viewer) == ["Ours"]
+    assert listed(dispatcher, "refusal") == []
+
+
+def test_who_may_share_rename_and_delete(supervisor):
+    dispatcher = desk.person("dispatcher")
+    save(dispatcher, "Mine", "view=all", is_shared="on")
+    mine = SavedView.objects.get()
+    assert not mine.is_shared
+    assert "shared</label>" not in dispatcher.get(address()).content.decode()
+    save(supervisor, "Ours", "view=closed", is_shared="on")
+    ours = SavedView.objects.get(name="Ours")
+    for do in ("change", "delete"):
+        assert change(dispatcher, ours, do, name="Theirs").status_code == 403
+        assert change(supervisor, mine, do, name="Theirs").status_code == 404
+    assert desk.said(change(dispatcher, mine, name="My own")) == ["The view My own was changed."]
+    # Another supervisor looks after what is shared.
+    other = desk.person("supervisor")
+    assert desk.said(change(other, ours, name="All", is_shared="on")) == ["The view All was changed."]
+    assert sorted(SavedView.objects.values_list("name", "is_shared")) == [("All", True), ("My own", False)]
+    assert desk.said(change(other, SavedView.objects.get(name="All"), "delete")) == ["The view All was deleted."]
+    change(dispatcher, mine, "delete")
+    assert not SavedView.objects.exists()
+
+
+def test_a_name_that_is_there_gets_the_new_filters(supervisor):
+    for query in ("view=all", "view=closed"):
+        save(supervisor, "One", query)
+    save(supervisor, "Two", "view=all")
+    assert sorted(SavedView.objects.values_list("name", "query")) == [("One", "view=closed"), ("Two", "view=all")]
+    answer = change(supervisor, SavedView.objects.get(name="Two"), name="One")
+    assert desk.said(answer)[-1] == "There is a view One already."
+    assert SavedView.objects.filter(name="Two").exists()
+
+
+def test_no_view_names_an_area_that_is_not_seen(supervisor):
+    leeds, york = helpers.make_area("LEEDS"), helpers.make_area("YORK")
+    desk.book(desk.slot_in("YORK"), "WO-1")
+    for name, query in (("Leeds", "area=LEEDS"), ("York", "area=LEEDS&area=YORK"), ("All", "view=all")):
+        save(supervisor, name, query, is_shared="on")
+    for area, seen in ((leeds, ["All", "Leeds"]), (york, ["All"])):
+        restricted = desk.person("dispatcher", area)
+        assert listed(restricted) == seen
+        page = restricted.get(address()).content.decode()
+        assert ("York" in page) == ("York" in seen)
+    restricted = desk.person("dispatcher", leeds)
+    # What is typed into the address shows no more, either.
+    assert desk.numbers(restricted, view="all", area="YORK") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "field"),
+    [
+        ("", "", "name"),
+        ("x" * 61, "", "name"),
+        ("a\nb", "", "name"),
+        ("a\x00", "", "name"),
+        ("x", "a=" + "b" * 2000, "query"),
+    ],
+)
+def test_what_cannot_be_saved(supervisor, name, query, field):
+    answer = save(supervisor, name, query)
+    assert answer.status_code == 200
+    assert list(answer.context["form"].errors) == [field]
+    assert not SavedView.objects.exists()
+
+
+@pytest.mark.parametrize("query", ["%ff%00", "javascript:alert(1)", "//evil.example/", "a=1&a=2&&=&x", "a=%ED%A0%BD"])
+def test_odd_filters_lead_nowhere_else(supervisor, query):
+    answer = save(supervisor, "Odd", query)
+    if answer.status_code == 302:
+        assert answer.url.startswith("/admin/bookings/workorder/?")
+        page = supervisor.get("/admin/bookings/workorder/").content.decode()
+        assert 'href="/admin/bookings/workorder/?' in page
+        assert supervisor.get(answer.url).status_code in (200, 302)
+    else:
+        assert answer.status_code == 200
+
+
+def test_no_more_than_fifty(supervisor, monkeypatch):
+    monkeypatch.setattr(saved_views, "MOST", 2)
+    for name in "abc":
+        answer = save(supervisor, name)
+    assert answer.context["form"].errors == {"name": ["You have 2 views here. Delete one first."]}
+    assert save(supervisor, "b", "view=all").status_code == 302
+
+
+def test_one_statement_whatever_their_number(supervisor):
+    counts = []
+    for many in (1, 1, 30):
+        for number in range(many):
+            save(supervisor, f"View {number}", "area=LEEDS", is_shared="on")
+        with CaptureQueriesContext(connection) as found:
+            listed(supervisor)
+        counts.append(len(found))
+        assert sum("bookings_savedview" in one["sql"] for one in found) == 1
+    assert counts[1] == counts[2]
+
+
+def test_without_a_role_a_page_or_a_log_in(client, django_user_model):
+    assert client.get(address()).status_code == 302
+    user = django_user_model.objects.create(username="new", is_staff=True)
+    client.force_login(user)
+    for page in PAGES:
+        assert client.get(address(page)).status_code == 403
+        assert save(client, "x", page=page).status_code == 403
+    assert desk.person("viewer").get("/admin/views/nothing/").status_code == 404
+    view = SavedView.objects.create(owner=user, page="workorder", name="x", query="")
+    assert change(desk.person("viewer"), view, "delete").status_code == 404
+    assert desk.person("viewer").post(address(), {"do": "delete", "view": "9" * 30}).status_code == 404
+
+
+def test_they_go_with_their_person(supervisor):
+    save(supervisor, "Mine", "view=all")
+    supervisor.user.delete()
+    assert not SavedView.objects.exists()
