@@ -39,15 +39,20 @@ if "TORTURE_OPERATIONS" not in os.environ:
 
 # Files whose tests say nothing of a database: `make test` runs them on SQLite alone, or beside PostgreSQL alone, so
 # that both runs take as long.
-ONCE = {"test_browser", "test_clients", "test_cluster_files", "test_container", "test_demo", "test_deploy",
-        "test_elsewhere", "test_first_run", "test_install", "test_planner_browser", "test_private_names", "test_readme",
-        "test_run", "test_slow_callers", "test_start"}  # fmt: skip
+ONCE = {"test_clients", "test_cluster_files", "test_container", "test_demo", "test_deploy", "test_elsewhere",
+        "test_first_run", "test_install", "test_private_names", "test_readme", "test_run", "test_slow_callers",
+        "test_start"}  # fmt: skip
 ONCE_ON_POSTGRESQL = {"test_alerts", "test_body_shapes", "test_check_contract", "test_dependencies", "test_layers"}
 # Files that wait for processes of their own rather than compute, or take five seconds and more: not for `make check`.
-SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_browser", "test_calendars", "test_commands_end",
-        "test_dependencies", "test_failing_well", "test_histories", "test_install", "test_log_in", "test_logs",
-        "test_planner_browser", "test_race_for_moves", "test_race_for_places", "test_race_for_proposals",
-        "test_security", "test_seed_anything", "test_state_machine", "test_upgrades", "test_warm"}  # fmt: skip
+SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_calendars", "test_commands_end", "test_dependencies",
+        "test_failing_well", "test_histories", "test_install", "test_load_demo", "test_log_in", "test_logs",
+        "test_race_for_moves", "test_race_for_places", "test_race_for_proposals", "test_release", "test_security",
+        "test_seed_anything", "test_state_machine", "test_upgrades", "test_warm"}  # fmt: skip
+
+
+def names(files: set[str], path: Path) -> bool:
+    """Whether a file is one of these. Those of the browser are slow, and the same pages are asked for without it."""
+    return path.stem in files or (files is not ONCE_ON_POSTGRESQL and path.stem.endswith("browser"))
 
 
 def pytest_configure(config):
@@ -58,7 +63,7 @@ def pytest_configure(config):
 
 def pytest_ignore_collect(collection_path, config):
     """What is not wanted is not even loaded: to look which tests there are takes a quarter of `make check`."""
-    return True if "not slow" in config.option.markexpr and collection_path.stem in SLOW else None
+    return True if "not slow" in config.option.markexpr and names(SLOW, collection_path) else None
 
 
 def pytest_collection_modifyitems(items):
@@ -66,10 +71,10 @@ def pytest_collection_modifyitems(items):
         runs_a_service = "template_database" in item.fixturenames
         ours = item.path.stem == "test_check_contract" and runs_a_service  # the kit against this service
         for marker, files in (("once", ONCE), ("once_on_postgresql", ONCE_ON_POSTGRESQL)):
-            if item.path.stem in files and not item.get_closest_marker("django_db") and not ours:
+            if names(files, item.path) and not item.get_closest_marker("django_db") and not ours:
                 item.add_marker(marker)
         makes_up_its_input = getattr(item.function, "is_hypothesis_test", False)
-        if runs_a_service or item.path.stem in SLOW or makes_up_its_input:
+        if runs_a_service or names(SLOW, item.path) or makes_up_its_input:
             item.add_marker("slow")
     # First what takes long, so that no process is left with it alone at the end; last, as pytest-django has it, what
     # ends in empty tables: after it none of the migrations' rows are there.

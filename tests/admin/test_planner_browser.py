@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.admin.test_browser import (  # noqa: F401  fixtures
+    COLOURS,
     SIZES,
     chromium,
     empty_database,
@@ -174,7 +175,7 @@ def test_each_page_at_each_size(open_page, office, size, scheme):  # noqa: F811
     for address in pages:
         page.goto(f"{office.url}/admin/{address}")
         page.wait_for_load_state("networkidle")
-        if found := [*seriously_wrong(page), *too_wide(page)]:
+        if found := [*seriously_wrong(page, COLOURS if scheme == "dark" else None), *too_wide(page)]:
             wrong[address] = found
     assert wrong == {}, json.dumps(wrong, indent=1)
 
