@@ -259,6 +259,7 @@ class TestExports:
             assert len(list(chunks)) == len(rows)
         assert len(captured) == 1
 
+    @pytest.mark.slow  # two seconds
     def test_a_sheet_has_a_row_in_memory_at_a_time(self, monkeypatch):
         monkeypatch.setattr(exports, "_rows", lambda *_: ([f"cell {number}"] * 27 for number in range(3_000)))
         tracemalloc.start()

@@ -83,6 +83,7 @@ OPERATIONS = [
 ]
 
 
+@pytest.mark.slow  # two seconds
 def test_it_is_valid_openapi():
     from openapi_spec_validator import OpenAPIV31SpecValidator  # takes two seconds
 

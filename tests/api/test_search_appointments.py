@@ -213,6 +213,7 @@ class TestNoArea:
         assert message({}) == "No service area takes care of this place."
 
 
+@pytest.mark.slow  # fills a table
 class TestTheIndex:
     def test_the_slots_are_read_from_an_index(self, plan_of):
         make_area("HULL")

@@ -25,6 +25,7 @@ HOUR = timedelta(hours=1)
 NO_ZONES = ["localtime", "Factory", "posixrules", "europe/london", "Europe/Yorkshire", "", "../../etc/passwd", "UTC\n"]
 
 
+@pytest.mark.slow  # starts processes
 class TestOneSource:
     @pytest.mark.parametrize("module", ["bookjob_site.settings", "bookjob_site.wsgi", "bookjob_site.worker.threads"])
     def test_no_process_reads_the_machines_zones(self, module):
