@@ -110,6 +110,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"  # instants are stored and compared in UTC; people read them in the zone of their area
 USE_TZ = True
+# A list shows 2,000 rows at most (bookings/admin/lists.py), and sends a field for each that is ticked.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_500
 STATIC_URL = "/static/"
 STATIC_ROOT: Path = value("STATIC_ROOT")
 STORAGES = {

@@ -21,7 +21,7 @@ from bookings.admin.capacity_grid import ROWS, Cell, Row
 from bookings.models import ServiceArea
 
 WEEKS = range(2, 7)
-# Django takes a thousand fields of a form: all cells of a page can be ticked.
+# All cells of a page can be ticked, and a form has a bounded number of fields (DATA_UPLOAD_MAX_NUMBER_FIELDS).
 MOST_CELLS = 900
 # With windows or order types as rows, one area is shown until some are chosen, where there are more.
 FEW_AREAS = 3
