@@ -91,7 +91,7 @@ def on_page(request: HttpRequest, name: str) -> dict[str, Any]:
     return {
         "saved_views": [(f"{address}?{view.query}", view.name, view.is_shared) for view in _visible(request, name)],
         "save_view": addresses.with_query(
-            reverse("views", args=[name]), {"query": plain_query(request.META.get("QUERY_STRING", ""))}
+            reverse("views", args=[name]), {"query": plain_query(request.GET.urlencode())}
         ),
     }
 

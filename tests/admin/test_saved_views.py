@@ -64,6 +64,12 @@ def test_the_list_of_the_view_is_the_list_of_its_filters(supervisor):
     assert [order.pk for order in supervisor.get(answer.url).context["cl"].result_list] == [ours.pk]
 
 
+def test_a_filter_that_came_as_plain_bytes_is_saved_as_it_was_read(supervisor):
+    page = supervisor.get(f"{desk.LIST}?view=all&worker=J\u00f6rg", QUERY_STRING="view=all&worker=J\u00c3\u00b6rg")
+    query = supervisor.get(page.context["save_view"]).context["form"]["query"].value()
+    assert query == "view=all&worker=J%C3%B6rg"
+
+
 def test_own_ones_are_seen_by_one_and_shared_ones_by_all(supervisor):
     dispatcher, viewer = desk.person("dispatcher"), desk.person("viewer")
     save(dispatcher, "Mine", "view=all")

@@ -7,6 +7,8 @@ Example, and the file:
     area,name,time_zone,aliases,postcodes,cutoff_days,cutoff_time,safety_percent
     LEEDS,Leeds,Europe/London,"WC 7,WC 8","GB LS,GB WF1",1,17:00,80
 
+Several lines may name an area, one for each of its postcodes: they count as one row.
+
 Safe to repeat: an area is changed where it differs, and one that the file does not name stays. So does what a column
 that is not there would say. Lists are whole: an alias or a postcode that a row does not name any more is taken away,
 and another row of the file may take it. An area whose row breaks a rule is refused and named, and the others are
