@@ -5,7 +5,7 @@ with the same meaning. docs/slots.md describes them.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from bookings import clock
 from bookings.models import AppointmentSlot, ServiceArea
+from bookings.models.schedules import MAX_DAYS_AHEAD
 from bookings.supply import plan_values
 from bookings.supply.hours import DAY_MINUTES, MAX_CAPACITY, Hours, Period, read_weekdays, slots_of_day
 from bookings.supply.plan_values import LAST_DAY
@@ -24,7 +25,7 @@ ONE_DAY, YEAR = timedelta(days=1), timedelta(days=366)
 # The keys of a plan, which are the columns of a CSV template, and those without which there is none.
 KEYS = [
     "area", "name", "time_zone", "aliases", "order_type", "workers", "from", "until", "days", "hours", "weekdays",
-    "length", "gap", "capacity", "holidays", "exceptions", "every_weeks", "month_days",
+    "length", "gap", "capacity", "holidays", "exceptions", "every_weeks", "month_days", "days_ahead",
 ]  # fmt: skip
 NEEDED = ["area", "from", "hours", "length"]
 
@@ -195,7 +196,8 @@ class _Reading:
         window: Window | None,
     ) -> None:
         self.values, self.line_of, self.called, self.window = dict(values), line_of, called, window
-        self.rolls = window is not None and not {"days", "until"} & set(values)
+        self.ahead = 0  # days from today on, of a template
+        self.rolls = (window is not None or "days_ahead" in values) and not {"days", "until"} & set(values)
         self.faults: list[Fault] = []
         self.remarks: list[Fault] = []
 
@@ -252,7 +254,8 @@ class _Reading:
                 make = f"To make it, give {self.called('name')} and {self.called('time_zone')}."
                 remedy = f"There is {other}." if other else make
                 self.fault("area", f"There is no area {code!r}. {remedy}")
-        first, until = self._days()
+        self.ahead = self.take("days_ahead", plan_values.whole_number(1, MAX_DAYS_AHEAD), 0)
+        first, until = self._days({areas[code].zone for code in codes or [] if code in areas})
         by_weekday = self.take("hours", plan_values.hours_by_weekday)
         weekdays = self.take("weekdays", lambda text: read_weekdays(plan_values.read_text(text)), set(range(7)))
         exceptions = self._exceptions(first, until)
@@ -290,13 +293,17 @@ class _Reading:
             **values,
         )
 
-    def _days(self) -> tuple[Any, Any]:
-        """The first and the last day, as far as they can be read."""
+    def _days(self, zones: Iterable[ZoneInfo]) -> tuple[Any, Any]:
+        """The first and the last day, as far as they can be read. `zones` are those in which it may be today."""
         first: Any = self.take("from", plan_values.read_day)
         until: Any = None
         if self.rolls and self.window:
             # Long enough to see whether it makes a slot at all.
             until = max(self.window.checked, first + YEAR) if first else None
+        elif self.rolls:
+            now = clock.now()
+            today = max((clock.local(now, zone).date() for zone in zones), default=now.date())
+            until = max(first, today + timedelta(days=self.ahead)) if first else None
         elif "days" in self.values and "until" not in self.values:
             days = self.take("days", plan_values.whole_number(1, MAX_DAYS))
             until = first + timedelta(days=days - 1) if first and days else None
@@ -317,7 +324,7 @@ class _Reading:
     def _exceptions(self, first: Any, until: Any) -> Any:
         exceptions = self.take("exceptions", plan_values.read_exceptions, {})
         for day in exceptions:
-            if self.window and (self.rolls or (first and day < first)):
+            if self.rolls or (self.window and first and day < first):
                 continue  # of a day that is over, or not made yet
             if first and day < first:
                 line = self.line_of(f"exceptions.{day}")

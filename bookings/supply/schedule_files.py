@@ -1,61 +1,99 @@
-"""Schedules out of templates and back: a template says when its plans end, and a schedule goes on.
+"""Schedules out of templates and back: what is exported is imported as it was, and makes the same slots as a template.
 
-Of an area the plans that end last go on; those that end before keep their last day. So what is exported makes the same
-slots up to the horizon, and is imported as it was. What a template cannot say is lost: the days ahead; and where all
-plans of a schedule end, the last of them go on after an import.
+`days_ahead` says in a template how far the schedule of an area reaches; its plans end where they say so, and go on
+where they do not. Of an area without it, of which all plans end, those that end last go on from then.
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
 
-from bookings import clock
 from bookings.models import Schedule
-from bookings.supply import plan_files, plan_values
-from bookings.supply.plans import Fault, Template
-from bookings.supply.schedules import AREA_KEYS
+from bookings.models.schedules import MAX_RULES
+from bookings.supply import plan_files, schedules
+from bookings.supply.plans import Fault, Plan, Template
+from bookings.supply.schedules import LEFT_OUT
 
 ENDS = ("days", "until")
 
 
-def rules_by_area(text: str, template: Template, *, is_toml: bool) -> dict[str, str]:
-    """The rules of each area, by its code, out of the text of a template that was read without a fault."""
+class FileError(ValueError):
+    """A template cannot become schedules; the message says why."""
+
+
+class Wanted(NamedTuple):
+    """A schedule as a file has it, and whether it is so already."""
+
+    schedule: Schedule
+    is_same: bool
+
+
+def wanted(text: str, template: Template, *, is_toml: bool, days_ahead: int | None = None) -> list[Wanted]:
+    """The schedules of a template that was read without a fault. `days_ahead` counts more than what the file says.
+
+    Raises FileError.
+    """
     entries: Sequence[Any] = plan_files.read_entries(text, is_toml=is_toml)
-    last: dict[str, date] = {}
-    for plan in template.plans:
-        for code in plan.areas:
-            last[code] = max(last.get(code, plan.until), plan.until)
-    rules: dict[str, list[str]] = defaultdict(list)
-    for (values, _), plan in zip(entries, template.plans, strict=True):
-        kept = {key: value for key, value in values.items() if key not in (*AREA_KEYS, *ENDS)}
-        for code in plan.areas:
-            rules[code].append(plan_text(kept if plan.until == last[code] else kept | {"until": plan.until}))
-    return {code: "\n".join(some) for code, some in rules.items()}
+    there = {row.area_id: row for row in Schedule.objects.filter(area__code__in=template.areas)}
+    found = []
+    for code, area in template.areas.items():
+        of_area = [
+            (values, plan) for (values, _), plan in zip(entries, template.plans, strict=True) if code in plan.areas
+        ]
+        schedule = there.get(area.pk) if area.pk else None
+        before = schedule and (_values(schedule.rules), schedule.days_ahead)
+        schedule = schedule or Schedule()
+        rules = _rules(of_area)
+        if before is None or before[0] != _values(rules):
+            schedule.rules = rules
+        schedule.area = area
+        schedule.days_ahead = days_ahead or _days_ahead(code, of_area) or schedule.days_ahead
+        _check(schedule)
+        found.append(Wanted(schedule, before == (_values(rules), schedule.days_ahead)))
+    return found
 
 
-def template_of(schedules: Iterable[Schedule]) -> str:
-    """A template in TOML that makes the same slots up to their horizons."""
-    written = []
-    for schedule in schedules:
-        entries = plan_files.read_entries(schedule.rules, is_toml=True)
-        all_values = [entry[0] for entry in entries if not isinstance(entry, Fault)]
-        ends = [end for values in all_values if (end := _end(values))]
-        horizon = clock.local(clock.now(), schedule.area.zone).date() + timedelta(days=schedule.days_ahead)
-        # After all that end, so that it is what goes on.
-        until = max([horizon, *(end + timedelta(days=1) for end in ends)])
-        for values in all_values:
-            goes_on = {} if _end(values) else {"until": max(until, plan_values.read_day(values["from"]))}
-            written.append(plan_text({"area": schedule.area.code, **values, **goes_on}))
-    return "\n".join(written)
+def _check(schedule: Schedule) -> None:
+    if len(schedule.rules) > MAX_RULES:
+        raise FileError(f"{schedule.area.code}: its rules are longer than {MAX_RULES:,} characters.")
+    if found := schedules.faults(schedule):
+        raise FileError(f"{schedule.area.code}: {found[0]}")
 
 
-def _end(values: Mapping[str, Any]) -> date | None:
-    if "until" in values:
-        return plan_values.read_day(values["until"])
-    first = plan_values.read_day(values["from"])
-    return first + timedelta(days=int(values["days"]) - 1) if "days" in values else None
+def _rules(of_area: Collection[tuple[Mapping[str, Any], Plan]]) -> str:
+    says_how_far = any("days_ahead" in values for values, _ in of_area)
+    last = max(plan.until for _, plan in of_area)
+    texts = []
+    for values, plan in of_area:
+        kept = {key: value for key, value in values.items() if key not in LEFT_OUT}
+        if not says_how_far:
+            kept = {key: value for key, value in kept.items() if key not in ENDS}
+            kept |= {} if plan.until == last else {"until": plan.until}
+        texts.append(plan_text(kept))
+    return "\n".join(texts)
+
+
+def _days_ahead(code: str, of_area: Collection[tuple[Mapping[str, Any], Plan]]) -> int | None:
+    said = {int(values["days_ahead"]) for values, _ in of_area if "days_ahead" in values}
+    if len(said) > 1:
+        raise FileError(f"{code}: its plans have days_ahead {' and '.join(map(str, sorted(said)))}. Give one number.")
+    return next(iter(said), None)
+
+
+def _values(rules: str) -> list[Any]:
+    """What the text says, however it is written."""
+    found = plan_files.read_entries(rules, is_toml=True)
+    return [entry if isinstance(entry, Fault) else entry[0] for entry in found]
+
+
+def template_of(some: Iterable[Schedule]) -> str:
+    """A template in TOML that makes the same slots up to the horizons, and the same schedules."""
+    return "\n".join(
+        plan_text({"area": schedule.area.code, **values, "days_ahead": schedule.days_ahead})
+        for schedule in some
+        for values in _values(schedule.rules)
+    )
 
 
 def plan_text(values: Mapping[str, Any]) -> str:

@@ -27,8 +27,9 @@ from bookings.supply import blackouts, plan_files, plans, seeding, seeding_steps
 from bookings.supply.plans import Fault, Template, Window
 
 SCHEDULE = AppointmentSlot.Source.SCHEDULE
-# What a template says of its areas; a schedule is of one area.
-AREA_KEYS = ["area", "name", "time_zone", "aliases"]
+# What a template says of its areas, and of how far their schedules reach; a schedule is of one area.
+LEFT_OUT = dict.fromkeys(["area", "name", "time_zone", "aliases"], "a schedule is of its area.")
+LEFT_OUT["days_ahead"] = "it is said beside the rules."
 # Rules are checked so far ahead when they are saved: two plans may meet only later.
 CHECKED_DAYS = 400
 # Of an area up to its horizon. To look at them all takes a request of the desk a second or two.
@@ -130,8 +131,8 @@ def _read(schedule: Schedule, window: Window) -> Template | list[Fault]:
     area = schedule.area
     entries: list[plans.Entry] = []
     for values, line_of in found:
-        if of_area := [key for key in AREA_KEYS if key in values]:
-            return [Fault(key, f"{key} is left out: a schedule is of its area.", line_of(key)) for key in of_area]
+        if left_out := [key for key in LEFT_OUT if key in values]:
+            return [Fault(key, f"{key} is left out: {LEFT_OUT[key]}", line_of(key)) for key in left_out]
         entries.append(({"area": [area.code], **values}, line_of))
     return plans.read_plans(entries, {area.code: area}, window=window)
 

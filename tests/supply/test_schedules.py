@@ -502,6 +502,47 @@ class TestCommands:
             # As a template, they make the same slots.
             assert ": 0 slots created, 120 kept, 0 skipped" in command("seed_slots", template=exported)
 
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            "# As agreed in May.\n" + PLAN,
+            PLAN + 'exceptions = { 2026-12-02 = "closed", 2027-12-24 = "08:00-10:00" }\n',
+            PLAN + "until = 2026-12-02\n\n" + PLAN.replace("2026-12-01", "2026-12-03") + "days = 2\n",
+            PLAN.replace("2026-12-01", "2027-03-01"),
+        ],
+        ids=["a comment", "an exception beyond the horizon", "all plans end", "not begun"],
+    )
+    def test_an_export_is_imported_as_it_was(self, tmp_path, rules):
+        file = tmp_path / "exported.toml"
+        with clock_stands_at(NOW):
+            schedule = make(rules, days_ahead=17)
+            extend(schedule)
+            slots = shown()
+            file.write_text(command("export_schedules"))
+            assert " 0 slots created" in command("import_schedules", str(file))
+            there = Schedule.objects.get()
+            assert (there.version, there.rules, there.days_ahead) == (schedule.version, rules, 17)
+            # Of another installation.
+            Schedule.objects.all().delete()
+            command("import_schedules", str(file))
+            assert (Schedule.objects.get().days_ahead, shown()) == (17, slots)
+            exported = command("export_schedules")
+            assert exported == file.read_text()
+            command("import_schedules", str(file), "--days-ahead", "18")
+            assert Schedule.objects.get().days_ahead == 18
+            # A template makes the same slots, and those of a plan that begins later from its first day on.
+            said = command("seed_slots", "--dry-run", template=file)
+            assert f" {len(slots)} kept" in said
+
+    def test_an_area_has_one_number_of_days_ahead(self, tmp_path):
+        make_area()
+        file = tmp_path / "plan.toml"
+        plans = [PLAN + f'area = "LEEDS"\ndays_ahead = {days}\nworkers = "w{days}"\n' for days in (20, 30)]
+        file.write_text("\n".join(plans))
+        with clock_stands_at(NOW), pytest.raises(CommandError, match="LEEDS: its plans have days_ahead 20 and 30"):
+            command("import_schedules", str(file))
+        assert not Schedule.objects.exists()
+
     def test_a_template_that_is_wrong(self, tmp_path):
         file = tmp_path / "plan.csv"
         file.write_text("area,from,until,hours,length\nYORK,2026-12-01,2026-12-03,08:00-10:00,60\n")

@@ -4,10 +4,11 @@ Example, the schedules of all areas of a template (docs/slots.md), always 90 day
 
     python manage.py import_schedules slots.toml --days-ahead 90 --dry-run
 
-Of each area the plans that end last go on from then; those that end before keep their last day. Areas that a template
-describes with name and time zone are made. Safe to repeat. A schedule that is there gets the rules of the file, and its
-former ones stay in its history in the desk. Where that would close more than a tenth of an area's free slots, it
-asks for --yes.
+Where plans have `days_ahead`, as export_schedules writes them, they end where they say so, and their schedule reaches
+so far. Of each other area the plans that end last go on from then; those that end before keep their last day. Areas
+that a template describes with name and time zone are made. Safe to repeat. A schedule that is there gets the rules of
+the file, and its former ones stay in its history in the desk. Where that would close more than a tenth of an area's
+free slots, it asks for --yes.
 """
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -19,10 +20,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bookings.management import arguments
 from bookings.models import Schedule
-from bookings.models.schedules import MAX_DAYS_AHEAD, MAX_RULES
+from bookings.models.schedules import MAX_DAYS_AHEAD
 from bookings.refusals import Refused
 from bookings.supply import areas, plan_files, schedule_files, schedules, seeding_texts
-from bookings.supply.plans import Template
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             "--days-ahead",
             type=arguments.whole(1, MAX_DAYS_AHEAD),
             metavar="N",
-            help="how far ahead slots are made (60, or as it is)",
+            help="how far ahead slots are made (as the file says, or as it is, or 60)",
         )
         arguments.add_yes(parser)
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
@@ -50,7 +50,10 @@ class Command(BaseCommand):
         new = [area.code for area in template.areas.values() if area.pk is None]
         if dry_run and new:
             raise CommandError(f"A dry run needs areas that are there. Make {', '.join(new)} first.")
-        wanted = self.wanted(template, schedule_files.rules_by_area(text, template, is_toml=is_toml), options)
+        try:
+            wanted = schedule_files.wanted(text, template, is_toml=is_toml, days_ahead=options["days_ahead"])
+        except schedule_files.FileError as error:
+            raise CommandError(f"{error} Nothing was written.") from None
         if refusal := self.too_many(wanted, options["yes"]):
             if not dry_run:
                 raise CommandError(f"{refusal} Nothing was written.")
@@ -68,22 +71,7 @@ class Command(BaseCommand):
         if dry_run:
             self.stdout.write("This was a dry run: nothing was written.")
 
-    def wanted(self, template: Template, rules: dict[str, str], options: dict[str, Any]) -> list[tuple[Schedule, bool]]:
-        """The schedules as the file has them, and whether they are so already."""
-        wanted = []
-        for code, text in rules.items():
-            schedule = Schedule.objects.filter(area__code=code).first() or Schedule()
-            before = None if schedule._state.adding else (schedule.rules, schedule.days_ahead)
-            schedule.area, schedule.rules = template.areas[code], text
-            schedule.days_ahead = options["days_ahead"] or schedule.days_ahead
-            if len(text) > MAX_RULES:
-                raise CommandError(f"{code}: its rules are longer than {MAX_RULES:,} characters. Nothing was written.")
-            if found := schedules.faults(schedule):
-                raise CommandError(f"{code}: {found[0]} Nothing was written.")
-            wanted.append((schedule, before == (schedule.rules, schedule.days_ahead)))
-        return wanted
-
-    def too_many(self, wanted: list[tuple[Schedule, bool]], allowed: int) -> str:
+    def too_many(self, wanted: list[schedule_files.Wanted], allowed: int) -> str:
         """As seed_slots asks with --prune."""
         changed = [schedule for schedule, is_same in wanted if schedule.area.pk and not is_same]
         reports = [schedules.extend(schedule, by="import_schedules", dry_run=True) for schedule in changed]
