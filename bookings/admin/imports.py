@@ -125,6 +125,7 @@ class TakesFiles:
 
     list_before_template = "admin/bookings/list_links.html"
     kind: Kind
+    file_form = FileForm
 
     def get_urls(self) -> list[URLPattern]:
         name = f"bookings_{self.kind.model._meta.model_name}"
@@ -158,9 +159,9 @@ class TakesFiles:
             raise PermissionDenied
         kept.show_again(request, "list")
         do = request.POST.get("do")
-        form = FileForm(request.POST, request.FILES) if request.method == "POST" else FileForm()
+        form = self.file_form(request.POST, request.FILES) if request.method == "POST" else self.file_form()
         if do not in ("look", "perform"):
-            form = FileForm(initial={"text": request.POST.get("text", "")})
+            form = self.file_form(initial={"text": request.POST.get("text", "")})
         elif form.is_valid():
             try:
                 return self._look_or_write(request, form, is_write=do == "perform")

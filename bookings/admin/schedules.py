@@ -19,6 +19,7 @@ from bookings.access import kept
 from bookings.admin.cells import area_name, two_lines
 from bookings.admin.desk import DeskAdmin, check_keys
 from bookings.admin.forms import SELECT, TEXT, AreaField, day_field
+from bookings.admin.schedule_import import TakesTemplates
 from bookings.models import Schedule, ServiceArea, visible_areas
 from bookings.models.schedules import MAX_DAYS_AHEAD, MAX_RULES
 from bookings.refusals import Refused
@@ -173,7 +174,7 @@ class NewScheduleForm(ScheduleForm):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(DeskAdmin):
+class ScheduleAdmin(TakesTemplates, DeskAdmin):
     list_display = ["title", "state", "ahead", "extended"]
     list_display_links = ["title"]
     list_select_related = ["area"]

@@ -9,10 +9,15 @@ from bookings.supply import csv_files
 from bookings.supply.plans import KEYS, NEEDED, Entry, Fault, Template, read_plans
 
 
-def read_template(text: str, *, is_toml: bool, known: Mapping[str, ServiceArea]) -> Template | list[Fault]:
-    """The whole template, or everything that is wrong with it. `known` are the areas that exist."""
+def read_template(
+    text: str, *, is_toml: bool, known: Mapping[str, ServiceArea], most: int | None = None
+) -> Template | list[Fault]:
+    """The whole template, or everything that is wrong with it. `known` are the areas that exist.
+
+    `most`: so many slots may be looked at, where a person waits for it.
+    """
     found = read_entries(text, is_toml=is_toml)
-    return found if isinstance(found[0], Fault) else read_plans(found, known)
+    return found if isinstance(found[0], Fault) else read_plans(found, known, most=most)
 
 
 def read_entries(text: str, *, is_toml: bool) -> list[Entry] | list[Fault]:

@@ -129,6 +129,7 @@ def read_plans(
     known: Mapping[str, ServiceArea],
     called: Callable[[str], str] = str,
     window: Window | None = None,
+    most: int | None = None,
 ) -> Template | list[Fault]:
     """All plans, or all faults: of each key, then of the areas, then of plans that contradict each other.
 
@@ -157,6 +158,8 @@ def read_plans(
             checked = _checked(plans, window)
             plans = [_within(plan, window.first, window.until) for plan in plans]
             faults = faults or _too_many(plans, window)
+        if most and (number := sum(plan.most_slots() for plan in plans)) > most:
+            faults = faults or [Fault("", f"The plans come to {number:,} slots, and {most:,} are the most here.")]
         faults = faults or _contradictions(checked, areas)
     remarks = [remark for reading in readings for remark in reading.remarks]
     source = AppointmentSlot.Source.SCHEDULE if window else AppointmentSlot.Source.PLAN
