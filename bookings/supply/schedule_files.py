@@ -41,16 +41,15 @@ def wanted(text: str, template: Template, *, is_toml: bool, days_ahead: int | No
         of_area = [
             (values, plan) for (values, _), plan in zip(entries, template.plans, strict=True) if code in plan.areas
         ]
-        schedule = there.get(area.pk) if area.pk else None
-        before = schedule and (_values(schedule.rules), schedule.days_ahead)
-        schedule = schedule or Schedule()
-        rules = _rules(of_area)
-        if before is None or before[0] != _values(rules):
+        schedule = there.get(area.pk, Schedule())
+        rules, reached = _rules(of_area), schedule.days_ahead
+        is_same = not schedule._state.adding and _values(schedule.rules) == _values(rules)
+        if not is_same:
             schedule.rules = rules
         schedule.area = area
-        schedule.days_ahead = days_ahead or _days_ahead(code, of_area) or schedule.days_ahead
+        schedule.days_ahead = days_ahead or _days_ahead(code, of_area) or reached
         _check(schedule)
-        found.append(Wanted(schedule, before == (_values(rules), schedule.days_ahead)))
+        found.append(Wanted(schedule, is_same and schedule.days_ahead == reached))
     return found
 
 
