@@ -188,8 +188,9 @@ class PlanForm(PlanFields):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        for field in self.fields.values():
+        for name, field in self.fields.items():
             field.initial = None
+            field.required = name in ("first", "hours", "length")
 
 
 PlanForms: Any = forms.formset_factory(PlanForm, extra=0, can_delete=True, max_num=MOST_PLANS, absolute_max=MOST_PLANS)
@@ -209,8 +210,6 @@ class PlansForm(ScheduleForm):
         initial = None if data else _initial(self.initial["rules"])
         self.fit = data is not None or initial is not None
         self.plans = PlanForms(_with_another(data) if data and data.get("do") == "another" else data, initial=initial)
-        for form in self.plans.forms:
-            form.fields["DELETE"].label = "Leave this plan out"
 
     def clean(self) -> dict[str, Any]:
         """What is told of a plan takes its values away, so that they are read before."""
