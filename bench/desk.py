@@ -23,6 +23,14 @@ LIST, SLOTS = "bookings/workorder/", "bookings/appointmentslot/"
 PAGES = {
     "board": ("", {}),
     "board, two areas": ("", {"area": ["A7", "A8"]}),
+    "numbers": ("numbers/", {}),
+    "numbers, by worker and area, two areas": (
+        "numbers/",
+        {"area": ["A7", "A8"], "utilisation": "worker", "lead": "area", "review": "area", "cancellations": "person"},
+    ),
+    "numbers, a year": ("numbers/", {"day": "{year}", "until": "{today}", "utilisation": "worker"}),
+    "capacity, all areas": (SLOTS + "capacity/", {}),
+    "capacity, six weeks of types": (SLOTS + "capacity/", {"area": "A7", "weeks": "6", "rows": "types"}),
     "planner, an area's day": (SLOTS + "planner/", {"area": "A7"}),
     "planner, an area's week": (SLOTS + "planner/", {"area": "A7", "span": "week"}),
     "planner, all areas' week": (SLOTS + "planner/", {"area": [f"A{n}" for n in range(40)], "span": "week"}),
@@ -178,6 +186,7 @@ def multiply(few, many):
 
 def measure():
     """By the name of a page its milliseconds and its kilobytes."""
+    from django.core.management import call_command
     from django.db import connection
     from django.utils import timezone
 
@@ -196,9 +205,15 @@ def measure():
         if is_postgresql:
             cursor.execute("VACUUM ANALYZE")
             cursor.execute("RESET statement_timeout")
+    call_command("update_numbers", "--all")
     client = _client()
     today = timezone.now().date()
-    names = {"today": today, "later": today + timedelta(days=14), "work_order": WorkOrder.objects.latest("pk").pk}
+    names = {
+        "today": today,
+        "year": today - timedelta(days=365),
+        "later": today + timedelta(days=14),
+        "work_order": WorkOrder.objects.latest("pk").pk,
+    }
     found = {}
     for page, (path, query) in PAGES.items():
         given = {key: value.format(**names) if isinstance(value, str) else value for key, value in query.items()}

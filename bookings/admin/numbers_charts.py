@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from bookings.admin.numbers_tables import Line, Table, week_text
+from bookings.admin.numbers_tables import Line, Table, text_of, week_text
 
 # Bars beside each other: where the highest ends, and where all stand.
 TOP, FOOT, HEIGHT = 18, 130, 150
@@ -65,7 +65,7 @@ def _bar(line: Line, place: int, most: float) -> dict[str, Any]:
         "mark": LABEL_WIDTH + mark if line.mark else None,
         "behind": LABEL_WIDTH + max(width, mark) + 1,
         "label": line.label if len(line.label) <= LONGEST else f"{line.label[: LONGEST - 1]}…",
-        "shown": line.text,
+        "shown": f"{line.text} / {text_of(line.mark)}" if line.mark else line.text,
         "says": says(line),
     }
 

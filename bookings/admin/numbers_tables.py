@@ -219,7 +219,7 @@ def _places_line(number: Number, label: str, counts: Mapping[str, int], total: i
 
 def _counted_line(number: Number, label: str, counts: Mapping[str, int], total: int) -> Line:
     count = counts.get("number", 0)
-    return Line([label, str(count), str(percent_of(count, total))], label, count, f"{count:,}")
+    return Line([label, str(count), str(round(100 * count / total) if total else 0)], label, count, f"{count:,}")
 
 
 def _spread_line(number: Number, label: str, counts: Mapping[str, int], total: int) -> Line:
