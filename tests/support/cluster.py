@@ -42,7 +42,8 @@ def why_not() -> str:
     """Why there can be no cluster here; empty where there can."""
     if os.geteuid() != 0:
         return "network namespaces are made by root alone"
-    for program, package in {"etcd": "etcd-server", "ip": "iproute2", "setpriv": "util-linux", "sysctl": "procps"}.items():
+    needed = {"etcd": "etcd-server", "ip": "iproute2", "setpriv": "util-linux", "sysctl": "procps"}
+    for program, package in needed.items():
         if not shutil.which(program):
             return f"no {program}: apt-get install {package}"
     if not PATRONI.exists():
