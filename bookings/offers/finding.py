@@ -110,15 +110,16 @@ def _first_free(
     first, more = first_periods(fitting, most)
     text, values = area_of(job)
     rows = sql.run(
-        f'WITH area AS ({text}) SELECT {AREA}, start, "end" {FROM_AREA} LEFT JOIN ({first}) AS period ON 1 = 1',
+        # The area stands in a row of its own: once, and not beside each period.
+        f"WITH area AS ({text}) SELECT {AREA}, NULL, NULL FROM area"
+        f' UNION ALL SELECT {", ".join(["NULL"] * AREA_WIDTH)}, start, "end" FROM ({first}) AS period',
         [*values, *more],
         using=using,
     ).rows
-    area = read_area(rows[0])
+    area = next((read_area(row) for row in rows if row[0] is not None), None)
     if area is None:
         return None, []
-    # An area without a free period has one row all the same.
-    periods = sorted((sql.as_instant(start), sql.as_instant(end)) for *_, start, end in rows if start)
+    periods = sorted((sql.as_instant(row[-2]), sql.as_instant(row[-1])) for row in rows if row[0] is None)
     opens = opens_at(now, area)
     open_ones = [period for period in periods if not opens or period[0] >= opens]
     if len(open_ones) < len(periods) == most:
