@@ -79,9 +79,9 @@ docs: .venv/dev
 clients: .venv/dev
 	$(BIN)/python -m pytest -q -rs tests/api/test_clients.py
 
-# Pictures of the dispatch desk, in var/screenshots/.
+# Pictures of the dispatch desk with the demo, in var/screenshots/; with ARGS=--publish also those that the pages show.
 screenshots: .venv/dev
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.screenshots $(ARGS)
 
 # What a booking and a search cost, here and in what one would write instead; bench-full with large tables too.
 .venv/bench: requirements.txt bench/requirements.txt
