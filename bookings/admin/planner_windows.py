@@ -19,7 +19,7 @@ WINDOW = (
     '<div class="planner-window planner-is-{}" style="grid-column: {} / {}"'
     ' data-slot="{}" data-type="{}" data-why="{}">'
     '<a class="planner-go" href="{}" aria-label="{}">{}</a> '
-    '<span class="planner-count">{}/{}{}</span>{}</div>\n'
+    '<span class="planner-count">{}/{}{}</span> {}</div>'
 )
 VISIT = '<span class="planner-visit{}"{}><a class="desk-link" href="{}"><bdi>{}</bdi> <bdi>{}</bdi></a>{}{}</span>'
 MOVABLE = ' data-visit="{}:{}" data-type="{}"'
@@ -117,4 +117,4 @@ class Pen:
 
 
 def _joined(parts: Iterable[SafeString]) -> SafeString:
-    return SafeString("".join(parts))
+    return SafeString(" ".join(parts))
