@@ -24,7 +24,7 @@ from django.core.management.base import BaseCommand
 
 from bookings import clock, offers, wire
 from bookings.access import tokens
-from bookings.management import arguments, demo
+from bookings.management import arguments, counting, demo
 from bookings.models import PostcodePrefix, Receiver, Schedule, ServiceArea, WorkOrder
 from bookings.supply import schedules
 
@@ -112,6 +112,7 @@ class Command(BaseCommand):
         booked, refused = demo.fill()
         if booked or refused:
             self.stdout.write(f"{booked} bookings made, {refused} refused.")
+        counting.update(everything=True)
 
     def passwords(self) -> dict[str, str]:
         if PASSWORDS.exists():
