@@ -1,6 +1,7 @@
 """Areas, workers and types of orders out of a file: what the page says is what it writes, and who may."""
 
 import csv
+import gzip
 import io
 
 import pytest
@@ -80,6 +81,8 @@ class TestFiles:
             (b"PK\x03\x04rest", "This is a workbook, and no CSV."),
             (b"area\n\x81\xff\n", "The characters of this file cannot be read."),
             (b"\xff\xfe\x00\xd8a", "The characters of this file cannot be read."),
+            ("area,name".encode("utf-16-le"), "This is no text file."),
+            (gzip.compress(b"area", mtime=0), "This is no text file."),
             (b"name\nLeeds\n", "The column 'area' is missing."),
             (b"region,zone\n1,2\n", "No column is known."),
             (b'area,name\nLEEDS,"Le', "This is no CSV"),
@@ -102,13 +105,28 @@ class TestFiles:
         assert answer.context["form"]["text"].value() == FILE
         assert answer.context["form"].errors == {}
 
-    @pytest.mark.parametrize("text", ["a\x00b,\nc", "area\n\x00\n", "area,name\n\ud83d", "area\n" + "x" * 500])
-    def test_odd_characters_are_no_fault_of_ours(self, supervisor, text):
-        for page in (AREAS, WORKERS, TYPES):
-            file = text.replace("area", "worker" if page == WORKERS else "order_type" if page == TYPES else "area")
-            answer = send(supervisor, page, "look", file=file.encode(errors="surrogatepass"))
+    @pytest.mark.parametrize(
+        ("text", "fault", "rows"),
+        [
+            ("area\n\x00\n", "This is no text file.", []),
+            ("area,name\nA,\ud83d", "", [2]),
+            ("area\n\x07", "", [2]),
+            ("area\n" + "x" * 500, "", [2]),
+            (f"area\n{'x' * 200_000}", "This is no CSV", []),
+            ("name,area\nLeeds\n", "", [2]),
+            ("\n\nname,area\nLeeds\n", "", [4]),
+        ],
+    )
+    def test_odd_characters_and_rows(self, supervisor, text, fault, rows):
+        for page, code in ((AREAS, "area"), (WORKERS, "worker"), (TYPES, "order_type")):
+            file = text.replace("area", code).encode(errors="surrogatepass")
+            answer = send(supervisor, page, "look", file=file)
             assert answer.status_code == 200
-            assert faults(answer) or refused(answer)
+            if fault:
+                (said,) = faults(answer)
+                assert fault in said
+            else:
+                assert [number for number, _ in refused(answer)] == rows
 
 
 class TestAreas:
