@@ -137,6 +137,7 @@ def test_a_form_that_is_not_whole_saves_nothing(supervisor, schedule, missing):
     sent = {
         name: value for name, value in fields(supervisor.get(address("plans", schedule))).items() if name != missing
     }
+    assert supervisor.post(address("plans", schedule), {}).context["form"].errors
     for more in ({}, {"do": "another"}, {"form-0-DELETE": "on", "form-1-DELETE": "on"}):
         page = supervisor.post(address("plans", schedule), sent | more)
         assert page.status_code == 200
