@@ -12,7 +12,8 @@ from django.urls import URLPattern, path, reverse
 
 from bookings.admin import imports, lists
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, visible_areas
-from bookings.supply import area_rows, area_upserts, overlaps
+from bookings.supply import area_rows, area_upserts, csv_files, overlaps
+from bookings.supply.area_rows import AreaRow
 from bookings.supply.area_upserts import Target
 from bookings.supply.upserts import Report
 
@@ -39,13 +40,13 @@ def may_import(request: HttpRequest) -> bool:
 def look(request: HttpRequest, text: str) -> imports.Preview:
     targets, refused = area_upserts.plan_areas(_rows(text), areas=visible_areas(request.user), called="line")
     held, new = overlaps.planned(targets)
-    found = overlaps.report(held, lambda overlap: overlap.inner in new or overlap.outer in new)
+    found = overlaps.report(held, new.__contains__)
     names = _names(request, (target.area for target in targets))
     return imports.Preview(
         changes=[_change(target) for target in targets if target.outcome != "kept"],
         kept=sum(target.outcome == "kept" for target in targets),
         refused=refused,
-        overlap_count=found.number,
+        overlap_count=found.counted,
         overlaps=[overlap.says(lambda area: names.get(area, ELSEWHERE)) for overlap in found.first],
     )
 
@@ -60,11 +61,16 @@ def file(request: HttpRequest) -> Iterator[list[str]]:
     return area_rows.file_of(areas.prefetch_related("codes", "postcode_prefixes"))
 
 
+# Each is a row to be written while a person waits: so many take some seconds.
+MOST_POSTCODES = 20_000
 KIND = imports.Kind(ServiceArea, EXAMPLE, HINT, 1_000, may_import, look, write, file)
 
 
 def _rows(text: str) -> Collection[Any]:
-    return imports.bounded(area_rows.read_file(text), KIND.most)
+    rows = imports.bounded(area_rows.read_file(text), KIND.most)
+    if sum(len(row.postcodes or ()) for row in rows if isinstance(row, AreaRow)) > MOST_POSTCODES:
+        raise csv_files.CsvError((1, f"The file has more than {MOST_POSTCODES:,} postcodes. Send it in parts."))
+    return rows
 
 
 def _change(target: Target) -> imports.Change:
@@ -97,14 +103,15 @@ def overlaps_view(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("bookings.view_servicearea"):
         raise PermissionDenied
     visible = ServiceArea.objects.visible_to(request.user).order_by("name")
-    names = _names(request, visible)
-    found = overlaps.report(overlaps.stored(), lambda overlap: not names.keys().isdisjoint(_areas_of(overlap)))
+    names, without = _names(request, visible), _without_postcodes(visible)
+    found = overlaps.report(overlaps.stored(), lambda one: one.area in names)
     context = {
         **admin.site.each_context(request),
         "title": "Overlapping postcodes",
-        "count": found.number,
+        "found": found,
         "rows": [_row(overlap, names) for overlap in found.first],
-        "without": _without_postcodes(visible)[: imports.SHOWN],
+        "without": without[: imports.SHOWN],
+        "without_count": without.count(),
         "no_areas": lists.no_areas_text(request.user),
         "back": reverse("admin:bookings_servicearea_changelist"),
     }

@@ -8,6 +8,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple, cast
 
 from django import forms
@@ -51,7 +52,7 @@ class Preview:
     kept: int
     refused: Sequence[RefusedRow]
     notes: Sequence[str] = ()
-    overlap_count: int = 0
+    overlap_count: str = "0"
     overlaps: Sequence[str] = ()
     shown: int = SHOWN
 
@@ -213,7 +214,7 @@ class TakesFiles:
 
 def bounded(rows: Iterable[Any], most: int) -> list[Any]:
     """Raises CsvError where there are more."""
-    some = list(rows)
+    some = list(islice(rows, most + 1))
     if len(some) > most:
         raise csv_files.CsvError((some[most].number, f"The file has more than {most:,} rows. Send it in parts."))
     return some

@@ -212,6 +212,8 @@ class PostcodePrefix(models.Model):
         self.prefix = plain_postcode(self.prefix)
         if not self.prefix:
             raise ValidationError({"prefix": "Give the first letters or digits of the postcodes."})
+        # In capital letters a text can be longer than it was.
+        self.clean_fields(exclude=["area"])
         # A longer prefix may belong to another area, which then wins. The same one may not, even where one of the two
         # is for any country: it would take the other's customers.
         if rival := self.rivals().filter(prefix=self.prefix).first():

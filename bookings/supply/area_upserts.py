@@ -18,8 +18,9 @@ from django.db import IntegrityError, transaction
 
 from bookings.db.codes import fold
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries, lies_within
-from bookings.supply import turns
+from bookings.supply import by_country, turns
 from bookings.supply.area_rows import CUTOFF, PROPERTIES, AreaRow, Postcode
+from bookings.supply.by_country import ByCountry
 from bookings.supply.slot_rows import Unreadable
 from bookings.supply.upserts import NAMED, Report
 from bookings.supply.waiting_rows import RefusedRow
@@ -35,11 +36,15 @@ Thing = AreaCode | PostcodePrefix
 
 
 class Known(NamedTuple):
-    """The codes and postcodes that rows name or their areas have: by the folded code, by the prefix, by the area."""
+    """The codes and postcodes that rows name or their areas have: by the folded code, by the prefix and its country,
+    by the area.
+    """
 
     codes: dict[str, AreaCode]
-    postcodes: dict[str, list[PostcodePrefix]]
+    postcodes: dict[str, ByCountry[list[PostcodePrefix]]]
     of_area: dict[int, list[Thing]]
+    # For those who see only some areas, one of each prefix that is of another.
+    unseen: dict[str, PostcodePrefix]
 
 
 @dataclass
@@ -63,22 +68,22 @@ class Taken(NamedTuple):
     """What rows of a call take: who gives it up leaves it to them, so that it always has an area."""
 
     codes: set[str]
-    postcodes: dict[str, list[str]]
+    postcodes: dict[str, ByCountry[PostcodePrefix]]
 
     @classmethod
     def by(cls, targets: Iterable[Target]) -> Self:
-        taken = cls(set(), defaultdict(list))
+        taken = cls(set(), defaultdict(dict))
         for thing in (thing for target in targets for thing in target.added):
             if isinstance(thing, AreaCode):
                 taken.codes.add(fold(thing.code))
             else:
-                taken.postcodes[thing.prefix].append(thing.country)
+                taken.postcodes[thing.prefix][countries.code_of(thing.country)] = thing
         return taken
 
     def has(self, thing: Thing) -> bool:
         if isinstance(thing, AreaCode):
             return thing.folded in self.codes
-        return any(_share(thing.country, country) for country in self.postcodes.get(thing.prefix, []))
+        return any(by_country.sharing(self.postcodes.get(thing.prefix, {}), thing.country))
 
 
 class Call(NamedTuple):
@@ -181,21 +186,23 @@ def _refuse_what_is_not_given_up(targets: Sequence[Target], known: Known, call: 
                 refused.append(taker)
 
 
-def _objections(targets: Iterable[Target], known: Known, call: Call) -> dict[int, str]:
+def _objections(targets: Sequence[Target], known: Known, call: Call) -> dict[int, str]:
     """Why rows are refused, each by its number; of two that are against each other, the later one."""
     reasons: dict[int, str] = {}
     claimed: dict[str, int] = {}
-    postcodes: dict[str, dict[str, int]] = defaultdict(dict)
+    postcodes: dict[str, dict[str | None, int]] = defaultdict(dict)
+    added = (thing for target in targets for thing in target.added if isinstance(thing, PostcodePrefix))
+    crowded = by_country.crowded(known.postcodes, ((thing.prefix, thing.country) for thing in added))
     for target in targets:
         number = target.row.number
         first = claimed.setdefault(fold(target.area.code), number)
         reason = f"{call.called} {first} has {target.area.code}, too" if first != number else ""
-        reason = reason or _objection(target, known, call)
+        reason = reason or _crowding(target, crowded) or _objection(target, known, call)
         for thing in target.added:
             if isinstance(thing, AreaCode):
                 other = claimed.setdefault(fold(thing.code), number)
             else:
-                other = _first_with(postcodes[thing.prefix], thing.country, number)
+                other = by_country.first_with(postcodes[thing.prefix], thing.country, number)
             if other != number:
                 reason = reason or f"{call.called} {other} has {thing}, too"
         if reason:
@@ -203,12 +210,10 @@ def _objections(targets: Iterable[Target], known: Known, call: Call) -> dict[int
     return reasons
 
 
-def _first_with(claimed: dict[str, int], country: str, number: int) -> int:
-    """The first row that claims a prefix there, by the countries of the claims; from now on this one does, too."""
-    code = countries.code_of(country)
-    others = [who for name, who in claimed.items() if not code or name in ("", code)]
-    claimed.setdefault(code, number)
-    return min(others, default=number)
+def _crowding(target: Target, crowded: Collection[str]) -> str:
+    new = (thing.prefix for thing in target.added if isinstance(thing, PostcodePrefix))
+    prefix = next((prefix for prefix in new if prefix in crowded), "")
+    return prefix and f"the prefix {prefix} would stand for more than {by_country.MOST} countries"
 
 
 def _objection(target: Target, known: Known, call: Call) -> str:
@@ -235,11 +240,10 @@ def _objection(target: Target, known: Known, call: Call) -> str:
             if not _is_given_up(rival, call):
                 whose = str(rival.area) if seen is None or rival.area_id in seen else "another area"
                 return f"{rival} belongs to {whose} already"
-        if seen is not None and isinstance(thing, PostcodePrefix):
-            # Who may not see an area takes no customers from it, as PostcodePrefix.clean has it.
-            for around in (other for head in lies_within(thing.prefix) for other in known.postcodes.get(head, [])):
-                if around.area_id not in seen:
-                    return f"{thing} lies within {around}, which belongs to another area"
+        # Who may not see an area takes no customers from it, as PostcodePrefix.clean has it.
+        heads = lies_within(thing.prefix) if isinstance(thing, PostcodePrefix) and known.unseen else []
+        if around := next((known.unseen[head] for head in heads if head in known.unseen), None):
+            return f"{thing} lies within {around}, which belongs to another area"
     return ""
 
 
@@ -277,16 +281,8 @@ def _rivals(thing: Thing, area: ServiceArea, known: Known) -> list[Thing]:
     if isinstance(thing, AreaCode):
         same = known.codes.get(fold(thing.code))
         return [same] if same and same.area_id != area.pk else []
-    return [
-        other
-        for other in known.postcodes.get(thing.prefix, [])
-        if other.area_id != area.pk and _share(other.country, thing.country)
-    ]
-
-
-def _share(country: str, other: str) -> bool:
-    """Whether a postcode can be one of both; an empty country is any."""
-    return not country or not other or countries.code_of(country) == countries.code_of(other)
+    same_countries = by_country.sharing(known.postcodes.get(thing.prefix, {}), thing.country)
+    return [other for others in same_countries for other in others if other.area_id != area.pk]
 
 
 def _is_given_up(thing: Thing, call: Call) -> bool:
@@ -316,11 +312,16 @@ def _known(rows: Sequence[AreaRow], areas: Collection[int] | None) -> Known:
     if areas is not None:
         prefixes |= {head for prefix in prefixes for head in lies_within(prefix)}
     postcodes = _found(PostcodePrefix, "prefix__in", prefixes) + _found(PostcodePrefix, "area__in", of_rows)
-    known = Known({code.folded: code for code in codes}, defaultdict(list), defaultdict(list))
+    known = Known(
+        {code.folded: code for code in codes},
+        defaultdict(lambda: defaultdict(list)),
+        defaultdict(list),
+        {each.prefix: each for each in reversed(postcodes) if areas is not None and each.area_id not in areas},
+    )
     for code in known.codes.values():
         known.of_area[code.area_id].append(code)
     for postcode in {each.pk: each for each in postcodes}.values():
-        known.postcodes[postcode.prefix].append(postcode)
+        known.postcodes[postcode.prefix][countries.code_of(postcode.country)].append(postcode)
         known.of_area[postcode.area_id].append(postcode)
     return known
 

@@ -4,16 +4,16 @@ The rule itself is in bookings.offers: the longest beginning that fits decides, 
 very country.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import nsmallest
+from itertools import islice
 from typing import NamedTuple
 
 from bookings.models import PostcodePrefix, countries, lies_within
 from bookings.supply.area_upserts import Target
 
-# So many are named; the others are counted.
-SHOWN = 500
+# So many are named; the others are counted, up to COUNTED: there can be as many as the square of the beginnings.
+SHOWN, COUNTED = 500, 10_000
 
 # The key of an area, or the code of one that is not there yet.
 Area = int | str
@@ -29,6 +29,9 @@ class Held(NamedTuple):
     @property
     def text(self) -> str:
         return f"{self.country} {self.prefix}".strip()
+
+
+ByArea = dict[Area, list[Held]]
 
 
 class Overlap(NamedTuple):
@@ -55,8 +58,14 @@ class Overlap(NamedTuple):
 
 
 class Report(NamedTuple):
+    """How many overlaps there are, up to COUNTED, and the first of them."""
+
     number: int
     first: Sequence[Overlap]
+
+    @property
+    def counted(self) -> str:
+        return f"more than {COUNTED:,}" if self.number > COUNTED else str(self.number)
 
 
 def stored() -> Iterator[Held]:
@@ -81,18 +90,10 @@ def _held(target: Target, things: Iterable[object]) -> Iterator[Held]:
             yield Held(countries.code_of(thing.country), thing.prefix, target.area.pk or target.area.code)
 
 
-def report(held: Iterable[Held], is_told: Callable[[Overlap], bool] = lambda overlap: True) -> Report:
-    """Those of one country first. Memory grows with the beginnings, not the overlaps."""
-    number = 0
-
-    def told() -> Iterator[Overlap]:
-        nonlocal number
-        for overlap in filter(is_told, _each(held)):
-            number += 1
-            yield overlap
-
-    first = nsmallest(SHOWN, told(), key=_place)
-    return Report(number, first)
+def report(held: Iterable[Held], is_meant: Callable[[Held], bool] = lambda one: True) -> Report:
+    """The overlaps in which one of the two is meant, those of one country first."""
+    found = list(islice(_each(held, is_meant), COUNTED + 1))
+    return Report(len(found), nsmallest(SHOWN, found, key=_place))
 
 
 def _place(overlap: Overlap) -> tuple[object, ...]:
@@ -100,18 +101,18 @@ def _place(overlap: Overlap) -> tuple[object, ...]:
     return (not overlap.is_of_one_country, inner.prefix, inner.country, outer.prefix, outer.country)
 
 
-def _each(held: Iterable[Held]) -> Iterator[Overlap]:
-    by_prefix: dict[str, list[Held]] = defaultdict(list)
-    for one in held:
-        by_prefix[one.prefix].append(one)
-    for prefix, inners in by_prefix.items():
-        *heads, _ = lies_within(prefix)
-        around = [outer for head in heads if head in by_prefix for outer in by_prefix[head]]
-        for place, inner in enumerate(inners):
-            # Of two that are equally long, the one with a country comes first.
-            same = (Overlap(*sorted((inner, other), reverse=True)) for other in inners[:place])
-            pairs = [*(Overlap(inner, outer) for outer in around), *same]
-            yield from (pair for pair in pairs if pair.inner.area != pair.outer.area)
+def _each(held: Iterable[Held], is_meant: Callable[[Held], bool]) -> Iterator[Overlap]:
+    """No pair is looked at that is no overlap: the time is that of the beginnings and of what comes out."""
+    meant: dict[str, ByArea] = {}
+    others: dict[str, ByArea] = {}
+    # A beginning comes after those that it lies within; of two that are equal, the one with a country is the later one.
+    for inner in sorted(held, key=lambda one: (one.prefix, one.country, str(one.area))):
+        known, around = (meant, [meant, others]) if is_meant(inner) else (others, [meant])
+        for head in lies_within(inner.prefix):
+            for area, outers in (pair for by_prefix in around for pair in by_prefix.get(head, {}).items()):
+                if area != inner.area:
+                    yield from (Overlap(inner, outer) for outer in outers)
+        known.setdefault(inner.prefix, {}).setdefault(inner.area, []).append(inner)
 
 
 def _share(one: Held, other: Held) -> bool:

@@ -346,6 +346,12 @@ class TestAreas:
         prefix = PostcodePrefix.objects.get()
         assert (prefix.area.code, prefix.country, prefix.prefix) == ("YORK", "GB", "YO1")
 
+    @pytest.mark.parametrize(("country", "prefix", "most"), [("ß" * 150, "1", 200), ("", "ß" * 15, 20)])
+    def test_capital_letters_that_are_too_many(self, supervisor, country, prefix, most):
+        page = self.post(supervisor, prefixes=[(country, prefix)]).content.decode()
+        assert f"Ensure this value has at most {most} characters" in page
+        assert not ServiceArea.objects.exists()
+
     @pytest.mark.parametrize(("country", "is_refused"), [("GB", True), ("", True), ("US", False)])
     def test_a_prefix_of_another_area(self, supervisor, country, is_refused):
         PostcodePrefix.objects.create(area=helpers.make_area(), country="GB", prefix="LS")

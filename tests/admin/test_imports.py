@@ -10,9 +10,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from bookings.admin import imports
+from bookings.admin import area_files, imports
 from bookings.models import Ability, OrderType, PostcodePrefix, ServiceArea, Worker
-from bookings.supply import area_rows, area_upserts, first_sight
+from bookings.supply import area_rows, area_upserts, csv_files, first_sight, overlaps
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +96,19 @@ class TestFiles:
             assert answer.status_code == 200
             assert fault in faults(answer)[0]
         assert not ServiceArea.objects.exists()
+
+    def test_a_file_with_too_many_postcodes(self, supervisor, monkeypatch):
+        monkeypatch.setattr(area_files, "MOST_POSTCODES", 3)
+        text = 'area,name,time_zone,postcodes\nA,A,UTC,1\nB,B,UTC,"2,3{}"\n'
+        assert refused(send(supervisor, AREAS, "look", text.format(""))) == []
+        answer = send(supervisor, AREAS, "look", text.format(",4"))
+        assert "The file has more than 3 postcodes. Send it in parts." in faults(answer)[0]
+
+    def test_no_more_rows_are_read_than_are_taken(self):
+        rows = iter([area_rows.AreaRow(number, "", {}) for number in range(100)])
+        with pytest.raises(csv_files.CsvError, match="more than 10 rows"):
+            imports.bounded(rows, 10)
+        assert next(rows).number == 11
 
     def test_nothing_at_all(self, supervisor):
         assert faults(send(supervisor, AREAS, "look", " \n")) == ["Choose a file, or type the rows."]
@@ -235,6 +248,16 @@ class TestOverlaps:
         assert "Overlaps: 1" in text
         assert "Areas without postcodes" in text
         assert text.index("Areas without postcodes") < text.index("Bare")
+
+    def test_what_is_not_shown_is_counted(self, supervisor, monkeypatch):
+        for name, number in (("SHOWN", 1), ("COUNTED", 2)):
+            monkeypatch.setattr(overlaps, name, number)
+        monkeypatch.setattr(imports, "SHOWN", 2)
+        bare = "".join(f"BARE{number};Bare;UTC;;\n" for number in range(3))
+        write(supervisor, AREAS, FILE + "CITY;City;Europe/London;;GB LS1,GB LS2,GB LS3\n" + bare)
+        text = desk.text_of(supervisor.get(self.PAGE))
+        for said in ("Overlaps: more than 2", "1 of them are shown.", "The first 2 of 3 are shown."):
+            assert said in text
 
     def test_no_other_area_is_named(self, supervisor):
         write(supervisor, AREAS, FILE + "CITY;City;Europe/London;;GB LS1\n")

@@ -7,8 +7,8 @@ from itertools import permutations
 import pytest
 from django.core.management import CommandError, call_command
 
-from bookings.models import AreaCode, PostcodePrefix, ServiceArea
-from bookings.supply import area_rows, area_upserts, turns
+from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries
+from bookings.supply import area_rows, area_upserts, by_country, turns
 from tests.support.helpers import make_area, make_slot
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +97,34 @@ class TestChainsOfRefusedRows:
         assert {number: message.split(" has ")[0] for number, message in told.items()} == {
             2: "row 1", 3: "row 2", 4: "row 1", 5: "row 1",
         }  # fmt: skip
+
+
+class TestOnePrefixInManyCountries:
+    def row(self, code, countries, prefix="X1"):
+        return YORK | {
+            "ServiceAreaID": code, "Postcodes": [{"Prefix": prefix, "Country": country} for country in countries],
+        }  # fmt: skip
+
+    def test_no_more_than_three_hundred(self):
+        words = [f"word {number}" for number in range(by_country.MOST + 1)]
+        (refused,) = upsert(self.row("A", words)).refused
+        assert refused.message == "the prefix X1 would stand for more than 300 countries"
+        assert counts(upsert(self.row("A", words[:200]), self.row("B", words[200:300]))) == (2, 0, 0, 0)
+        # With those that are stored; and from one area to another as many as there are.
+        assert counts(upsert(self.row("C", words[300:]))) == (0, 0, 0, 1)
+        assert counts(upsert(self.row("A", words[200:300]), self.row("B", words[:200]))) == (0, 2, 0, 0)
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_each_is_compared_with_a_few(self, order, monkeypatch):
+        """The calls grow with the prefixes, and not with their square."""
+        calls, code_of = [], countries.code_of
+        words = [f"word {number}" for number in range(by_country.MOST)]
+        rows = [self.row("A", words), self.row("B", words, "X2")]
+        monkeypatch.setattr(countries, "code_of", lambda country: calls.append(country) or code_of(country))
+        for exchanged in (rows, [self.row("B", words), self.row("A", words, "X2")]):
+            calls.clear()
+            assert upsert(*exchanged[::order]).refused == []
+            assert len(calls) < 40 * len(words)
 
 
 class TestItWorks:

@@ -101,4 +101,35 @@ def test_no_more_are_kept_than_are_shown(monkeypatch):
     hold("LEEDS", "L")
     hold("CITY", *(f"L{number}" for number in range(9)))
     told = overlaps.report(overlaps.stored())
-    assert (told.number, len(told.first)) == (9, 3)
+    assert (told.number, told.counted, len(told.first)) == (9, "9", 3)
+    monkeypatch.setattr(overlaps, "COUNTED", 7)
+    told = overlaps.report(overlaps.stored())
+    assert (told.counted, len(told.first)) == ("more than 7", 3)
+
+
+@pytest.mark.parametrize("meant", ["A", "B", "AB", "X", ""])
+def test_only_pairs_that_are_told_of_are_made(meant, monkeypatch):
+    """Of a thousand countries for each beginning of one area; all pairs would be millions."""
+    made, overlap = [], overlaps.Overlap
+    monkeypatch.setattr(overlaps, "COUNTED", 50)
+    monkeypatch.setattr(overlaps, "Overlap", lambda *two: made.append(two) or overlap(*two))
+    held = [overlaps.Held(f"{area}{number}", "Q" * length, area)
+            for area in "AB" for number in range(1_000) for length in (1, 2)]  # fmt: skip
+    held.append(overlaps.Held("", "R", "X"))
+    told = overlaps.report(held, lambda one: one.area in meant)
+    assert len(made) == told.number == (51 if {"A", "B"}.intersection(meant) else 0)
+
+
+def test_those_that_are_meant_are_those_of_all_with_one_that_is():
+    draw = random.Random(21)
+    held = {overlaps.Held(draw.choice(["", "GB", "DE"]), "".join(draw.choices("12", k=draw.randrange(1, 5))),
+                          draw.choice("ABC")) for _ in range(60)}  # fmt: skip
+    every = overlaps.report(held)
+    pairs = {frozenset(pair) for pair in every.first}
+    assert every.number == len(pairs) == len({
+        frozenset((one, other)) for one in held for other in held
+        if one.area != other.area and one.prefix.startswith(other.prefix)
+    })  # fmt: skip
+    for area in "ABC":
+        told = overlaps.report(held, lambda one, area=area: one.area == area).first
+        assert told == [pair for pair in every.first if area in (pair.inner.area, pair.outer.area)]
