@@ -311,6 +311,7 @@ STAYING_COLUMNS = """
     delivery.pushed_plan delivery.pushed_rest deliveryentry.event deliveryentry.by
     apikey.name apikey.beginning apikey.digest apikey.scopes apikey.made_by apikey.revoked_by
     keptanswer.idempotency_key keptanswer.digest keptanswer.claim keptanswer.etag
+    savedview.page savedview.name savedview.query
     user.username user.first_name user.last_name user.email user.password group.name permission.name permission.codename
     contenttype.app_label contenttype.model session.session_key session.session_data
     logentry.object_id logentry.object_repr logentry.change_message
