@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from django import db
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -25,6 +25,7 @@ from bookings.access import kept
 from bookings.admin import addresses
 from bookings.admin.cells import blackout_link, message
 from bookings.admin.forms import ActionForm
+from bookings.db.faults import raise_unless_away
 from bookings.models import WorkOrder
 from bookings.refusals import Code, Refused
 
@@ -205,7 +206,8 @@ def do_each(request: HttpRequest, rows: Sequence[T], do: Callable[[T], None]) ->
     for number, row in enumerate(rows):
         try:
             do(row)
-        except OperationalError:
+        except db.Error as fault:
+            raise_unless_away(fault)
             if not number:
                 raise
             logger.warning("The database gave no answer in the middle of a mass action", exc_info=True)

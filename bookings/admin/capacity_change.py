@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
+from django import db
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import pluralize
@@ -29,6 +29,7 @@ from bookings import clock
 from bookings.access import kept
 from bookings.admin.actions import SHOWN_ROWS, some_of
 from bookings.admin.capacity_forms import CapacityForm
+from bookings.db.faults import raise_unless_away
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 from bookings.supply import slot_changes
 from bookings.supply.slot_changes import Change, Changed
@@ -214,7 +215,8 @@ def _perform(request: HttpRequest, act: Act, form: CapacityForm) -> HttpResponse
 
     try:
         report = slot_changes.change_slots(form.found, change, by=by, named=None, progress=count)
-    except OperationalError:
+    except db.Error as fault:
+        raise_unless_away(fault)
         if not tried:
             raise
         logger.warning("The database gave no answer in the middle of a change from the grid", exc_info=True)

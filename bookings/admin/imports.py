@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, cast
 
-from django import forms
+from django import db, forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -25,6 +24,7 @@ from bookings.access import kept
 from bookings.admin.cells import message
 from bookings.admin.exports import harmless
 from bookings.admin.forms import TEXT
+from bookings.db.faults import raise_unless_away
 from bookings.supply import csv_files
 from bookings.supply.upserts import Report
 from bookings.supply.waiting_rows import RefusedRow
@@ -182,7 +182,8 @@ class TakesFiles:
     def _write(self, request: HttpRequest, text: str, preview: Preview) -> HttpResponse:
         try:
             report = self.kind.write(request, text)
-        except OperationalError:
+        except db.Error as fault:
+            raise_unless_away(fault)
             messages.error(request, "The database was busy. What was written stays: import the file once more.")
             return HttpResponseRedirect(self.kind.address("import"))
         refused = {row.external_id for row in report.refused}

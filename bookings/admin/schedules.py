@@ -5,9 +5,9 @@ What a schedule comes to is `bookings.supply.schedules`; the page shows what `ex
 
 from typing import Any
 
+from django import db
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -18,6 +18,7 @@ from bookings.admin.cells import area_name, two_lines
 from bookings.admin.desk import DeskAdmin, check_keys
 from bookings.admin.schedule_forms import NewScheduleForm, PlansForm, ScheduleForm
 from bookings.admin.schedule_import import TakesTemplates
+from bookings.db.faults import raise_unless_away
 from bookings.models import Schedule, visible_areas
 from bookings.refusals import Refused
 from bookings.supply import schedules
@@ -171,7 +172,9 @@ class ScheduleAdmin(TakesTemplates, DeskAdmin):
         by, seen = request.user.get_username(), visible_areas(request.user)
         try:
             report = schedules.extend_latest(wanted, by=by, seen=seen)
-        except (schedules.OutdatedError, OperationalError):
+        except (schedules.OutdatedError, db.Error) as fault:
+            if not isinstance(fault, schedules.OutdatedError):
+                raise_unless_away(fault)
             # What is interrupted here, the nightly run does.
             messages.warning(request, "Saved. Its slots follow tonight.")
             return

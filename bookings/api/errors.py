@@ -4,14 +4,12 @@
 is 500 instead (401 stays) on the addresses that ServiceMobility calls; the body is the same.
 """
 
-import errno
 import logging
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from django import db
 from django.conf import settings
 from django.core.exceptions import (
     PermissionDenied,
@@ -19,10 +17,10 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
-from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction, TransactionTimeout
 from rest_framework import exceptions
 
 from bookings import sentences
+from bookings.db.faults import is_away, leave_standby
 from bookings.refusals import Code, InvalidRequest, Refused
 from bookings.telemetry import metrics
 from bookings.telemetry.answers import Answer
@@ -102,30 +100,13 @@ def _tell(exception: Exception) -> tuple[Code, str, str, dict[str, Any], dict[st
 def _note_that_it_is_away(exception: Exception) -> None:
     metrics.add(metrics.DATABASE_ERRORS, type(exception.__cause__ or exception).__name__)
     logger.error("The database is away or read-only, or a lock was not had in time: %s", _one_line(exception))
-    if isinstance(exception, db.InternalError):
-        db.connection.close()  # the next one may reach the primary
+    leave_standby(exception)
 
 
 def _of_query(name: str, text: str) -> str:
     """What is wrong with a parameter: ours begin with a verb, Django REST framework's are sentences."""
     sentence = sentences.PROPERTY if text[:1].islower() else "{property}: {fault}"
     return sentences.say(sentence, property=name, fault=text)
-
-
-# Of a standby; and of a server that ended the session of a process that stood still.
-NOT_NOW = (ReadOnlySqlTransaction, IdleInTransactionSessionTimeout, TransactionTimeout)
-
-
-def is_away(exception: BaseException) -> bool:
-    """Whether the database, or the disk, takes nothing right now: away, locked, read-only or full."""
-    match exception:
-        case db.OperationalError() | db.InterfaceError():
-            return True
-        case db.InternalError():
-            return isinstance(exception.__cause__, NOT_NOW)
-        case OSError():
-            return exception.errno in (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
-    return False
 
 
 def answer(exception: Exception, request: Any) -> Answer:

@@ -1,4 +1,4 @@
-"""How rows are read and written past the ORM, replicas, triggers and operations of migrations.
+"""How rows are read and written past the ORM, replicas, faults, triggers and operations of migrations.
 
 Nothing here knows of bookings. Anyone may call.
 """

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django import db
 
 from bookings import clock
+from bookings.db.faults import is_away
 from bookings.models import ServiceArea, WorkOrder
 from conformance.client import Answer, Implementation
 
@@ -117,9 +118,9 @@ def when_reached(read: Callable[[], T]) -> T:
     for left in reversed(range(PATIENCE)):
         try:
             return read()
-        except (OperationalError, InterfaceError):
-            if not left:
+        except db.Error as fault:
+            if not left or not is_away(fault):
                 raise
-            connection.close()  # the drill may have ended the server at its other end
+            db.connection.close()  # the drill may have ended the server at its other end
             time.sleep(1)
     raise AssertionError  # the last try returns or raises

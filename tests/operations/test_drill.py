@@ -70,7 +70,7 @@ class TestLost:
 
     def test_the_database_is_waited_for(self, drilled, monkeypatch):
         slept, errors = [], [OperationalError("away"), OperationalError("away")]
-        monkeypatch.setattr(drill.connection, "close", lambda: None)  # the test's own transaction
+        monkeypatch.setattr(drill.db.connection, "close", lambda: None)  # the test's own transaction
         monkeypatch.setattr(drill.time, "sleep", slept.append)
 
         def read():

@@ -14,7 +14,7 @@ if __name__ == "__main__":
 from django import db
 
 from bookings import services
-from bookings.api.errors import is_away
+from bookings.db.faults import is_away
 from bookings.models import AppointmentSlot, WorkOrder
 from bookings.supply import slots
 from bookings.telemetry import origin
