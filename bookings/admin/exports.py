@@ -1,8 +1,7 @@
 """Work orders as CSV and XLSX, written row by row while they are read: a million need no more memory than ten.
 
-A text that a spreadsheet would run as a formula gets an apostrophe before it, also within a text where a program that
-parts the columns by semicolons or tabs would begin a new cell. It does in both formats: people who save the XLSX as
-CSV would have the formula otherwise. (OWASP, CSV Injection.) A telephone number is none, and stays as it is.
+A text that a spreadsheet would run as a formula gets an apostrophe before it (bookings.supply.formulas), in both
+formats: people who save the XLSX as CSV would have the formula otherwise.
 """
 
 import csv
@@ -21,13 +20,9 @@ from xlsxwriter.worksheet import Worksheet
 
 from bookings import clock
 from bookings.models import WorkOrder
+from bookings.supply.formulas import harmless
 
 CHUNK = 2_000
-# Also behind white space and in their full-width forms, which some programs read alike.
-SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
-FORMULA = re.compile(rf"\s*[{SIGNS}]|[\t\r\n]")
-FORMULA_INSIDE = re.compile(rf"([;|\t\r\n]\s*)(?=[{SIGNS}])")
-PHONE = re.compile(r"\+\d[\d\s()/.-]{6,}")
 # What no file in UTF-8, or no XML 1.0, can hold. XlsxWriter writes control characters as spreadsheets do.
 UNWRITABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 # The longest text that a cell of a spreadsheet holds, the rows of a sheet, and the first day that all of them count
@@ -78,14 +73,6 @@ def csv_response(work_orders: QuerySet[WorkOrder], columns: Sequence[str]) -> Ht
 def xlsx_response(work_orders: QuerySet[WorkOrder], columns: Sequence[str]) -> HttpResponseBase:
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     return FileResponse(_xlsx(work_orders, columns), content_type=kind, headers=_headers("xlsx"))
-
-
-def harmless(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    if PHONE.fullmatch(text):
-        return text
-    text = FORMULA_INSIDE.sub(r"\1'", text)
-    return f"'{text}" if FORMULA.match(text) else text
 
 
 def _headers(ending: str) -> dict[str, str]:

@@ -22,10 +22,10 @@ from django.urls import URLPattern, path, reverse
 
 from bookings.access import kept
 from bookings.admin.cells import message
-from bookings.admin.exports import harmless
 from bookings.admin.forms import TEXT
 from bookings.db.faults import raise_unless_away
 from bookings.supply import csv_files
+from bookings.supply.formulas import harmless
 from bookings.supply.upserts import Report
 from bookings.supply.waiting_rows import RefusedRow
 
@@ -112,13 +112,22 @@ class FileForm(forms.Form):
         file, text = self.cleaned_data.get("file"), self.cleaned_data.get("text", "")
         if file is None and not text.strip():
             raise forms.ValidationError("Choose a file, or type the rows.")
-        if max(file.size if file else 0, len(text.encode(errors="replace"))) > LONGEST:
-            raise forms.ValidationError(f"This is longer than {LONGEST // 1024} KiB. Send it in parts.")
+        too_long = forms.ValidationError(f"This is longer than {LONGEST // 1024} KiB. Send it in parts.")
+        # In UTF-16, which takes the most, with its mark.
+        if file and file.size > 2 * LONGEST + 2:
+            raise too_long
         try:
             self.cleaned_data["text"] = csv_files.decoded(file.read()) if file else text
         except csv_files.CsvError as fault:
             raise forms.ValidationError(str(fault)) from None
+        if _length(self.cleaned_data["text"]) > LONGEST:
+            raise too_long
         return self.cleaned_data
+
+
+def _length(text: str) -> int:
+    """The same in both steps: browsers send any break of a line as two characters."""
+    return len("\r\n".join(text.splitlines()).encode(errors="replace"))
 
 
 class TakesFiles:

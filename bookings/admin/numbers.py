@@ -16,10 +16,11 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from bookings.admin import addresses, days, exports, lists, numbers_charts
+from bookings.admin import addresses, days, lists, numbers_charts
 from bookings.admin.numbers_tables import GROUPS, NUMBERS, Number, Span, Table, monday_of, rows_of, table_of
 from bookings.models import ID_LENGTH, DailySum, ServiceArea, visible_areas
 from bookings.services import daily_sums
+from bookings.supply.formulas import harmless
 
 PERMISSION = "bookings.view_dailysum"
 WEEKS, MOST_WEEKS = 12, 54
@@ -131,5 +132,5 @@ def _file(number: Number, table: Table) -> HttpResponse:
     answer["Content-Disposition"] = f'attachment; filename="{number.name}.csv"'
     # Without this mark, Excel reads UTF-8 as something else.
     answer.write("\ufeff")
-    csv.writer(answer).writerows([exports.harmless(cell) for cell in row] for row in rows_of(table))
+    csv.writer(answer).writerows([harmless(cell) for cell in row] for row in rows_of(table))
     return answer

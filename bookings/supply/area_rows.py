@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from bookings.db.codes import fold
 from bookings.models import PostcodePrefix, ServiceArea, countries, plain_postcode
-from bookings.supply import csv_files
+from bookings.supply import csv_files, formulas
 from bookings.supply.slot_rows import NO_OBJECT, RowError, Unreadable, text_of
 
 COLUMNS = ["area", "name", "time_zone", "aliases", "postcodes", "cutoff_days", "cutoff_time", "safety_percent"]
@@ -131,13 +131,14 @@ def read_file(text: str) -> Iterator[AreaRow | Unreadable]:
     if not text.strip():
         raise csv_files.CsvError((1, f"The file is empty. It begins with {','.join(COLUMNS)}."))
     areas: dict[str, list[AreaRow | Unreadable]] = defaultdict(list)
-    for line, cells in csv_files.read_rows(text, COLUMNS, ["area"]):
+    for line, written in csv_files.read_rows(text, COLUMNS, ["area"]):
+        cells = {name: formulas.meant(cell) for name, cell in written.items()}
         try:
             row: AreaRow | Unreadable = _read_cells(line, cells)
         except RowError as error:
-            row = Unreadable(line, cells.get("area", ""), str(error))
+            row = Unreadable(line, cells["area"], str(error))
         # What has no code belongs to no other line.
-        areas[fold(cells.get("area", "")) or f"\n{line}"].append(row)
+        areas[fold(cells["area"]) or f"\n{line}"].append(row)
     yield from map(_together, areas.values())
 
 
@@ -150,8 +151,8 @@ def file_of(areas: Iterable[ServiceArea]) -> Iterator[list[str]]:
             area.code,
             area.name,
             area.time_zone,
-            ",".join(sorted(code.code for code in area.codes.all() if code.is_alias)),
-            ",".join(map(str, area.postcode_prefixes.all())),
+            csv_files.joined(sorted(code.code for code in area.codes.all() if code.is_alias)),
+            csv_files.joined(map(str, area.postcode_prefixes.all())),
             "" if days is None else str(days),
             f"{time:%H:%M}" if time else "",
             str(area.safety_percent),
@@ -173,8 +174,8 @@ def _together(lines: Sequence[AreaRow | Unreadable]) -> AreaRow | Unreadable:
     postcodes = _each_once(postcode for row in rows for postcode in row.postcodes or ())
     return first._replace(
         values=values,
-        aliases=None if first.aliases is None else aliases,
-        postcodes=None if first.postcodes is None else postcodes,
+        aliases=None if all(row.aliases is None for row in rows) else aliases,
+        postcodes=None if all(row.postcodes is None for row in rows) else postcodes,
     )
 
 
@@ -188,7 +189,7 @@ def _read_cells(line: int, cells: Mapping[str, str]) -> AreaRow:
         for name in ("name", "time_zone", "safety_percent", *CUTOFF)
         if cells.get(name) or (name in CUTOFF and name in cells)
     }
-    aliases, postcodes = (_parts(cells.get(name)) for name in ("aliases", "postcodes"))
+    aliases, postcodes = (csv_files.parts(cells[name]) if name in cells else None for name in ("aliases", "postcodes"))
     return AreaRow(
         line,
         cells["area"],
@@ -196,10 +197,6 @@ def _read_cells(line: int, cells: Mapping[str, str]) -> AreaRow:
         None if aliases is None else _by_folded(aliases),
         None if postcodes is None else _each_once(map(_with_country, postcodes)),
     )
-
-
-def _parts(cell: str | None) -> list[str] | None:
-    return None if cell is None else [part for text in cell.split(",") if (part := text.strip())]
 
 
 def _with_country(text: str) -> Postcode:

@@ -73,6 +73,18 @@ def read_rows(
         raise CsvError((before + reader.line_num, f"This is no CSV: {error}.")) from None
 
 
+def parts(cell: str) -> list[str]:
+    """The parts of a cell that is a list, by commas; one with a comma in it stands in quotes. It has no line breaks."""
+    return [part for text in next(csv.reader([cell], skipinitialspace=True), []) if (part := text.strip())]
+
+
+def joined(several: Iterable[str]) -> str:
+    """A cell of which `parts` makes the same."""
+    cell = io.StringIO()
+    csv.writer(cell, lineterminator="").writerow(several)
+    return cell.getvalue()
+
+
 def _separator(head: str, columns: Collection[str]) -> str:
     """The one that makes the most known columns out of the head."""
     return max(SEPARATORS, key=lambda mark: sum(name.strip(' "\r') in columns for name in head.split(mark)))

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from bookings.models import ID_LENGTH, Ability, OrderType, Worker
-from bookings.supply import csv_files, first_sight, turns
+from bookings.supply import csv_files, first_sight, formulas, turns
 from bookings.supply.slot_rows import YES_OR_NO, RowError, Unreadable
 from bookings.supply.upserts import Report
 from bookings.supply.waiting_rows import RefusedRow
@@ -65,8 +65,9 @@ def read_file(record: Record, text: str) -> Iterator[Row | Unreadable]:
     if not text.strip():
         raise csv_files.CsvError((1, f"The file is empty. It begins with {','.join(columns)}."))
     first: dict[str, int] = {}
-    for line, cells in csv_files.read_rows(text, columns, columns[:1]):
-        code = cells.get(columns[0], "")
+    for line, written in csv_files.read_rows(text, columns, columns[:1]):
+        cells = {name: formulas.meant(cell) for name, cell in written.items()}
+        code = cells[columns[0]]
         try:
             row = _read_cells(line, code, cells)
         except RowError as error:
@@ -84,16 +85,18 @@ def file_of(record: Record) -> Iterator[list[str]]:
     types = _abilities(Ability.objects.order_by("order_type_id")) if record is Worker else None
     for row in record.objects.order_by("code"):
         cells = [row.code, row.name, "yes" if row.is_active else "no"]
-        yield cells if types is None else [*cells, ",".join(types.get(row.code, []))]
+        yield cells if types is None else [*cells, csv_files.joined(types.get(row.code, []))]
 
 
 def _read_cells(line: int, code: str, cells: Mapping[str, str]) -> Row:
     if cells.get(""):
         raise RowError("there are more cells than columns")
-    types = cells.get("order_types")
-    named = None if types is None else frozenset(filter(None, map(str.strip, types.split(","))))
     if not code:
         raise RowError("it lacks a code")
+    types = cells.get("order_types")
+    if types is not None and not types.isprintable():
+        raise RowError("order_types holds a character that cannot be printed")
+    named = None if types is None else frozenset(csv_files.parts(types))
     for name, text in (("code", code), ("name", cells.get("name", "")), *(("order_types", one) for one in named or ())):
         if len(text) > ID_LENGTH or not text.isprintable():
             raise RowError(f"{name} is longer than {ID_LENGTH} characters or holds one that cannot be printed")
@@ -135,7 +138,7 @@ def _find_alike(record: Record, targets: Sequence[Target]) -> None:
     for code in {*record.objects.values_list("code", flat=True), *(target.row.code for target in targets)}:
         folded[code.strip().casefold()].append(code)
     for target in targets:
-        target.alike = [code for code in folded[target.row.code.casefold()] if code != target.row.code]
+        target.alike = sorted(code for code in folded[target.row.code.casefold()] if code != target.row.code)
 
 
 def _target(row: Row, known: Worker | OrderType | None, can: Sequence[str]) -> Target:

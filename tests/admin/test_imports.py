@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+from itertools import product
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -11,7 +12,7 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from bookings.admin import area_files, imports
-from bookings.models import Ability, OrderType, PostcodePrefix, ServiceArea, Worker
+from bookings.models import Ability, AreaCode, OrderType, PostcodePrefix, ServiceArea, Worker
 from bookings.supply import area_rows, area_upserts, csv_files, first_sight, overlaps
 from tests.support import desk, helpers
 
@@ -23,6 +24,22 @@ LEEDS;Leeds;Europe/London;WC 7,WC 8;GB LS,GB WF1
 MÜN;München;Europe/Berlin;;DE 80
 MÜN;;;;DE 81
 """
+
+ODD_CODES = [
+    "-bob",
+    "'-bob",
+    "''=1",
+    "A,B",
+    'A,"B"',
+    '"A"',
+    "A;-B",
+    "A;'-B",
+    "'",
+    "@a,'b",
+    "+49 123 45678",
+    '5",6',
+    "=,=",
+]
 
 
 @pytest.fixture
@@ -87,6 +104,10 @@ class TestFiles:
             (b"region,zone\n1,2\n", "No column is known."),
             (b'area,name\nLEEDS,"Le', "This is no CSV"),
             (b"area\n" + b"A" * imports.LONGEST, "This is longer than 400 KiB."),
+            (b"area\n" + b"A" * 2 * imports.LONGEST, "This is longer than 400 KiB."),
+            # As they are sent with the second button: in UTF-8, each line with two characters at its end.
+            (b"area\n" + b"\xfc" * (imports.LONGEST * 2 // 3), "This is longer than 400 KiB."),
+            (b"area\n" + b"A\n" * (imports.LONGEST * 2 // 5), "This is longer than 400 KiB."),
             (b"area\n" + b"".join(b"A%d\n" % number for number in range(1_001)), "The file has more than 1,000 rows."),
         ],
     )
@@ -96,6 +117,17 @@ class TestFiles:
             assert answer.status_code == 200
             assert fault in faults(answer)[0]
         assert not ServiceArea.objects.exists()
+
+    def test_the_longest_in_both_steps(self, supervisor):
+        text = "worker\n" + "\n".join(f"{number:06}" for number in range(4_000))
+        text += "\n" * (imports.LONGEST // 2 - len(text.replace("\n", "\n\n")) // 2)
+        for encoding in ("utf-8", "utf-16"):
+            answer = send(supervisor, WORKERS, "look", file=text.encode(encoding))
+            assert len(told(answer)) == 4_000
+        crlf = answer.context["text"].replace("\n", "\r\n")
+        assert imports.LONGEST - 5 < len(crlf) <= imports.LONGEST
+        again = send(supervisor, WORKERS, "look", crlf)
+        assert again.context["preview"].digest == answer.context["preview"].digest
 
     def test_a_file_with_too_many_postcodes(self, supervisor, monkeypatch):
         monkeypatch.setattr(area_files, "MOST_POSTCODES", 3)
@@ -188,6 +220,11 @@ class TestAreas:
             assert number == 5
             assert fault in message
 
+    @pytest.mark.parametrize("lines", ["YORK,York,UTC\nYORK,,,GB HG,Y\n", "YORK,York,UTC,GB HG,Y\nYORK\n"])
+    def test_lists_stand_in_any_of_the_lines_of_an_area(self, supervisor, lines):
+        answer = send(supervisor, AREAS, "look", f"area,name,time_zone,postcodes,aliases\n{lines}")
+        assert told(answer)[0][-2:] == ("codes added: Y", "postcodes added: GB HG")
+
     def test_nothing_is_written_that_was_not_seen(self, supervisor):
         seen = send(supervisor, AREAS, "look", FILE).context["preview"].digest
         helpers.make_area("LEEDS", "Europe/London")
@@ -225,6 +262,14 @@ class TestAreas:
         assert (told(answer), refused(answer), answer.context["preview"].kept) == ([], [], 2)
         leeds = desk.person("viewer", ServiceArea.objects.get(code="LEEDS"))
         assert [line[:5] for line in leeds.get(f"{AREAS}file/").content.decode().splitlines()[1:]] == ["LEEDS"]
+
+    @pytest.mark.parametrize("code", ODD_CODES)
+    def test_the_export_of_odd_codes(self, supervisor, code):
+        area = helpers.make_area(code, name=code)
+        AreaCode.objects.bulk_create(AreaCode(area=area, code=f"{code}{n}") for n in "12")
+        PostcodePrefix.objects.create(area=area, country=f"LAND {code}".upper(), prefix="1")
+        answer = send(supervisor, AREAS, "look", file=supervisor.get(f"{AREAS}file/").content)
+        assert (told(answer), refused(answer), answer.context["preview"].kept) == ([], [], 1)
 
     def test_a_thousand_by_as_many_statements_as_ten_and_shown_in_part(self, supervisor):
         counts = []
@@ -330,6 +375,20 @@ class TestWorkers:
         for page, count in ((WORKERS, 2), (TYPES, 2)):
             answer = send(supervisor, page, "look", file=supervisor.get(f"{page}file/").content)
             assert (told(answer), refused(answer), answer.context["preview"].kept) == ([], [], count)
+
+    @pytest.mark.parametrize("code", ODD_CODES)
+    def test_the_export_of_odd_codes(self, supervisor, code):
+        first_sight.note(workers=[code], order_types=[code, f"{code}2"])
+        Ability.objects.bulk_create(Ability(worker_id=code, order_type_id=one) for one in (code, f"{code}2"))
+        for page, count in ((WORKERS, 1), (TYPES, 2)):
+            answer = send(supervisor, page, "look", file=supervisor.get(f"{page}file/").content)
+            assert (told(answer), refused(answer), answer.context["preview"].kept) == ([], [], count)
+
+    def test_codes_that_are_alike_are_shown_in_their_order(self, supervisor):
+        spellings = {"".join(letters) for letters in product("aA", "nN", "nN", "aA")}
+        first_sight.note(workers=spellings - {"anna"}, order_types=[])
+        warnings = send(supervisor, WORKERS, "look", self.TEXT).context["preview"].changes[0].warnings
+        assert [text.split()[0] for text in warnings] == sorted(spellings - {"anna"})
 
     def test_types_of_orders(self, supervisor):
         text = "order_type,name,active\nREPAIR,Repair,\nOLD,,no\n"

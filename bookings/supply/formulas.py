@@ -1,0 +1,30 @@
+"""Texts that a spreadsheet would run as a formula: an apostrophe before them in files, which is taken off in reading.
+
+Also within a text where a program that parts the columns by semicolons or tabs would begin a new cell. (OWASP, CSV
+Injection.) A telephone number is none, and stays as it is.
+"""
+
+import re
+
+# Also behind white space and in their full-width forms, which some programs read alike.
+SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+# Behind apostrophes, too: so that what is taken off again is what was put there.
+FORMULA = re.compile(rf"'*(?:\s*[{SIGNS}]|[\t\r\n])")
+FORMULA_INSIDE = re.compile(rf"([;|\t\r\n]\s*)(?='*[{SIGNS}])")
+MADE_HARMLESS_INSIDE = re.compile(rf"([;|\t\r\n]\s*)'(?='*[{SIGNS}])")
+PHONE = re.compile(r"\+\d[\d\s()/.-]{6,}")
+
+
+def harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    if PHONE.fullmatch(text):
+        return text
+    text = FORMULA_INSIDE.sub(r"\1'", text)
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def meant(text: str) -> str:
+    """What `harmless` made a cell of, or what a person wrote in a spreadsheet with an apostrophe before it."""
+    if text.startswith("'") and FORMULA.match(text, 1):
+        text = text[1:]
+    return MADE_HARMLESS_INSIDE.sub(r"\1", text)
