@@ -5,6 +5,7 @@
 Prints what was seen; ends with exit status 1 where something is not as the README says.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -12,14 +13,20 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.environment import ROOT
 from tests.support.postgres import free_port
 
+LIMIT = 900  # seconds for `make run`, which installs all that the service needs, until it serves
+END_SECONDS = 60  # longer than the service gives what it has begun
 
-def make_run(clone: Path, environment: dict) -> tuple[subprocess.Popen, str]:
-    """Start `make run` and read what it prints until it serves."""
+
+@contextlib.contextmanager
+def make_run(clone: Path, environment: dict, limit: float = LIMIT) -> Iterator[str]:
+    """What `make run` prints until it serves. It is ended with the block, or where it does not serve in time."""
     process = subprocess.Popen(
         ["make", "run"],
         cwd=clone,
@@ -29,12 +36,38 @@ def make_run(clone: Path, environment: dict) -> tuple[subprocess.Popen, str]:
         text=True,
         start_new_session=True,
     )
-    printed = ""
-    for line in process.stdout:
-        printed += line
-        if "Booting worker" in line:
-            return process, printed
-    raise SystemExit(f"make run ended:\n{printed}")
+    late = threading.Timer(limit, end, [process])
+    try:
+        late.start()
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if "Booting worker" in line:
+                break
+        else:
+            raise SystemExit(f"make run ended, or did not serve within {limit} s:\n{printed}")
+        late.cancel()
+        yield printed
+    finally:
+        late.cancel()
+        end(process)
+        process.wait(END_SECONDS)
+        process.stdout.close()
+
+
+def end(process: subprocess.Popen) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+
+
+def end_with_sigterm() -> None:
+    """What was started is ended too."""
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def paste(line: str) -> dict:
@@ -43,8 +76,7 @@ def paste(line: str) -> dict:
 
 def use(clone: Path, environment: dict) -> str:
     """Paste what is printed; returns the number of the booking."""
-    process, printed = make_run(clone, environment)
-    try:
+    with make_run(clone, environment) as printed:
         assert "Warning" not in printed, printed
         search, book = re.findall(r"^curl .*$", printed, re.MULTILINE)
         offers = paste(search)["TimeConstraints"]
@@ -54,13 +86,11 @@ def use(clone: Path, environment: dict) -> str:
         assert first["OrderNum"], first
         assert again == first, (first, again)
         print(f"search: {len(offers)} offers; booking: {first}; again: the same")
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
     return first["OrderNum"]
 
 
 def main() -> None:
+    end_with_sigterm()
     # No setting of this checkout may help the clone.
     kept = {name: value for name, value in os.environ.items() if value and not name.startswith("BOOKJOB_")}
     environment = {
