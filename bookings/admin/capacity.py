@@ -86,9 +86,7 @@ def capacity_view(request: HttpRequest) -> HttpResponse:
         "asked": asked,
         "grid": capacity_grid.grid_of(rows, asked.day, asked.days),
         "areas": [(area, area in asked.areas and bool(asked.codes)) for area in visible],
-        "where": "all areas that you see"
-        if len(asked.areas) == len(visible)
-        else ", ".join(area.name for area in asked.areas),
+        "where": _where(asked, visible),
         "no_areas": "" if visible else lists.no_areas_text(request.user),
         "kinds": [(name, title) for name, (title, _) in ROWS.items()],
         "weeks": WEEKS,

@@ -14,7 +14,8 @@ from bookings.admin.forms import SELECT, TEXT, AreaField, day_field
 from bookings.models import Schedule, ServiceArea
 from bookings.models.schedules import MAX_DAYS_AHEAD, MAX_RULES
 from bookings.supply import plan_files, plan_values, schedule_files, schedules
-from bookings.supply.plans import Fault
+from bookings.supply.hours import DAY_MINUTES, MAX_CAPACITY
+from bookings.supply.plans import MAX_WEEKS, Fault
 
 # The fields of a plan by the keys that they fill, in the order of the page.
 PLAN_FIELDS = {
@@ -40,7 +41,10 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "order_type": plan_values.read_names,
     "month_days": plan_values.read_month_days,
 }
+# What a plan cannot be without.
+NEEDED = ("first", "hours", "length")
 MOST_PLANS = 50
+NO_AREA = "There is no area without a schedule. Change the schedule of an area, or make an area first."
 
 
 def _text_field(help_text: str, initial: str = "") -> forms.CharField:
@@ -50,9 +54,15 @@ def _text_field(help_text: str, initial: str = "") -> forms.CharField:
     )
 
 
-def _number_field(label: str, initial: int | None, help_text: str = "") -> forms.IntegerField:
+def _number_field(label: str, least: int, most: int, initial: int | None, help_text: str = "") -> forms.IntegerField:
     return forms.IntegerField(
-        label=label, required=False, min_value=0, widget=forms.NumberInput(TEXT), initial=initial, help_text=help_text
+        label=label,
+        required=False,
+        min_value=least,
+        max_value=most,
+        widget=forms.NumberInput(TEXT),
+        initial=initial,
+        help_text=help_text,
     )
 
 
@@ -67,11 +77,13 @@ class PlanFields(forms.Form):
         "mon-fri 08:00-12:00,13:00-17:00",
     )
     weekdays = _text_field("mon-fri: no other days, whatever the hours say.")
-    every_weeks = _number_field("Every so many weeks", None, "2: every second week, from that of the first day on.")
+    every_weeks = _number_field(
+        "Every so many weeks", 1, MAX_WEEKS, None, "2: every second week, from that of the first day on."
+    )
     month_days = _text_field("Days of the month alone: 1,15,last. 1-7 with the weekday mon is the first Monday.")
-    length = _number_field("Minutes of a slot", 120)
-    gap = _number_field("Minutes between two slots", None)
-    capacity = _number_field("Places of a slot", 1)
+    length = _number_field("Minutes of a slot", 1, DAY_MINUTES, 120)
+    gap = _number_field("Minutes between two slots", 0, DAY_MINUTES, None)
+    capacity = _number_field("Places of a slot", 1, MAX_CAPACITY, 1)
     workers = _text_field("Parted by commas, a slot for each. Empty: a pool without names.")
     order_type = _text_field("Codes, parted by commas. Empty: orders of any type.")
     holidays = _text_field("Public holidays to leave out: GB-ENG, DE-BY, US.")
@@ -142,6 +154,8 @@ class NewScheduleForm(PlanFields, ScheduleForm):
     """One plan in fields, which becomes the text; or the text, where one plan is not enough."""
 
     area = AreaField()
+    # The browser cannot know that the text takes the place of what is needed.
+    use_required_attribute = False
 
     field_order = ("area", *PLAN_FIELDS.values(), "days_ahead", "is_active", "rules")
 
@@ -151,6 +165,11 @@ class NewScheduleForm(PlanFields, ScheduleForm):
         # A second click names an area that the first one gave a schedule.
         areas = areas.filter(schedule=None) if data is None else areas
         self.fields["area"].queryset = areas  # type: ignore[attr-defined]
+        if not areas.exists():
+            self.fields["area"].help_text = NO_AREA
+        is_text = bool(data and data.get("rules", "").strip())
+        for name in NEEDED:
+            self.fields[name].required = not is_text
         self.by = request.user.get_username()
         self.initial["first"] = clock.now().date()
         self.fields["rules"].required = False
@@ -190,7 +209,7 @@ class PlanForm(PlanFields):
         super().__init__(*arguments, **options)
         for name, field in self.fields.items():
             field.initial = None
-            field.required = name in ("first", "hours", "length")
+            field.required = name in NEEDED
 
 
 PlanForms: Any = forms.formset_factory(PlanForm, extra=0, can_delete=True, max_num=MOST_PLANS, absolute_max=MOST_PLANS)

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from bookings.access import kept
+from bookings.admin import addresses
 from bookings.admin.cells import area_name, two_lines
 from bookings.admin.desk import DeskAdmin, check_keys
 from bookings.admin.schedule_forms import NewScheduleForm, PlansForm, ScheduleForm
@@ -161,7 +162,8 @@ class ScheduleAdmin(TakesTemplates, DeskAdmin):
             is_first = schedules.save(wanted, by=by)
         except Refused as refused:
             messages.error(request, str(refused))
-            return HttpResponseRedirect(reverse("admin:bookings_schedule_changelist"))
+            lists = reverse("admin:bookings_schedule_changelist")
+            return HttpResponseRedirect(self._address("change", wanted) if wanted.pk else lists)
         if is_first:
             self._extend(request, wanted)
         else:
@@ -180,4 +182,6 @@ class ScheduleAdmin(TakesTemplates, DeskAdmin):
             return
         messages.success(request, report.sums())
         if report.bookings:
-            messages.warning(request, f"{report.booking_count:,} bookings no longer fit. Move or cancel them.")
+            them = addresses.list_of("workorder", view="closed", area=wanted.area.code)
+            text = '{} bookings no longer fit. <a class="desk-link" href="{}">Move or cancel them</a>.'
+            messages.warning(request, format_html(text, f"{report.booking_count:,}", them))

@@ -114,7 +114,7 @@ def test_something_is_changed_again_after_the_look(supervisor, schedule):
     ("changed", "field", "message"),
     [
         ({"form-1-hours": "8-12"}, "hours", "hours '8-12' is not like 08:00-12:00."),
-        ({"form-1-length": "0"}, "length", "0 is not a whole number from 1 to 1440"),
+        ({"form-1-length": "99999"}, "length", "less than or equal to 1440."),
         ({"form-1-workers": "anna,,bob"}, "workers", "holds an empty name"),
         ({"form-1-until": "2026-11-01"}, "until", "is before from"),
         ({"form-1-first": "never"}, "first", "Enter a valid date."),

@@ -1,5 +1,6 @@
 """Schedules on the desk: looked at by all, made and changed by supervisors, who see first what would change."""
 
+import html
 import io
 import re
 
@@ -7,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
+from bookings.admin.schedule_forms import NO_AREA
 from bookings.models import AppointmentSlot, Schedule
 from bookings.supply import schedules
 from tests.supply.test_schedules import FIRST, LATER, NOW, PLAN, shown
@@ -67,7 +69,19 @@ def test_one_is_made(supervisor):
     listed = supervisor.get("/admin/bookings/schedule/").content.decode()
     assert "Leeds" in listed
     # The area has one now.
-    assert f'<option value="{area.pk}"' not in supervisor.get(ADD).content.decode()
+    left = supervisor.get(ADD).content.decode()
+    assert f'<option value="{area.pk}"' not in left
+    assert NO_AREA in left
+    make_area("YORK")
+    assert NO_AREA not in supervisor.get(ADD).content.decode()
+
+
+def test_what_a_plan_needs_is_not_called_optional(supervisor):
+    form = supervisor.get(ADD).context["form"]
+    needed = {field.name for field in form.visible_fields() if field.field.required}
+    assert needed == {"area", "first", "hours", "length", "days_ahead", "is_active"}
+    # The browser would not send a text alone.
+    assert " required" not in str(form["hours"])
 
 
 def test_one_is_made_of_fields(supervisor):
@@ -91,9 +105,16 @@ def test_one_is_made_of_fields(supervisor):
     ("field", "value", "message"),
     [
         ("hours", "8-12", "hours '8-12' is not like 08:00-12:00."),
-        ("hours", "", "hours is missing"),
-        ("first", "", "from is missing"),
-        ("length", "0", "0 is not a whole number from 1 to 1440"),
+        ("hours", "", "This field is required."),
+        ("first", "", "This field is required."),
+        ("length", "", "This field is required."),
+        ("length", "0", "greater than or equal to 1."),
+        ("length", "1441", "less than or equal to 1440."),
+        ("gap", "1441", "less than or equal to 1440."),
+        ("capacity", "0", "greater than or equal to 1."),
+        ("capacity", "10001", "less than or equal to 10000."),
+        ("every_weeks", "0", "greater than or equal to 1."),
+        ("every_weeks", "53", "less than or equal to 52."),
         ("workers", "anna,,bob", "holds an empty name"),
         ("holidays", "XX", "no public holidays are known"),
         ("exceptions", "2026-12-24", "is not like 08:00-12:00"),
@@ -124,7 +145,12 @@ def test_what_changes_is_said_as_the_dry_run_says_it(supervisor, schedule):
     assert dry_run() == asked.context["lines"]
     assert [line for line in dry_run() if line.startswith("FU-")]
     done = supervisor.post(edit(schedule), form(schedule, do="perform"), follow=True)
-    assert any("1 bookings no longer fit" in line for line in desk.said(done))
+    (said,) = (line for line in desk.said(done) if "1 bookings no longer fit" in line)
+    (link,) = re.findall('href="([^"]*)"', said)
+    listed = supervisor.get(html.unescape(link)).context["cl"].result_list
+    assert [line.split()[0] for line in asked.context["lines"] if line.startswith("FU-")] == [
+        order.order_num for order in listed
+    ]
 
 
 def test_rules_that_cannot_be_followed_come_back_with_the_line(supervisor, schedule):
@@ -138,6 +164,8 @@ def test_what_another_person_saved_is_not_overwritten(supervisor, schedule):
     supervisor.post(edit(schedule), form(schedule, do="perform"), follow=True)
     late = supervisor.post(edit(schedule), form(schedule, PLAN, do="perform"), follow=True)
     assert "was saved meanwhile" in desk.said(late)[0]
+    # There it is looked at.
+    assert late.request["PATH_INFO"] == f"/admin/bookings/schedule/{schedule.pk}/change/"
     assert Schedule.objects.get().rules == LATER
     missing = form(Schedule.objects.get(), PLAN, do="perform", seen_version="")
     assert "was saved meanwhile" in desk.said(supervisor.post(edit(schedule), missing, follow=True))[0]
