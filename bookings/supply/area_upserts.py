@@ -234,7 +234,7 @@ def _objection(target: Target, known: Known, call: Call) -> str:
         for thing in target.added:
             thing.clean_fields(exclude=["area", "folded"])
     except ValidationError as error:
-        return "; ".join(error.messages).rstrip(".")
+        return "; ".join(_named(error)).rstrip(".")
     for thing in target.added:
         for rival in _rivals(thing, area, known):
             if not _is_given_up(rival, call):
@@ -245,6 +245,13 @@ def _objection(target: Target, known: Known, call: Call) -> str:
         if around := next((known.unseen[head] for head in heads if head in known.unseen), None):
             return f"{thing} lies within {around}, which belongs to another area"
     return ""
+
+
+def _named(error: ValidationError) -> Iterator[str]:
+    """With the property that each is about, where it is about one alone."""
+    for name, texts in error.update_error_dict({}).items():
+        for text in ValidationError(texts).messages:
+            yield f"{PROPERTIES[name]}: {text}" if name in PROPERTIES else text
 
 
 def _target(row: AreaRow, known: Known) -> Target:

@@ -220,7 +220,7 @@ class TestTheRowsAreOneState:
         report = upsert(taken, {"ServiceAreaID": "LEEDS", "Postcodes": [], "SafetyPercent": 0})
         assert [row.message for row in report.refused] == [
             "WF1 belongs to Leeds (LEEDS) already",
-            "Ensure this value is greater than or equal to 1",
+            "SafetyPercent: Ensure this value is greater than or equal to 1",
         ]
         assert everything() == before
 
@@ -233,9 +233,9 @@ class TestTheRowsAreOneState:
         ({"Name": "x"}, "it lacks ServiceAreaID and TimeZone, which a new area needs"),
         (YORK | {"TimeZone": "Mars"}, "'Mars' is not an IANA time zone"),
         (YORK | {"Name": ["x"]}, "Name is neither a text nor a number"),
-        (YORK | {"Name": "x" * 201}, "Ensure this value has at most 200 characters (it has 201)"),
+        (YORK | {"Name": "x" * 201}, "Name: Ensure this value has at most 200 characters (it has 201)"),
         (YORK | {"Name": "x\0"}, "Name holds a character that cannot be printed"),
-        (YORK | {"SafetyPercent": 101}, "Ensure this value is less than or equal to 100"),
+        (YORK | {"SafetyPercent": 101}, "SafetyPercent: Ensure this value is less than or equal to 100"),
         (YORK | {"SafetyPercent": "many"}, "value must be an integer"),
         (YORK | {"CutoffDays": 1}, "A cut-off needs both its days and its time"),
         (YORK | {"CutoffDays": 1, "CutoffTime": "soon"}, "value has an invalid format"),
@@ -370,7 +370,7 @@ class TestFiles:
 
     def test_refused_rows(self, tmp_path):
         text = FILE + "YORK,York,Mars,,,,,\n"
-        assert self.run(tmp_path, text)[0].startswith("line 3 is refused: 'Mars' is not an IANA time zone")
+        assert self.run(tmp_path, text)[0].startswith("line 3 is refused: TimeZone: 'Mars' is not an IANA time zone")
         (tmp_path / "areas.csv").write_text(text)
         with pytest.raises(SystemExit):
             call_command("import_areas", str(tmp_path / "areas.csv"), stdout=io.StringIO())
