@@ -4,6 +4,7 @@ A view is what stands in the address after the question mark, so that areas and 
 search is left out: a view of a customer's name would keep it when the customer's data are removed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -22,8 +23,9 @@ from bookings.admin.cells import message
 from bookings.admin.forms import TEXT
 from bookings.models import SavedView, ServiceArea, visible_areas
 
-# Of one person on one page; and as many shared ones are shown there.
+# Of one person on one page; and at least as many of others, which are shared, are shown there.
 MOST = 50
+LONGEST_QUERY = SavedView._meta.get_field("query").max_length or 0
 LEFT_OUT = {"q", "p", "e", "move", "row", "_changelist_filters"}
 SHARE = "bookings.share_savedview"
 
@@ -55,7 +57,7 @@ PAGES = {
 
 class ViewForm(forms.Form):
     name = forms.CharField(max_length=60, widget=forms.TextInput(TEXT))
-    query = forms.CharField(max_length=2000, required=False, strip=False, widget=forms.HiddenInput)
+    query = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
     is_shared = forms.BooleanField(label="Shared with all who may open this page", required=False)
 
     def __init__(self, request: HttpRequest, data: Any = None, **initial: Any) -> None:
@@ -70,7 +72,11 @@ class ViewForm(forms.Form):
         return name
 
     def clean_query(self) -> str:
-        return plain_query(self.cleaned_data["query"])
+        # What is kept is longer than what was sent where it has letters beyond ASCII.
+        query = plain_query(self.cleaned_data["query"])
+        if len(query) > LONGEST_QUERY:
+            raise forms.ValidationError("These filters are too long to be kept. Take some of them away.")
+        return query
 
 
 def urls() -> list[URLPattern]:
@@ -89,7 +95,9 @@ def on_page(request: HttpRequest, name: str) -> dict[str, Any]:
         return {}
     address = PAGES[name].address
     return {
-        "saved_views": [(f"{address}?{view.query}", view.name, view.is_shared) for view in _visible(request, name)],
+        "saved_views": [
+            (f"{address}?{view.query}", view.name, _sharing(request, view)) for view in _visible(request, name)
+        ],
         "save_view": addresses.with_query(
             reverse("views", args=[name]), {"query": plain_query(request.GET.urlencode())}
         ),
@@ -97,15 +105,27 @@ def on_page(request: HttpRequest, name: str) -> dict[str, Any]:
 
 
 def _visible(request: HttpRequest, name: str) -> list[SavedView]:
-    """A person's own, and the shared ones; of these none that names an area which the person may not see."""
+    """A person's own, then the shared ones; of these none that names an area which the person may not see."""
     mine = Q(owner=request.user.pk)
-    found = list(SavedView.objects.filter(mine | Q(is_shared=True), page=name).order_by("name", "pk")[: 2 * MOST])
-    with_areas = {view.pk: areas for view in found if (areas := _areas_of(view)) and view.owner_id != request.user.pk}
+    views = SavedView.objects.filter(mine | Q(is_shared=True), page=name).select_related("owner")
+    found = list(views.order_by(ExpressionWrapper(~mine, BooleanField()), "name", "pk")[: 2 * MOST])
+    with_areas = {view.pk: areas for view in found if (areas := _areas_of(view)) and not _is_own(request, view)}
     hidden = set(with_areas) if with_areas and visible_areas(request.user) is not None else set()
     if hidden:
         seen = set(ServiceArea.objects.visible_to(request.user).values_list("code", flat=True))
         hidden = {key for key in hidden if not seen.issuperset(with_areas[key])}
     return [view for view in found if view.pk not in hidden]
+
+
+def _sharing(request: HttpRequest, view: SavedView) -> str:
+    """Whether it is shared, and by whom unless by the person who reads this."""
+    if not view.is_shared:
+        return ""
+    return "shared" if _is_own(request, view) else f"shared by {view.owner.get_username()}"
+
+
+def _is_own(request: HttpRequest, view: SavedView) -> bool:
+    return view.owner_id == request.user.pk
 
 
 def _areas_of(view: SavedView) -> list[str]:
@@ -127,8 +147,12 @@ def views_page(request: HttpRequest, name: str) -> HttpResponse:
     form = ViewForm(request, given, query=query) if given and do in ("save", "edit") else ViewForm(request, query=query)
     if do == "save" and form.is_valid() and _save(request, name, form):
         return HttpResponseRedirect(f"{page.address}?{form.cleaned_data['query']}")
-    if do in ("change", "delete"):
-        (_change if do == "change" else _delete)(request, _chosen(request, name))
+    if do in ACTS:
+        may, act, question = ACTS[do]
+        view = _chosen(request, name, may)
+        if question and "sure" not in request.POST:
+            return _asked(request, page, view, do, question)
+        act(request, view)
         return HttpResponseRedirect(request.get_full_path())
     context = {
         **admin.site.each_context(request),
@@ -142,21 +166,40 @@ def views_page(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _row(request: HttpRequest, page: Page, view: SavedView) -> dict[str, Any]:
-    return {"view": view, "address": f"{page.address}?{view.query}", "may_change": _may_change(request, view)}
+    return {
+        "view": view,
+        "address": f"{page.address}?{view.query}",
+        "sharing": _sharing(request, view),
+        "is_own": _is_own(request, view),
+        "may_unshare": _may_unshare(request, view),
+    }
 
 
-def _may_change(request: HttpRequest, view: SavedView) -> bool:
-    return view.owner_id == request.user.pk or request.user.has_perm(SHARE)
+def _may_unshare(request: HttpRequest, view: SavedView) -> bool:
+    """Those who share for all areas look after what others share: they take it from all but its owner."""
+    is_of_another = view.is_shared and not _is_own(request, view)
+    return is_of_another and request.user.has_perm(SHARE) and visible_areas(request.user) is None
 
 
-def _chosen(request: HttpRequest, name: str) -> SavedView:
+def _chosen(request: HttpRequest, name: str, may: Callable[[HttpRequest, SavedView], bool]) -> SavedView:
     key = request.POST.get("view", "")
     view = next((view for view in _visible(request, name) if str(view.pk) == key), None)
     if view is None:
         raise Http404
-    if not _may_change(request, view):
+    if not may(request, view):
         raise PermissionDenied
     return view
+
+
+def _asked(request: HttpRequest, page: Page, view: SavedView, do: str, question: str) -> HttpResponse:
+    context = {
+        **admin.site.each_context(request),
+        "title": question.format(view.name),
+        "do": do,
+        "row": _row(request, page, view),
+        "back": request.get_full_path(),
+    }
+    return TemplateResponse(request, "admin/bookings/view_asked.html", context)
 
 
 def _save(request: HttpRequest, name: str, form: ViewForm) -> bool:
@@ -174,7 +217,7 @@ def _save(request: HttpRequest, name: str, form: ViewForm) -> bool:
 
 def _change(request: HttpRequest, view: SavedView) -> None:
     form = ViewForm(request, request.POST)
-    if not form.is_valid():
+    if form.has_error("name"):
         messages.error(request, "Give the view a name of up to 60 characters.")
         return
     view.name, view.is_shared = form.cleaned_data["name"], form.cleaned_data.get("is_shared", view.is_shared)
@@ -191,3 +234,16 @@ def _delete(request: HttpRequest, view: SavedView) -> None:
     name = view.name
     view.delete()
     messages.success(request, message("The view {} was deleted.", name))
+
+
+def _unshare(request: HttpRequest, view: SavedView) -> None:
+    SavedView.objects.filter(pk=view.pk).update(is_shared=False)
+    messages.success(request, message("The view {} is no longer shared.", view.name))
+
+
+# Who may do it, what it does, and what is asked before.
+ACTS: dict[str, tuple[Callable[[HttpRequest, SavedView], bool], Callable[[HttpRequest, SavedView], None], str]] = {
+    "change": (_is_own, _change, ""),
+    "delete": (_is_own, _delete, "Delete the view {}?"),
+    "unshare": (_may_unshare, _unshare, "Stop sharing the view {}?"),
+}

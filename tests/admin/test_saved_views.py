@@ -49,8 +49,8 @@ def test_each_page_keeps_what_it_is_asked(supervisor, page):
     answer = save(supervisor, "Two areas", query, page)
     assert answer.status_code == 302
     assert answer.url == f"{there}?{query}"
-    ((link, name, is_shared),) = supervisor.get(there).context["saved_views"]
-    assert (link, name, is_shared) == (answer.url, "Two areas", False)
+    ((link, name, sharing),) = supervisor.get(there).context["saved_views"]
+    assert (link, name, sharing) == (answer.url, "Two areas", "")
     assert "q=" not in link
     assert "p=3" not in link
     assert supervisor.get(link).status_code in (200, 302)
@@ -77,6 +77,23 @@ def test_own_ones_are_seen_by_one_and_shared_ones_by_all(supervisor):
     assert listed(dispatcher) == ["Mine", "Ours"]
     assert listed(supervisor) == listed(viewer) == ["Ours"]
     assert listed(dispatcher, "refusal") == []
+    whose = f"shared by {supervisor.user.username}"
+    for client, sharing in ((supervisor, "shared"), (viewer, whose)):
+        for page in (client.get(saved_views.PAGES["workorder"].address), client.get(address())):
+            assert sharing in page.content.decode()
+            assert (whose in page.content.decode()) == (sharing == whose)
+
+
+def test_one_s_own_are_there_however_many_are_shared(monkeypatch):
+    monkeypatch.setattr(saved_views, "MOST", 2)
+    for role in range(3):
+        other = desk.person("supervisor")
+        for name in "ab":
+            save(other, f"{name}{role}", is_shared="on")
+    mine = desk.person("dispatcher")
+    for name in ("x", "y"):
+        save(mine, name)
+    assert listed(mine) == ["x", "y", "a0", "a1"]
 
 
 def test_who_may_share_rename_and_delete(supervisor):
@@ -87,17 +104,41 @@ def test_who_may_share_rename_and_delete(supervisor):
     assert "shared</label>" not in dispatcher.get(address()).content.decode()
     save(supervisor, "Ours", "view=closed", is_shared="on")
     ours = SavedView.objects.get(name="Ours")
-    for do in ("change", "delete"):
-        assert change(dispatcher, ours, do, name="Theirs").status_code == 403
-        assert change(supervisor, mine, do, name="Theirs").status_code == 404
+    for other in (dispatcher, desk.person("supervisor")):
+        for do in ("change", "delete"):
+            assert change(other, ours, do, name="Theirs", sure="yes").status_code == 403
+    for do in ("change", "delete", "unshare"):
+        assert change(supervisor, mine, do, name="Theirs", sure="yes").status_code == 404
     assert desk.said(change(dispatcher, mine, name="My own")) == ["The view My own was changed."]
-    # Another supervisor looks after what is shared.
-    other = desk.person("supervisor")
-    assert desk.said(change(other, ours, name="All", is_shared="on")) == ["The view All was changed."]
+    assert desk.said(change(supervisor, ours, name="All", is_shared="on"))[-1] == "The view All was changed."
     assert sorted(SavedView.objects.values_list("name", "is_shared")) == [("All", True), ("My own", False)]
-    assert desk.said(change(other, SavedView.objects.get(name="All"), "delete")) == ["The view All was deleted."]
-    change(dispatcher, mine, "delete")
+
+
+def test_a_question_comes_before_a_view_is_deleted(supervisor):
+    save(supervisor, "Ours <b>{}", "view=closed", is_shared="on")
+    view = SavedView.objects.get()
+    page = change(supervisor, view, "delete")
+    assert "Delete the view Ours &lt;b&gt;{}?" in page.content.decode()
+    assert "This cannot be undone." in desk.text_of(page)
+    assert SavedView.objects.count() == 1
+    assert desk.said(change(supervisor, view, "delete", sure="yes")) == ["The view Ours &lt;b&gt;{} was deleted."]
     assert not SavedView.objects.exists()
+
+
+def test_who_takes_what_another_one_shares_from_the_others(supervisor):
+    leeds = helpers.make_area("LEEDS")
+    save(supervisor, "Ours", "view=closed", is_shared="on")
+    ours = SavedView.objects.get()
+    # Neither one who may not share, nor one of a few areas; its owner has a tick for it.
+    for client in (desk.person("dispatcher"), desk.person("supervisor", leeds), supervisor):
+        assert "Stop sharing" not in client.get(address()).content.decode()
+        assert change(client, ours, "unshare", sure="yes").status_code == 403
+    other = desk.person("supervisor")
+    assert "Stop sharing" in other.get(address()).content.decode()
+    assert "Stop sharing the view Ours?" in change(other, ours, "unshare").content.decode()
+    assert SavedView.objects.get().is_shared
+    assert desk.said(change(other, ours, "unshare", sure="yes")) == ["The view Ours is no longer shared."]
+    assert (listed(other), listed(supervisor)) == ([], ["Ours"])
 
 
 def test_a_name_that_is_there_gets_the_new_filters(supervisor):
@@ -133,6 +174,8 @@ def test_no_view_names_an_area_that_is_not_seen(supervisor):
         ("a\nb", "", "name"),
         ("a\x00", "", "name"),
         ("x", "a=" + "b" * 2000, "query"),
+        # As it is kept, each is six characters.
+        ("x", "worker=" + "ü" * 1_900, "query"),
     ],
 )
 def test_what_cannot_be_saved(supervisor, name, query, field):
@@ -152,6 +195,14 @@ def test_odd_filters_lead_nowhere_else(supervisor, query):
         assert supervisor.get(answer.url).status_code in (200, 302)
     else:
         assert answer.status_code == 200
+
+
+def test_what_is_left_out_counts_for_nothing(supervisor):
+    answer = save(supervisor, "x", f"view=all&q={'b' * 3_000}")
+    assert answer.url.endswith("/workorder/?view=all")
+    # Nor does it hinder a new name.
+    answer = change(supervisor, SavedView.objects.get(), name="y", query="a=" + "b" * 3_000)
+    assert desk.said(answer)[-1] == "The view y was changed."
 
 
 def test_no_more_than_fifty(supervisor, monkeypatch):
