@@ -37,7 +37,13 @@ def late(chromium):
         page.route("**/late.js", lambda route: held.append(route))
         page.goto("http://late.test/page", wait_until="commit")
         page.get_by_role("button").wait_for()
-        yield page, lambda: held[0].fulfill(body=LATE, content_type="text/javascript")
+
+        def let_it_come():
+            while not held:  # its request may be later than the button
+                page.wait_for_timeout(10)
+            held[0].fulfill(body=LATE, content_type="text/javascript")
+
+        yield page, let_it_come
 
 
 @pytest.mark.parametrize("deed", DEEDS)

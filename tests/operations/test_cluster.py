@@ -38,12 +38,11 @@ pytestmark = [
 OPERATIONS = int(os.environ.get("TORTURE_OPERATIONS") or 0) // 10
 # Orders that are booked steadily beside the history, by callers that give up soon and come with the next order.
 STEADY, PATIENCE = 4, 3
-# Seconds without a booking, on a busy machine. Patroni takes no ttl below 20; then come the election (two seconds
-# more where the host is frozen, and is waited for), and the service's connections, which try the lost host first. At a
-# switchover Patroni looks a second later whether PostgreSQL has stopped.
-NODE_LOST, POSTGRESQL_LOST, SWITCHED_OVER = 25, 10, 5
-# Patroni is asked every second which host it is, and PgBouncer tries a server that refused it a second later.
-BEHIND_PGBOUNCER = SWITCHED_OVER + 4
+# Seconds without a booking, on a busy machine. Patroni takes no ttl below 20; then come the election, and the service's
+# connections: a lost host is refused at once (sysctl.conf), a frozen one is waited for by each of them.
+HOST_LOST, HOST_FROZEN, CUT_OFF, POSTGRESQL_LOST = 23, 27, 25, 10
+# Behind PgBouncer too: primary.cfg and pgbouncer.ini try again within half a second.
+SWITCHED_OVER = 5
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +237,7 @@ def test_a_host_is_lost(cluster, start_front, figures):
         wait_for(lambda: is_replaced(cluster, former), "a standby is promoted")
         cluster.bring_back(former)
 
-    survive(start_front(), cluster, fault, figures, "host of the primary lost", NODE_LOST)
+    survive(start_front(), cluster, fault, figures, "host of the primary lost", HOST_LOST)
 
 
 @pytest.mark.parametrize("pinned", [False, True])
@@ -267,7 +266,7 @@ def test_a_host_is_frozen_and_thawed(cluster, start_front, figures, pinned):
     figures(f"the watchdog of the host that is frozen: {cluster.said_of_watchdog(former)}")
     try:
         what = f"host frozen and thawed{', a machine pinned to it' if pinned else ''}"
-        survive(front, cluster, fault, figures, what, NODE_LOST)
+        survive(front, cluster, fault, figures, what, HOST_FROZEN)
     finally:
         if at_former:
             at_former.process.send_signal(signal.SIGQUIT)
@@ -334,7 +333,7 @@ def test_the_primary_does_not_reach_etcd(cluster, start_front, figures):
         threading.Event().wait(30)  # longer than ttl
         cluster.network.heal()
 
-    survive(start_front(), cluster, fault, figures, "primary cut off from etcd for 30 s", NODE_LOST)
+    survive(start_front(), cluster, fault, figures, "primary cut off from etcd for 30 s", CUT_OFF)
 
 
 def test_the_primary_does_not_reach_its_standbys(cluster, start_front, figures):
@@ -350,7 +349,7 @@ def test_the_primary_does_not_reach_its_standbys(cluster, start_front, figures):
         cluster.network.heal()
 
     what = f"primary cut off from both standbys for {apart} s"
-    survive(start_front(), cluster, fault, figures, what, apart + NODE_LOST)
+    survive(start_front(), cluster, fault, figures, what, apart + CUT_OFF)
 
 
 def test_etcd_is_killed(cluster, start_front, figures):
@@ -359,7 +358,7 @@ def test_etcd_is_killed(cluster, start_front, figures):
         threading.Event().wait(35)
         cluster.start_etcd()
 
-    survive(start_front(), cluster, fault, figures, "etcd killed for 35 s", NODE_LOST)
+    survive(start_front(), cluster, fault, figures, "etcd killed for 35 s", CUT_OFF)
 
 
 # --- Searches on the standbys --------------------------------------------------------------------------------
@@ -381,7 +380,7 @@ def test_searches_follow_the_failover(cluster, start_front, figures):
         wait_for(reads_a_standby, "searches read the other standby")
         cluster.bring_back(former)
 
-    survive(front, cluster, fault, figures, "host lost, searches on standbys", NODE_LOST, check=but_for_searches)
+    survive(front, cluster, fault, figures, "host lost, searches on standbys", HOST_LOST, check=but_for_searches)
 
 
 # --- PgBouncer -----------------------------------------------------------------------------------------------
@@ -424,7 +423,7 @@ def test_a_switchover_behind_pgbouncer(cluster, bouncer, start_front, figures):
         cluster.switch_over()
         wait_for(lambda: is_replaced(cluster, former), "the other one is the primary")
 
-    survive(front, cluster, fault, figures, "switchover behind PgBouncer", BEHIND_PGBOUNCER)
+    survive(front, cluster, fault, figures, "switchover behind PgBouncer", SWITCHED_OVER)
 
 
 # --- The application machines --------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 tests/operations/test_cluster.py runs them under faults.
 """
 
+import configparser
 import re
 import subprocess
 from pathlib import Path
@@ -99,6 +100,17 @@ def test_haproxy_reads_its_files(tmp_path):
     for file in (tmp_path / "haproxy.cfg", FOLDER / "primary.cfg"):
         checked = subprocess.run([haproxy.find(), "-c", "-f", file], capture_output=True, text=True)
         assert (checked.returncode, "WARNING" in checked.stderr) == (0, False), checked.stderr
+
+
+def test_a_switchover_behind_pgbouncer_waits_for_no_next_try():
+    """The limits of the tests under faults are too wide to notice what each of these costs."""
+    said = (FOLDER / "primary.cfg").read_text()
+    assert re.findall(r"^    retries (\d+)$", said, re.MULTILINE) == ["0"]
+    (checks,) = re.findall(r"^    default-server (.*)$", said, re.MULTILINE)
+    assert {"inter 1s", "fastinter 500ms", "downinter 500ms"} <= set(re.findall(r"\w*inter \w+", checks))
+    pooler = configparser.ConfigParser(comment_prefixes=(";",))
+    pooler.read(FOLDER / "pgbouncer.ini")
+    assert pooler.getfloat("pgbouncer", "server_login_retry") <= 0.5
 
 
 @needs("systemd-analyze")
