@@ -110,7 +110,6 @@ def send(port: int, requests: list[bytes], *, connections: int = 8, patience: fl
 
 AFTER_A_BREAK, AFTER_A_REFUSAL = 1.0, 5.0  # seconds; the second is the service's Retry-After
 LONGEST_IDLE = 30.0  # below the service's own 65, as a proxy has it
-UNHEARD = 0  # in place of a status, where the connection broke
 
 
 @dataclass(order=True)
@@ -178,14 +177,21 @@ class Arrivals:
             call = heapq.heappop(self.waiting)
             if not call.tries:
                 self._plan()
-            if not self.idle:
-                self.idle.append(Connection(self.port))
-                self.opened += 1
-            connection = self.idle.pop()
-            if time.perf_counter() - connection.began > LONGEST_IDLE:
+            self._send(call)
+
+    def _send(self, call: Call) -> None:
+        connection = self.idle.pop() if self.idle else None
+        self.opened += connection is None
+        try:
+            if connection is None:
+                connection = Connection(self.port)
+            elif time.perf_counter() - connection.began > LONGEST_IDLE:
                 connection.socket.close()
                 connection.open()
             connection.send(call.make())
+        except OSError:
+            self._note_as_unheard(connection, call)
+        else:
             self.selector.register(connection.socket, selectors.EVENT_READ, (connection, call))
 
     def _receive(self, connection: Connection, call: Call) -> None:
@@ -193,21 +199,28 @@ class Arrivals:
         try:
             answer = connection.receive()
         except OSError:
-            answer = UNHEARD, b""
+            self.selector.unregister(socket_of_call)
+            self._note_as_unheard(connection, call)
+            return
         if answer is None:
             return
         self.selector.unregister(socket_of_call)
+        self.idle.append(connection)
         status, body = answer
-        if status == UNHEARD:
-            socket_of_call.close()
-            self.opened -= 1
-        else:
-            self.idle.append(connection)
-        if status in (UNHEARD, 429, 503):
-            self.again[f"{call.kind} {status or 'without an answer'}"] += 1
-            call.tries += 1
-            call.due = self.now + (AFTER_A_REFUSAL if status else AFTER_A_BREAK)
-            heapq.heappush(self.waiting, call)
+        if status in (429, 503):
+            self._send_again(call, str(status), AFTER_A_REFUSAL)
             return
         self.times.setdefault(call.kind, []).append(self.now - call.first_due)
         self.take(call, status, body)
+
+    def _note_as_unheard(self, broken: Connection | None, call: Call) -> None:
+        if broken:
+            broken.socket.close()
+        self.opened -= 1
+        self._send_again(call, "without an answer", AFTER_A_BREAK)
+
+    def _send_again(self, call: Call, why: str, pause: float) -> None:
+        self.again[f"{call.kind} {why}"] += 1
+        call.tries += 1
+        call.due = self.now + pause
+        heapq.heappush(self.waiting, call)

@@ -45,6 +45,7 @@ BURST_TIMES, BURST_SECONDS, BURST_LIMIT = 10, 10, 30
 CONNECTIONS = 500  # at most: of the proxy to the service
 REPEATED = 200  # a repeat is of one of so many last bookings
 MOST_GROWTH, LONGEST_START, LONGEST_DELIVERY = 1.05, 1.0, 300
+MOST_SENT_AGAIN = 0.001  # of all calls, at the steady rate
 SHARES = {"search": 73.5, "booking": 19.6, "repeat": 2.45, "refusal": 2.45, "feed": 1, "page": 1}
 USER, PASSWORD = "dispatcher", "only-for-measuring"
 PAGES = ("/admin/", "/admin/bookings/workorder/", "/admin/bookings/workorder/?view=all", "/admin/bookings/refusal/",
@@ -279,7 +280,13 @@ def measure(scene: Scene, options: argparse.Namespace, report: run.Report) -> No
     memory.append(service.megabytes_of_workers())
     title = f"{options.seconds:.0f} s at {options.share:.0%} of {capacity:.0f} calls a second"
     report.tables += [*rows(title, steady), f"All processors were busy for {busy / whole:.0%} of the time.", ""]
-    report.target("No call failed", not mix.wrong, str(mix.wrong.most_common(3) or "none"))
+    report.target("No call was answered wrongly", not mix.wrong, str(mix.wrong.most_common(3) or "none"))
+    share = steady.again.total() / sum(map(len, steady.times.values()))
+    report.target(
+        f"Sent again at the steady rate: at most {MOST_SENT_AGAIN:.1%}",
+        share <= MOST_SENT_AGAIN,
+        f"{steady.again.total():,} calls, {share:.2%}",
+    )
     for pid in memory[0]:
         at_first, half_way, at_last = (megabytes.get(pid, 0.0) for megabytes in memory)
         measured = f"{at_first:.1f} MB at first, {half_way:.1f} half-way, {at_last:.1f} at the end"

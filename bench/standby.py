@@ -45,6 +45,14 @@ class Turns:
         return self.bench.round(self.service, self.bookings.take(self.count, mark), connections)
 
 
+def stop_unless_durable(*servers: postgres.Server) -> None:
+    """A server that does not sync to the disk would be waited for less than one of production."""
+    for server in servers:
+        with psycopg.connect(server.url) as connection:
+            if connection.execute("SHOW fsync").fetchone() != ("on",):
+                raise SystemExit(f"The server on port {server.port} does not sync to the disk.")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slots", type=int, default=1_000_000)
@@ -56,7 +64,8 @@ def main() -> int:
     with postgres.running(durable=True) as server, tempfile.TemporaryDirectory() as folder:
         bench = run.Bench(server, Path(folder))
         url = bench.make_database("bench", options.slots, options.work_orders)
-        with postgres.replica_of(server, durable=True), run.Services(bench) as started:
+        with postgres.replica_of(server, durable=True) as standby, run.Services(bench) as started:
+            stop_unless_durable(server, standby)
             turns = Turns(bench, started.start("ours", url), options.slots, options.requests)
             for callers in (8, 1):
                 found = bench.interleaved(turns.runs(callers), options.rounds)

@@ -162,7 +162,7 @@ def replica_of(primary: Server, *, port: int | None = None, durable: bool = Fals
         source = f"host=127.0.0.1 port={port or primary.port} user=postgres password={password}"
         place.run("pg_basebackup", "--pgdata", data, "--write-recovery-conf", "--checkpoint", "fast", "--no-sync",
                   "--dbname", f"{source} application_name=standby")  # fmt: skip
-        with _serving(place, data, password, durable=False) as one:
+        with _serving(place, data, password, durable) as one:
             yield one
 
 
