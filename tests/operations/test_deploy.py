@@ -113,6 +113,22 @@ def test_containers_run_what_has_a_timer(command, name):
     assert (DEPLOY / f"{units.pop()}.timer").exists()
 
 
+@pytest.mark.parametrize("ends_with", [0, 1])
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.cluster.yaml"])
+def test_containers_try_again_soon_what_failed(name, ends_with, tmp_path):
+    """However often a loop runs what it runs."""
+    for program, does in (("python", f"exit {ends_with}"), ("sleep", f"echo $1 >{tmp_path}/slept; kill $PPID")):
+        (tmp_path / program).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / program).chmod(0o755)
+    services = yaml.safe_load((ROOT / name).read_text())["services"].values()
+    loops = [service["command"] for service in services if "sleep" in str(service.get("command"))]
+    assert len(loops) == 2
+    for loop in loops:
+        subprocess.run(loop, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+        slept = int((tmp_path / "slept").read_text())
+        assert slept == 300 if ends_with else slept >= 3600
+
+
 def test_nginx_takes_what_the_service_would_answer_itself(settings):
     assert int(re.search(r"client_max_body_size (\d+)m", NGINX)[1]) * 1024 * 1024 > settings.BOOKJOB_MAX_BODY_BYTES
     assert int(re.search(r"large_client_header_buffers \d (\d+)k", NGINX)[1]) * 1024 > tokens.MAX_TOKEN_LENGTH
