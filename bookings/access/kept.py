@@ -19,6 +19,7 @@ LONGEST = 64 * 1024
 SECONDS = 12 * 3600
 SALT = "bookings.kept"
 FIELD = SESSION_KEY = "kept"
+LOGGED_OUT, LOGGED_IN_AGAIN = "were logged out", "logged in again"
 
 
 def is_form(request: HttpRequest) -> bool:
@@ -66,10 +67,10 @@ def _log_in_page(request: HttpRequest, then: str, form: str) -> HttpResponse:
     return admin.site.login(request, extra_context={"app_path": address, "next": then, FIELD: form})
 
 
-def remember(request: HttpRequest, signed: str) -> None:
-    """After a log-in: what came with it is in the session until its page shows it."""
+def remember(request: HttpRequest, signed: str, why: str = LOGGED_OUT) -> None:
+    """After a log-in: what came with it is in the session until its page shows it, and says why."""
     try:
-        request.session[SESSION_KEY] = signing.loads(signed, salt=SALT, max_age=SECONDS)
+        request.session[SESSION_KEY] = [*signing.loads(signed, salt=SALT, max_age=SECONDS), why]
     except signing.BadSignature:
         return
 
@@ -77,7 +78,7 @@ def remember(request: HttpRequest, signed: str) -> None:
 def send_back(request: HttpRequest) -> HttpResponse:
     """For a user who is logged in, but whose form came with another token: its page again, with what was typed."""
     if form := pack(request):
-        remember(request, form)
+        remember(request, form, LOGGED_IN_AGAIN)
         messages.warning(
             request, "You have logged in since this page was opened. Nothing was changed yet: send it again."
         )
@@ -97,14 +98,15 @@ def show_again(request: HttpRequest, what: str) -> bool:
     if request.method != "GET" or not hasattr(request, "session"):
         return False
     kept: Any = request.session.get(SESSION_KEY)
-    if not kept or kept[0] != request.path:
+    if not kept or len(kept) != 3 or kept[0] != request.path:  # of the release before: too few
         return False
     del request.session[SESSION_KEY]
+    _, text, why = kept
     fields = QueryDict(mutable=True)
-    for name, value in parse_qsl(kept[1], keep_blank_values=True, max_num_fields=10_000):
+    for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=10_000):
         fields.appendlist(name, value)
     fields["do"] = "edit"
     _ = request.POST  # read while it is a GET: read later, it would begin the body, and so the fields, anew
     request.method, request.POST = "POST", fields  # type: ignore[assignment]
-    messages.info(request, f"You were logged out before this was saved. Here is your {what} again.")
+    messages.info(request, f"You {why} before this was saved. Here is your {what} again.")
     return True

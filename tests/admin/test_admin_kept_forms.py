@@ -118,6 +118,10 @@ def test_another_token_loses_nothing_either(slot):
     data = {"chosen": desk.chosen(work_order), "note": "Hello", "do": "perform", "csrfmiddlewaretoken": "x" * 64}
     page = client.post("/admin/bookings/workorder/act/note/", data, follow=True)
     assert page.context["form"]["note"].value() == "Hello"
+    assert [str(message) for message in page.context["messages"]] == [
+        "You have logged in since this page was opened. Nothing was changed yet: send it again.",
+        "You logged in again before this was saved. Here is your note again.",
+    ]
     assert list(work_order.history.values_list("event", flat=True)) == ["booked"]
     # Of another site nothing is kept.
     answer = client.post("/admin/bookings/workorder/act/note/", data, HTTP_ORIGIN="https://evil.example")
