@@ -10,3 +10,4 @@ class BookingsConfig(AppConfig):
         from bookings.operations import installation
 
         checks.register(installation.check, checks.Tags.database)
+        checks.register(installation.check_files)

@@ -167,6 +167,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "ALLOWED_VERSIONS": ["1"],  # of the schema: no caller writes into it
 }
+OPENAPI_FILE = BASE_DIR / "openapi.yaml"  # what is published: `make openapi.yaml` draws it
 SPECTACULAR_SETTINGS = {
     "TITLE": "bookjob",
     "DESCRIPTION": "The back end for ServiceMobility's appointment search, follow-up booking and log-in.",

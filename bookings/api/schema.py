@@ -5,9 +5,9 @@ The bodies are described by the Pydantic models that check them (`wire`), the er
 
 import hashlib
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
@@ -105,14 +105,14 @@ ACT_HEADERS = [
     ),
 ]
 
-# `make openapi.yaml` writes it. To draw it at each start would take as long as to load Django.
-FILE = Path(__file__).resolve().parents[2] / "openapi.yaml"
-
 
 @cache
 def published() -> tuple[bytes, str]:
-    """The schema as YAML, and its ETag."""
-    text = FILE.read_bytes()
+    """The schema as YAML, and its ETag. Raises OSError where the file is missing.
+
+    `make openapi.yaml` writes it. To draw it at each start would take as long as to load Django.
+    """
+    text = settings.OPENAPI_FILE.read_bytes()
     return text, f'"{hashlib.sha256(text).hexdigest()[:32]}"'
 
 

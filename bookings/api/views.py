@@ -1,5 +1,6 @@
 """HTTP only: authorise, look up, validate, call, answer."""
 
+import logging
 from typing import Any, ClassVar, cast
 
 from django.http import HttpResponse
@@ -38,6 +39,8 @@ from bookings.services import empty_searches, feed
 from bookings.telemetry import metrics
 from bookings.telemetry.answers import Answer
 
+logger = logging.getLogger("bookings")
+
 # These keep nothing of a request, so that one of each will do.
 search_serializer, found_serializer = SearchSerializer(), FoundSerializer()
 book_job_serializer, booked_serializer = BookJobSerializer(), BookedSerializer()
@@ -48,7 +51,11 @@ class SchemaView(SpectacularAPIView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponse:
-        text, etag = schema.published()
+        try:
+            text, etag = schema.published()
+        except OSError as fault:
+            logger.error("The schema cannot be read: %s", fault)
+            raise refusals.Refused(Code.UNAVAILABLE, sentences.UNAVAILABLE) from fault
         answer = HttpResponse(text, content_type=OpenApiYamlRenderer.media_type, headers={"ETag": etag})
         return get_conditional_response(request._request, etag=etag, response=answer) or answer
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 from django.db import connection
 
 from bookings import offers, wire
@@ -26,6 +26,17 @@ def warnings() -> list[str]:
             " without an area find nothing."
         )
     return found
+
+
+def missing_file() -> str:
+    """What to do about the published schema, which the service starts without; or an empty text."""
+    file = settings.OPENAPI_FILE
+    return "" if file.is_file() else f"{file} is missing: /api/v1/schema answers with 503. Install the release again."
+
+
+def check_files(**options: Any) -> list[CheckMessage]:
+    """Django's check, a warning: what else the command does goes on."""
+    return [Warning(problem, id="bookjob.W001")] if (problem := missing_file()) else []
 
 
 def encoding_problem(encoding: str) -> str:

@@ -2,17 +2,23 @@
 
 import copy
 import json
+import os
+import subprocess
+import sys
+from io import StringIO
 
 import jsonschema_rs
 import pytest
 import yaml
+from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
+from bookings.api import schema as served
+from bookings.operations import doctor
 from tests.support import published
 from tests.support.environment import ROOT
-from tests.support.helpers import at_once
 
 
 def test_the_schema_names_the_vendors_properties():
@@ -69,10 +75,46 @@ def test_it_is_sent_again_only_where_it_changed():
     assert (other.status_code, other.content) == (200, answer.content)
 
 
-def test_the_service_has_it_before_the_first_request(service):
-    answers = at_once([lambda: service.request("GET", "/api/v1/schema")] * 69)
-    assert {answer.status for answer in answers} == {200}
-    assert len({answer.headers["etag"] for answer in answers}) == 1
+LOADED = """
+from django.conf import settings
+from bookjob_site import wsgi
+settings.OPENAPI_FILE.unlink()
+wsgi.schema.published()
+"""
+
+
+def test_the_service_has_it_before_the_first_request(tmp_path):
+    """What workers share is read where they are forked; also that file is not asked for again."""
+    file = tmp_path / "openapi.yaml"
+    file.write_bytes(b"openapi: 3.1.0")
+    with_copy = f"from pathlib import Path\nfrom django.conf import settings\nsettings.OPENAPI_FILE = Path('{file}')"
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "bookjob_site.settings"}
+    subprocess.run([sys.executable, "-c", with_copy + LOADED], cwd=ROOT, env=environment, check=True)
+
+
+STARTS = """
+from django.conf import settings
+settings.OPENAPI_FILE = settings.BASE_DIR / "none.yaml"
+from bookjob_site import wsgi
+"""
+
+
+def test_without_the_file_all_else_goes_on(settings, client, db, caplog):
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "bookjob_site.settings"}
+    subprocess.run([sys.executable, "-c", STARTS], cwd=ROOT, env=environment, check=True)
+    served.published.cache_clear()
+    settings.OPENAPI_FILE = ROOT / "none.yaml"
+    answer = client.get("/api/v1/schema")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer.json()["detail"]["params"] == {"error": "unavailable"}
+    assert str(settings.OPENAPI_FILE) in caplog.text
+    told = f"{settings.OPENAPI_FILE} is missing: /api/v1/schema answers with 503. Install the release again."
+    said = StringIO()
+    call_command("check", stderr=said)  # a warning: no command is refused for it
+    assert told in said.getvalue()
+    assert told in [found.sentence for found in doctor.findings()]
+    settings.OPENAPI_FILE = ROOT / "openapi.yaml"
+    assert client.get("/api/v1/schema").status_code == 200  # put back, it is served
 
 
 DOCUMENT = published.DOCUMENT

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from bookings.models import ApiKey
+from bookings.operations import installation
 from bookings.operations.doctor.finding import NAMED, Finding
 
 # A random key of 32 bytes has more different characters; "changemechangemechangemechangeme" has not.
@@ -118,10 +119,16 @@ def room_on_the_disk(now: datetime) -> Iterator[Finding]:
             )
 
 
+def files(now: datetime) -> Iterator[Finding]:
+    if problem := installation.missing_file():
+        yield Finding(False, problem)
+
+
 CHECKS: list[Callable[[datetime], Iterator[Finding]]] = [
     settings_that_contradict,
     keys,
     keys_of_systems,
     proxies,
     room_on_the_disk,
+    files,
 ]
