@@ -5,6 +5,7 @@ A caller of the API is answered in the vendor's body, a browser with a page of t
 
 import sys
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 
 from bookings.admin import error_page
@@ -13,7 +14,9 @@ from bookings.telemetry.answers import Answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return errors.answer(exception, request) if _is_api(request) else error_page.draw(request, 400)
+    if _is_api(request):
+        return errors.answer(exception, request)
+    return error_page.draw(request, 413 if isinstance(exception, RequestDataTooBig) else 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

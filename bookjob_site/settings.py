@@ -112,6 +112,7 @@ TIME_ZONE = "UTC"  # instants are stored and compared in UTC; people read them i
 USE_TZ = True
 # A list shows 2,000 rows at most (bookings/admin/lists.py), and sends a field for each that is ticked.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_500
+FILE_UPLOAD_HANDLERS = ["bookjob_site.uploads.SmallFiles"]
 STATIC_URL = "/static/"
 STATIC_ROOT: Path = value("STATIC_ROOT")
 STORAGES = {

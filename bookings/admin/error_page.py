@@ -23,6 +23,7 @@ TEXTS = {
     400: ("This request cannot be read", "Go back and try again. If you typed the address, check it."),
     403: ("You may not do this", "Your role does not allow it. A person who manages users can change that."),
     404: ("There is nothing at this address", "It may have been removed, or the address is misspelt."),
+    413: ("This is too large", "Nothing of it was read. Go back, and send a smaller file, or the rows in parts."),
     500: ("Something went wrong here", "Go back and try again. If it stays so, report the request below."),
     503: (
         "The booking system is busy or being restarted",
