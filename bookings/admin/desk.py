@@ -179,8 +179,9 @@ class DeskAdmin(ReadOnlyAdmin):
     def form_page(
         self, request: HttpRequest, context: dict[str, Any], template: str = "admin/bookings/form.html"
     ) -> HttpResponse:
+        """Without `opts`: with them, the heading would be the way to the list, and not the title."""
         back = reverse(f"admin:bookings_{self.opts.model_name}_changelist")
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "back": back, **context}
+        context = {**self.admin_site.each_context(request), "back": back, **context}
         return TemplateResponse(request, template, context)
 
     def history_view(self, *arguments: Any, **options: Any) -> HttpResponse:

@@ -177,3 +177,13 @@ def test_others_change_nothing(schedule):
     for person, status in ((desk.person("dispatcher"), 403), (desk.person("supervisor", make_area("YORK")), 404)):
         assert person.get(address("plans", schedule)).status_code == status
         assert person.post(address("plans", schedule), {"do": "another"}).status_code == status
+
+
+def test_each_page_says_of_which_area_it_is(supervisor, schedule):
+    """In its heading. The way to the list alone would be the same for each area."""
+    there = address("plans", schedule)
+    asked = supervisor.post(there, fields(supervisor.get(there)))
+    for page in (supervisor.get(there), supervisor.get(address("edit", schedule)), asked):
+        heading = page.content.decode().partition("<h1")[2].partition("</h1>")[0]
+        assert page.context["title"] in heading
+        assert "the schedule of Leeds" in heading
