@@ -15,7 +15,7 @@ from bookings.models import AreaCode, PostcodePrefix, ServiceArea, visible_areas
 from bookings.supply import area_rows, area_upserts, csv_files, overlaps
 from bookings.supply.area_rows import AreaRow
 from bookings.supply.area_upserts import Target
-from bookings.supply.upserts import Report
+from bookings.supply.upserts import Report, Wrote
 
 ELSEWHERE = "another area"
 # All that a file may do.
@@ -51,9 +51,9 @@ def look(request: HttpRequest, text: str) -> imports.Preview:
     )
 
 
-def write(request: HttpRequest, text: str) -> Report:
+def write(request: HttpRequest, text: str, wrote: Wrote) -> Report:
     by, seen = request.user.get_username(), visible_areas(request.user)
-    return area_upserts.upsert_areas(_rows(text), by=by, areas=seen, called="line")
+    return area_upserts.upsert_areas(_rows(text), by=by, areas=seen, called="line", wrote=wrote)
 
 
 def file(request: HttpRequest) -> Iterator[list[str]]:

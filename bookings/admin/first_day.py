@@ -7,24 +7,25 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
+from bookings.admin import area_files
 from bookings.models import visible_areas
 from bookings.services import first_day
 from bookings.services.first_day import Step
 
-# What is done, where (an address or a document of the help), and the permission for that address.
-STEPS: dict[Step, tuple[str, str, str]] = {
-    Step.AREAS: ("Areas with their time zones", "admin:bookings_servicearea_import", "bookings.add_servicearea"),
-    Step.POSTCODES: ("The postcodes of the areas", "admin:bookings_servicearea_import", "bookings.add_servicearea"),
-    Step.SLOTS: ("Slots that can be booked", "admin:bookings_schedule_add", "bookings.add_schedule"),
-    Step.SCHEDULE: ("A schedule that goes on by itself", "admin:bookings_schedule_add", "bookings.add_schedule"),
-    Step.PEOPLE: ("A user with a role", "admin:auth_user_changelist", "auth.view_user"),
-    Step.CONNECTED: ("Connect ServiceMobility: its first search", "connect.md", ""),
+# What is done, where (an address or a document of the help), and all permissions for that address.
+STEPS: dict[Step, tuple[str, str, list[str]]] = {
+    Step.AREAS: ("Areas with their time zones", "admin:bookings_servicearea_import", area_files.NEEDED),
+    Step.POSTCODES: ("The postcodes of the areas", "admin:bookings_servicearea_import", area_files.NEEDED),
+    Step.SLOTS: ("Slots that can be booked", "admin:bookings_schedule_add", ["bookings.add_schedule"]),
+    Step.SCHEDULE: ("A schedule that goes on by itself", "admin:bookings_schedule_add", ["bookings.add_schedule"]),
+    Step.PEOPLE: ("A user with a role", "admin:auth_user_changelist", ["auth.view_user"]),
+    Step.CONNECTED: ("Connect ServiceMobility: its first search", "connect.md", []),
     Step.DELIVERY: (
         "Delivery of bookings to ServiceMobility",
         "admin:bookings_receiver_changelist",
-        "bookings.view_receiver",
+        ["bookings.view_receiver"],
     ),
-    Step.BACKUP: ("A backup of the database", "operations.md", ""),
+    Step.BACKUP: ("A backup of the database", "operations.md", []),
 }
 WHO_ELSE = {Step.PEOPLE: "your administrator makes users"}
 
@@ -48,10 +49,10 @@ def on_board(request: HttpRequest) -> dict[str, Any]:
 
 
 def _told(request: HttpRequest, step: Step) -> dict[str, str]:
-    title, place, permission = STEPS[step]
+    title, place, needed = STEPS[step]
     if place.endswith(".md"):
         return {"title": title, "link": reverse("document", args=[place])}
-    may = request.user.has_perm(permission)
+    may = request.user.has_perms(needed)
     return {"title": title, "link": reverse(place) if may else "", "else": WHO_ELSE.get(step, "")}
 
 

@@ -8,6 +8,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, cast
 
@@ -26,7 +27,7 @@ from bookings.admin.forms import TEXT
 from bookings.db.faults import raise_unless_away
 from bookings.supply import csv_files
 from bookings.supply.formulas import harmless
-from bookings.supply.upserts import Report
+from bookings.supply.upserts import Report, Wrote
 from bookings.supply.waiting_rows import RefusedRow
 
 # The page sends the text once more with its second button, below the million bytes that a request may have.
@@ -81,7 +82,7 @@ class Kind:
     most: int
     may: Callable[[HttpRequest], bool]
     look: Callable[[HttpRequest, str], Preview]
-    write: Callable[[HttpRequest, str], Report]
+    write: Callable[[HttpRequest, str, Wrote], Report]
     file: Callable[[HttpRequest], Iterator[list[str]]]
 
     @property
@@ -185,18 +186,16 @@ class TakesFiles:
         if is_write and form.cleaned_data["seen"] != preview.digest:
             messages.warning(request, "This has changed since you looked at it. Nothing was written: look again.")
         elif is_write:
-            return self._write(request, text, preview)
+            return self._write(request, text)
         return self._page(request, form=form, text=text, preview=preview, codes=SHOWN_CODES)
 
-    def _write(self, request: HttpRequest, text: str, preview: Preview) -> HttpResponse:
+    def _write(self, request: HttpRequest, text: str) -> HttpResponse:
         try:
-            report = self.kind.write(request, text)
+            report = self.kind.write(request, text, partial(self._log, request))
         except db.Error as fault:
             raise_unless_away(fault)
             messages.error(request, "The database was busy. What was written stays: import the file once more.")
             return HttpResponseRedirect(self.kind.address("import"))
-        refused = {row.external_id for row in report.refused}
-        self._log(request, [change.code for change in preview.changes if change.code not in refused])
         said = f"{report.created:,} {self.kind.names} made, {report.changed:,} changed, {report.kept:,} as they were."
         messages.success(request, said)
         for row in report.refused[:SAID]:
@@ -206,7 +205,7 @@ class TakesFiles:
         return HttpResponseRedirect(self.kind.address("changelist"))
 
     def _log(self, request: HttpRequest, codes: Sequence[str]) -> None:
-        """For the history of each record, as Django keeps it of those that are saved by hand."""
+        """For the history of each record, as Django keeps it of those that are saved by hand: in one transaction."""
         rows: QuerySet[Any] = self.kind.model._default_manager.filter(code__in=codes)
         if codes:
             LogEntry.objects.log_actions(cast(int, request.user.pk), rows, CHANGE, "Imported from a file.")

@@ -9,7 +9,7 @@ from bookings.admin import imports
 from bookings.models import OrderType, Worker, visible_areas
 from bookings.supply import record_files
 from bookings.supply.record_files import Record, Target
-from bookings.supply.upserts import Report
+from bookings.supply.upserts import Report, Wrote
 
 MOST = 5_000
 HINT = (
@@ -50,8 +50,8 @@ def kind(record: Record, example: str, hint: str) -> imports.Kind:
             notes=imports.listed("New order types:", new),
         )
 
-    def write(request: HttpRequest, text: str) -> Report:
-        return record_files.upsert(record, rows(text), by=request.user.get_username())
+    def write(request: HttpRequest, text: str, wrote: Wrote) -> Report:
+        return record_files.upsert(record, rows(text), by=request.user.get_username(), wrote=wrote)
 
     def file(request: HttpRequest) -> Iterator[list[str]]:
         return record_files.file_of(record)

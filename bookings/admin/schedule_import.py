@@ -3,8 +3,6 @@
 The areas are there already, and are those that the person may see.
 """
 
-from typing import Any
-
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +13,7 @@ from bookings.models import Schedule, visible_areas
 from bookings.refusals import Refused
 from bookings.supply import areas, csv_files, plan_files, schedule_files, schedules
 from bookings.supply.schedule_files import Wanted
-from bookings.supply.upserts import Report
+from bookings.supply.upserts import Report, Wrote
 from bookings.supply.waiting_rows import RefusedRow
 
 EXAMPLE = '[[slots]]\narea = "LEEDS"\nfrom = 2026-12-01\nhours = "08:00-12:00"\nlength = 120\ndays_ahead = 60'
@@ -47,8 +45,8 @@ def look(request: HttpRequest, text: str) -> imports.Preview:
     return imports.Preview(changes, len(found) - len(changes), [])
 
 
-def write(request: HttpRequest, text: str) -> Report:
-    """Raises OperationalError where the database did not give its locks."""
+def write(request: HttpRequest, text: str, wrote: Wrote) -> Report:
+    """Raises OperationalError where the database did not give its locks. Each schedule keeps its own history."""
     report, by, seen = Report(is_written=True), request.user.get_username(), visible_areas(request.user)
     for schedule, is_same in _wanted(request, text):
         if is_same:
@@ -85,9 +83,6 @@ class TakesTemplates(imports.TakesFiles):
         text = schedule_files.template_of(row for row in there if not schedules.unreadable(row))
         headers = {"Content-Disposition": 'attachment; filename="schedules.toml"'}
         return HttpResponse(text, content_type="application/toml; charset=utf-8", headers=headers)
-
-    def _log(self, request: HttpRequest, codes: Any) -> None:
-        """Each schedule keeps its own versions."""
 
 
 class _RefusedTemplateError(Exception):

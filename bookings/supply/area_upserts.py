@@ -22,7 +22,7 @@ from bookings.supply import by_country, turns
 from bookings.supply.area_rows import CUTOFF, PROPERTIES, AreaRow, Postcode
 from bookings.supply.by_country import ByCountry
 from bookings.supply.slot_rows import Unreadable
-from bookings.supply.upserts import NAMED, Report
+from bookings.supply.upserts import NAMED, Report, Wrote, say_nothing
 from bookings.supply.waiting_rows import RefusedRow
 
 logger = logging.getLogger("bookings")
@@ -92,6 +92,7 @@ class Call(NamedTuple):
     rows: dict[int, AreaRow]
     areas: Collection[int] | None
     called: str
+    wrote: Wrote = say_nothing
 
 
 def upsert_areas(
@@ -103,11 +104,13 @@ def upsert_areas(
     areas: Collection[int] | None = None,
     named: int | None = NAMED,
     called: str = "row",
+    wrote: Wrote = say_nothing,
 ) -> Report:
     """Bring the areas to what the rows say; not inside of a transaction.
 
     `strict`: where a row is refused, nothing is written; what others make impossible afterwards is refused alone.
     `areas`: the keys of the only ones that may be changed; then none is made. `called`: what messages call a row.
+    `wrote` gets the codes of the areas that a transaction writes, within it.
     Raises OperationalError where the database did not give its locks: what was written stays; send the rows again.
     """
     refused, readable = _parted(rows)
@@ -115,7 +118,7 @@ def upsert_areas(
     is_written = not dry_run and not (strict and (refused or reasons))
     if is_written:
         differing = [target for target in targets if target.outcome != "kept"]
-        reasons |= _write(differing, call)
+        reasons |= _write(differing, call._replace(wrote=wrote))
         written = [target.area.code for target in differing if target.row.number not in reasons]
         if written:
             logger.info("Service areas were written by %r: %s", by, ", ".join(written))
@@ -370,13 +373,16 @@ def _write_batch(rows: Sequence[AreaRow], call: Call, taken: Taken) -> dict[int,
     known = _known(rows, call.areas)
     targets = [_target(row, known) for row in rows]
     reasons = _objections(targets, known, call)
+    written = []
     for target in targets:
         if target.row.number not in reasons:
             try:
                 with transaction.atomic():
                     _write_one(target, known, taken)
+                written.append(target.area.code)
             except IntegrityError:
                 reasons[target.row.number] = "it was changed at this moment: send it again"
+    call.wrote(written)
     return reasons
 
 

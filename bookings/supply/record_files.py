@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from bookings.models import ID_LENGTH, Ability, OrderType, Worker
 from bookings.supply import csv_files, first_sight, formulas, turns
 from bookings.supply.slot_rows import YES_OR_NO, RowError, Unreadable
-from bookings.supply.upserts import Report
+from bookings.supply.upserts import Report, Wrote, say_nothing
 from bookings.supply.waiting_rows import RefusedRow
 
 logger = logging.getLogger("bookings")
@@ -168,16 +168,17 @@ def _batches(codes: Iterable[str]) -> Iterator[list[str]]:
 # --- Writing -----------------------------------------------------------------------------------------------
 
 
-def upsert(record: Record, rows: Iterable[Row | Unreadable], *, by: str) -> Report:
+def upsert(record: Record, rows: Iterable[Row | Unreadable], *, by: str, wrote: Wrote = say_nothing) -> Report:
     """Bring the records to what the rows say; not inside of a transaction.
 
+    `wrote` gets the codes that a transaction writes, within it.
     Raises OperationalError where the database did not give its locks: what was written stays; send the rows again.
     """
     targets, refused = plan(record, rows)
     differing = [target for target in targets if target.outcome != "kept"]
     pace = turns.Pace()
     for batch in pace.batches(differing, _weight):
-        pace.write(partial(_write_batch, record, [target.row for target in batch]), sum(map(_weight, batch)))
+        pace.write(partial(_write_batch, record, [target.row for target in batch], wrote), sum(map(_weight, batch)))
     if differing:
         logger.info("%s were written by %r: %s", record._meta.verbose_name_plural, by, len(differing))
     outcomes = [target.outcome for target in targets]
@@ -195,7 +196,7 @@ def _weight(target: Target) -> int:
     return 1 + len(target.added) + len(target.gone)
 
 
-def _write_batch(record: Record, rows: Sequence[Row]) -> None:
+def _write_batch(record: Record, rows: Sequence[Row], wrote: Wrote) -> None:
     """What is there by now counts, not what was there when the page was drawn."""
     first_sight.note(
         workers=[row.code for row in rows] if record is Worker else [],
@@ -208,6 +209,7 @@ def _write_batch(record: Record, rows: Sequence[Row]) -> None:
             Ability.objects.filter(worker_id=target.row.code, order_type__code__in=target.gone).delete()
         new = [Ability(worker_id=target.row.code, order_type_id=code) for code in target.added]
         Ability.objects.bulk_create(new, ignore_conflicts=True)
+    wrote([row.code for row in rows])
 
 
 def _types_of(rows: Iterable[Row]) -> set[str]:

@@ -7,7 +7,7 @@ interrupted is simply sent again. Memory does not grow with the rows: they wait 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -21,8 +21,15 @@ from bookings.supply.import_plans import IMPORT, Author, Group, Outcome, Plan, S
 from bookings.supply.slot_rows import Row, Unreadable
 from bookings.supply.waiting_rows import RefusedRow, WaitingRows
 
+# What is told of the codes that are written.
+Wrote = Callable[[Sequence[str]], object]
+
 # Refused rows that are named, unless all are asked for; the others are counted.
 NAMED = 1_000
+
+
+def say_nothing(codes: Sequence[str]) -> None:
+    """For those who do not ask which codes are written."""
 
 
 class Scope(NamedTuple):

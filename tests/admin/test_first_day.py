@@ -3,10 +3,12 @@
 from unittest import mock
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bookings import clock
+from bookings.admin import area_files
 from bookings.models import AppointmentSlot, Counter, EmptySearch, PostcodePrefix, Receiver, Schedule
 from bookings.services import first_day
 from bookings.services.first_day import Step
@@ -159,13 +161,35 @@ def test_each_line_leads_to_a_page_that_opens(client, django_user_model, supervi
     assert people["link"] == ""
 
 
-def test_what_postgresql_says_of_its_archive(settings):
+# Without this one there is no list at all.
+@pytest.mark.parametrize("lost", [one for one in area_files.NEEDED if one != "bookings.change_servicearea"])
+def test_a_line_without_a_permission_for_its_page_has_no_link(supervisor, lost):
+    """Some permissions for areas, and not all that a file needs."""
+    Group.objects.get(name="supervisor").permissions.remove(Permission.objects.get(codename=lost.partition(".")[2]))
+    for step in shown(supervisor):
+        if step["link"]:
+            assert supervisor.get(step["link"]).status_code == 200, step
+
+
+def test_what_is_shown_of_the_archive_of_postgresql(monkeypatch):
+    """The statement is asked of the server, with each answer that a server can give."""
     if connection.vendor != "postgresql":
         assert first_day._backup() == {}
         return
-    cursor = mock.MagicMock()
-    for row, said in (((False, False), {}), ((True, False), {Step.BACKUP: False}), ((True, True), {Step.BACKUP: True})):
-        cursor.__enter__.return_value.fetchone.return_value = row
-        with mock.patch.object(connection, "cursor", return_value=cursor):
-            assert first_day._backup() == said
-    first_day._backup()  # the statement itself
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW archive_mode")
+        is_on = cursor.fetchone()[0] != "off"
+        cursor.execute("SELECT archived_count > 0 FROM pg_stat_archiver")
+        was_archived = cursor.fetchone()[0]
+    assert first_day._backup() == ({Step.BACKUP: was_archived} if is_on else {})
+    for mode, archived, said in (
+        ("off", "NULL", {}),
+        ("on", "NULL", {Step.BACKUP: False}),
+        ("always", "now()", {Step.BACKUP: True}),
+    ):
+        asked = first_day.ARCHIVE.replace("current_setting('archive_mode')", f"'{mode}'")
+        asked = asked.replace("pg_stat_archiver", f"(SELECT {archived}::timestamptz AS last_archived_time) AS archiver")
+        assert f"'{mode}'" in asked
+        assert "AS archiver" in asked
+        monkeypatch.setattr(first_day, "ARCHIVE", asked)
+        assert first_day._backup() == said
