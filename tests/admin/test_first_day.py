@@ -182,12 +182,13 @@ def test_what_is_shown_of_the_archive_of_postgresql(monkeypatch):
         cursor.execute("SELECT archived_count > 0 FROM pg_stat_archiver")
         was_archived = cursor.fetchone()[0]
     assert first_day._backup() == ({Step.BACKUP: was_archived} if is_on else {})
+    statement = first_day.ARCHIVE
     for mode, archived, said in (
         ("off", "NULL", {}),
         ("on", "NULL", {Step.BACKUP: False}),
         ("always", "now()", {Step.BACKUP: True}),
     ):
-        asked = first_day.ARCHIVE.replace("current_setting('archive_mode')", f"'{mode}'")
+        asked = statement.replace("current_setting('archive_mode')", f"'{mode}'")
         asked = asked.replace("pg_stat_archiver", f"(SELECT {archived}::timestamptz AS last_archived_time) AS archiver")
         assert f"'{mode}'" in asked
         assert "AS archiver" in asked
