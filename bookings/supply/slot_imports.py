@@ -104,10 +104,18 @@ def _in_their_time(rows: Collection[Row]) -> Iterator[Slot]:
 # --- Writing, inside of a short transaction of the only writer ------------------------------------------------
 
 
+class OutdatedError(Exception):
+    """Another writer made slots that are not locked. Locked after the others, they could make callers wait in a circle.
+
+    The transaction has to be left; what is planned in the next one, by the only writer, is not outdated.
+    """
+
+
 def write(ready: Ready, author: Author) -> list[tuple[Row, Outcome, str]]:
     """Bring the slots of some rows to what they want: what became of each row, and why it was refused.
 
-    What was booked or written since the rows were checked is seen: what it makes impossible is refused.
+    What was booked or written since the rows were checked is seen: what it makes impossible is refused. Raises
+    OutdatedError.
     """
     rows, plan = ready.rows, _by_locked_slots(ready, author)
     targets = plan.to_write()
@@ -129,18 +137,15 @@ def _outcome(row: Row, plan: Plan) -> tuple[Outcome, str]:
 def _by_locked_slots(ready: Ready, author: Author) -> Plan:
     """What the rows come to by the slots as they are now, those locked that may be written: none is booked any more."""
     rows, seen, plan = ready
-    locked: set[int] = set()
-    while True:
-        to_lock = _to_lock(plan.there, rows) - locked
-        _lock(to_lock)
-        locked |= to_lock
-        slots = _by_key(_slots_for(rows))
-        if slots == seen:
-            return plan
-        # Other slots than these come from another writer, before this one's turn: the next look finds them.
-        seen, plan = slots, Plan(rows, There(slots.values(), author))
-        if _to_lock(plan.there, rows) <= locked:
-            return plan
+    locked = _to_lock(plan.there, rows)
+    _lock(locked)
+    slots = _by_key(_slots_for(rows))
+    if slots == seen:
+        return plan
+    plan = Plan(rows, There(slots.values(), author))
+    if not _to_lock(plan.there, rows) <= locked:
+        raise OutdatedError
+    return plan
 
 
 def _to_lock(there: There, rows: Iterable[Row]) -> set[int]:

@@ -197,13 +197,19 @@ def _write(waiting: WaitingRows, author: Author, progress: Callable[[int], objec
         _refuse(rows, plan, waiting)
         counts.update(target.outcome for target in plan.accepted.values() if target.outcome == "kept")
         for batch in plan.transactions(pace):
-            # Planned before the lock is taken.
-            ready = slot_imports.plan(batch, author)
-            outcomes = pace.write(partial(slot_imports.write, ready, author), len(batch))
+            outcomes = _write_batch(batch, author, pace)
             counts.update(outcome for _, outcome, _ in outcomes)
             waiting.refuse(RefusedRow(row.number, row.external_id, reason) for row, _, reason in outcomes if reason)
             progress(len(batch))
     return counts
+
+
+def _write_batch(batch: Sequence[Row], author: Author, pace: turns.Pace) -> list[tuple[Row, Outcome, str]]:
+    ready = slot_imports.plan(batch, author)  # before others wait
+    try:
+        return pace.write(partial(slot_imports.write, ready, author), len(batch))
+    except slot_imports.OutdatedError:
+        return pace.write(lambda: slot_imports.write(slot_imports.plan(batch, author), author), len(batch))
 
 
 def _refuse(rows: Iterable[Row], plan: Plan, waiting: WaitingRows) -> None:

@@ -232,15 +232,20 @@ class TestWhatIsBookedBetweenCheckAndWriting:
         assert imported(P1) == (0, [summary(kept=1)])
 
     def test_locks_what_is_found_only_then(self, imported, before_writing, monkeypatch):  # noqa: F811
-        """Where locks are those of rows. A booking that comes now so waits, and finds the slot as it was left."""
-        locked, lock = [], slot_imports._lock
+        """Where locks are those of rows. A booking that comes now so waits, and finds the slot as it was left.
+
+        All are locked at once, in a transaction of their own: those that came later would be locked out of order.
+        """
+        locked, lock, write = [], slot_imports._lock, turns.write
         monkeypatch.setattr(slot_imports, "_lock", lambda keys: locked.append(set(keys)) or lock(keys))
+        monkeypatch.setattr(turns, "write", lambda step: locked.append("BEGIN") or write(step))
         first = make_slot(worker="anna", external_id="P-1")
         others: list[AppointmentSlot] = []
         before_writing(lambda: others.append(make_slot(worker="bob", capacity=2)))
         assert imported(P1.replace("anna", "bob")) == (0, [summary(changed=1)])
         has_row_locks = connection.features.has_select_for_update
-        assert locked == ([{first.pk}, {others[0].pk}] if has_row_locks else [set()])
+        begun_anew = ["BEGIN", {first.pk}, "BEGIN", {first.pk, others[0].pk}]
+        assert locked == (begun_anew if has_row_locks else ["BEGIN", set()])
 
 
 @pytest.mark.django_db
