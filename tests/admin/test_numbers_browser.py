@@ -20,6 +20,7 @@ with helpers.clock_stands_at(helpers.NOW):
     helpers.make_slot("LONG", helpers.NOW, worker="a.technician.with.a.very.long.name" * 5, capacity=3)
     call_command("update_numbers", "--all")
 """
+IS_DARK = "document.documentElement.classList.contains('dark')"
 DAYS = "day=2026-11-02&until=2026-11-30"
 SIZES = [(browser.PHONE, "dark"), (browser.DESKTOP, "light"), ({"width": 1920, "height": 1080}, "dark")]
 
@@ -40,6 +41,12 @@ def test_each_number_as_chart_table_and_file(chromium, open_page, office):  # no
             assert cards.locator("svg[role=img]").count() == cards.locator("table").count() == 7
             boxes = [box.bounding_box() for box in page.locator(".numbers-bar").all()]
             assert any(box and box["width"] > 5 and box["height"] > 5 for box in boxes)
+    # Paper is white, and the screen is dark again afterwards.
+    page.evaluate(f"addEventListener('beforeprint', () => {{ window.printed = {IS_DARK} }})")
+    assert page.evaluate(IS_DARK)
+    page.pdf()
+    assert page.evaluate("printed") is False
+    page.wait_for_function(IS_DARK)
     page.emulate_media(media="print")
     assert page.get_by_role("region", name="Utilisation: table").evaluate("box => box.scrollHeight <= box.clientHeight")
 

@@ -34,6 +34,15 @@
         event.preventDefault();
     });
 
+    // Paper is white: what is dark on the screen is printed as it is in the light.
+    const page = document.documentElement;
+    let isDark = false;
+    addEventListener("beforeprint", () => {
+        isDark = page.classList.contains("dark");
+        page.classList.remove("dark");
+    });
+    addEventListener("afterprint", () => page.classList.toggle("dark", isDark));
+
     // Unfold's own script writes the name into a field of its widget, and fails at a file input without one.
     document.addEventListener("DOMContentLoaded", () => {
         for (const input of document.querySelectorAll(".desk input[type=file]")) input.hasChangeListener = true;
