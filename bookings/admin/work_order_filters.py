@@ -19,7 +19,7 @@ def in_closed_slot(now: datetime) -> Q:
 
     Asked of the slots that come: in the order of their start, the list reads the bookings of the first few closed ones.
     """
-    return ~offers.SHOWN & Q(status="booked", slot__start__gt=now, slot__booked__gt=0)
+    return ~offers.WITH_SHOWN_SLOT & Q(status="booked", slot__start__gt=now, slot__booked__gt=0)
 
 
 ONLY_ATTENTION = "only what needs attention"

@@ -36,6 +36,7 @@ from bookings.offers.ids import offered as offered
 from bookings.offers.ids import read_id as read_id
 from bookings.offers.rulebook import REFUSALS as REFUSALS
 from bookings.offers.rulebook import SHOWN as SHOWN
+from bookings.offers.rulebook import WITH_SHOWN_SLOT as WITH_SHOWN_SLOT
 from bookings.offers.rulebook import Condition as Condition
 from bookings.offers.rulebook import all_of as all_of
 from bookings.offers.rulebook import any_of as any_of

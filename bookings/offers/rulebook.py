@@ -107,7 +107,10 @@ def any_of(conditions: Iterable[Condition]) -> Condition:
 
 
 def as_filter(condition: Condition) -> Q:
-    """A condition for a queryset of appointment slots."""
+    """A condition for a queryset of appointment slots.
+
+    It names columns alone: in one of another table, which joins the slots, they would be those of any of the two.
+    """
     text, values = condition
     return Q(RawSQL(text, values, BooleanField()))
 
@@ -118,6 +121,8 @@ def suitable(order_types: Iterable[str]) -> Q:
 
 
 SHOWN = as_filter(_SHOWN)
+# The same of what has a slot.
+WITH_SHOWN_SLOT = Q(slot__is_open=True, slot__blackout__isnull=True, slot__is_withdrawn=False)
 
 
 def _first_open_day(now: datetime, zone: ZoneInfo, days_before: int, at: time) -> datetime:
