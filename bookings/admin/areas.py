@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
 from unfold.admin import ModelAdmin, TabularInline
@@ -13,7 +13,7 @@ from bookings.admin import area_files
 from bookings.admin.cells import message
 from bookings.admin.desk import DeskList
 from bookings.admin.imports import TakesFiles
-from bookings.models import AppointmentSlot, AreaCode, PostcodePrefix, ServiceArea, visible_areas
+from bookings.models import AppointmentSlot, AreaCode, DailySum, PostcodePrefix, ServiceArea, visible_areas
 from bookings.supply import areas
 
 # Of so many different sizes of slots the page tells what the safety margin comes to.
@@ -83,6 +83,15 @@ class ServiceAreaAdmin(TakesFiles, DeskList, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ServiceArea]:
         return super().get_queryset(request).visible_to(request.user)  # type: ignore[no-any-return]
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What keeps an area from being deleted, as a sentence: there may be many thousand rows of it."""
+        for model, why in ((AppointmentSlot, "it has slots"), (DailySum, "the page of numbers counts it")):
+            kept = Exists(model._default_manager.filter(area=OuterRef("pk")))
+            if found := list(ServiceArea.objects.filter(kept, pk__in=[area.pk for area in objs]).order_by("code")):
+                after = "Give it no more slots if it is not served any more."
+                return [], {}, set(), [f"{area} stays: {why}. {after}" for area in found]
+        return super().get_deleted_objects(objs, request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A person who is restricted to areas could not see a new one."""

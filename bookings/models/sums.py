@@ -16,7 +16,8 @@ class DailySumQuerySet(AreaQuerySet["DailySum"]):
 class DailySum(models.Model):
     """One number of a day on the area's clock. services/daily_sums.py writes them and says which day each belongs to.
 
-    What the tables hold no longer stays here. `key` never holds what a customer is known by, nor what staff typed.
+    What the tables hold no longer stays here, and an area that is counted is not deleted. `key` never holds what a
+    customer is known by, nor what staff typed.
     """
 
     class Kind(models.TextChoices):
@@ -33,7 +34,7 @@ class DailySum(models.Model):
     kind = models.CharField(max_length=10, choices=Kind)
     # Empty where the place belongs to no area.
     area = models.ForeignKey(
-        ServiceArea, on_delete=models.CASCADE, related_name="+", null=True, blank=True, db_index=False
+        ServiceArea, on_delete=models.PROTECT, related_name="+", null=True, blank=True, db_index=False
     )
     order_type = models.CharField(max_length=ID_LENGTH, blank=True)
     key = models.CharField(max_length=ID_LENGTH, blank=True)

@@ -4,14 +4,16 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from bookings import offers, services
-from bookings.models import AppointmentSlot, HistoryEntry, PostcodePrefix, ServiceArea, WorkOrder
+from bookings.models import AppointmentSlot, DailySum, HistoryEntry, PostcodePrefix, ServiceArea, WorkOrder
 from bookings.supply import blackouts, slots
 from tests.support import desk, helpers
 
@@ -477,9 +479,34 @@ class TestAreas:
         assert self.post(client).status_code == 403
         assert ServiceArea.objects.get().code == "LEEDS"
 
-    def test_nobody_deletes_one_with_slots(self, supervisor, slot):
-        supervisor.post(f"/admin/bookings/servicearea/{slot.area_id}/delete/", {"post": "yes"})
-        assert ServiceArea.objects.count() == 1
+    def test_nobody_deletes_one_with_slots(self, slot):
+        address = f"/admin/bookings/servicearea/{slot.area_id}/delete/"
+        assert_told_why(chief(), address, "it has slots")
+
+    def test_nobody_deletes_one_that_is_counted(self, slot):
+        """However much is: what keeps it is one sentence, and not each sum."""
+        client, area = chief(), slot.area
+        slot.delete()
+        for number in range(30):
+            DailySum.objects.create(kind="refusals", day="2026-11-30", area=area, key=f"sum {number}", number=1)
+        assert_told_why(client, f"/admin/bookings/servicearea/{area.pk}/delete/", "the page of numbers counts it")
+        DailySum.objects.all().delete()
+        client.post(f"/admin/bookings/servicearea/{area.pk}/delete/", {"post": "yes"})
+        assert not ServiceArea.objects.exists()
+
+
+def chief():
+    client = Client()
+    client.force_login(User.objects.create_superuser("chief"))
+    return client
+
+
+def assert_told_why(client, address, why):
+    page = client.get(address).content.decode()
+    assert f"Leeds (LEEDS) stays: {why}. Give it no more slots if it is not served any more." in page
+    assert "sum " not in page
+    client.post(address, {"post": "yes"})
+    assert ServiceArea.objects.count() == 1
 
 
 def test_closing_does_not_touch_what_is_cancelled(supervisor, slot):
