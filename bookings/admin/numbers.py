@@ -6,7 +6,7 @@ never the tables that they come from: it costs the same however many orders ther
 
 import csv
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from bookings import clock
 from bookings.admin import addresses, days, lists, numbers_charts
 from bookings.admin.numbers_tables import GROUPS, NUMBERS, Number, Span, Table, monday_of, rows_of, table_of
 from bookings.models import ID_LENGTH, DailySum, ServiceArea, visible_areas
@@ -26,6 +27,8 @@ PERMISSION = "bookings.view_dailysum"
 WEEKS, MOST_WEEKS = 12, 54
 # Rows of a table on the page; the file has all.
 MOST_ROWS = 300
+# Codes that are named as not shown.
+MOST_UNKNOWN = 10
 # The order type that stands for none.
 ANY = "any"
 
@@ -35,6 +38,8 @@ class Question:
     """What is asked, as it stands in the address; `groups` by the name of a number what it is parted by."""
 
     codes: list[str]
+    # Codes of areas that are not shown: there is none of that name, or the viewer may not see it.
+    unknown: list[str]
     first: date
     last: date
     order_type: str
@@ -42,12 +47,21 @@ class Question:
 
     def address(self, **other: Any) -> str:
         """The same question with something changed."""
-        asked = {"area": self.codes, "day": self.first, "until": self.last, "order_type": self.order_type}
+        asked = {
+            "area": [*self.codes, *self.unknown],
+            "day": self.first,
+            "until": self.last,
+            "order_type": self.order_type,
+        }
         return addresses.with_query(reverse("numbers"), asked | self.groups | other)
 
     def moved(self, weeks: int) -> str:
         step = timedelta(days=7 * weeks)
         return self.address(day=self.first + step, until=self.last + step)
+
+    @property
+    def areas_text(self) -> str:
+        return str(len(self.codes)) if self.codes or self.unknown else "all"
 
     @property
     def weeks(self) -> int:
@@ -70,6 +84,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "areas": [(area, area.code in asked.codes) for area in visible],
         "no_areas": "" if visible else lists.no_areas_text(request.user),
         "counted_at": daily_sums.counted_at(),
+        "begins": [moment if _reaches(asked, moment) else None for moment in daily_sums.begins()],
         "earlier": asked.moved(-asked.weeks),
         "later": asked.moved(asked.weeks),
         "start": reverse("numbers"),
@@ -78,15 +93,22 @@ def page(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/bookings/numbers.html", context)
 
 
+def _reaches(asked: Question, begin: datetime | None) -> bool:
+    """Whether days are asked that began before this moment."""
+    return begin is not None and asked.first <= begin.date()
+
+
 def _read(given: QueryDict, visible: list[ServiceArea]) -> Question:
     """What makes no sense is not asked."""
-    codes = given.getlist("area")
+    codes = [code for code in dict.fromkeys(given.getlist("area")) if code]
     chosen = [area for area in visible if area.code in codes]
-    zone = (chosen or visible)[0].zone if visible else ZoneInfo("UTC")
+    known = [area for area in chosen or visible if not clock.time_zone_problem(area.time_zone)]
+    zone = known[0].zone if known else ZoneInfo("UTC")
     last = days.read_day(given.get("until")) or days.today(zone)
     first = days.read_day(given.get("day")) or monday_of(last) - timedelta(days=7 * (WEEKS - 1))
     return Question(
         codes=[area.code for area in chosen],
+        unknown=[code[:ID_LENGTH] for code in codes if code not in {area.code for area in chosen}][:MOST_UNKNOWN],
         first=min(max(first, last - timedelta(days=7 * MOST_WEEKS - 7)), last),
         last=last,
         order_type=given.get("order_type", "").strip()[:ID_LENGTH],
@@ -99,7 +121,7 @@ def _read(given: QueryDict, visible: list[ServiceArea]) -> Question:
 
 def _span(asked: Question, visible: list[ServiceArea], seen: set[int] | None) -> Span:
     sums = DailySum.objects.in_areas(seen)
-    if asked.codes:
+    if asked.codes or asked.unknown:
         sums = sums.filter(area__in=[area.pk for area in visible if area.code in asked.codes])
     order_type = None if not asked.order_type else "" if asked.order_type == ANY else asked.order_type
     return Span(asked.first, asked.last, sums, {area.pk: area for area in visible}, order_type)

@@ -13,7 +13,16 @@ from django.test.utils import CaptureQueriesContext
 
 from bookings.admin import numbers
 from bookings.admin.numbers_tables import NUMBERS, monday_of
-from bookings.models import AppointmentSlot, AreaRestriction, DailySum, OrderType, Refusal, WorkOrder
+from bookings.models import (
+    AppointmentSlot,
+    AreaRestriction,
+    Counter,
+    DailySum,
+    OrderType,
+    Refusal,
+    ServiceArea,
+    WorkOrder,
+)
 from bookings.services import daily_sums
 from tests.support import desk, helpers
 from tests.support.weeks import Facts, make_order, make_world
@@ -99,6 +108,23 @@ class TestPage:
         asked = answer.context["asked"]
         assert asked.first <= asked.last
         assert asked.weeks <= numbers.MOST_WEEKS
+
+    def test_from_when_it_counts(self, supervisor):
+        for name, begin in ((daily_sums.BEGIN, 5), (daily_sums.PLACES_BEGIN, 9)):
+            Counter.objects.create(name=name, value=int((helpers.NOW + begin * DAY).timestamp()))
+        told = [
+            "Nothing is counted of days that began before Sat 5 Dec 2026, 09:00",
+            "Utilisation is not counted of days",
+        ]
+        for first, shown in ((0, 2), (6, 1), (10, 0)):
+            day = helpers.NOW.date() + first * DAY
+            page = supervisor.get(PAGE, {"day": day, "until": day + 7 * DAY}).content.decode()
+            assert [text in page for text in told] == [shown > 1, shown > 0]
+
+    def test_where_the_zone_of_an_area_is_not_known_here(self, supervisor):
+        helpers.make_area()
+        ServiceArea.objects.update(time_zone="Europe/Nowhere")
+        assert supervisor.get(PAGE).status_code == 200
 
     def test_before_anything_is_counted_it_says_what_to_do(self, supervisor):
         assert "manage.py update_numbers" in supervisor.get(PAGE).content.decode()
@@ -188,8 +214,13 @@ class TestRandomWorlds:
         client = desk.person("supervisor", *areas[:2])
         compare(client, Facts([*areas[:2], None]))
         compare(client, Facts(areas[:1]), area=areas[0].code)
-        # What is asked of others is not answered.
-        compare(client, Facts([*areas[:2], None]), area=areas[3].code)
+        # What is asked of others is not answered, and said as of an area that there is not.
+        compare(client, Facts([]), area=areas[3].code)
+        for code in (areas[3].code, "NOPE"):
+            page = client.get(PAGE, ALL | {"area": code}).content.decode()
+            assert f"Not shown: <bdi>{code}</bdi>." in page
+            assert f"area={code}" in page
+        compare(client, Facts(areas[:1]), area=[areas[0].code, "NOPE"])
         names = client.get(PAGE, ALL | {"utilisation": "area"}).content.decode()
         assert "A0 (A0)" in names
         assert "A3" not in names
@@ -251,7 +282,8 @@ class TestFirstFree:
         span = {"day": "2026-11-30", "until": "2026-12-01"}
         for code in ("GAS", "OIL"):
             OrderType.objects.create(code=code)
-        helpers.make_area("EMPTY")
+        helpers.make_area("UNSERVED")
+        helpers.make_slot("EMPTY", helpers.NOW + DAY, is_open=False)
         helpers.make_slot(start=helpers.NOW + 3 * DAY, order_type="GAS")
         helpers.make_slot(start=helpers.NOW + 5 * DAY)
         with helpers.clock_stands_at(helpers.NOW):
