@@ -1,11 +1,13 @@
 """The numbers of each day, for the page of numbers, which supervisors see.
 
-Beside a live service: a table that the release before does not know.
+Beside a live service: a table that the release before does not know, and a few rows of counters.
 """
 
 import django.db.models.deletion
 from django.db import migrations, models
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from bookings.db.migrating import permission
 
@@ -25,6 +27,29 @@ def grant(apps, schema_editor):
     """Safe to repeat. A role that was removed is not made again."""
     for group in apps.get_model("auth", "Group").objects.filter(name="supervisor"):
         group.permissions.add(permission(apps, "dailysum", "view_dailysum"))
+
+
+def note_what_was_removed(apps, schema_editor):
+    """An earlier release removed rows without counting them: days of which some are gone are not counted.
+
+    When personal data was removed is noted, and slots without bookings are gone before the first that is left; where
+    none is left, they may be gone until now.
+    """
+    counters, slots, orders = (apps.get_model("bookings", name) for name in ("Counter", "AppointmentSlot", "WorkOrder"))
+    purged = counters.objects.filter(name="purged_until").values_list("value", flat=True).first() or 0
+    places = 0
+    if slots.objects.exists():
+        named = orders.objects.filter(slot=OuterRef("pk"))
+        first = slots.objects.filter(~Exists(named)).order_by("start").values_list("start", flat=True).first()
+        places = int((first or timezone.now()).timestamp())
+    notes = {
+        "sums_begin": purged,
+        "sums_frozen_until": purged,
+        "sums_places_begin": max(purged, places),
+    }
+    for name, value in notes.items():
+        if value:
+            counters.objects.get_or_create(name=name, defaults={"value": value})
 
 
 class Migration(migrations.Migration):
@@ -49,7 +74,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         db_index=False,
                         null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="bookings.servicearea",
                     ),
@@ -71,4 +96,5 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunPython(grant, migrations.RunPython.noop),
+        migrations.RunPython(note_what_was_removed, migrations.RunPython.noop),
     ]

@@ -1,7 +1,8 @@
 """The numbers of each day, counted from the tables and kept in DailySum. Nothing of it is on the path of a booking.
 
 A day is counted anew as a whole, so that it comes to the same however often, and by however many machines at once,
-it is done. Each step is one short transaction that the caller runs as the only writer (supply/turns.py).
+it is done. What is written is one short transaction that the caller runs as the only writer (supply/turns.py); all
+is counted and looked for before it, and no booking waits for that.
 
 Which day a number belongs to, on the clock of its area (UTC where there is none):
 places             the slot's day; the places of a closed slot are those that are booked
@@ -10,17 +11,18 @@ refusals, nothing  the day on which it was asked
 review, lead       the day of the booking; of lead time only what is not cancelled
 free               the day itself, looked at once, when it is counted first
 
-Before rows are removed, `freeze` marks the days that they belong to: these are counted no more.
+Before rows are removed, `freeze` marks the days that they belong to: these are counted no more. What an earlier release
+removed was never counted: of days before that, nothing or no places are (migration 0011).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Case, Count, F, Min, Q, QuerySet, Sum, When
+from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum, When
 
 from bookings import clock, offers
 from bookings.models import AppointmentSlot, Counter, DailySum, EmptySearch, OrderType, Refusal, ServiceArea, WorkOrder
@@ -28,6 +30,8 @@ from bookings.models import AppointmentSlot, Counter, DailySum, EmptySearch, Ord
 Kind = DailySum.Kind
 # Counters, in seconds: until when all was counted, and the time before which rows were removed.
 COUNTED_AT, FROZEN_UNTIL = "sums_counted_at", "sums_frozen_until"
+# Of days that began before these moments nothing, or no places, can be counted.
+BEGIN, PLACES_BEGIN = "sums_begin", "sums_places_begin"
 # Days that are counted each time: what changes later than that is found by the run of the next night.
 BEHIND, AHEAD = 8, 92
 # No day before that is counted.
@@ -60,12 +64,29 @@ class Name(NamedTuple):
 Sums = dict[Name, tuple[int, int]]
 
 
+class Change(NamedTuple):
+    """What is kept of a day, with the keys of the rows, and what it comes to by the tables."""
+
+    kept: dict[Name, tuple[int, tuple[int, int]]]
+    counted: Sums
+
+
 def clocks() -> list[Clock]:
-    """Of all areas but those for practice, of which nothing is counted."""
+    """Of all areas but those for practice, of which nothing is counted, and those whose zone is not known here."""
     zones: dict[str, list[int]] = defaultdict(list, UTC=[])
-    for key, zone in ServiceArea.objects.filter(is_practice=False).order_by("pk").values_list("pk", "time_zone"):
-        zones[zone].append(key)
+    for area in _counted_areas():
+        if not clock.time_zone_problem(area.time_zone):
+            zones[area.time_zone].append(area.pk)
     return [Clock(ZoneInfo(zone), keys) for zone, keys in sorted(zones.items())]
+
+
+def without_clock() -> list[str]:
+    """The codes of areas that are not counted, because this machine does not know their time zone."""
+    return [area.code for area in _counted_areas() if clock.time_zone_problem(area.time_zone)]
+
+
+def _counted_areas() -> QuerySet[ServiceArea]:
+    return ServiceArea.objects.filter(is_practice=False).order_by("pk")
 
 
 def days_to_count(one: Clock, *, everything: bool) -> list[date]:
@@ -86,39 +107,60 @@ def _first_days(one: Clock) -> Iterator[date]:
         yield day
 
 
+def _noted(name: str) -> int:
+    return Counter.objects.filter(name=name).values_list("value", flat=True).first() or 0
+
+
 def _is_frozen(one: Clock, day: date) -> bool:
-    until = Counter.objects.filter(name=FROZEN_UNTIL).values_list("value", flat=True).first() or 0
-    return clock.day_bounds(day, one.zone)[0].timestamp() < until
+    return clock.day_bounds(day, one.zone)[0].timestamp() < _noted(FROZEN_UNTIL)
 
 
-def is_right(one: Clock, day: date) -> bool:
-    """Whether what is kept of a day needs no change. Locks nothing."""
-    return _is_frozen(one, day) or {name: numbers for name, (_, numbers) in _kept(one, day).items()} == count(one, day)
-
-
-def write_day(one: Clock, day: date) -> None:
-    """Count a day, and keep what was counted in place of what was kept."""
+def change_of(one: Clock, day: date, reasons: Collection[str]) -> Change | None:
+    """What is to be kept of a day in place of what is; None if all is right. `reasons` are `known_reasons`."""
     if _is_frozen(one, day):
-        return
-    kept, counted = _kept(one, day), count(one, day)
-    right = {name for name, (_, numbers) in kept.items() if counted.get(name) == numbers}
-    DailySum.objects.filter(pk__in=[pk for name, (pk, _) in kept.items() if name not in right]).delete()
-    _insert(day, {name: numbers for name, numbers in counted.items() if name not in right})
+        return None
+    kept = _kept(one, day)
+    counted = count(one, day, reasons)
+    return None if {name: numbers for name, (_, numbers) in kept.items()} == counted else Change(kept, counted)
 
 
-def without_free(one: Clock) -> QuerySet[ServiceArea]:
-    """Areas of which it is not known yet how far the first free appointment is off today."""
-    today = clock.now().astimezone(one.zone).date()
-    known = DailySum.objects.filter(kind=Kind.FREE, day=today, area__in=one.areas).values("area")
-    return ServiceArea.objects.filter(pk__in=one.areas).exclude(pk__in=known)
+def write_day(one: Clock, day: date, change: Change) -> bool:
+    """Keep what was counted. Not if another process has kept or frozen the day meanwhile: False."""
+    if _is_frozen(one, day) or _kept(one, day) != change.kept:
+        return False
+    right = {name for name, (_, numbers) in change.kept.items() if change.counted.get(name) == numbers}
+    DailySum.objects.filter(pk__in=[pk for name, (pk, _) in change.kept.items() if name not in right]).delete()
+    _insert(day, {name: numbers for name, numbers in change.counted.items() if name not in right})
+    return True
 
 
-def write_free(one: Clock, area: ServiceArea) -> None:
-    """Keep how many days it is today to the first free appointment of an area; once a day."""
+def without_free(one: Clock, day: date) -> QuerySet[ServiceArea]:
+    """Areas of which it is not known yet how far the first free appointment is off on this day.
+
+    One without any slot is not looked at: an area that was made by mistake can so be deleted.
+    """
+    known = DailySum.objects.filter(kind=Kind.FREE, day=day, area__in=one.areas).values("area")
+    served = Exists(AppointmentSlot.objects.filter(area=OuterRef("pk")))
+    return ServiceArea.objects.filter(served, pk__in=one.areas).exclude(pk__in=known)
+
+
+def look_for_free(area: ServiceArea, now: datetime) -> Sums:
+    """How many days it is to the first free appointment of an area: a search for each order type."""
+    types = OrderType.objects.filter(is_active=True).order_by("code").values_list("code", flat=True)
+    return dict(_free_in(area, list(types), now))
+
+
+def write_free(one: Clock, day: date, area: ServiceArea, found: Sums) -> None:
+    """Keep what was found; once a day."""
+    if without_free(one, day).filter(pk=area.pk).exists():
+        _insert(day, found)
+
+
+def over_everywhere(before: datetime) -> datetime:
+    """The same moment, or the one at which today began where it began first: no day that still runs is frozen."""
     now = clock.now()
-    if without_free(one).filter(pk=area.pk).exists():
-        types = OrderType.objects.filter(is_active=True).order_by("code").values_list("code", flat=True)
-        _insert(now.astimezone(one.zone).date(), dict(_free_in(area, list(types), now)))
+    begins = (clock.day_bounds(now.astimezone(one.zone).date(), one.zone)[0] for one in clocks())
+    return min(before, *begins)
 
 
 def freeze(before: datetime) -> None:
@@ -128,6 +170,21 @@ def freeze(before: datetime) -> None:
     Counter.objects.filter(name=FROZEN_UNTIL, value__lt=until).update(value=until)
 
 
+def merge_people(*, before: datetime, most: int = 0) -> int:
+    """Forget who cancelled on the first of the days that still say so; says how many rows did. `most` is one day's."""
+    named = DailySum.objects.filter(kind=Kind.PEOPLE, day__lt=before.date()).exclude(key="")
+    day = named.aggregate(first=Min("day"))["first"]
+    if day is None:
+        return 0
+    rows = DailySum.objects.filter(kind=Kind.PEOPLE, day=day).order_by()
+    totals = rows.values_list("area", "order_type").annotate(all=Sum("number"))
+    merged: Sums = {Name(Kind.PEOPLE, area, order_type, ""): (number, 0) for area, order_type, number in totals}
+    done = named.filter(day=day).count()
+    rows.delete()
+    _insert(day, merged)
+    return done
+
+
 def note_counted(at: datetime) -> None:
     """All was counted, as it was at this moment or later."""
     Counter.objects.get_or_create(name=COUNTED_AT)
@@ -135,20 +192,28 @@ def note_counted(at: datetime) -> None:
 
 
 def counted_at() -> datetime | None:
-    found = Counter.objects.filter(name=COUNTED_AT).values_list("value", flat=True).first()
-    return datetime.fromtimestamp(found, UTC) if found else None
+    return _moment(COUNTED_AT)
+
+
+def begins() -> tuple[datetime | None, datetime | None]:
+    """Of days that began before these moments nothing, and no places, are counted: an earlier release removed rows."""
+    return _moment(BEGIN), _moment(PLACES_BEGIN)
+
+
+def _moment(name: str) -> datetime | None:
+    return datetime.fromtimestamp(found, UTC) if (found := _noted(name)) else None
 
 
 # --- Counting ----------------------------------------------------------------------------------------------
 
 
-def count(one: Clock, day: date) -> Sums:
+def count(one: Clock, day: date, reasons: Collection[str]) -> Sums:
     """What a day comes to by the tables, all but `free`."""
     bounds = clock.day_bounds(day, one.zone)
     found: dict[Name, list[int]] = defaultdict(lambda: [0, 0])
     for name, number, places in (
         *_places(one, bounds),
-        *_cancellations(one, bounds),
+        *_cancellations(one, bounds, reasons),
         *_bookings(one, bounds),
         *_refusals(one, bounds),
         *_nothing_found(one, day),
@@ -167,6 +232,8 @@ def _within(field: str, bounds: Bounds) -> Q:
 
 
 def _places(one: Clock, bounds: Bounds) -> Counted:
+    if bounds[0].timestamp() < _noted(PLACES_BEGIN):
+        return
     there = AppointmentSlot.objects.filter(one.of(), _within("start", bounds)).order_by()
     offered = Case(When(offers.SHOWN, then=F("capacity")), default=F("booked"))
     for area, order_type, worker, booked, places in there.values_list("area", "order_type", "worker").annotate(
@@ -176,18 +243,24 @@ def _places(one: Clock, bounds: Bounds) -> Counted:
             yield Name(Kind.PLACES, area, order_type, worker), booked, places
 
 
-def _cancellations(one: Clock, bounds: Bounds) -> Counted:
+def _cancellations(one: Clock, bounds: Bounds, reasons: Collection[str]) -> Counted:
     there = WorkOrder.objects.filter(one.of(), _within("cancelled_at", bounds)).order_by()
     for area, order_type, by, reason, number in there.values_list(
         "area", "order_type", "cancelled_by", "cancel_reason"
     ).annotate(rows=Count("*")):
         yield Name(Kind.PEOPLE, area, order_type, by), number, 0
-        yield Name(Kind.REASONS, area, order_type, known_reason(reason)), number, 0
+        yield Name(Kind.REASONS, area, order_type, known_reason(reason, reasons)), number, 0
 
 
-def known_reason(text: str) -> str:
+def known_reasons() -> list[str]:
+    """All that staff can choose now, and could when days were counted: what was counted under one stays there."""
+    counted = DailySum.objects.filter(kind=Kind.REASONS).exclude(key="").order_by("key").values_list("key", flat=True)
+    return list(dict.fromkeys([*settings.BOOKJOB_CANCEL_REASONS, *counted.distinct()]))
+
+
+def known_reason(text: str, reasons: Collection[str]) -> str:
     """The reason that staff chose; empty for one in other words, which may say anything about a customer."""
-    return next((one for one in settings.BOOKJOB_CANCEL_REASONS if text == one or text.startswith(f"{one}: ")), "")
+    return next((one for one in reasons if text == one or text.startswith(f"{one}: ")), "")
 
 
 def _bookings(one: Clock, bounds: Bounds) -> Counted:

@@ -5,6 +5,8 @@ a run that was interrupted starts again. The numbers of work orders stay taken, 
 its old answer.
 """
 
+from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +34,7 @@ from bookings.models import (
     SearchTerm,
     WorkOrder,
 )
-from bookings.services import search_terms
+from bookings.services import daily_sums, search_terms
 
 BATCH = 500
 
@@ -100,10 +102,11 @@ def remove_slots(*, before: datetime, most: int = 0) -> int:
     return len(found)
 
 
-def remove_personal_data(*, before: datetime, by: str, most: int = 0) -> int:
+def remove_personal_data(*, before: datetime, by: str, reasons: Collection[str], most: int = 0) -> int:
     """Empty some of the old work orders of names, addresses, bodies and remarks; says how many, 0 when none is left.
 
-    What stays: the numbers (order, original order, account, location, parts), times, and what happened when.
+    What stays: the numbers (order, original order, account, location, parts), times, what happened when, and of the
+    texts why they were cancelled the one of `reasons` that staff chose.
     """
     now = clock.now()
     with transaction.atomic():
@@ -117,13 +120,13 @@ def remove_personal_data(*, before: datetime, by: str, most: int = 0) -> int:
             "postcode": "",
             "phone": "",
             "worker": "",
-            "cancel_reason": "",
             "body": "{}",
             "purged_at": now,
         }
         WorkOrder.objects.filter(pk__in=keys).update(
             changed_at=now, change_num=None, version=F("version") + 1, **columns
         )
+        _forget_why(found, reasons)
         _forget_in_history("work_order_id", keys)
         PartOrder.objects.filter(work_order__in=keys).update(ship_to_location="", urgency="")
         RequiredPart.objects.filter(work_order__in=keys).update(
@@ -136,6 +139,25 @@ def remove_personal_data(*, before: datetime, by: str, most: int = 0) -> int:
                 setattr(work_order, name, value)
         search_terms.rewrite(found)
         record_each(found, HistoryEntry.Event.PURGED, at=now, by=by, reason="")
+    return len(found)
+
+
+def _forget_why(work_orders: list[WorkOrder], reasons: Collection[str]) -> None:
+    """What was typed goes. What was chosen says nothing of a customer, and is counted (daily_sums.py)."""
+    keys = defaultdict(list)
+    for work_order in work_orders:
+        kept = daily_sums.known_reason(work_order.cancel_reason, reasons)
+        if work_order.cancel_reason != kept:
+            keys[kept].append(work_order.pk)
+            work_order.cancel_reason = kept
+    for kept, changed in keys.items():
+        WorkOrder.objects.filter(pk__in=changed).update(cancel_reason=kept)
+
+
+def remove_bodies_of_refusals(*, before: datetime, most: int = 0) -> int:
+    """Of those that could not be removed yet, because they could not be counted."""
+    found = list(old_refusals(before).exclude(body="").order_by("pk").values_list("pk", flat=True)[: most or BATCH])
+    Refusal.objects.filter(pk__in=found).update(body="")
     return len(found)
 
 

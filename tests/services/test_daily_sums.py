@@ -2,20 +2,24 @@
 
 import io
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
+from importlib import import_module
+from zoneinfo import ZoneInfo
 
 import pytest
-from django.core.management import call_command
-from django.db import IntegrityError, connection, transaction
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
 
 from bookings.management import counting
-from bookings.models import AppointmentSlot, DailySum, Refusal, WorkOrder
+from bookings.models import AppointmentSlot, Counter, DailySum, EmptySearch, Refusal, ServiceArea, WorkOrder
 from bookings.services import daily_sums
 from bookings.supply import turns
 from tests.conftest import manage
 from tests.support import helpers
-from tests.support.weeks import make_world
+from tests.support.weeks import make_order, make_world
 
 DAY = timedelta(days=1)
 AHEAD = daily_sums.AHEAD
@@ -39,7 +43,35 @@ def sums():
     return sorted(map(str, DailySum.objects.values_list(*columns)))
 
 
-class Killed(Exception):
+def sums_of(kind):
+    columns = "day", "area", "order_type", "key", "number"
+    return sorted(map(str, DailySum.objects.filter(kind=kind).values_list(*columns)))
+
+
+def sums_but(kind, day=None):
+    columns = "day", "kind", "area", "order_type", "key", "number", "places"
+    return sorted(map(str, DailySum.objects.exclude(kind=kind).exclude(day=day).values_list(*columns)))
+
+
+def keys_of(kind):
+    return set(DailySum.objects.filter(kind=kind).values_list("key", flat=True))
+
+
+def total_of(kind):
+    return DailySum.objects.filter(kind=kind).aggregate(all=Sum("number"))["all"]
+
+
+def purge(days):
+    out = io.StringIO()
+    call_command("purge", before=str(helpers.NOW.date() - days * DAY), stdout=out)
+    return out.getvalue()
+
+
+def locked(*arguments):
+    raise OperationalError("database is locked")
+
+
+class Killed(BaseException):
     pass
 
 
@@ -87,7 +119,7 @@ class TestUpdate:
 
         with monkeypatch.context() as disturbing:
             disturbing.setattr(turns, "write", behind_another)
-            counting.update(everything=False)
+            counting.update(everything=False, say=print)
         run("--all")
         disturbed = sums()
         DailySum.objects.all().delete()
@@ -98,10 +130,11 @@ class TestUpdate:
         order = WorkOrder.objects.filter(area__is_practice=False).latest("pk")
         (one,) = (one for one in daily_sums.clocks() if order.area_id in one.areas)
         day = order.created_at.astimezone(one.zone).date()
-        early = daily_sums.count(one, day)
-        daily_sums.write_day(one, day)
+        early = daily_sums.change_of(one, day, [])
+        assert daily_sums.write_day(one, day, early)
+        assert not daily_sums.write_day(one, day, early)
         with pytest.raises(IntegrityError), transaction.atomic():
-            daily_sums._insert(day, early)
+            daily_sums._insert(day, early.counted)
 
     def test_the_last_days_each_time_and_all_in_the_first_run_of_a_day(self):
         run()
@@ -133,7 +166,7 @@ class TestPurge:
         before = sums()
         DailySum.objects.filter(day__lt=helpers.NOW.date() - 20 * DAY).exclude(kind="free").delete()
         removed = AppointmentSlot.objects.count(), Refusal.objects.count()
-        call_command("purge", before=str(helpers.NOW.date() - 5 * DAY), stdout=io.StringIO())
+        purge(5)
         after = AppointmentSlot.objects.count(), Refusal.objects.count()
         assert all(left < there for left, there in zip(after, removed, strict=True))
         assert sums() == before
@@ -144,25 +177,194 @@ class TestPurge:
         call_command("purge", "--dry-run", before=str(helpers.NOW.date() - 5 * DAY), stdout=io.StringIO())
         assert not DailySum.objects.exists()
 
-    def test_it_goes_on_where_nothing_can_be_counted(self, monkeypatch):
-        """And what was counted before is not counted anew from what is left."""
+    @pytest.mark.parametrize("step", ["change_of", "freeze"])
+    def test_what_could_not_be_counted_or_frozen_stays_and_personal_data_goes(self, monkeypatch, settings, step):
+        settings.BOOKJOB_PURGE_PERSONAL_DATA = True
         run()
-        before, there = sums(), Refusal.objects.count()
+        before, there = sums(), (AppointmentSlot.objects.count(), Refusal.objects.count(), EmptySearch.objects.count())
+        Refusal.objects.update(body='{"Name": "Ada Mill"}')
         with monkeypatch.context() as failing:
-            failing.setattr(daily_sums, "is_right", lambda *arguments: 1 / 0)
-            with pytest.raises(ZeroDivisionError):
-                call_command("purge", before=str(helpers.NOW.date() - 5 * DAY), stdout=io.StringIO())
-        assert Refusal.objects.count() < there
+            failing.setattr(daily_sums, step, locked)
+            with pytest.raises((OperationalError, CommandError), match="locked"):
+                purge(5)
+        assert (AppointmentSlot.objects.count(), Refusal.objects.count(), EmptySearch.objects.count()) == there
+        assert not Refusal.objects.filter(at__lt=helpers.NOW - 6 * DAY).exclude(body="").exists()
+        assert WorkOrder.objects.filter(purged_at__isnull=False).exists()
         run("--all")
         assert sums() == before
+        purge(5)
+        assert Refusal.objects.count() < there[1]
+        run("--all")
+        assert [one for one in sums() if "'people'" not in one] == [one for one in before if "'people'" not in one]
 
-    def test_days_are_never_counted_again_once_they_are_frozen(self):
+    def test_frozen_days_are_never_counted_again(self):
         daily_sums.freeze(helpers.NOW - 5 * DAY)
         daily_sums.freeze(helpers.NOW - 9 * DAY)
         for one in daily_sums.clocks():
-            assert daily_sums.is_right(one, helpers.NOW.date() - 7 * DAY)
-            daily_sums.write_day(one, helpers.NOW.date() - 7 * DAY)
+            assert daily_sums.change_of(one, helpers.NOW.date() - 7 * DAY, []) is None
+            late = daily_sums.Change({}, {daily_sums.Name("places", None, "", ""): (1, 1)})
+            assert not daily_sums.write_day(one, helpers.NOW.date() - 7 * DAY, late)
         assert not DailySum.objects.exists()
+
+    def test_why_it_was_cancelled_after_the_visit_stays_counted(self, settings):
+        """The visit is old, the cancellation is not: its day is counted again after the purge."""
+        settings.BOOKJOB_PURGE_PERSONAL_DATA = True
+        slot = helpers.make_slot("A0", helpers.NOW - 10 * DAY, capacity=9)
+        for number, reason in enumerate(["Customer cancelled: Ada Mill", "Ada Mill moved"]):
+            order = make_order(random.Random(1), slot, f"late{number}-2")
+            WorkOrder.objects.filter(pk=order.pk).update(
+                status="cancelled", cancelled_at=helpers.NOW - 2 * DAY, cancel_reason=reason
+            )
+        run()
+        before = sums_of("reasons")
+        purge(5)
+        found = WorkOrder.objects.filter(order_num__startswith="FU-late").order_by("pk")
+        assert list(found.values_list("cancel_reason", flat=True)) == ["Customer cancelled", ""]
+        run("--all")
+        assert sums_of("reasons") == before
+
+    def test_a_day_that_still_runs_somewhere_is_neither_frozen_nor_emptied(self):
+        """In Tokyo, today began before midnight UTC."""
+        today = helpers.NOW.astimezone(ZoneInfo("Asia/Tokyo")).date()
+        begins = datetime.combine(today, time(), ZoneInfo("Asia/Tokyo"))
+        assert begins < datetime.combine(helpers.NOW.date(), time(), UTC)
+        helpers.make_area("TOKYO", "Asia/Tokyo")
+        helpers.make_slot("TOKYO", begins + timedelta(hours=1), worker="early")
+        purge(0)
+        Refusal.objects.create(
+            at=helpers.NOW, error="late", original_order="R", area=ServiceArea.objects.get(code="TOKYO")
+        )
+        run("--all")
+        assert DailySum.objects.get(kind="refusals", key="late").day == today
+        assert DailySum.objects.get(kind="places", key="early").places == 1
+
+    def test_who_cancelled_is_forgotten_with_personal_data(self, settings):
+        run()
+        named = DailySum.objects.filter(kind="people").exclude(key="")
+        old = named.filter(day__lt=helpers.NOW.date() - 5 * DAY)
+        total, recent, others = total_of("people"), named.count() - old.count(), sums_but("people")
+        purge(5)
+        assert old.exists()
+        settings.BOOKJOB_PURGE_PERSONAL_DATA = True
+        purge(5)
+        assert not old.exists()
+        assert recent
+        assert named.count() == recent
+        assert total_of("people") == total
+        assert sums_but("people") == others
+        run("--all")
+        assert not old.exists()
+
+
+@pytest.mark.usefixtures("world")
+class TestFaults:
+    def test_an_area_whose_zone_is_not_known_here_is_left_out_and_named(self, settings):
+        ServiceArea.objects.filter(code="A1").update(time_zone="Europe/Nowhere")
+        assert "Not counted, because their time zone is not known: A1." in run("--all")
+        counted = {code for code in DailySum.objects.values_list("area__code", flat=True) if code}
+        assert counted == {"A0", "A2", "A3"}
+        assert daily_sums.counted_at()
+        there = Refusal.objects.count()
+        assert "A1" in purge(5)
+        assert Refusal.objects.count() < there
+
+    def test_a_day_that_fails_does_not_keep_the_others_from_being_counted(self, monkeypatch):
+        run("--all")
+        before, bad = sums(), helpers.NOW.date() - 3 * DAY
+        DailySum.objects.all().delete()
+        Counter.objects.all().delete()
+        change_of = daily_sums.change_of
+
+        def but_one(one, day, reasons):
+            return locked() if day == bad and one.zone.key == "UTC" else change_of(one, day, reasons)
+
+        with monkeypatch.context() as failing:
+            failing.setattr(daily_sums, "change_of", but_one)
+            with pytest.raises(CommandError, match=f"1 steps of counting failed, the first {bad}"):
+                run("--all")
+        assert daily_sums.counted_at() is None
+        assert sums_but("x", bad) == [one for one in before if repr(bad) not in one]
+        run("--all")
+        assert sums() == before
+
+    def test_where_all_fails_it_ends_soon(self, monkeypatch):
+        tries = []
+        monkeypatch.setattr(daily_sums, "change_of", lambda *arguments: tries.append(1) or locked())
+        with pytest.raises(CommandError):
+            run("--all")
+        assert len(tries) == counting.MOST_FAULTS
+
+    def test_other_reasons_to_choose_from_do_not_change_what_was_counted(self, settings):
+        run("--all")
+        before = sums()
+        settings.BOOKJOB_CANCEL_REASONS = ["The customer called it off"]
+        assert run("--all") == "0 days counted anew.\n"
+        WorkOrder.objects.filter(cancel_reason="").update(cancel_reason="The customer called it off")
+        run("--all")
+        assert sums() != before
+        assert {"Customer cancelled", "The customer called it off"} <= keys_of("reasons")
+
+    def test_nothing_is_counted_nor_looked_for_while_bookings_wait(self, monkeypatch):
+        inside, write = [], turns.write
+
+        def in_the_lock(step):
+            inside.append(step)
+            try:
+                return write(step)
+            finally:
+                inside.clear()
+
+        def outside(function):
+            def checked(*arguments, **more):
+                assert not inside
+                done.append(function.__name__)
+                return function(*arguments, **more)
+
+            return checked
+
+        done = []
+        monkeypatch.setattr(turns, "write", in_the_lock)
+        for module, name in ((daily_sums, "count"), (daily_sums.offers, "open_for")):
+            monkeypatch.setattr(module, name, outside(getattr(module, name)))
+        run("--all")
+        assert {"count", "open_for"} <= set(done)
+
+
+def test_what_an_earlier_release_removed_is_not_counted(db):
+    """Ten slots of two places, one booked, 40 days ago; a purge that counted nothing left the one."""
+    then = helpers.NOW - 40 * DAY
+    slot = helpers.make_slot(start=then, capacity=2, booked=1)
+    make_order(random.Random(1), slot, "old-2")
+    first = helpers.make_slot(start=helpers.NOW - 3 * DAY, worker="first").start
+    helpers.make_slot(start=helpers.NOW - DAY, worker="kept")
+    migration = import_module("bookings.migrations.0011_add_daily_sums")
+    migration.note_what_was_removed(apps, None)
+    with helpers.clock_stands_at(helpers.NOW):
+        run("--all")
+    assert daily_sums.begins() == (None, first.replace(microsecond=0))
+    assert list(DailySum.objects.filter(kind="places").values_list("key", flat=True)) == ["kept"]
+    # What is left of that time without slots is counted: nothing removed it.
+    assert DailySum.objects.filter(day__lt=helpers.NOW.date() - 30 * DAY, kind__in=["lead", "reasons"]).exists()
+
+
+def test_what_an_earlier_release_emptied_is_not_counted(db):
+    slot = helpers.make_slot(start=helpers.NOW - 40 * DAY, capacity=2, booked=1)
+    make_order(random.Random(1), slot, "old-2")
+    until = helpers.NOW - 10 * DAY
+    Counter.objects.create(name="purged_until", value=int(until.timestamp()))
+    migration = import_module("bookings.migrations.0011_add_daily_sums")
+    migration.note_what_was_removed(apps, None)
+    with helpers.clock_stands_at(helpers.NOW):
+        run("--all")
+    assert daily_sums.begins()[0] == until.replace(microsecond=0)
+    assert not DailySum.objects.exclude(kind="free").exists()
+
+
+def test_a_new_installation_has_nothing_to_note(db):
+    migration = import_module("bookings.migrations.0011_add_daily_sums")
+    migration.note_what_was_removed(apps, None)
+    assert daily_sums.begins() == (None, None)
+    assert not Counter.objects.filter(name=daily_sums.FROZEN_UNTIL).exists()
 
 
 MAKE = """

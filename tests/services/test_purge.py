@@ -83,7 +83,8 @@ class TestSlots:
         stays = [book_in_june().slot, make_slot(start=datetime(2026, 6, 30, 23, tzinfo=UTC))]
         assert purge() == (
             "2 past slots without bookings removed.\n"
-            "0 refusals and 0 log-in records removed.\n"
+            "0 refusals removed.\n"
+            "0 log-in records removed.\n"
             "0 lines of the log of receivers removed.\n"
             "Personal data stays: BOOKJOB_PURGE_PERSONAL_DATA is off.\n"
         )
@@ -131,14 +132,14 @@ class TestRecords:
         self.log_in("stale", THEN)
         self.log_in("failed again", datetime(2026, 7, 1, tzinfo=UTC), THEN)
         self.log_in("succeeded later", THEN, datetime(2026, 7, 1, tzinfo=UTC))
-        told = "1 refusals and 1 log-in records removed.\n"
+        told = "1 refusals removed.\n1 log-in records removed.\n"
         before = [*Refusal.objects.values(), *LogInRecord.objects.values()]
         assert told in purge("--dry-run")
         assert [*Refusal.objects.values(), *LogInRecord.objects.values()] == before
         assert told in purge()
         assert Refusal.objects.get() == stays
         assert set(LogInRecord.objects.values_list("key", flat=True)) == {"failed again", "succeeded later"}
-        assert "0 refusals and 0 log-in records removed.\n" in purge()
+        assert "0 refusals removed.\n0 log-in records removed.\n" in purge()
 
     def test_what_log_in_still_goes_by_stays(self):
         """However late the day: a technician who logged in last week is known at that address."""
@@ -168,7 +169,7 @@ class TestRecords:
             self.log_in(str(number), THEN)
         with mock.patch.object(housekeeping, "BATCH", 3):
             assert housekeeping.remove_rows(housekeeping.old_refusals(datetime(2026, 7, 1, tzinfo=UTC))) == 3
-            assert "4 refusals and 7 log-in records removed.\n" in purge()
+            assert "4 refusals removed.\n7 log-in records removed.\n" in purge()
 
     def test_who_fails_at_this_moment_keeps_the_record(self):
         """Between finding and removing: the DELETE asks again."""

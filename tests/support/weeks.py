@@ -57,7 +57,7 @@ def make_order(chance, slot, number):
     made = slot.start - timedelta(minutes=chance.randint(0, 20_000))
     cancelled = chance.random() < 0.4
     reviewed = made + timedelta(minutes=chance.choice([0, 3, 59, 60, 400, 3000, 20_000])) if number[-1] != "1" else None
-    WorkOrder.objects.create(
+    return WorkOrder.objects.create(
         order_num=f"FU-{number}", original_order=number, claim=number, slot=slot, area=slot.area,
         visit_start=slot.start, order_type=chance.choice(TYPES), status="cancelled" if cancelled else "booked",
         cancelled_at=min(helpers.NOW, made + timedelta(minutes=chance.randint(0, 9000))) if cancelled else None,

@@ -112,7 +112,7 @@ class Command(BaseCommand):
         booked, refused = demo.fill()
         if booked or refused:
             self.stdout.write(f"{booked} bookings made, {refused} refused.")
-        counting.update(everything=True)
+        counting.update(everything=True, say=self.stdout.write)
 
     def passwords(self) -> dict[str, str]:
         if PASSWORDS.exists():

@@ -6,11 +6,13 @@ Example, what was over before this year:
     python manage.py purge --before 2026-01-01
 
 All bookings of practice areas go, whatever their day. Days are UTC. Records of log-ins stay for 30 days at least; the
-log of the receivers goes, how far they are stays. With BOOKJOB_PURGE_PERSONAL_DATA=on, the names, addresses, bodies,
-remarks, wished workers and texts of parts of old work orders are emptied as well, and the reasons of old blackouts and
-closures, for good; numbers stay taken. It works in short transactions while the service runs, and what was interrupted
-is simply run again. --vacuum also writes the file of the database anew, so that no copy stays in it: SQLite takes no
-bookings meanwhile. Backups and logs are not touched, and after a restore purge again (doctor says so).
+log of the receivers goes, how far they are stays. Slots, refusals and empty searches go once their days are counted
+for good; where that fails, or a day still runs in one of the areas, they stay until the next run. With
+BOOKJOB_PURGE_PERSONAL_DATA=on, the names, addresses, bodies, remarks, wished workers and texts of parts of old work
+orders are emptied as well, and the reasons of old blackouts and closures, for good; numbers stay taken. It works in
+short transactions while the service runs, and what was interrupted is simply run again. --vacuum also writes the file
+of the database anew, so that no copy stays in it: SQLite takes no bookings meanwhile. Backups and logs are not
+touched, and after a restore purge again (doctor says so).
 """
 
 import contextlib
@@ -28,7 +30,7 @@ from tqdm import tqdm
 from bookings import clock
 from bookings.management import arguments, counting
 from bookings.operations import doctor
-from bookings.services import housekeeping, practice
+from bookings.services import daily_sums, housekeeping, practice
 from bookings.supply import first_sight
 from bookings.supply.turns import Pace
 
@@ -46,9 +48,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         before, dry_run = _beginning_of(options["before"]), options["dry_run"]
-        # Workers and types of orders are noted, and the days are counted, before what they come from is forgotten.
-        steps: list[Callable[[], object]] = [] if dry_run else [first_sight.note_all, partial(counting.freeze, before)]
-        steps += [partial(self._remove_rows, before, dry_run), partial(self._remove_personal_data, before, dry_run)]
+        counted = daily_sums.over_everywhere(before)
+        # Workers and types of orders are noted before what they come from is forgotten.
+        steps: list[Callable[[], object]] = (
+            [] if dry_run else [housekeeping.overwrite_what_is_removed, first_sight.note_all]
+        )
+        steps += [
+            partial(self._remove_what_is_counted, counted, dry_run),
+            partial(self._remove_records, before, dry_run),
+            partial(self._remove_personal_data, before, dry_run),
+        ]
         if not dry_run:
             steps.append(lambda: _repeat(practice.remove_bookings, 0, "booking in practice areas"))
             steps.append(partial(self._overwrite, options["vacuum"]))
@@ -56,16 +65,21 @@ class Command(BaseCommand):
         if dry_run:
             self.stdout.write("This was a dry run: nothing was written.")
 
-    def _remove_rows(self, before: datetime, dry_run: bool) -> None:
+    def _remove_what_is_counted(self, before: datetime, dry_run: bool) -> None:
+        """Only once the days are counted and frozen: where that fails, it raises, and these rows stay."""
+        if not dry_run:
+            counting.freeze(before, say=self.stdout.write)
         slots = housekeeping.old_slots(before).count()
         if not dry_run:
-            housekeeping.overwrite_what_is_removed()
             slots = _repeat(partial(housekeeping.remove_slots, before=before), slots, "slot")
         self.stdout.write(f"{slots} past slots without bookings removed.")
         refusals = _remove(housekeeping.old_refusals(before), dry_run, "refusal")
+        self.stdout.write(f"{refusals} refusals removed.")
         _remove(housekeeping.old_empty_searches(before), dry_run, "count of empty searches")
+
+    def _remove_records(self, before: datetime, dry_run: bool) -> None:
         records = _remove(housekeeping.old_log_in_records(before), dry_run, "log-in record")
-        self.stdout.write(f"{refusals} refusals and {records} log-in records removed.")
+        self.stdout.write(f"{records} log-in records removed.")
         entries = _remove(housekeeping.old_delivery_entries(before), dry_run, "line")
         self.stdout.write(f"{entries} lines of the log of receivers removed.")
         _remove(housekeeping.old_answers(before), dry_run, "answer")
@@ -82,9 +96,14 @@ class Command(BaseCommand):
                     partial(housekeeping.remove_reasons_of_blackouts, before=before), blackouts, "blackout"
                 )
                 closures = _repeat(partial(housekeeping.remove_reasons_of_slots, before=before), closures, "slot")
+                reasons = daily_sums.known_reasons()
                 orders = _repeat(
-                    partial(housekeeping.remove_personal_data, before=before, by="purge"), orders, "work order"
+                    partial(housekeeping.remove_personal_data, before=before, by="purge", reasons=reasons),
+                    orders,
+                    "work order",
                 )
+                _repeat(partial(housekeeping.remove_bodies_of_refusals, before=before), 0, "refusal")
+                _repeat(partial(daily_sums.merge_people, before=daily_sums.over_everywhere(before)), 0, "sum")
                 housekeeping.remove_what_receivers_said(before)
                 _note(before)
             self.stdout.write(f"Reasons of {blackouts} blackouts and {closures} slots removed.")

@@ -6,7 +6,7 @@ Example, as the hourly timer runs it (deploy/bookjob-numbers.timer):
 
 It counts the last days and the coming ones, and all days in the first run of a day (UTC) or with --all. Days are
 counted in short steps while the service runs. Safe to repeat, to kill and run again, and to run on several machines at
-once. What purge has removed stays counted.
+once. What purge has removed stays counted. Areas whose time zone is not known here are left out, and named.
 """
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -29,5 +29,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         began, last = clock.now(), daily_sums.counted_at()
         everything = options["all"] or last is None or last.date() < began.date()
-        changed = counting.update(everything=everything)
+        changed = counting.update(everything=everything, say=self.stdout.write)
         self.stdout.write(f"{changed} days counted anew.")
