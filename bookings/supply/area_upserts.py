@@ -198,7 +198,8 @@ def _objections(targets: Sequence[Target], known: Known, call: Call) -> dict[int
     crowded = by_country.crowded(known.postcodes, ((thing.prefix, thing.country) for thing in added))
     for target in targets:
         number = target.row.number
-        first = claimed.setdefault(fold(target.area.code), number)
+        # What has no code is refused for that, each by itself.
+        first = claimed.setdefault(fold(target.area.code), number) if target.area.code else number
         reason = f"{call.called} {first} has {target.area.code}, too" if first != number else ""
         reason = reason or _crowding(target, crowded) or _objection(target, known, call)
         for thing in target.added:

@@ -220,6 +220,11 @@ class TestAreas:
             assert number == 5
             assert fault in message
 
+    def test_each_row_without_a_code_is_refused_for_that(self, supervisor):
+        answer = send(supervisor, AREAS, "look", "name,area\nLeeds\nYork,\n")
+        why = "it lacks ServiceAreaID and TimeZone, which a new area needs"
+        assert refused(answer) == [(2, why), (3, why)]
+
     @pytest.mark.parametrize("lines", ["YORK,York,UTC\nYORK,,,GB HG,Y\n", "YORK,York,UTC,GB HG,Y\nYORK\n"])
     def test_lists_stand_in_any_of_the_lines_of_an_area(self, supervisor, lines):
         answer = send(supervisor, AREAS, "look", f"area,name,time_zone,postcodes,aliases\n{lines}")
