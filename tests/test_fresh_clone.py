@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -30,9 +31,21 @@ def is_gone(printed):
     return True
 
 
-def test_one_that_never_serves_is_ended(tmp_path):
-    (tmp_path / "Makefile").write_text(STAYS.format("echo Migrating"))
-    with pytest.raises(SystemExit, match="did not serve within 1 s") as end, fresh_clone.make_run(tmp_path, None, 1):
+def test_one_that_never_serves_is_ended(tmp_path, monkeypatch):
+    """The time is over once it has begun, however long that takes here."""
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+
+    class Timer(threading.Thread):
+        def __init__(self, limit, does, arguments):
+            super().__init__(target=lambda: begun.read_text() and does(*arguments))
+
+        def cancel(self):
+            self.join(60)
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    (tmp_path / "Makefile").write_text(STAYS.format("echo Migrating; echo yes >begun"))
+    with pytest.raises(SystemExit, match="did not serve within 7 s") as end, fresh_clone.make_run(tmp_path, None, 7):
         pass
     printed = str(end.value).partition("\n")[2]
     assert "Migrating" in printed

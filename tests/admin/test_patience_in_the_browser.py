@@ -39,7 +39,9 @@ def late(chromium):
         page.get_by_role("button").wait_for()
 
         def let_it_come():
-            while not held:  # its request may be later than the button
+            for _ in range(1_500):  # its request may be later than the button
+                if held:
+                    break
                 page.wait_for_timeout(10)
             held[0].fulfill(body=LATE, content_type="text/javascript")
 
