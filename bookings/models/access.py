@@ -16,15 +16,24 @@ if TYPE_CHECKING:
 
     Person = User | AnonymousUser
 
+# Of a user object: what `visible_areas` found.
+ASKED = "_visible_areas"
+
 M = TypeVar("M", bound=models.Model, covariant=True)
 
 
 def visible_areas(user: "Person") -> set[int] | None:
-    """The keys of the only areas that a user may see, or None for one who sees all."""
+    """The keys of the only areas that a user may see, or None for one who sees all.
+
+    Asked once of a user object, as Django does with permissions: each request has one of its own.
+    """
     if user.pk is None:
         return set()
-    restriction = AreaRestriction.objects.filter(user_id=user.pk).first()
-    return None if restriction is None else set(restriction.areas.values_list("pk", flat=True))
+    if not hasattr(user, ASKED):
+        restriction = AreaRestriction.objects.filter(user_id=user.pk).first()
+        setattr(user, ASKED, restriction and frozenset(restriction.areas.values_list("pk", flat=True)))
+    seen: frozenset[int] | None = getattr(user, ASKED)
+    return None if seen is None else set(seen)
 
 
 class AreaQuerySet(models.QuerySet[M]):

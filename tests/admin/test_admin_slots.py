@@ -7,13 +7,22 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from bookings import offers, services
-from bookings.models import AppointmentSlot, DailySum, HistoryEntry, PostcodePrefix, ServiceArea, WorkOrder
+from bookings.models import (
+    AppointmentSlot,
+    AreaRestriction,
+    DailySum,
+    HistoryEntry,
+    PostcodePrefix,
+    ServiceArea,
+    WorkOrder,
+)
 from bookings.supply import blackouts, slots
 from tests.support import desk, helpers
 
@@ -493,6 +502,21 @@ class TestAreas:
         DailySum.objects.all().delete()
         client.post(f"/admin/bookings/servicearea/{area.pk}/delete/", {"post": "yes"})
         assert not ServiceArea.objects.exists()
+
+
+@pytest.mark.parametrize("model", ["appointmentslot", "workorder", "refusal", "blackout", "servicearea"])
+def test_a_page_asks_once_which_areas_its_viewer_may_see(model, slot):
+    """And the next one asks again."""
+    client = desk.person("supervisor", slot.area)
+    address = f"/admin/bookings/{model}/"
+    client.get(address)
+    with CaptureQueriesContext(connection) as found:
+        assert client.get(address).status_code == 200
+    assert len([query for query in found if 'FROM "bookings_arearestriction"' in query["sql"]]) == 1
+    changed = "/admin/bookings/servicearea/"
+    assert "Leeds" in client.get(changed).content.decode()
+    AreaRestriction.objects.get(user=client.user).areas.clear()
+    assert "Leeds" not in client.get(changed).content.decode()
 
 
 def chief():
