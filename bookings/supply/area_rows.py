@@ -224,6 +224,11 @@ def _postcode(name: str, country: str, prefix: str) -> Postcode:
     return Postcode(countries.code_of(country), plain)
 
 
+def postcode_of(stored: PostcodePrefix) -> Postcode:
+    # Rows of earlier releases may hold another spelling of the country.
+    return Postcode(countries.code_of(stored.country), stored.prefix)
+
+
 def _needed(name: str, text: str) -> str:
     if not text:
         raise RowError(f"{name} holds an empty one")

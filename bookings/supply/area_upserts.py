@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 from bookings.db.codes import fold
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries, lies_within
 from bookings.supply import by_country, turns
-from bookings.supply.area_rows import CUTOFF, PROPERTIES, AreaRow, Postcode
+from bookings.supply.area_rows import CUTOFF, PROPERTIES, AreaRow, postcode_of
 from bookings.supply.by_country import ByCountry
 from bookings.supply.slot_rows import Unreadable
 from bookings.supply.upserts import NAMED, Report, Wrote, say_nothing
@@ -281,7 +281,7 @@ def _added(row: AreaRow, area: ServiceArea, has: Sequence[Thing]) -> Iterator[Th
     for folded, alias in (row.aliases or {}).items():
         if folded not in codes:
             yield AreaCode(area=area, code=alias)
-    postcodes = {_plain(thing) for thing in has if isinstance(thing, PostcodePrefix)}
+    postcodes = {postcode_of(thing) for thing in has if isinstance(thing, PostcodePrefix)}
     for postcode in row.postcodes or ():
         if postcode not in postcodes:
             yield PostcodePrefix(area=area, country=postcode.country, prefix=postcode.prefix)
@@ -304,13 +304,8 @@ def _is_given_up(thing: Thing, call: Call) -> bool:
 def _gives_up(row: AreaRow, thing: Thing) -> bool:
     """Whether the row of the area that has a thing names it no longer."""
     if isinstance(thing, PostcodePrefix):
-        return row.postcodes is not None and _plain(thing) not in row.postcodes
+        return row.postcodes is not None and postcode_of(thing) not in row.postcodes
     return thing.is_alias and row.aliases is not None and thing.folded not in row.aliases
-
-
-def _plain(postcode: PostcodePrefix) -> Postcode:
-    # Rows of earlier releases may hold another spelling of the country.
-    return Postcode(countries.code_of(postcode.country), postcode.prefix)
 
 
 def _known(rows: Sequence[AreaRow], areas: Collection[int] | None) -> Known:
