@@ -453,7 +453,7 @@ class TestWhoMay:
 
     def test_another_log_in_in_between_loses_nothing(self, page, supervisor):
         session = supervisor.session
-        session["kept"] = [f"{page}import/", "text=area%0AA%0A"]
+        session["kept"] = [f"{page}import/", "text=area%0AA%0A", "were logged out"]
         session.save()
         answer = supervisor.get(f"{page}import/")
         assert answer.context["form"]["text"].value() == "area\nA\n"
