@@ -22,7 +22,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Case, Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum, When
+from django.db.models import Case, Count, DateTimeField, Exists, F, Min, Model, OuterRef, Q, QuerySet, Sum, When
 
 from bookings import clock, offers
 from bookings.models import AppointmentSlot, Counter, DailySum, EmptySearch, OrderType, Refusal, ServiceArea, WorkOrder
@@ -36,6 +36,14 @@ BEGIN, PLACES_BEGIN = "sums_begin", "sums_places_begin"
 BEHIND, AHEAD = 8, 92
 # No day before that is counted.
 OLDEST = 10 * 366
+# By what a row belongs to a day; each has an index.
+WHEN: list[tuple[type[Model], str]] = [
+    (AppointmentSlot, "start"),
+    (WorkOrder, "created_at"),
+    (WorkOrder, "cancelled_at"),
+    (Refusal, "at"),
+    (EmptySearch, "day"),
+]
 # Minutes until a review, in steps that grow: (up to, step).
 STEPS = [(60, 10), (6 * 60, 30), (48 * 60, 60), (10 * 1440, 360)]
 LONGEST_STEP = 1440
@@ -89,22 +97,35 @@ def _counted_areas() -> QuerySet[ServiceArea]:
     return ServiceArea.objects.filter(is_practice=False).order_by("pk")
 
 
-def days_to_count(one: Clock, *, everything: bool) -> list[date]:
-    """Those that may have changed, or all since the first of which there is something."""
-    today = clock.now().astimezone(one.zone).date()
-    behind = BEHIND
-    if everything:
-        behind = max([behind, *((today - first).days for first in _first_days(one))])
-    return [today + timedelta(days=step) for step in range(-min(behind, OLDEST), AHEAD + 1)]
+def days_to_count(one: Clock, busy: Collection[date]) -> list[date]:
+    """Those on this clock that a day of UTC is a part of. `busy` are `busy_days`."""
+    return sorted({day + timedelta(days=step) for day in busy for step in (-1, 0, 1)})
 
 
-def _first_days(one: Clock) -> Iterator[date]:
-    """Of each table the first day of which it has something."""
-    for model, field in ((AppointmentSlot, "start"), (WorkOrder, "created_at"), (Refusal, "at")):
-        if instant := model._default_manager.aggregate(first=Min(field))["first"]:
-            yield clock.local(instant, one.zone).date()
-    if day := EmptySearch.objects.aggregate(first=Min("day"))["first"]:
-        yield day
+def busy_days(*, everything: bool) -> set[date]:
+    """Days of UTC of which there is something, in the tables or in what is kept, and which may have changed.
+
+    They are found from one to the next by the index of each table, so that the years between two cost nothing.
+    """
+    today = clock.now().date()
+    first = today - timedelta(days=OLDEST if everything else BEHIND + 1)
+    last = today + timedelta(days=AHEAD + 1)
+    kept = DailySum.objects.filter(day__range=(first, last)).order_by().values_list("day", flat=True).distinct()
+    found = set(kept)
+    for model, field in WHEN:
+        day = _next_day(model, field, first)
+        while day and day <= last:
+            found.add(day)
+            day = _next_day(model, field, day + timedelta(days=1))
+    return found
+
+
+def _next_day(model: type[Model], field: str, day: date) -> date | None:
+    """The first day, from this one on, of which the table has something."""
+    column = model._meta.get_field(field)
+    since = clock.day_bounds(day, ZoneInfo("UTC"))[0] if isinstance(column, DateTimeField) else day
+    found = model._default_manager.filter(**{f"{field}__gte": since}).aggregate(first=Min(field))["first"]
+    return found.astimezone(UTC).date() if isinstance(found, datetime) else found
 
 
 def _noted(name: str) -> int:
