@@ -25,6 +25,13 @@ with fresh_clone.make_run(Path(sys.argv[1]), None) as printed:
 """
 
 
+@pytest.fixture(autouse=True)
+def _not_below_make(monkeypatch):
+    """`make test` runs this too, and a `make` below another one says more."""
+    for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def is_gone(printed):
     with pytest.raises(ProcessLookupError):
         os.kill(int(printed.split()[0]), 0)

@@ -16,6 +16,11 @@ def with_query(path: str, query: Mapping[str, Any]) -> str:
     return f"{path}?{asked}" if asked else path
 
 
+def with_one_more(address: str, name: str, key: int) -> str:
+    """`address`, which may ask something already, with the primary key of a row: for pages with thousands of them."""
+    return f"{address}{'&' if '?' in address else '?'}{name}={key}"
+
+
 def is_key(text: str) -> bool:
     """Whether it can be the primary key of a row: both databases refuse a larger number as well as a word."""
     return text.isascii() and text.isdecimal() and len(text) < 19

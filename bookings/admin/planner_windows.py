@@ -79,7 +79,8 @@ class Pen:
         slot = window.slot
         if self.order and not window.why_not:
             parts = ", before the parts" if window.is_before_parts else ""
-            return f"{self.move_address}&slot={slot.pk}", f"Move to {window.hours}, {where}{parts}"
+            address = addresses.with_one_more(self.move_address, "slot", slot.pk)
+            return address, f"Move to {window.hours}, {where}{parts}"
         closed = ", closed" if window.state == "closed" else ""
         label = f"{window.hours}, {where}: {slot.booked} of {slot.capacity} booked{closed}"
         return self.slot_page.format(slot.pk), label
@@ -104,6 +105,7 @@ class Pen:
             yield format_html('<a class="desk-link" href="{}">{} more</a>', address, window.more)
 
     def _visit(self, visit: WorkOrder) -> SafeString:
+        pick = addresses.with_one_more(self.pick_address, "move", visit.pk)
         return format_html(
             VISIT,
             " planner-picked" if self.order and visit.pk == self.order.pk else "",
@@ -112,7 +114,7 @@ class Pen:
             visit.account_name or visit.account_num or visit.order_num,
             visit.postcode,
             LATE if visit.has_late_parts else "",
-            format_html(PICK, f"{self.pick_address}&move={visit.pk}", visit.order_num) if self.pick_address else "",
+            format_html(PICK, pick, visit.order_num) if self.pick_address else "",
         )
 
 

@@ -17,6 +17,11 @@ def test_it_encodes_and_leaves_out_what_is_empty():
     assert addresses.with_query("/act/", {"back": "", "area": []}) == "/act/"
 
 
+def test_one_more_begins_the_question_or_goes_on_with_it():
+    assert addresses.with_one_more("/planner/", "move", 7) == "/planner/?move=7"
+    assert addresses.with_one_more("/planner/?area=A%26B", "move", 7) == "/planner/?area=A%26B&move=7"
+
+
 def test_nothing_else_puts_an_address_together():
     templates = [path for path in (ROOT / "templates").rglob("*.html") if IN_TEMPLATES.search(path.read_text())]
     modules = [path for path in (ROOT / "bookings").rglob("*.py") if IN_PYTHON.search(path.read_text())]
