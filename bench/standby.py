@@ -41,7 +41,7 @@ class Turns:
             connection.execute("SELECT pg_reload_conf()")
             waits = "SELECT bool_or(sync_state = 'quorum') FROM pg_stat_replication"
             while connection.execute(waits).fetchone()[0] != bool(names):
-                pass  # the standby says its state with each of its reports
+                connection.execute("SELECT pg_sleep(0.05)")  # the standby says its state with each of its reports
         return self.bench.round(self.service, self.bookings.take(self.count, mark), connections)
 
 

@@ -93,14 +93,19 @@ class Kind:
         return reverse(f"admin:bookings_{self.model._meta.model_name}_{page}")
 
 
-class FileForm(forms.Form):
-    file = forms.FileField(
+def file_field(accept: str, help_text: str) -> forms.FileField:
+    """`accept` is what a browser lets one choose."""
+    return forms.FileField(
         label="File",
         required=False,
         allow_empty_file=True,
-        widget=forms.FileInput({**TEXT, "accept": ".csv,.txt,text/csv"}),
-        help_text="CSV as Excel saves it: commas, semicolons or tabs.",
+        widget=forms.FileInput({**TEXT, "accept": accept}),
+        help_text=help_text,
     )
+
+
+class FileForm(forms.Form):
+    file = file_field(".csv,.txt,text/csv", "CSV as Excel saves it: commas, semicolons or tabs.")
     text = forms.CharField(
         label="Or type or paste it here",
         required=False,

@@ -118,7 +118,7 @@ def _visible(request: HttpRequest, name: str) -> list[SavedView]:
 
 
 def _sharing(request: HttpRequest, view: SavedView) -> str:
-    """Whether it is shared, and by whom unless by the person who reads this."""
+    """Whether it is shared, and who shares it unless that is the person who reads this."""
     if not view.is_shared:
         return ""
     return "shared" if _is_own(request, view) else f"shared by {view.owner.get_username()}"

@@ -3,12 +3,10 @@
 The areas are there already, and are those that the person may see.
 """
 
-from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from bookings.admin import imports
-from bookings.admin.forms import TEXT
 from bookings.models import Schedule, visible_areas
 from bookings.refusals import Refused
 from bookings.supply import areas, csv_files, plan_files, schedule_files, schedules
@@ -23,13 +21,7 @@ MOST, MOST_SLOTS = 20, 200_000
 
 
 class TemplateForm(imports.FileForm):
-    file = forms.FileField(
-        label="File",
-        required=False,
-        allow_empty_file=True,
-        widget=forms.FileInput({**TEXT, "accept": ".toml,.csv,.txt,text/csv"}),
-        help_text="TOML, or CSV as Excel saves it.",
-    )
+    file = imports.file_field(".toml,.csv,.txt,text/csv", "TOML, or CSV as Excel saves it.")
 
 
 def may_import(request: HttpRequest) -> bool:

@@ -25,8 +25,8 @@ def update(*, everything: bool, say: Say) -> int:
     began, changed = clock.now(), 0
     faults: list[tuple[str, Exception]] = []
     clocks, reasons = daily_sums.clocks(), daily_sums.known_reasons()
-    busy = daily_sums.busy_days(everything=everything)
-    days = [(one, day) for one in clocks for day in daily_sums.days_to_count(one, busy)]
+    there = daily_sums.days_to_count(everything=everything)
+    days = [(one, day) for one in clocks for day in there]
     for one, day in tqdm(days, disable=None, unit="day"):
         with _noting(faults, f"{day} ({one.zone})"):
             changed += _count_day(one, day, reasons)

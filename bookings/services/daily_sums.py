@@ -97,12 +97,12 @@ def _counted_areas() -> QuerySet[ServiceArea]:
     return ServiceArea.objects.filter(is_practice=False).order_by("pk")
 
 
-def days_to_count(one: Clock, busy: Collection[date]) -> list[date]:
-    """Those on this clock that a day of UTC is a part of. `busy` are `busy_days`."""
-    return sorted({day + timedelta(days=step) for day in busy for step in (-1, 0, 1)})
+def days_to_count(*, everything: bool) -> list[date]:
+    """Those that may have changed, or all, of which there is something on the clock of any area."""
+    return sorted({day + timedelta(days=step) for day in _busy_days(everything=everything) for step in (-1, 0, 1)})
 
 
-def busy_days(*, everything: bool) -> set[date]:
+def _busy_days(*, everything: bool) -> set[date]:
     """Days of UTC of which there is something, in the tables or in what is kept, and which may have changed.
 
     They are found from one to the next by the index of each table, so that the years between two cost nothing.

@@ -5,7 +5,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from bookings.models import Schedule
 from bookings.supply import schedules
-from tests.supply.test_schedules import LATER, NOW, PLAN, shown
+from tests.supply.test_schedules import LATER, NOW, PLAN, running, shown
 from tests.support import desk
 from tests.support.helpers import clock_stands_at, make_area
 
@@ -29,13 +29,6 @@ def of(code: str, plan: str = PLAN, days: int = 3) -> str:
     return f'{plan}area = "{code}"\ndays_ahead = {days}\n'
 
 
-def make(code: str = "LEEDS", rules: str = PLAN) -> Schedule:
-    schedule = Schedule(area=make_area(code), rules=rules, days_ahead=3)
-    schedules.save(schedule, by="sue")
-    schedules.extend(schedule, by="sue")
-    return schedule
-
-
 def look(person, text):
     return person.post(IMPORT, {"do": "look", "text": text})
 
@@ -46,7 +39,7 @@ def perform(person, asked, text):
 
 
 def test_what_is_exported_is_imported_without_a_change(supervisor):
-    make("LEEDS"), make("YORK", LATER)
+    running("LEEDS"), running("YORK", LATER)
     before = list(Schedule.objects.values("area", "rules", "days_ahead", "version"))
     exported = supervisor.get(FILE)
     assert exported["Content-Disposition"] == 'attachment; filename="schedules.toml"'
@@ -56,7 +49,7 @@ def test_what_is_exported_is_imported_without_a_change(supervisor):
 
 
 def test_what_changes_is_shown_before_it_is_written(supervisor):
-    make("LEEDS"), make_area("YORK")
+    running("LEEDS"), make_area("YORK")
     text, before = of("LEEDS", LATER) + of("YORK", days=5), shown()
     asked = look(supervisor, text)
     leeds, york = asked.context["preview"].changes
@@ -75,7 +68,7 @@ def test_what_changes_is_shown_before_it_is_written(supervisor):
 
 
 def test_what_another_person_changed_meanwhile_is_looked_at_again(supervisor):
-    schedule = make()
+    schedule = running()
     asked = look(supervisor, of("LEEDS", LATER))
     schedules.save(schedule, by="tom")
     assert "Nothing was written" in desk.said(perform(supervisor, asked, of("LEEDS", LATER)))[0]
@@ -105,7 +98,7 @@ def test_what_is_refused(supervisor, text, message):
 
 
 def test_areas_are_those_that_a_person_may_see(supervisor):
-    make("LEEDS")
+    running("LEEDS")
     person = desk.person("supervisor", make_area("YORK"))
     assert "There is no area" in look(person, of("LEEDS", LATER)).content.decode()
     assert person.get(FILE).content == b""
@@ -121,7 +114,7 @@ def test_too_many_areas_for_one_page(supervisor, monkeypatch):
 
 @pytest.mark.parametrize("role", ["viewer", "dispatcher"])
 def test_others_export_alone(role):
-    make()
+    running()
     person = desk.person(role)
     listed = person.get(LIST).content.decode()
     assert (FILE in listed, IMPORT in listed) == (True, False)

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from bookings.models import Schedule
 from bookings.supply import schedules
-from tests.supply.test_schedules import NOW, PLAN, shown
+from tests.supply.test_schedules import NOW, PLAN, running, shown
 from tests.support import desk
 from tests.support.helpers import clock_stands_at, make_area
 
@@ -36,14 +36,7 @@ def supervisor():
 
 @pytest.fixture
 def schedule():
-    return make(PLAN + "\n" + SECOND)
-
-
-def make(rules: str) -> Schedule:
-    schedule = Schedule(area=make_area(), rules=rules, days_ahead=30)
-    schedules.save(schedule, by="sue")
-    schedules.extend(schedule, by="sue")
-    return schedule
+    return running(rules=PLAN + "\n" + SECOND, days_ahead=30)
 
 
 def address(page: str, schedule: Schedule) -> str:
@@ -147,7 +140,7 @@ def test_a_form_that_is_not_whole_saves_nothing(supervisor, schedule, missing):
 
 @pytest.mark.parametrize("rules", ["wrong", PLAN + 'workers = ["Anna, the first", "bob"]\n', PLAN + "tea = 5\n"])
 def test_what_fields_cannot_say_is_changed_as_text(supervisor, rules):
-    schedule = make(PLAN)
+    schedule = running(days_ahead=30)
     Schedule.objects.update(rules=rules)
     page = supervisor.get(address("plans", schedule), follow=True)
     assert desk.said(page) == ["These rules say more than the fields can. Change them as text."]
@@ -155,7 +148,7 @@ def test_what_fields_cannot_say_is_changed_as_text(supervisor, rules):
 
 
 def test_the_last_change_is_undone_by_one_button(supervisor):
-    schedule, before = make(PLAN), shown()
+    schedule, before = running(days_ahead=30), shown()
     page = reverse("admin:bookings_schedule_change", args=[schedule.pk])
     assert "Undo the last change" not in supervisor.get(page).content.decode()
     schedule.rules = PLAN.replace("08:00", "09:00")

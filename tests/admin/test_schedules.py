@@ -11,7 +11,7 @@ from django.urls import reverse
 from bookings.admin.schedule_forms import NO_AREA
 from bookings.models import AppointmentSlot, Schedule
 from bookings.supply import schedules
-from tests.supply.test_schedules import FIRST, LATER, NOW, PLAN, shown
+from tests.supply.test_schedules import FIRST, LATER, NOW, PLAN, running, shown
 from tests.support import desk
 from tests.support.helpers import booking, clock_stands_at, make_area, make_booking
 
@@ -33,10 +33,7 @@ def supervisor():
 
 @pytest.fixture
 def schedule():
-    schedule = Schedule(area=make_area(), rules=PLAN, days_ahead=3)
-    schedules.save(schedule, by="sue")
-    schedules.extend(schedule, by="sue")
-    return schedule
+    return running()
 
 
 def edit(schedule) -> str:
