@@ -153,6 +153,16 @@ BOOKJOB_LOG_ADDRESSES: bool = value("BOOKJOB_LOG_ADDRESSES")
 BOOKJOB_CALLER_LIMIT: int = value("BOOKJOB_CALLER_LIMIT")
 BOOKJOB_ADDRESS_LIMIT: int = value("BOOKJOB_ADDRESS_LIMIT")
 
+# --- Mail ------------------------------------------------------------------------------------------------
+
+BOOKJOB_MAIL_TO: list[str] = value("BOOKJOB_MAIL_TO")
+EMAIL_TIMEOUT = 20  # seconds
+if _mail := value("BOOKJOB_MAIL_URL"):
+    EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.scheme == "smtp+starttls", _mail.scheme == "smtps"
+    DEFAULT_FROM_EMAIL = value("BOOKJOB_MAIL_FROM") or BOOKJOB_MAIL_TO[0]
+
 # --- API and admin ---------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {

@@ -24,6 +24,11 @@ def whose_slots_end(among: QuerySet[ServiceArea], now: datetime) -> QuerySet[Any
     return areas.filter(last__gt=now - GIVEN_UP, last__lt=now + SOON)
 
 
+def ending_text(code: str, last: datetime, now: datetime) -> str:
+    says = "has no open slot any more" if last <= now else f"has its last open slot on {last:%Y-%m-%d}"
+    return f"Area {code} {says}."
+
+
 def by_code() -> dict[str, ServiceArea]:
     """Every area by its own code and by each of its aliases."""
     return {code.code: code.area for code in AreaCode.objects.select_related("area")}

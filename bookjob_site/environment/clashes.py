@@ -39,6 +39,14 @@ def compare(values: dict[str, Any]) -> None:
     if values["BOOKJOB_OFFER_TYPE"] in values["BOOKJOB_UNAVAILABLE_TYPES"]:
         refuse("BOOKJOB_OFFER_TYPE", f"is {values['BOOKJOB_OFFER_TYPE']!r}, one of BOOKJOB_UNAVAILABLE_TYPES",
                "another code", "each offer that a phone sends back would mean that the customer is away")  # fmt: skip
+    if read("BOOKJOB_MAIL_URL", "BOOKJOB_MAIL_TO"):
+        if values["BOOKJOB_MAIL_URL"] and not values["BOOKJOB_MAIL_TO"]:
+            refuse("BOOKJOB_MAIL_URL", "is set without BOOKJOB_MAIL_TO", "empty, or the addresses be named",
+                   "no mail would be sent")  # fmt: skip
+        for name in ("BOOKJOB_MAIL_TO", "BOOKJOB_MAIL_FROM"):
+            if values[name] and not values["BOOKJOB_MAIL_URL"]:
+                refuse(name, "is set, but BOOKJOB_MAIL_URL is not", "empty, or BOOKJOB_MAIL_URL be set",
+                       "no mail would be sent")  # fmt: skip
     static: Path = values["STATIC_ROOT"]
     try:
         static.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,8 @@
 import ipaddress
 import re
 from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -124,6 +126,41 @@ def reasons(text: str) -> list[str]:
     if not found or any(len(reason) > 100 for reason in found) or len(set(found)) < len(found):
         raise ValueError(text)
     return found
+
+
+class MailServer(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+    user: str
+    password: str
+
+
+MAIL_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+ADDRESS = rf"[\w.!#$%&'*+/=?^`{{|}}~-]+@{NAME}"
+
+
+def mail_server(text: str) -> MailServer:
+    parts = urlsplit(text)
+    host, user, password = parts.hostname or "", unquote(parts.username or ""), unquote(parts.password or "")
+    is_known = parts.scheme in MAIL_PORTS and re.fullmatch(rf"{NAME}|[0-9a-f:]+:[0-9a-f.:]*", host)
+    if not is_known or bool(user) != bool(password) or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(text)
+    if user and parts.scheme == "smtp" and host not in ("localhost", "127.0.0.1", "::1"):
+        raise Wrong("smtp+starttls:// or smtps:// where it holds a password, which would travel unencrypted")
+    return MailServer(parts.scheme, host, parts.port or MAIL_PORTS[parts.scheme], user, password)
+
+
+def mail_addresses(text: str) -> list[str]:
+    for address in parted(text):
+        if not re.fullmatch(ADDRESS, address, re.ASCII):
+            raise Wrong(f"addresses such as supervisor@example.org, which {address!r} is not")
+    return parted(text)
+
+
+def mail_address(text: str) -> str:
+    (address,) = mail_addresses(text)
+    return address
 
 
 def url(text: str) -> str:

@@ -11,6 +11,9 @@ from bookjob_site.environment.converters import (
     hosts,
     json_pointer,
     jwt_keys,
+    mail_address,
+    mail_addresses,
+    mail_server,
     metrics_token,
     networks,
     one_of,
@@ -218,6 +221,26 @@ SETTINGS: dict[str, list[Setting]] = {
             "whether `purge` also empties old work orders of names, addresses and bodies; their numbers stay taken",
         ),
     ],
+    "Mail": [
+        Setting(
+            "BOOKJOB_MAIL_URL", "", mail_server,
+            "smtp://host:port, smtp+starttls://user:password@host:port or smtps://user:password@host:port",
+            "no mail would arrive",
+            "the mail server, by which `extend_schedules` says which areas' slots end: `smtp://host` (port 25),"
+            " `smtp+starttls://user:password@host` (587) or `smtps://user:password@host` (465); signs in user and"
+            " password that an address cannot hold are percent-encoded",
+            shown="none: no mail is sent", unset=None,
+        ),
+        Setting(
+            "BOOKJOB_MAIL_TO", "", mail_addresses, "addresses separated by blanks or commas", "no mail would arrive",
+            "who gets it, `supervisors@example.org`, separated by blanks or commas", unset=[],
+        ),
+        Setting(
+            "BOOKJOB_MAIL_FROM", "", mail_address, "one address such as bookjob@example.org", "no mail would arrive",
+            "the sender, where the mail server takes mail from certain addresses alone",
+            shown="the first of `BOOKJOB_MAIL_TO`",
+        ),
+    ],
     "Metrics": [
         Setting(
             "BOOKJOB_METRICS_TOKEN", "", metrics_token, "a random text of at least 16 characters without blanks",
@@ -258,5 +281,8 @@ BY_NAME = {setting.name: setting for group in SETTINGS.values() for setting in g
 # What deploy/entrypoint.sh reads: a file with the secret.
 KNOWN = {
     *BY_NAME,
-    *(f"{name}_FILE" for name in ("DATABASE_URL", "SECRET_KEY", "BOOKJOB_JWT_KEYS", "BOOKJOB_METRICS_TOKEN")),
+    *(
+        f"{name}_FILE"
+        for name in ("DATABASE_URL", "SECRET_KEY", "BOOKJOB_JWT_KEYS", "BOOKJOB_MAIL_URL", "BOOKJOB_METRICS_TOKEN")
+    ),
 }

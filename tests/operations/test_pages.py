@@ -42,6 +42,13 @@ def test_the_architecture_names_each_table_and_what_decides():
     assert [file.name for file in files if f"`{file.stem}`" not in text] == []
 
 
+def test_operations_names_each_check():
+    text = "".join(path.read_text() for path in (ROOT / "bookings").rglob("*.py"))
+    ours = set(re.findall(r"bookjob\.[EW]\d+", text))
+    assert len(ours) >= 3
+    assert set(re.findall(r"^\| `(bookjob\.\w+)`", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)) == ours
+
+
 def anchors(text: str) -> set[str]:
     """As GitHub makes them of headings."""
     text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)

@@ -16,6 +16,7 @@ from tests.support.postgres import free_port
 
 PG = "postgres://u:hush-hush@h/d"
 URL = "postgres://user:password@host:port/name or sqlite:///path"
+MAIL = {"BOOKJOB_MAIL_URL": "smtp://mail.example.org", "BOOKJOB_MAIL_TO": "sue@example.org"}
 BOTH = {"BOOKJOB_TRUST_UPSTREAM": "on", "BOOKJOB_TRUSTED_NETWORKS": "10.0.0.0/8"}
 
 
@@ -131,6 +132,17 @@ WRONG = [
     # --- desk, HTTP ---
     ({"BOOKJOB_CANCEL_REASONS": ";"}, "BOOKJOB_CANCEL_REASONS", "is ';'. It must be different reasons"),
     ({"BOOKJOB_CANCEL_REASONS": "a; a"}, "BOOKJOB_CANCEL_REASONS", "is 'a; a'. It must be different reasons"),
+    ({"BOOKJOB_MAIL_URL": "mail.example.org"}, "BOOKJOB_MAIL_URL", "is 'mail.example.org'. It must be smtp://host:port,"),
+    ({"BOOKJOB_MAIL_URL": "smtps://u:hush-hush@"}, "BOOKJOB_MAIL_URL", "is 'smtps://u:***@'. It must be smtp://host:port,"),
+    ({"BOOKJOB_MAIL_URL": "smtps://u@mail"}, "BOOKJOB_MAIL_URL", "is 'smtps://u@mail'. It must be smtp://host:port,"),
+    ({"BOOKJOB_MAIL_URL": "smtp://mail:port"}, "BOOKJOB_MAIL_URL", "is 'smtp://mail:port'. It must be smtp://host:port,"),
+    ({"BOOKJOB_MAIL_URL": "smtp://mail/?tls=on"}, "BOOKJOB_MAIL_URL", "is 'smtp://mail/?tls=on'. It must be smtp://host:port,"),
+    ({"BOOKJOB_MAIL_URL": "smtp://u:hush-hush@mail"}, "BOOKJOB_MAIL_URL", "is 'smtp://u:***@mail'. It must be smtp+starttls:// or"),
+    ({"BOOKJOB_MAIL_URL": "smtp://mail"}, "BOOKJOB_MAIL_URL", "is set without BOOKJOB_MAIL_TO. It must be empty, or"),
+    (MAIL | {"BOOKJOB_MAIL_TO": "a@b.example, sue"}, "BOOKJOB_MAIL_TO", "is 'a@b.example, sue'. It must be addresses such"),
+    ({"BOOKJOB_MAIL_TO": "a@b.example"}, "BOOKJOB_MAIL_TO", "is set, but BOOKJOB_MAIL_URL is not. It must be empty, or"),
+    (MAIL | {"BOOKJOB_MAIL_FROM": "a@b.example c@d.example"}, "BOOKJOB_MAIL_FROM", "is 'a@b.example c@d.example'. It must be one"),
+    ({"BOOKJOB_MAIL_FROM": "a@b.example"}, "BOOKJOB_MAIL_FROM", "is set, but BOOKJOB_MAIL_URL is not. It must be empty, or"),
     ({"BOOKJOB_METRICS_TOKEN": "short"}, "BOOKJOB_METRICS_TOKEN", "is set (a secret, not shown here). It must be a random text"),
     ({"BOOKJOB_SESSION_HOURS": "0"}, "BOOKJOB_SESSION_HOURS", "is '0'. It must be a number of hours, 1 to 720."),
     ({"BOOKJOB_SESSION_IDLE_MINUTES": "1"}, "BOOKJOB_SESSION_IDLE_MINUTES", "is '1'. It must be a number of minutes, 5 to"),
@@ -183,6 +195,13 @@ def test_the_table_has_every_setting():
         {"DATABASE_URL": "postgres://u:p@h:1,g:2/d?pool=true&sslmode=require"},
         {"DATABASE_URL": f"{PG}?pgbouncer=true"},
         {"SECRET_KEY_FILE": "/run/secrets/secret_key"},
+        MAIL | {"BOOKJOB_MAIL_URL": "smtp+starttls://bookjob%40a.example:p%3Aw@mail.a.example:2525"},
+        MAIL
+        | {
+            "BOOKJOB_MAIL_URL": "smtp://u:p@[::1]",
+            "BOOKJOB_MAIL_TO": "a@b.example,c+d@e.example",
+            "BOOKJOB_MAIL_FROM": "f@g",
+        },
         {"GUNICORN_CMD_ARGS": "--workers 3 --bind=unix:/run/bookjob.sock", "FORWARDED_ALLOW_IPS": "10.0.0.1, fd00::/8"},
         {"GUNICORN_CMD_ARGS": "--config deploy/other.py", "FORWARDED_ALLOW_IPS": "*"},
     ],

@@ -8,6 +8,9 @@ Safe to repeat, to kill and run again, and to run on several machines at once. S
 them no longer, closed if they have no bookings; bookings that no longer fit are listed. A dry run says the same and
 locks nothing. Ends with 1 where the rules of a schedule cannot be followed, or its slots could not be written; the
 other schedules are extended.
+
+Then it mails to BOOKJOB_MAIL_TO which areas' slots end, with or without a schedule; each area once a day while it
+lasts. Where the mail cannot be sent, it ends with 1, and the next run tries again.
 """
 
 import logging
@@ -16,8 +19,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from bookings import clock
 from bookings.models import Schedule
-from bookings.supply import schedules
+from bookings.supply import ending_mail, schedules
 
 logger = logging.getLogger("bookings")
 
@@ -35,6 +39,7 @@ class Command(BaseCommand):
             self.stdout.write("There is no active schedule. Make one in the desk, or with import_schedules.")
         # Each that ends well; one that does not keeps no other area from its slots.
         are_right = [self.extend(schedule, options["dry_run"]) for schedule in active]
+        are_right.append(self.tell_what_ends(options["dry_run"]))
         if options["dry_run"]:
             self.stdout.write("This was a dry run: nothing was written.")
         if not all(are_right):
@@ -53,3 +58,17 @@ class Command(BaseCommand):
         for line in report.lines():
             self.stdout.write(line)
         return not report.faults
+
+    def tell_what_ends(self, dry_run: bool) -> bool:
+        try:
+            said = ending_mail.tell(clock.now(), dry_run=dry_run)
+        except ending_mail.NotSentError as fault:
+            self.stderr.write(f"{fault} The next run tries again.")
+            return False
+        except Exception as fault:
+            logger.exception("extend_schedules")
+            self.stderr.write(f"Which slots end was not looked at: {fault} Run this again.")
+            return False
+        if said:
+            self.stdout.write(said)
+        return True

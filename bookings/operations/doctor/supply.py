@@ -22,9 +22,7 @@ def default_area(now: datetime) -> Iterator[Finding]:
 def slots_that_end_soon(now: datetime) -> Iterator[Finding]:
     ending = areas.whose_slots_end(ServiceArea.objects.all(), now)
     for code, at in ending.order_by("last", "code").values_list("code", "last")[:NAMED]:
-        is_over = at <= now
-        says = "has no open slot any more" if is_over else f"has its last open slot on {at:%Y-%m-%d}"
-        yield Finding(is_over, f"Area {code} {says}. Make more: a schedule, seed_slots, import_slots.")
+        yield Finding(at <= now, f"{areas.ending_text(code, at, now)} Make more: a schedule, seed_slots, import_slots.")
 
 
 def schedules_that_stand_still(now: datetime) -> Iterator[Finding]:
