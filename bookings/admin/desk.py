@@ -40,6 +40,11 @@ class DeskList:
     opts: Any
     paginator: Any = lists.BoundedPaginator
     list_max_show_all = lists.ROWS_OF_ALL
+    list_before_template = "admin/bookings/list_links.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {**(extra_context or {}), **saved_views.on_page(request, self.opts.model_name)}
+        return super().changelist_view(request, context)  # type: ignore[misc,no-any-return]
 
     def changeform_view(self, request: HttpRequest, *arguments: Any, **options: Any) -> HttpResponse:
         """Draws again what was typed before a log-in, as a form that cannot be saved yet."""
@@ -139,9 +144,7 @@ class DeskAdmin(ReadOnlyAdmin):
         }
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        views = saved_views.on_page(request, str(self.opts.model_name))
-        context = {**(extra_context or {}), **views, **self.list_context(request)}
-        return cast(HttpResponse, super().changelist_view(request, context))
+        return super().changelist_view(request, {**(extra_context or {}), **self.list_context(request)})
 
     def list_context(self, request: HttpRequest) -> dict[str, Any]:
         return {}

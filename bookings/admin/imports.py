@@ -139,7 +139,6 @@ def _length(text: str) -> int:
 class TakesFiles:
     """For the ModelAdmin of what can be imported: the pages, and their links above the list."""
 
-    list_before_template = "admin/bookings/list_links.html"
     kind: Kind
     file_form = FileForm
 

@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from bookings import clock
-from bookings.admin import addresses, days, lists, numbers_charts
+from bookings.admin import addresses, days, lists, numbers_charts, saved_views
 from bookings.admin.numbers_tables import GROUPS, NUMBERS, Number, Span, Table, monday_of, rows_of, table_of
 from bookings.models import ID_LENGTH, DailySum, ServiceArea, visible_areas
 from bookings.services import daily_sums
@@ -80,6 +80,7 @@ def page(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Numbers",
+        **saved_views.on_page(request, "numbers"),
         "asked": asked,
         "areas": [(area, area.code in asked.codes) for area in visible],
         "no_areas": "" if visible else lists.no_areas_text(request.user),

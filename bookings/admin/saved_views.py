@@ -1,4 +1,4 @@
-"""Saved views: the filters of a list, the planner or the capacity grid under a name, a person's own or shared.
+"""Saved views: the filters of a list, the planner, the capacity grid or the numbers under a name, own or shared.
 
 A view is what stands in the address after the question mark, so that areas and roles hold in it as they do there. The
 search is left out: a view of a customer's name would keep it when the customer's data are removed.
@@ -6,6 +6,7 @@ search is left out: a view of a customer's name would keep it when the customer'
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
 from django import forms
@@ -40,6 +41,9 @@ class Page:
     def address(self) -> str:
         return reverse(self.address_name)
 
+    def with_view(self, view: SavedView) -> str:
+        return f"{self.address}?{plain_query(view.query)}"
+
 
 def _list(title: str, model: str) -> Page:
     return Page(title, f"admin:bookings_{model}_changelist", f"bookings.view_{model}")
@@ -50,6 +54,11 @@ PAGES = {
     "appointmentslot": _list("slots", "appointmentslot"),
     "blackout": _list("blackouts", "blackout"),
     "refusal": _list("refusals", "refusal"),
+    "emptysearch": _list("empty searches", "emptysearch"),
+    "servicearea": _list("areas", "servicearea"),
+    "worker": _list("workers", "worker"),
+    "ordertype": _list("order types", "ordertype"),
+    "numbers": Page("numbers", "numbers", "bookings.view_dailysum"),
     "planner": Page("the planner", "admin:bookings_appointmentslot_planner", "bookings.view_appointmentslot"),
     "capacity": Page("capacity", "admin:bookings_appointmentslot_capacity", "bookings.view_appointmentslot"),
 }
@@ -84,20 +93,19 @@ def urls() -> list[URLPattern]:
 
 
 def plain_query(text: str) -> str:
-    """What a page is asked, without the search and the place in the list."""
-    asked = {name: values for name, values in QueryDict(text).lists() if name not in LEFT_OUT}
-    return addresses.with_query("", {name: [one for one in some if one] for name, some in asked.items()}).lstrip("?")
+    """What a page is asked, without the search, the place in the list, and NUL, which no address may hold."""
+    asked = {name: values for name, values in QueryDict(text).lists() if name not in LEFT_OUT and "\0" not in name}
+    kept_values = {name: [one for one in some if one and "\0" not in one] for name, some in asked.items()}
+    return addresses.with_query("", kept_values).lstrip("?")
 
 
 def on_page(request: HttpRequest, name: str) -> dict[str, Any]:
     """For the bar above a page: its views, and where the present one is saved. One statement."""
     if name not in PAGES:
         return {}
-    address = PAGES[name].address
+    page = PAGES[name]
     return {
-        "saved_views": [
-            (f"{address}?{view.query}", view.name, _sharing(request, view)) for view in _visible(request, name)
-        ],
+        "saved_views": [(page.with_view(view), view.name, _sharing(request, view)) for view in _visible(request, name)],
         "save_view": addresses.with_query(
             reverse("views", args=[name]), {"query": plain_query(request.GET.urlencode())}
         ),
@@ -108,13 +116,12 @@ def _visible(request: HttpRequest, name: str) -> list[SavedView]:
     """A person's own, then the shared ones; of these none that names an area which the person may not see."""
     mine = Q(owner=request.user.pk)
     views = SavedView.objects.filter(mine | Q(is_shared=True), page=name).select_related("owner")
-    found = list(views.order_by(ExpressionWrapper(~mine, BooleanField()), "name", "pk")[: 2 * MOST])
-    with_areas = {view.pk: areas for view in found if (areas := _areas_of(view)) and not _is_own(request, view)}
-    hidden = set(with_areas) if with_areas and visible_areas(request.user) is not None else set()
-    if hidden:
-        seen = set(ServiceArea.objects.visible_to(request.user).values_list("code", flat=True))
-        hidden = {key for key in hidden if not seen.issuperset(with_areas[key])}
-    return [view for view in found if view.pk not in hidden]
+    views = views.order_by(ExpressionWrapper(~mine, BooleanField()), "name", "pk")
+    if visible_areas(request.user) is None:
+        return list(views[: 2 * MOST])
+    seen = set(ServiceArea.objects.visible_to(request.user).values_list("code", flat=True))
+    shown = (view for view in views.iterator() if _is_own(request, view) or seen.issuperset(_areas_of(view)))
+    return list(islice(shown, 2 * MOST))
 
 
 def _sharing(request: HttpRequest, view: SavedView) -> str:
@@ -168,7 +175,7 @@ def views_page(request: HttpRequest, name: str) -> HttpResponse:
 def _row(request: HttpRequest, page: Page, view: SavedView) -> dict[str, Any]:
     return {
         "view": view,
-        "address": f"{page.address}?{view.query}",
+        "address": page.with_view(view),
         "sharing": _sharing(request, view),
         "is_own": _is_own(request, view),
         "may_unshare": _may_unshare(request, view),

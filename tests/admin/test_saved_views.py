@@ -1,6 +1,7 @@
 """Saved views: a page's filters under a name, a person's own or shared, and never more than the person may see."""
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -55,6 +56,19 @@ def test_each_page_keeps_what_it_is_asked(supervisor, page):
     assert "p=3" not in link
     assert supervisor.get(link).status_code in (200, 302)
     assert 'class="desk-views"' in supervisor.get(there).content.decode()
+
+
+def test_each_list_with_filters_has_views(supervisor):
+    lists = {
+        model._meta.model_name
+        for model, its_admin in admin.site._registry.items()
+        if its_admin.list_filter and model._meta.app_label == "bookings"
+    }
+    assert len(lists) >= 8
+    assert lists <= set(PAGES)
+    helpers.make_area("LEEDS")
+    for name in lists:
+        assert 'class="desk-views"' in supervisor.get(saved_views.PAGES[name].address).content.decode()
 
 
 def test_the_list_of_the_view_is_the_list_of_its_filters(supervisor):
@@ -164,6 +178,30 @@ def test_no_view_names_an_area_that_is_not_seen(supervisor):
     restricted = desk.person("dispatcher", leeds)
     # What is typed into the address shows no more, either.
     assert desk.numbers(restricted, view="all", area="YORK") == []
+
+
+def test_views_of_areas_that_are_not_seen_leave_no_gap(supervisor, monkeypatch):
+    monkeypatch.setattr(saved_views, "MOST", 2)
+    leeds = helpers.make_area("LEEDS")
+    helpers.make_area("YORK")
+    for number in range(3):
+        other = desk.person("supervisor")
+        for name in "ab":
+            save(other, f"{name}{number}", "area=YORK", is_shared="on")
+    save(supervisor, "z", "area=LEEDS", is_shared="on")
+    restricted = desk.person("dispatcher", leeds)
+    assert listed(restricted) == ["z"]
+    save(restricted, "mine", "area=YORK")
+    assert listed(restricted) == ["mine", "z"]
+
+
+@pytest.mark.parametrize("query", ["view=all&worker=a%00b", "view=all&a%00b=1", "%00=%00&view=all"])
+def test_no_view_holds_what_no_address_may(supervisor, query):
+    assert save(supervisor, "x", query).url.endswith("/workorder/?view=all")
+    # Nor one that an earlier release saved.
+    SavedView.objects.update(query=query)
+    ((link, _, _),) = supervisor.get(desk.LIST).context["saved_views"]
+    assert supervisor.get(link).status_code == 200
 
 
 @pytest.mark.parametrize(
