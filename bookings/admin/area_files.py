@@ -12,8 +12,7 @@ from django.urls import URLPattern, path, reverse
 
 from bookings.admin import imports, lists
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, visible_areas
-from bookings.supply import area_rows, area_upserts, csv_files, overlaps
-from bookings.supply.area_rows import AreaRow
+from bookings.supply import area_rows, area_upserts, overlaps
 from bookings.supply.area_upserts import Target
 from bookings.supply.upserts import Report, Wrote
 
@@ -67,10 +66,7 @@ KIND = imports.Kind(ServiceArea, EXAMPLE, HINT, 1_000, may_import, look, write, 
 
 
 def _rows(text: str) -> Collection[Any]:
-    rows = imports.bounded(area_rows.read_file(text), KIND.most)
-    if sum(len(row.postcodes or ()) for row in rows if isinstance(row, AreaRow)) > MOST_POSTCODES:
-        raise csv_files.CsvError((1, f"The file has more than {MOST_POSTCODES:,} postcodes. Send it in parts."))
-    return rows
+    return imports.bounded(area_rows.read_file(text, MOST_POSTCODES), KIND.most)
 
 
 def _change(target: Target) -> imports.Change:

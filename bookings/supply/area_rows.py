@@ -123,20 +123,26 @@ def _text(name: str, value: object) -> str:
 # --- Files -------------------------------------------------------------------------------------------------
 
 
-def read_file(text: str) -> Iterator[AreaRow | Unreadable]:
-    """The areas of a CSV file, numbered by their lines. Raises CsvError where it is not to be understood as a whole.
+def read_file(text: str, most: int) -> Iterator[AreaRow | Unreadable]:
+    """The areas of a CSV file, numbered by their lines. Raises CsvError where it is not to be understood as a whole, or
+    has more than `most` postcodes.
 
     Several lines may name an area, one for each of its postcodes: they are one row, numbered by the first of them.
     """
     if not text.strip():
         raise csv_files.CsvError((1, f"The file is empty. It begins with {','.join(COLUMNS)}."))
     areas: dict[str, list[AreaRow | Unreadable]] = defaultdict(list)
+    number = 0
     for line, written in csv_files.read_rows(text, COLUMNS, ["area"]):
         cells = {name: formulas.meant(cell) for name, cell in written.items()}
         try:
-            row: AreaRow | Unreadable = _read_cells(line, cells)
+            read = _read_cells(line, cells)
+            row: AreaRow | Unreadable = read
+            number += len(read.postcodes or ())
         except RowError as error:
             row = Unreadable(line, cells["area"], str(error))
+        if number > most:
+            raise csv_files.CsvError((line, f"The file has more than {most:,} postcodes. Send it in parts."))
         # What has no code belongs to no other line.
         areas[fold(cells["area"]) or f"\n{line}"].append(row)
     yield from map(_together, areas.values())

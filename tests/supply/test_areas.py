@@ -7,6 +7,7 @@ from itertools import permutations
 import pytest
 from django.core.management import CommandError, call_command
 
+from bookings.management.commands import import_areas
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries
 from bookings.supply import area_rows, area_upserts, by_country, turns
 from tests.support.helpers import make_area, make_slot
@@ -376,6 +377,14 @@ class TestFiles:
             call_command("import_areas", str(tmp_path / "areas.csv"), stdout=io.StringIO())
         with pytest.raises(CommandError, match="1 rows were refused, and with --strict nothing was written"):
             call_command("import_areas", str(tmp_path / "areas.csv"), "--strict", stdout=io.StringIO())
+
+    def test_more_postcodes_than_are_read(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(import_areas, "MOST_POSTCODES", 3)
+        self.run(tmp_path, 'area,name,time_zone,postcodes\nLEEDS,Leeds,UTC,LS1\nYORK,York,UTC,"YO1,YO2"\n')
+        assert PostcodePrefix.objects.count() == 3
+        with pytest.raises(CommandError, match=r"line 3: The file has more than 3 postcodes. Send it in parts."):
+            self.run(tmp_path, 'area,postcodes\nLEEDS,LS1\nYORK,"YO1,YO2,YO3"\nnext,')
+        assert PostcodePrefix.objects.count() == 3
 
     @pytest.mark.parametrize(("text", "message"), [("", "The file is empty"), ("name\nx\n", "'area' is missing")])
     def test_refused_files(self, tmp_path, text, message):

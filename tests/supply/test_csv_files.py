@@ -17,7 +17,7 @@ def read_plans(text):
 
 
 READERS = {
-    "areas": (lambda text: list(area_rows.read_file(text)), area_rows.COLUMNS, ["area"]),
+    "areas": (lambda text: list(area_rows.read_file(text, 1_000)), area_rows.COLUMNS, ["area"]),
     "workers": (lambda text: list(record_files.read_file(Worker, text)), record_files.COLUMNS[Worker], ["worker"]),
     "types": (lambda text: list(record_files.read_file(OrderType, text)), record_files.COLUMNS[OrderType], []),
     "slots": (lambda text: list(slot_files.read(text)), slot_rows.COLUMNS, slot_rows.REQUIRED),

@@ -85,7 +85,7 @@ def test_those_that_a_file_would_make():
     hold("LEEDS", "GB LS")
     hold("YORK", "GB YO", "GB LS2")
     text = "area,name,time_zone,postcodes\nCITY,City,Europe/London,GB LS1\nYORK,,,GB YO\n"
-    targets, refused = area_upserts.plan_areas(area_rows.read_file(text))
+    targets, refused = area_upserts.plan_areas(area_rows.read_file(text, 9))
     held, new = overlaps.planned(targets)
     assert refused == []
     assert new == {overlaps.Held("GB", "LS1", "CITY")}

@@ -25,6 +25,9 @@ from bookings.management import arguments
 from bookings.supply import area_rows, area_upserts
 from bookings.supply.csv_files import CsvError
 
+# Each is held in memory until all are compared.
+MOST_POSTCODES = 200_000
+
 
 class Command(BaseCommand):
     help = __doc__ or ""
@@ -39,7 +42,7 @@ class Command(BaseCommand):
         path, text, strict = options["file"], arguments.text_of(options["file"]), options["strict"]
         try:
             report = area_upserts.upsert_areas(
-                area_rows.read_file(text),
+                area_rows.read_file(text, MOST_POSTCODES),
                 by="import_areas",
                 strict=strict,
                 dry_run=options["dry_run"],
