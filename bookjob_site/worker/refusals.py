@@ -1,6 +1,7 @@
-"""Answers in ServiceMobility's form (contract, section 2) to requests that Django never sees."""
+"""Answers to requests that Django never sees: in ServiceMobility's form (contract, section 2), on the desk as text."""
 
 import logging
+import re
 from http import HTTPStatus
 
 import orjson
@@ -12,6 +13,10 @@ from bookings.refusals import OF_THE_SERVER, Code
 Refusal = tuple[int, Code, str]  # status, error code, sentence
 
 RETRY_AFTER_SECONDS = 5
+
+# How a request for a page of the desk begins. A person reads what is answered.
+DESK = re.compile(rb"[A-Z]{1,10} /admin[/? ]")
+FOR_PEOPLE = {414: "This address is too long. Go back and choose fewer filters."}
 
 logger = logging.getLogger("bookings.request")
 
@@ -46,17 +51,23 @@ def describe(exc: BaseException) -> Refusal:
     return 500, Code.SERVER_ERROR, sentences.SERVER_ERROR
 
 
-def answer(refusal: Refusal, message: str = "") -> bytes:
-    """The whole answer; after it the connection ends. `message` in the place of the sentence."""
+def answer(refusal: Refusal, message: str = "", came: bytes | bytearray = b"") -> bytes:
+    """The whole answer; after it the connection ends. `message` in the place of the sentence.
+
+    `came` is how the request begins: what is for the desk is answered in plain text.
+    """
     from django.conf import settings
 
     status, code, sentence = refusal
-    detail = {"message": message or sentence, "params": {"error": code}, "dataPath": ""}
-    body = orjson.dumps({"code": status, "detail": detail})
-    shown = HTTPStatus(500 if settings.BOOKJOB_DOCUMENTED_STATUSES_ONLY else status)
+    if is_of_desk := DESK.match(came):
+        body = (message or FOR_PEOPLE.get(status, sentence)).encode()
+    else:
+        detail = {"message": message or sentence, "params": {"error": code}, "dataPath": ""}
+        body = orjson.dumps({"code": status, "detail": detail})
+    shown = HTTPStatus(500 if settings.BOOKJOB_DOCUMENTED_STATUSES_ONLY and not is_of_desk else status)
     headers = {
         "Connection": "close",
-        "Content-Type": "application/json",
+        "Content-Type": "text/plain; charset=utf-8" if is_of_desk else "application/json",
         "Cache-Control": "no-store",
         "Content-Security-Policy": "default-src 'none'",
         "X-Content-Type-Options": "nosniff",

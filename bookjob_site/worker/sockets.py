@@ -42,6 +42,7 @@ class PatientSocket(socket.socket):
         super().__init__(plain.family, plain.type, plain.proto, fileno=plain.detach())
         super().settimeout(0)
         self.rest = bytearray()
+        self.came = b""  # how the request begins
         self.seats = seats
         self.timeout_given: float | None = None
         self.begin_request()

@@ -12,6 +12,7 @@ from bookjob_site.worker.inbox import Inbox
 from bookjob_site.worker.watching import UNFINISHED, WatchingWorker
 
 LINGER_MILLISECONDS = 5
+BEGINNING = 32  # of a request: enough to see whether it is for the desk
 
 
 class Worker(WatchingWorker):
@@ -44,6 +45,7 @@ class Worker(WatchingWorker):
                 return UNFINISHED
         except OSError:
             return False
+        conn.sock.came = bytes(inbox.text[:BEGINNING])
         unreader.unread(bytes(inbox.text))
         conn.sock.begin_request()
         return super().handle(conn)
@@ -91,7 +93,7 @@ class Worker(WatchingWorker):
             self.lingering.release()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
-        """What gunicorn's parser refuses is answered in ServiceMobility's body, and quoted nowhere."""
+        """What gunicorn's parser refuses is answered as `refusals` says, and quoted nowhere."""
         refusal, message = refusals.describe(exc), ""
         refusals.log(refusal, type(exc).__name__)
         if refusal[1] == Code.SERVER_ERROR:
@@ -99,4 +101,4 @@ class Worker(WatchingWorker):
             refusals.logger.error("Incident %s", incident, exc_info=exc)
             message = refusal[2].format(incident=incident)
         with contextlib.suppress(OSError):
-            client.sendall(refusals.answer(refusal, message))
+            client.sendall(refusals.answer(refusal, message, getattr(client, "came", b"")))

@@ -156,7 +156,7 @@ class WatchingWorker(ThreadWorker):
 
     def _refuse(self, conn: Any, inbox: Inbox, refused: refusals.Refusal) -> None:
         if inbox.text:
-            self._send_at_once(conn, refusals.answer(refused))
+            self._send_at_once(conn, refusals.answer(refused, came=inbox.text))
             refusals.log(refused)
         del self.unfinished[conn]
         self.poller.unregister(conn.sock)

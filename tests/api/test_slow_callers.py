@@ -310,12 +310,18 @@ class TestWhatGunicornRefusesItself:
             shown = 500 if setting == "on" else status
             assert head.startswith(f"HTTP/1.1 {shown} ".encode()), (text[:80], answer)
             assert self.MARKER not in answer.decode()
+        # A person reads what is answered on the desk.
+        answer = raw(service.port, f"GET /admin/bookings/workorder/?q={self.MARKER * 1000} HTTP/1.1\r\n\r\n".encode())
+        head, _, body = answer.decode().partition("\r\n\r\n")
+        assert head.startswith("HTTP/1.1 414 ")
+        assert "\r\nContent-Type: text/plain; charset=utf-8\r\n" in head
+        assert body == "This address is too long. Go back and choose fewer filters."
         service.stop()
         written = service.log.read_text()
         assert self.MARKER not in written
         lines = [json.loads(line) for line in written.splitlines()]  # gunicorn's own, too
         assert {"gunicorn.error", "bookings.request"} <= {line["logger"] for line in lines}
-        assert [line["outcome"] for line in lines if line.get("status") == 414] == ["too_large"]
+        assert [line["outcome"] for line in lines if line.get("status") == 414] == ["too_large"] * 2
 
 
 def worker_with(*waiting, kept=()):
