@@ -29,6 +29,7 @@ from bookings import clock
 from bookings.access import kept
 from bookings.admin.actions import SHOWN_ROWS, some_of
 from bookings.admin.capacity_forms import CapacityForm
+from bookings.admin.forms import faults_text
 from bookings.db.faults import raise_unless_away
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 from bookings.supply import slot_changes
@@ -96,7 +97,7 @@ def change_view(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(_way_back(request))
     form = CapacityForm(request)
     if not form.is_valid():
-        messages.error(request, " ".join(str(fault) for listed in form.errors.values() for fault in listed))
+        messages.error(request, faults_text(form))
         return HttpResponseRedirect(_way_back(request))
     return _confirmed(request, act, form) if request.POST.get("do") == "perform" else _ask(request, act, form)
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest
 
 from bookings.models import ServiceArea
@@ -32,6 +32,15 @@ def day_field(label: str, *, required: bool = True) -> forms.DateField:
 def clock_field(label: str, *, required: bool = True, help_text: str = "") -> forms.TimeField:
     widget = forms.TimeInput({**TEXT, "type": "time"}, "%H:%M")
     return forms.TimeField(label=label, required=required, widget=widget, help_text=help_text)
+
+
+def faults_text(form: forms.BaseForm) -> str:
+    """In one line, for a message above another page: what is wrong with which field."""
+    return " ".join(
+        str(fault) if name == NON_FIELD_ERRORS else f"{form[name].label}: {fault}"
+        for name, faults in form.errors.items()
+        for fault in faults
+    )
 
 
 class AreaField(forms.ModelChoiceField):  # type: ignore[type-arg]

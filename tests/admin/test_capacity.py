@@ -394,8 +394,8 @@ class TestChanging:
             ({"until": ""}, "Give a first and a last day, 370 days at most."),
             ({"until": "2031-01-01"}, "Give a first and a last day, 370 days at most."),
             ({"weekday": ["9"]}, "Select a valid choice. 9 is not one of the available choices."),
-            ({"number": "0"}, "Ensure this value is greater than or equal to 1."),
-            ({"begins": "25:00"}, "Enter a valid time."),
+            ({"number": "0"}, "Places: Ensure this value is greater than or equal to 1."),
+            ({"begins": "25:00"}, "Begins from: Enter a valid time."),
             ({"order_types": "NONE"}, "No slot to come fits. Choose other cells, days or hours."),
             ({"how": "cells"}, "Tick at least one cell."),
             (
