@@ -1,4 +1,4 @@
-"""What several migrations do alike: statements that differ by database, and permissions granted beside others.
+"""What several migrations do alike: statements that differ by database, and permissions that Django has not made yet.
 
 Migrations import from bookings/db alone, which stays where it is.
 """
@@ -33,17 +33,3 @@ def permission(apps: Any, model: str, codename: str) -> Any:
         content_type=content_type, codename=codename, defaults={"name": names[codename]}
     )
     return found
-
-
-def granting(*pairs: tuple[tuple[str, str], tuple[str, str]]) -> Step:
-    """A step for RunPython. Each pair: who has the first (model, codename) gets the second. Safe to repeat."""
-
-    def grant(apps: Any, schema_editor: Any) -> None:
-        for having, getting in pairs:
-            known, new = permission(apps, *having), permission(apps, *getting)
-            for group in apps.get_model("auth", "Group").objects.filter(permissions=known):
-                group.permissions.add(new)
-            for user in apps.get_model("auth", "User").objects.filter(user_permissions=known):
-                user.user_permissions.add(new)
-
-    return grant

@@ -4,8 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.apps import apps
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -13,7 +12,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bookings import services
-from bookings.db.migrating import granting
 from bookings.models import AppointmentSlot, AreaRestriction, Blackout, HistoryEntry, WorkOrder
 from bookings.supply import blackouts, closings, slots
 from tests.support import desk, helpers
@@ -519,16 +517,3 @@ class TestWhoMay:
         assert list(areas) == [slot.area]
         AreaRestriction.objects.get(user=restricted.user).areas.clear()
         assert shown(restricted) == []
-
-
-def test_a_migration_grants_a_permission_beside_another_one():
-    grant = granting((("appointmentslot", "view_appointmentslot"), ("blackout", "view_blackout")))
-    own, other = Group.objects.create(name="planners"), Group.objects.create(name="others")
-    someone, see_slots = User.objects.create(username="someone"), {"codename": "view_appointmentslot"}
-    own.permissions.add(Permission.objects.get(**see_slots))
-    someone.user_permissions.add(Permission.objects.get(**see_slots))
-    for _ in range(2):
-        grant(apps, None)
-    assert own.permissions.filter(codename="view_blackout").exists()
-    assert not other.permissions.exists()
-    assert someone.has_perm("bookings.view_blackout")
