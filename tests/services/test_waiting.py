@@ -40,10 +40,13 @@ def test_a_slot_that_begins_during_the_wait_is_past(start_service, app, policy):
     service = start_service(app, BOOKJOB_NOTICE_MINUTES="0", BOOKJOB_FOLLOWUP_POLICY=policy)
     if policy == "move":
         service.book("WO-1", service.make_slot(capacity=1))
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=4)
-    # The database counts from when the statement came to it: what passed on the way there is not seen (milliseconds).
-    until = start + timedelta(seconds=0.5)
-    answer = book_while_locked(service, "WO-1", service.make_slot(capacity=1, start=start), until=until)
+    for ahead in (3, 6, 12, 24, 48):  # seconds in which the booking has to see the slot, on a machine that is busy too
+        start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=ahead)
+        # The database counts from when the statement came to it: what passed on the way there is not seen.
+        until = start + timedelta(seconds=2)
+        answer = book_while_locked(service, "WO-1", service.make_slot(capacity=1, start=start), until=until)
+        if app == "bookjob_site.wsgi" or answer.status == 200:
+            break
     ((taken,),) = service.database.execute(
         "SELECT booked FROM bookings_appointmentslot WHERE start = %s", service.instant(start)
     )
