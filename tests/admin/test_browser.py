@@ -49,7 +49,6 @@ def open_page(chromium, office):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
         page.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)

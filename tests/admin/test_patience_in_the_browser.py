@@ -56,7 +56,7 @@ def test_it_waits_for_the_scripts(late, deed):
     page.set_default_timeout(200)  # as long as it likes: the page is not loaded before its script is
     with pytest.raises(TimeoutError):
         does(page)
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(browser.LONGEST)
     let_it_come()
     does(page)
     page.get_by_text(says, exact=True).wait_for()

@@ -13,9 +13,9 @@ from tests.support.helpers import at_once, error, path_of, request
 
 
 def raw(port: int, text: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(text)
-        connection.settimeout(30)
+        connection.settimeout(60)
         answer = b""
         while block := connection.recv(65536):
             answer += block

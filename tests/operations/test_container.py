@@ -170,7 +170,7 @@ def test_the_service_runs_without_rights_where_nothing_can_be_written(container,
     # The entry point is not there any more: the signal reaches gunicorn itself, which ends well.
     assert b"gunicorn" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(40) == 0
+    assert process.wait(120) == 0
     assert not is_healthy(port)
     assert [
         path for path in image.rglob("*") if path.stat().st_mtime > (image / "manage.py").stat().st_mtime + 3600

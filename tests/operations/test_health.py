@@ -107,21 +107,21 @@ class TestOneAtATime:
         def ask():
             if len(answers) == 1:
                 asked.set()
-                assert may_answer.wait(20)
+                assert may_answer.wait(60)
             return answers.pop(0), []
 
         one = readiness.OneAtATime(ask)
         assert one() == ("", [])
         with ThreadPoolExecutor(1) as threads:
             slow = threads.submit(one)
-            assert asked.wait(20)
+            assert asked.wait(60)
             try:
                 assert [one() for _ in range(20)] == [("", [])] * 20
                 monkeypatch.setattr(readiness, "PATIENCE", 0)
                 assert one() == ("database not reached", [])
             finally:
                 may_answer.set()
-            assert slow.result(20) == ("migrations missing", [])
+            assert slow.result(60) == ("migrations missing", [])
         assert one.last == ("migrations missing", [])
 
     def test_a_fault_is_not_the_end_of_asking(self):

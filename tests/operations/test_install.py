@@ -19,9 +19,9 @@ IN_THE_SERVICE = ["bookings", "bookjob_site", "conformance", "templates", "docs"
 # What says that the service serves, run by its own Python: its process is the one to stop.
 READY = """
 import json, os, subprocess, sys, time, urllib.request
-for _ in range(300):
+for _ in range(1_800):  # the machine may be busy
     try:
-        with urllib.request.urlopen("http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+        with urllib.request.urlopen("http://127.0.0.1:{port}/readyz", timeout=60) as answer:
             assert json.load(answer)["status"] == "ok"
             break
     except OSError:
@@ -93,7 +93,7 @@ def run(work: Path) -> subprocess.CompletedProcess:
         ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "bash", SCRIPT, work, sys.executable, packages,
          sys.base_prefix],
         env=kept | {"RESTORED_URL": "sqlite:////opt/bookjob/var/restored.sqlite3"},
-        capture_output=True, text=True, timeout=300,
+        capture_output=True, text=True, timeout=900,
     )  # fmt: skip
 
 

@@ -241,7 +241,7 @@ def restarting(database, log, folder: Path = ROOT):
         def restart(folder: Path) -> None:
             nonlocal process
             process.send_signal(signal.SIGTERM)
-            process.wait(40)
+            process.wait(120)
             process = start_on(listening, database, log, folder)
 
         try:
@@ -249,7 +249,7 @@ def restarting(database, log, folder: Path = ROOT):
                 yield callers, restart
         finally:
             process.terminate()
-            process.wait(40)
+            process.wait(120)
 
 
 def test_nobody_is_turned_away_by_a_restart(empty_database, tmp_path):

@@ -19,6 +19,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+LONGEST = 60_000  # milliseconds that a page may take to show something: the machine may be busy
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
@@ -41,7 +42,7 @@ def patience() -> Iterator[None]:
     waits for the one piece that is meant. Where a click leads is waited for by Playwright until the next page begins;
     after a key, a test waits for something of the next page.
     """
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page
 
     def when_loaded(call: Callable, page_of: Callable = lambda piece: piece.page) -> Callable:
         def called(piece, *arguments, **named):
@@ -50,7 +51,15 @@ def patience() -> Iterator[None]:
 
         return called
 
+    open_context = Browser.new_context
+
+    def patient_context(browser: Browser, **options):
+        context = open_context(browser, **options)
+        context.set_default_timeout(LONGEST)
+        return context
+
     with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(Browser, "new_context", patient_context))
         for name in f"{DOES} {READS}".split():
             stack.enter_context(mock.patch.object(Locator, name, when_loaded(getattr(Locator, name))))
         itself = {"page_of": lambda page: page}
