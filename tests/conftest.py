@@ -19,8 +19,10 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from django.db.backends.signals import connection_created
+from django.middleware import csrf
 from django.test import Client
 from django.test.client import ClientHandler
+from django.utils import timezone
 
 from bookings.access import tokens
 from bookings.services import empty_searches
@@ -32,10 +34,12 @@ from tests.support.postgres import free_port
 
 SERVER = os.environ["DATABASE_URL"]  # of PostgreSQL, or empty
 
-# Properties try the same examples in each run, so that a red run speaks of the change; in the long forms others.
-hypothesis.settings.register_profile("same", derandomize=True, database=None)
-if "TORTURE_OPERATIONS" not in os.environ:
-    hypothesis.settings.load_profile("same")
+# Properties try the same examples in each run, so that a red run speaks of the change; in the long forms others. How
+# long one takes says what else the machine does.
+PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("same", derandomize=True, database=None, **PATIENT)
+hypothesis.settings.register_profile("others", **PATIENT)
+hypothesis.settings.load_profile("others" if "TORTURE_OPERATIONS" in os.environ else "same")
 
 # Files whose tests say nothing of a database: `make test` runs them on SQLite alone, or beside PostgreSQL alone, so
 # that both runs take as long.
@@ -117,7 +121,7 @@ class Database:
             with psycopg.connect(self.url) as connection:
                 cursor = connection.execute(sql, values)
                 return cursor.fetchall() if cursor.description else []
-        with contextlib.closing(sqlite3.connect(self.file, timeout=20)) as connection, connection:
+        with contextlib.closing(sqlite3.connect(self.file, timeout=60)) as connection, connection:
             return connection.execute(sql.replace("%s", "?"), values).fetchall()
 
     @contextlib.contextmanager
@@ -247,7 +251,7 @@ class Service:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(35)  # longer than gunicorn gives requests that are under way (graceful_timeout)
+        self.process.wait(120)  # longer than gunicorn gives requests that are under way (graceful_timeout)
 
 
 class ApiCall(ClientHandler):
@@ -279,6 +283,9 @@ def load_once(handler: ClientHandler) -> None:
     handler._middleware_chain = PAGES._middleware_chain
 
 
+# A word that a page must not hold does not come by chance out of its token.
+csrf._get_new_csrf_string = lambda: "x" * csrf.CSRF_SECRET_LENGTH
+
 ClientHandler.load_middleware = load_once
 ClientHandler.__call__ = lambda handler, environ: call_pages(
     ApiCall(environ) if environ["PATH_INFO"].startswith("/api/") else handler, environ
@@ -299,6 +306,12 @@ def every_answer_is_as_published(monkeypatch):
         return answer
 
     monkeypatch.setattr(Client, "request", request)
+
+
+@pytest.fixture(autouse=True)
+def the_day_stays_for_a_test():
+    """Also where it begins before midnight; the next one has a day of its own, for a run lasts."""
+    helpers.TODAY = timezone.now()
 
 
 is_out = tokens._Users.is_out

@@ -136,7 +136,7 @@ def enter(crew) -> None:
 
 
 @pytest.mark.django_db
-@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(calendar=st.lists(slots, max_size=12), job=jobs, crew=crews)
 @override_settings(BOOKJOB_UNAVAILABLE_TYPES=["1002"])
 def test_search_and_booking_never_disagree(calendar, job, crew):

@@ -270,7 +270,8 @@ class TestReasons:
         assert "Reasons of 1 blackouts and 1 slots removed.\n" in purge("--dry-run")
         assert "Reasons of 1 blackouts and 1 slots removed.\n" in purge()
         every = dump() + str([*Blackout.objects.values(), *AppointmentSlot.objects.values()])
-        assert "Ada" not in every
+        assert "Ada Mill" not in every
+        assert "Ada's day" not in every
         assert "To come" in every
         assert {"closed", "opened"} <= set(HistoryEntry.objects.filter(slot=booked).values_list("event", flat=True))
         assert "Reasons of 0 blackouts and 0 slots removed.\n" in purge()

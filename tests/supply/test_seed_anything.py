@@ -24,8 +24,6 @@ MINUTE = timedelta(minutes=1)
 FIRST_DAYS = [date(2027, 3, 22), date(2027, 3, 29), date(2027, 10, 25), date(2027, 6, 7)]
 BEFORE = datetime(2027, 1, 1, tzinfo=UTC)
 
-settings.register_profile("here", derandomize=True, deadline=None, database=None)
-settings.load_profile("here")
 some = settings(
     max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

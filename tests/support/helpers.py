@@ -130,9 +130,13 @@ def at_once(calls: list) -> list:
         return [future.result() for future in [pool.submit(start, call) for call in calls]]
 
 
+# A test that passes midnight means the same day by `tomorrow()` before it and after it (conftest.py).
+TODAY = timezone.now()
+
+
 def tomorrow(hour: int = 12) -> datetime:
     """A full hour that is within notice and horizon whenever the tests run."""
-    return timezone.now().replace(hour=hour, minute=0, second=0, microsecond=0) + timedelta(days=2)
+    return TODAY.replace(hour=hour, minute=0, second=0, microsecond=0) + timedelta(days=2)
 
 
 def words_of(work_order: WorkOrder) -> set[str]:
