@@ -6,8 +6,7 @@ from bookjob_site.settings import DATABASES
 ROOT_URLCONF = "bench.rival_drf"
 WSGI_APPLICATION = "bench.rival_drf.application"
 MIDDLEWARE = [
-    "bookings.telemetry.origin.OriginMiddleware",
-    "bookings.operations.request_log.RequestLogMiddleware",
+    "bookings.operations.requests.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

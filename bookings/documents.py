@@ -20,9 +20,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NoReturn, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 from django.conf import settings
+from django.http import HttpRequest
 
 from bookings import fingerprints
 from bookings.refusals import InvalidRequest, Refused, TooLarge
@@ -30,6 +31,8 @@ from bookings.refusals import InvalidRequest, Refused, TooLarge
 T = TypeVar("T")
 
 LONGEST_POINTER = 500  # characters
+# How much of a body that is too large is read away, so that the caller gets to read the refusal.
+MAX_DRAINED_BYTES = 16 * 1024 * 1024
 # Deeper than any form of ServiceMobility's, and far from the depth at which a JSON reader gives up.
 MAX_DEPTH = 100
 # Exact, however long the number is.
@@ -71,6 +74,18 @@ class Body:
         """Equal for texts that say the same: the order of keys, white space, the spelling of numbers and what is
         absent do not count."""
         return fingerprints.of(self.document, in_pieces=len(self.text) > LIGHT * settings.BOOKJOB_MAX_BODY_BYTES)
+
+
+def read_from(stream: IO[bytes] | HttpRequest) -> Body:
+    """The body of a request, as `read_body` has it. Raises TooLarge, too."""
+    limit = settings.BOOKJOB_MAX_BODY_BYTES
+    raw = stream.read(limit + 1)
+    if len(raw) > limit:
+        for _ in range(MAX_DRAINED_BYTES // limit):
+            if not stream.read(limit):
+                break
+        raise TooLarge(limit)
+    return read_body(raw)
 
 
 def read_body(raw: bytes) -> Body:

@@ -56,10 +56,9 @@ INSTALLED_APPS = [
     "bookings",
 ]
 MIDDLEWARE = [
-    "bookings.operations.headers.HeadersMiddleware",
+    "bookings.operations.requests.HeadersMiddleware",
     "bookings.operations.health.HealthMiddleware",  # so early that it answers whatever the Host header says
-    "bookings.telemetry.origin.OriginMiddleware",
-    "bookings.operations.request_log.RequestLogMiddleware",
+    "bookings.operations.requests.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "bookings.api.errors.NulMiddleware",
@@ -73,9 +72,8 @@ MIDDLEWARE = [
 ]
 # The API has no sessions, forms, messages or files: of all these it takes only what it needs (wsgi.py).
 API_MIDDLEWARE = [
-    "bookings.operations.headers.HeadersMiddleware",
-    "bookings.telemetry.origin.OriginMiddleware",
-    "bookings.operations.request_log.RequestLogMiddleware",
+    "bookings.operations.requests.HeadersMiddleware",
+    "bookings.operations.requests.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -169,9 +167,9 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["bookings.api.authentication.AccessTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["bookings.api.authentication.HasScope"],
     "DEFAULT_THROTTLE_CLASSES": ["bookings.api.authentication.RequestLimit"],
-    "DEFAULT_PARSER_CLASSES": ["bookings.api.parsers.BodyParser"],
-    "DEFAULT_RENDERER_CLASSES": ["bookings.api.parsers.AnswerRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bookings.api.parsers.JSONWhateverIsAccepted",
+    "DEFAULT_PARSER_CLASSES": ["bookings.api.serializers.BodyParser"],
+    "DEFAULT_RENDERER_CLASSES": ["bookings.api.serializers.AnswerRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bookings.api.serializers.JSONWhateverIsAccepted",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,  # as api/urls.py has it
     "EXCEPTION_HANDLER": "bookings.api.errors.handler",

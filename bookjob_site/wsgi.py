@@ -38,6 +38,7 @@ class ApiHandler(WSGIHandler):
             settings.MIDDLEWARE = every
 
 
+API = "/api/"
 api = ApiHandler()
 
 
@@ -47,6 +48,8 @@ def handler_for(environ: dict[str, Any]) -> WSGIHandler:
     It takes a body without Content-Length for an empty one: a chunked body is measured. At most one byte more than
     BOOKJOB_MAX_BODY_BYTES is kept, enough for the parser to refuse it. And it reads bytes of the path that are no
     UTF-8 as their percent signs, and keeps nothing of what came: `serializers.read_order` refuses those.
+
+    One trailing slash is no part of an address of the API: ServiceMobility's settings are written by hand.
     """
     try:
         environ["PATH_INFO"].encode("latin-1").decode()
@@ -56,7 +59,10 @@ def handler_for(environ: dict[str, Any]) -> WSGIHandler:
         body = environ["wsgi.input"].read(settings.BOOKJOB_MAX_BODY_BYTES + 1)
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
-    return api if environ["PATH_INFO"].startswith("/api/") else pages
+    if not environ["PATH_INFO"].startswith(API):
+        return pages
+    environ["PATH_INFO"] = API + environ["PATH_INFO"].removeprefix(API).removesuffix("/")
+    return api
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -1,4 +1,5 @@
-"""How many requests a caller, and an address, may send: so many a minute to each endpoint, counted by all workers.
+"""Where a request comes from, behind proxies of ours; and how many requests a caller, and an address, may send: so many
+a minute to each endpoint, counted by all workers.
 
 Each has a bucket that holds a minute's worth and fills again as steadily as time goes by (a token bucket, kept as the
 moment at which it will be full: the generic cell rate algorithm). A request that is refused takes nothing, so that
@@ -12,9 +13,11 @@ means that it begins with a full bucket again. No caller is refused for another 
 
 import ipaddress
 import struct
+from functools import lru_cache
 from typing import Any, cast
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.urls import ResolverMatch
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
@@ -27,6 +30,38 @@ ROWS, WIDTH = 8192, 8
 ROW = struct.Struct(f"={WIDTH}Q{WIDTH}d")
 NUMBER, MOMENT = struct.Struct("=Q"), struct.Struct("=d")
 MINUTE = 60.0
+
+
+def client_address(request: Request | HttpRequest) -> str:
+    """Where the request comes from. Only a proxy of ours is believed when it says for which address it asks."""
+    address = _plain(str(request.META.get("REMOTE_ADDR", "")))
+    if not settings.BOOKJOB_PROXIES:
+        return address
+    passed_on = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    # On a Unix socket only a proxy on this machine can be at the other end.
+    while passed_on and (not address or is_in(address, tuple(settings.BOOKJOB_PROXIES))):
+        address = _plain(passed_on.pop())
+    return address
+
+
+def _plain(address: str) -> str:
+    """Without the port that some proxies write, and IPv4 as a socket that takes both kinds shows it.
+
+    `192.0.2.1:4711`, `[2001:db8::1]:4711`, `::ffff:192.0.2.1`.
+    """
+    if address.startswith("["):
+        address = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        address = address.partition(":")[0]
+    return address.removeprefix("::ffff:") if "." in address else address
+
+
+@lru_cache(maxsize=1_000)
+def is_in(address: str, networks: tuple[Any, ...]) -> bool:
+    try:
+        return any(ipaddress.ip_address(address) in network for network in networks)
+    except ValueError:
+        return False
 
 
 class Buckets:
@@ -63,13 +98,13 @@ class Buckets:
 buckets = Buckets()
 
 
-def count_address(request: Request, address: str) -> None:
+def count_address(request: Request | HttpRequest, address: str) -> None:
     """Before anything is known of the caller, so that tokens are not guessed faster either. Raises Throttled."""
     if settings.BOOKJOB_ADDRESS_LIMIT:
         _count(request, f"address {_network(address)}", settings.BOOKJOB_ADDRESS_LIMIT)
 
 
-def count_caller(request: Request) -> None:
+def count_caller(request: Request | HttpRequest) -> None:
     """By name; a token without a name is a caller of its own. Raises Throttled."""
     if settings.BOOKJOB_CALLER_LIMIT:
         # The token itself where the caller, a tokens.Caller, has no name.
@@ -77,7 +112,7 @@ def count_caller(request: Request) -> None:
         _count(request, f"caller {who}", settings.BOOKJOB_CALLER_LIMIT)
 
 
-def _count(request: Request, who: str, limit: int) -> None:
+def _count(request: Request | HttpRequest, who: str, limit: int) -> None:
     endpoint = cast(ResolverMatch, request.resolver_match).route
     wait = buckets.take(f"{endpoint} {who}", limit, clock.ticks())
     if wait:

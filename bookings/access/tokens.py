@@ -20,7 +20,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.backends import TokenBackend
 
 from bookings import clock
-from bookings.access.addresses import is_in
+from bookings.access.limits import is_in
 from bookings.db import sql
 from bookings.models import Scope, visible_areas
 

@@ -16,8 +16,13 @@ from rest_framework.views import APIView
 from bookings import sentences, services, wire
 from bookings.access.tokens import Caller
 from bookings.api import idempotency, schema
-from bookings.api.parsers import AnswerRenderer
-from bookings.api.serializers import FoundSerializer, WireSerializer, WorkOrderSerializer, read_order
+from bookings.api.serializers import (
+    AnswerRenderer,
+    FoundSerializer,
+    WireSerializer,
+    WorkOrderSerializer,
+    read_order,
+)
 from bookings.documents import Body
 from bookings.models import Scope, WorkOrder
 from bookings.refusals import Code, InvalidRequest, Refused

@@ -12,8 +12,7 @@ from bookings import fingerprints, sentences, wire
 from bookings.access.tokens import Caller
 from bookings.api import idempotency, schema
 from bookings.api.closing import KeyField, once
-from bookings.api.parsers import AnswerRenderer
-from bookings.api.serializers import WireSerializer
+from bookings.api.serializers import AnswerRenderer, WireSerializer
 from bookings.api.supply import MOST, PAGE, UpsertReportSerializer, WriteQuery, report_or_refusal
 from bookings.documents import Body, list_as_it_came
 from bookings.models import Scope, ServiceArea

@@ -13,8 +13,7 @@ from rest_framework.views import APIView
 from bookings import sentences, wire
 from bookings.access.tokens import Caller
 from bookings.api import idempotency, schema
-from bookings.api.parsers import AnswerRenderer
-from bookings.api.serializers import WireSerializer
+from bookings.api.serializers import AnswerRenderer, WireSerializer
 from bookings.api.supply import MOST, PAGE, SECONDS, PeriodQuery, UpsertReportSerializer, WriteQuery, report_or_refusal
 from bookings.db.codes import fold
 from bookings.documents import Body, in_their_places, list_as_it_came

@@ -10,8 +10,7 @@ from rest_framework.views import APIView
 from bookings import clock, offers, sentences, wire
 from bookings.access.tokens import Caller
 from bookings.api import idempotency, schema
-from bookings.api.parsers import AnswerRenderer
-from bookings.api.serializers import WireSerializer
+from bookings.api.serializers import AnswerRenderer, WireSerializer
 from bookings.documents import Body
 from bookings.models import Scope
 from bookings.offers.explaining import ExplainedSlot

@@ -13,8 +13,7 @@ from rest_framework.views import APIView
 from bookings import refusals, sentences, wire
 from bookings.access.tokens import Caller
 from bookings.api import idempotency, schema
-from bookings.api.parsers import AnswerRenderer
-from bookings.api.serializers import WireSerializer
+from bookings.api.serializers import AnswerRenderer, WireSerializer
 from bookings.api.supply import told as slot_told
 from bookings.models import Refusal, Scope
 from bookings.refusals import Code

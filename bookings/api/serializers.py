@@ -1,24 +1,83 @@
-"""Django REST framework's serializers over the objects of `wire`: a body in, a response out."""
+"""Between bytes and the objects of `wire`: a body in, a response out. What a body says is documents.py.
+
+Django REST framework's parser, renderer and serializers; calls.py uses the same without its dispatch.
+"""
 
 from datetime import datetime
-from typing import Any, ClassVar, get_args
+from typing import IO, Any, ClassVar, get_args
 
+import orjson
+from django.http import HttpRequest
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 from rest_framework import serializers
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 from bookings import clock, offers, sentences, wire
-from bookings.documents import Body, document_as_it_came, dotted, pointer_of, ways_in
+from bookings.api import errors
+from bookings.documents import Body, document_as_it_came, dotted, pointer_of, read_from, ways_in
 from bookings.models import ID_LENGTH, WorkOrder
+from bookings.offers.choices import document_of
 from bookings.refusals import MOST_FAULTS, InvalidRequest
 from bookings.services import Booked, feed
-from bookings.services.public_form import document_of, public_form
+from bookings.services.public_form import public_form
 
 # Set by wsgi.py in the environment of a request whose path is no UTF-8. Django leaves no other trace of that.
 BROKEN_PATH = "bookjob.path_is_broken"
 # The kinds of fault that Pydantic knows by itself; all others are of the wire's own types, with sentences of their own.
 PYDANTICS = frozenset(get_args(ErrorType))
+
+
+class AnswerRenderer(BaseRenderer):
+    """Writes JSON. A stored body goes in as orjson.Fragment, letter for letter, so that no number in it is rounded."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None  # JSON is UTF-8
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        return b"" if data is None else orjson.dumps(data)
+
+
+class BodyParser(BaseParser):
+    """Makes `request.data` a Body."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: IO[Any], media_type: Any = None, parser_context: Any = None) -> Any:
+        return read_from(stream)
+
+
+class JSONWhateverIsAccepted(BaseContentNegotiation):
+    """ServiceMobility hands the answer on as it is; an odd Accept header must not cost a booking."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        media_type = media_type_of(request)
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+def media_type_of(request: Request | HttpRequest) -> str:
+    """What kind of body it is said to be. Raises UnsupportedEncoding."""
+    if request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in ("", "identity"):
+        raise errors.UnsupportedEncoding
+    return str(request.META.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
+
+
+def body_of(request: HttpRequest) -> Body:
+    """The body of a request that Django REST framework has not wrapped. Raises what is wrong with it."""
+    if not int(request.META.get("CONTENT_LENGTH") or 0):
+        raise InvalidRequest([("", sentences.EMPTY_BODY)])
+    if media_type_of(request) != BodyParser.media_type:
+        raise UnsupportedMediaType("")
+    return read_from(request)
 
 
 class WireSerializer(serializers.BaseSerializer[Any]):

@@ -15,8 +15,7 @@ from bookings import offers, sentences, wire
 from bookings.access.tokens import Caller
 from bookings.api import idempotency, schema
 from bookings.api.bulk import LinesParser, Rows, RowsParser
-from bookings.api.parsers import AnswerRenderer
-from bookings.api.serializers import WireSerializer
+from bookings.api.serializers import AnswerRenderer, WireSerializer
 from bookings.db.codes import fold
 from bookings.models import AppointmentSlot, Scope, ServiceArea
 from bookings.refusals import MOST_FAULTS, Code, InvalidRequest, Refused

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from django import urls
 from django.urls import URLPattern, register_converter
 from django.urls.converters import StringConverter
-from django.urls.resolvers import RoutePattern
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.views import APIView
 
-from bookings.api import acting, areas, calendars, closing, explaining, feeds, slot_acts, supply, views
+from bookings.api import acting, areas, calendars, calls, closing, explaining, feeds, slot_acts, supply, views
 
 
 class OrderNumber(StringConverter):
@@ -20,29 +20,21 @@ class OrderNumber(StringConverter):
 register_converter(OrderNumber, "order")
 
 
-class MaybeWithSlash(RoutePattern):
-    """One trailing slash is no part of an address; ServiceMobility's settings are written by hand."""
-
-    def match(self, path: str) -> Any:
-        return super().match(path.removesuffix("/"))
-
-
 # OPTIONS is none: openapi.yaml describes the addresses.
 METHODS = ["get", "head", "post", "put", "delete"]
 
 
 def path(route: str, view: type[APIView], *, name: str, **options: Any) -> URLPattern:
-    answer = view.as_view(http_method_names=METHODS, **options)
-    return URLPattern(MaybeWithSlash(route, name=name, is_endpoint=True), answer, None, name)
+    return urls.path(route, view.as_view(http_method_names=METHODS, **options), name=name)
 
 
 urlpatterns = [
     path("schema", views.SchemaView, name="schema"),
     path("docs", SpectacularSwaggerSplitView, name="docs", url_name="schema"),
     path("auth/token", views.TokenView, name="token"),
-    path("appointments/search", views.SearchView, name="search"),
+    path("appointments/search", calls.SearchView, name="search"),
     path("appointments/explain", explaining.ExplainView, name="explain"),
-    path("workorders/<order:order>/followup", views.FollowupView, name="followup"),
+    path("workorders/<order:order>/followup", calls.FollowupView, name="followup"),
     path("workorders/<order:order_num>/cancel", acting.CancelView, name="cancel"),
     path("workorders/<order:order_num>/move", acting.MoveView, name="move"),
     path("workorders/<order:order_num>/review", acting.ReviewView, name="review"),

@@ -1,7 +1,7 @@
 """Which slots may be offered, and which may be taken. Nothing here writes.
 
 rulebook.py has the rules, customer.py the customer's times, finding.py finds slots by them, areas.py the area of a
-visit, ids.py the IDs of offers, and choices.py what a booking names. For services, admin, api and commands, by the
+visit, and choices.py the IDs of offers and what a booking names. For services, admin, api and commands, by the
 names below.
 """
 
@@ -9,6 +9,9 @@ from bookings.offers.areas import ORDERS as ORDERS
 from bookings.offers.areas import area_of as area_of
 from bookings.offers.areas import find_area as find_area
 from bookings.offers.areas import no_area as no_area
+from bookings.offers.choices import offer_id as offer_id
+from bookings.offers.choices import offered as offered
+from bookings.offers.choices import read_id as read_id
 from bookings.offers.customer import CustomerTimes as CustomerTimes
 from bookings.offers.customer import customer_times as customer_times
 from bookings.offers.explaining import MOST as MOST
@@ -31,9 +34,6 @@ from bookings.offers.finding import preferred as preferred
 from bookings.offers.finding import read_periods as read_periods
 from bookings.offers.finding import search as search
 from bookings.offers.finding import verdicts as verdicts
-from bookings.offers.ids import offer_id as offer_id
-from bookings.offers.ids import offered as offered
-from bookings.offers.ids import read_id as read_id
 from bookings.offers.rulebook import REFUSALS as REFUSALS
 from bookings.offers.rulebook import SHOWN as SHOWN
 from bookings.offers.rulebook import WITH_SHOWN_SLOT as WITH_SHOWN_SLOT

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.conf import settings
 from pydantic import ValidationError
 from rest_framework.exceptions import APIException
 
@@ -83,14 +82,6 @@ def root_order(work_order: WorkOrder) -> str:
     except (KeyError, BookingError):
         return ""
     return "" if named == work_order.original_order else named
-
-
-def document_of(body: documents.Body) -> dict[str, Any]:
-    """What a Book Job Object is read from: the body, with what BOOKJOB_SLOT_POINTER points to where it is set."""
-    if not settings.BOOKJOB_SLOT_POINTER:
-        return body.document
-    at, value = documents.find(body, settings.BOOKJOB_SLOT_POINTER)
-    return wire.with_pointed(body.document, at, value) if value else body.document
 
 
 def read_job(work_order: WorkOrder) -> wire.BookJob | None:

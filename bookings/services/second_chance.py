@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from bookings import documents, offers, wire
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder
+from bookings.offers.choices import document_of
 from bookings.refusals import Code, Refused
 from bookings.services import booking
-from bookings.services.public_form import document_of
 from bookings.services.rows import Booked
 
 # As many of the latest are looked at: it bounds what the board costs on a day of many refusals.

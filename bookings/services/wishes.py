@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from bookings import clock, documents, offers, wire
 from bookings.models import HistoryEntry, Refusal, WorkOrder
+from bookings.offers.choices import document_of
 from bookings.refusals import Refused
-from bookings.services.public_form import document_of, read_job
+from bookings.services.public_form import read_job
 
 EVENTS = (HistoryEntry.Event.BOOKED, HistoryEntry.Event.MOVED)
 ANY_TIME = offers.CustomerTimes([], [])

@@ -390,7 +390,7 @@ class TestWhatIsNotTheirs:
 
 def test_the_browsable_api_and_debug_pages_are_off(settings):
     assert not settings.DEBUG
-    assert settings.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"] == ["bookings.api.parsers.AnswerRenderer"]
+    assert settings.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"] == ["bookings.api.serializers.AnswerRenderer"]
 
 
 def modules_that_serve():

@@ -111,7 +111,7 @@ def test_the_years_that_make_sense(text, is_one):
 ASKS_A_CLOCK = re.compile(r"monotonic|perf_counter|timezone\.now|datetime\.now|\btime\.time|clock_gettime|date\.today")
 # The life of a token is not stopped with the clock (helpers.clock_stands_at); a lease ends while the machine sleeps;
 # the line of a request tells milliseconds; an epoch of the feed is a number that was never given before.
-OWN_CLOCKS = {"clock.py", "access/tokens.py", "delivery/lease.py", "operations/request_log.py",
+OWN_CLOCKS = {"clock.py", "access/tokens.py", "delivery/lease.py", "operations/requests.py",
               "services/feed.py"}  # fmt: skip
 
 
