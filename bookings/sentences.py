@@ -30,6 +30,11 @@ def isolated(value: Any) -> Any:
     return f"\u2068{ISOLATES.sub('', text)}\u2069"
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """`1 slot`, `2 slots`; `several` where that is more than an s."""
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
 def plain_blanks(text: str) -> str:
     """A text that is typed or copied from a page, with each kind of blank as a blank, and none at its ends."""
     return BLANKS.sub(" ", text).strip()

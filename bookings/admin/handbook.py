@@ -13,6 +13,8 @@ from django.conf import settings
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -108,6 +110,16 @@ def _without_dead_links(tokens: list[Token]) -> list[Token]:
         if not (is_dead and token.type in ("link_open", "link_close")):
             kept.append(token)
     return kept
+
+
+def link(name: str, anchor: str) -> SafeString:
+    """To a section, by its title; an installation without the folder has the name of the file."""
+    sections = pages()[name].sections if name in pages() else []
+    for section in sections:
+        if section.anchor == anchor:
+            address = reverse("document", args=[name])
+            return format_html('<a class="desk-link" href="{}#{}">{}</a>', address, anchor, section.title)
+    return format_html("docs/{}", name)
 
 
 def search(text: str) -> list[Found]:

@@ -18,6 +18,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
@@ -89,6 +90,9 @@ class Kind:
     def names(self) -> str:
         return str(self.model._meta.verbose_name_plural)
 
+    def name_of(self, number: int) -> str:
+        return str(self.model._meta.verbose_name) if number == 1 else self.names
+
     def address(self, page: str) -> str:
         return reverse(f"admin:bookings_{self.model._meta.model_name}_{page}")
 
@@ -142,6 +146,10 @@ class TakesFiles:
     kind: Kind
     file_form = FileForm
 
+    @property
+    def hint(self) -> str:
+        return self.kind.hint
+
     def get_urls(self) -> list[URLPattern]:
         name = f"bookings_{self.kind.model._meta.model_name}"
         pages = [
@@ -187,6 +195,11 @@ class TakesFiles:
     def _look_or_write(self, request: HttpRequest, form: FileForm, *, is_write: bool) -> HttpResponse:
         text = form.cleaned_data["text"]
         preview = self.kind.look(request, text)
+        if not (preview.changes or preview.kept or preview.refused):
+            raise csv_files.CsvError((1, "There are no rows below the head."))
+        if is_write and not preview.changes:
+            messages.info(request, "What can be written of this is written already. This click changed nothing.")
+            return HttpResponseRedirect(self.kind.address("changelist"))
         if is_write and form.cleaned_data["seen"] != preview.digest:
             messages.warning(request, "This has changed since you looked at it. Nothing was written: look again.")
         elif is_write:
@@ -200,12 +213,12 @@ class TakesFiles:
             raise_unless_away(fault)
             messages.error(request, "The database was busy. What was written stays: import the file once more.")
             return HttpResponseRedirect(self.kind.address("import"))
-        said = f"{report.created:,} {self.kind.names} made, {report.changed:,} changed, {report.kept:,} as they were."
-        messages.success(request, said)
+        made = f"{report.created:,} {self.kind.name_of(report.created)} made"
+        messages.success(request, f"{made}, {report.changed:,} changed, {report.kept:,} as they were.")
         for row in report.refused[:SAID]:
             messages.warning(request, message("Line {}, {}: {}.", row.number, row.external_id or "?", row.message))
-        if report.refused_count > SAID:
-            messages.warning(request, f"{report.refused_count - SAID:,} more lines were refused.")
+        if (more := report.refused_count - SAID) > 0:
+            messages.warning(request, f"{more:,} more line{pluralize(more, ' was,s were')} refused.")
         return HttpResponseRedirect(self.kind.address("changelist"))
 
     def _log(self, request: HttpRequest, codes: Sequence[str]) -> None:
@@ -219,6 +232,7 @@ class TakesFiles:
             **admin.site.each_context(request),
             "title": f"Import {self.kind.names}",
             "kind": self.kind,
+            "hint": self.hint,
             "back": self.kind.address("changelist"),
             **context,
         }

@@ -8,14 +8,18 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from bookings import clock
+from bookings.admin import handbook
 from bookings.admin.forms import SELECT, TEXT, AreaField, day_field
 from bookings.models import Schedule, ServiceArea
 from bookings.models.schedules import MAX_DAYS_AHEAD, MAX_RULES
 from bookings.supply import plan_files, plan_values, schedule_files, schedules
 from bookings.supply.hours import DAY_MINUTES, MAX_CAPACITY
-from bookings.supply.plans import MAX_WEEKS, Fault
+from bookings.supply.plan_values import Fault
+from bookings.supply.plans import MAX_WEEKS
 
 # The fields of a plan by the keys that they fill, in the order of the page.
 PLAN_FIELDS = {
@@ -44,6 +48,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
 # What a plan cannot be without.
 NEEDED = ("first", "hours", "length")
 MOST_PLANS = 50
+RULES_HELP = "Instead of the fields above, for several plans, as Help has them: {}."
 NO_AREA = "There is no area without a schedule. Change the schedule of an area, or make an area first."
 
 
@@ -88,6 +93,15 @@ class PlanFields(forms.Form):
     order_type = _text_field("Codes, parted by commas. Empty: orders of any type.")
     holidays = _text_field("Public holidays to leave out: GB-ENG, DE-BY, US.")
     exceptions = _text_field("Other hours on a day: 2026-12-24 08:00-10:00; 2026-12-25 closed.")
+
+
+def template_help() -> SafeString:
+    return handbook.link("slots.md", "from-a-template")
+
+
+def label_of(key: str) -> str:
+    """What the form calls a key of a plan."""
+    return str(PlanFields()[PLAN_FIELDS[key]].label) if key in PLAN_FIELDS else key
 
 
 def values_of(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,10 +154,14 @@ class ScheduleForm(forms.Form):
                 self.tell(fault)
         return self.cleaned_data
 
+    def called(self, key: str) -> str:
+        """What the person who fills the form knows it as: in the text, the keys themselves stand."""
+        return key
+
     def faults(self, wanted: Schedule) -> list[Fault]:
         """Rules that cannot be followed any more can be switched off, and others that can be read."""
         if wanted.is_active:
-            return schedules.faults(wanted)
+            return schedules.faults(wanted, self.called)
         return [] if wanted.rules == self.schedule.rules else schedules.unreadable(wanted)
 
     def tell(self, fault: Fault) -> None:
@@ -167,14 +185,20 @@ class NewScheduleForm(PlanFields, ScheduleForm):
         self.fields["area"].queryset = areas  # type: ignore[attr-defined]
         if not areas.exists():
             self.fields["area"].help_text = NO_AREA
-        is_text = bool(data and data.get("rules", "").strip())
         for name in NEEDED:
-            self.fields[name].required = not is_text
+            self.fields[name].required = not self.is_text
         self.by = request.user.get_username()
         self.initial["first"] = clock.now().date()
         self.fields["rules"].required = False
         self.fields["rules"].widget.attrs["rows"] = 6
-        self.fields["rules"].help_text = "Instead of the fields above, for several plans: as in docs/slots.md."
+        self.fields["rules"].help_text = format_html(RULES_HELP, template_help())
+
+    @property
+    def is_text(self) -> bool:
+        return bool(self.data.get("rules", "").strip())
+
+    def called(self, key: str) -> str:
+        return key if self.is_text else label_of(key)
 
     def said(self) -> dict[str, Any]:
         said, given = super().said(), self.cleaned_data
@@ -196,7 +220,7 @@ class NewScheduleForm(PlanFields, ScheduleForm):
 
     def tell(self, fault: Fault) -> None:
         """At the field, which has no line."""
-        if self.data.get("rules", "").strip():
+        if self.is_text:
             super().tell(fault)
         else:
             self.add_error(PLAN_FIELDS.get(fault.key, "hours"), ValidationError(fault.message))
@@ -251,14 +275,21 @@ class PlansForm(ScheduleForm):
         said = {name: self.data.get(name, "") for name in ("days_ahead", "is_active", "seen_version")}
         return ScheduleForm(self.schedule, said | {"rules": self.text})
 
+    def called(self, key: str) -> str:
+        return label_of(key)
+
     def tell(self, fault: Fault) -> None:
         """At the field, which has no line; and above them all, of which plan it is."""
-        number = self.text.split("\n")[: fault.line].count("[[slots]]")
+        number = self._plan_at(fault.line)
         if not number:
             self.add_error(None, fault.message)
             return
-        self.kept[number - 1].add_error(PLAN_FIELDS.get(fault.key, "hours"), ValidationError(fault.message))
-        self.add_error(None, f"Plan {number}: {fault.message}")
+        message = f"{fault.message[:-1]}: see plan {self._plan_at(fault.other)}." if fault.other else fault.message
+        self.kept[number - 1].add_error(PLAN_FIELDS.get(fault.key, "hours"), ValidationError(message))
+        self.add_error(None, f"Plan {number}: {message}")
+
+    def _plan_at(self, line: int) -> int:
+        return self.text.split("\n")[:line].count("[[slots]]")
 
 
 def _with_another(data: Any) -> Any:

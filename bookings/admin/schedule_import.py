@@ -5,8 +5,11 @@ The areas are there already, and are those that the person may see.
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import pluralize
+from django.utils.html import format_html
 
 from bookings.admin import imports
+from bookings.admin.schedule_forms import template_help
 from bookings.models import Schedule, visible_areas
 from bookings.refusals import Refused
 from bookings.supply import areas, csv_files, plan_files, schedule_files, schedules
@@ -15,7 +18,8 @@ from bookings.supply.upserts import Report, Wrote
 from bookings.supply.waiting_rows import RefusedRow
 
 EXAMPLE = '[[slots]]\narea = "LEEDS"\nfrom = 2026-12-01\nhours = "08:00-12:00"\nlength = 120\ndays_ahead = 60'
-HINT = "A template in TOML or CSV (docs/slots.md). The schedules of its areas get its rules, and the areas are there."
+HINT = "A template in TOML or CSV ({}). The schedules of its areas get its rules. Areas are made before."
+NO_AREA = "Make it first, or ask a person who may see it."
 # Of areas, since each takes a second or two; and of slots that a template comes to.
 MOST, MOST_SLOTS = 20, 200_000
 
@@ -64,6 +68,10 @@ class TakesTemplates(imports.TakesFiles):
     kind = KIND
     file_form = TemplateForm
 
+    @property
+    def hint(self) -> str:
+        return format_html(self.kind.hint, template_help())
+
     def links(self, request: HttpRequest) -> list[tuple[str, str]]:
         return [(address, text.replace("CSV", "a template")) for address, text in super().links(request)]
 
@@ -91,9 +99,9 @@ def _wanted(request: HttpRequest, text: str) -> list[Wanted]:
         for code, area in areas.by_code().items()
         if not area.is_practice and (seen is None or area.pk in seen)
     }
-    template = plan_files.read_template(text, is_toml=is_toml, known=known, most=MOST_SLOTS)
+    template = plan_files.read_template(text, is_toml=is_toml, known=known, most=MOST_SLOTS, no_area=NO_AREA)
     if isinstance(template, list):
-        raise _RefusedTemplateError([RefusedRow(fault.line, "", fault.message.rstrip(".")) for fault in template])
+        raise _RefusedTemplateError([RefusedRow(fault.line, "", fault.text.rstrip(".")) for fault in template])
     if new := [area.code for area in template.areas.values() if area.pk is None]:
         raise _RefusedTemplateError([RefusedRow(1, code, "there is no such area; make it first") for code in new])
     if len(template.areas) > MOST:
@@ -107,7 +115,7 @@ def _wanted(request: HttpRequest, text: str) -> list[Wanted]:
 def _change(request: HttpRequest, schedule: Schedule) -> imports.Change:
     report = schedules.extend(schedule, by="", dry_run=True, seen=visible_areas(request.user))
     is_new = schedule._state.adding
-    lines = [f"Always {schedule.days_ahead} days ahead.", *report.lines()]
+    lines = [f"Always {schedule.days_ahead} day{pluralize(schedule.days_ahead)} ahead.", *report.lines()]
     if not is_new:
         lines.insert(0, f"Its rules of version {schedule.version} are replaced, and stay in its history.")
     warnings = []

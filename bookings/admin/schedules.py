@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
@@ -17,7 +18,7 @@ from bookings.access import kept
 from bookings.admin import addresses
 from bookings.admin.cells import area_name, two_lines
 from bookings.admin.desk import DeskAdmin, check_keys
-from bookings.admin.schedule_forms import NewScheduleForm, PlansForm, ScheduleForm
+from bookings.admin.schedule_forms import NewScheduleForm, PlansForm, ScheduleForm, template_help
 from bookings.admin.schedule_import import TakesTemplates
 from bookings.db.faults import raise_unless_away
 from bookings.models import Schedule, visible_areas
@@ -26,7 +27,7 @@ from bookings.supply import schedules
 
 TEXT_HINT = (
     "Each [[slots]] is a plan: opening hours, length, places, workers, holidays, exceptions by day, as in a template"
-    " (docs/slots.md). A plan without until goes on. The next page says what would change; nothing is saved before."
+    " ({}). A plan without until goes on. The next page says what would change; nothing is saved before."
 )
 # That rules come of fields, and go back to these.
 FIELDS = "fields"
@@ -146,7 +147,7 @@ class ScheduleAdmin(TakesTemplates, DeskAdmin):
                 return self._save(request, form.wanted())
             return self._show_change(request, form)
         title = f"Change the schedule of {schedule.area.name}" if schedule else "Make a schedule"
-        hint = TEXT_HINT if schedule else NEW_HINT
+        hint = format_html(TEXT_HINT, template_help()) if schedule else NEW_HINT
         return self.form_page(request, {"title": title, "form": form, "button": "Show what changes", "hint": hint})
 
     def _show_change(self, request: HttpRequest, form: ScheduleForm, **more: str) -> HttpResponse:
@@ -183,5 +184,7 @@ class ScheduleAdmin(TakesTemplates, DeskAdmin):
         messages.success(request, report.sums())
         if report.bookings:
             them = addresses.list_of("workorder", view="closed", area=wanted.area.code)
-            text = '{} bookings no longer fit. <a class="desk-link" href="{}">Move or cancel them</a>.'
-            messages.warning(request, format_html(text, f"{report.booking_count:,}", them))
+            text = '{}. <a class="desk-link" href="{}">Move or cancel {}</a>.'
+            fit = pluralize(report.booking_count, " no longer fits,s no longer fit")
+            misfits, it = f"{report.booking_count:,} booking{fit}", pluralize(report.booking_count, "it,them")
+            messages.warning(request, format_html(text, misfits, them, it))

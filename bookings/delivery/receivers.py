@@ -21,7 +21,7 @@ from bookings import clock
 from bookings.delivery import mapping
 from bookings.models import Counter, Delivery, DeliveryEntry, Receiver, WorkOrder
 from bookings.models.delivery import NAME_LENGTH
-from bookings.sentences import plain_blanks
+from bookings.sentences import counted, plain_blanks
 from bookings.services import feed
 
 Event = DeliveryEntry.Event
@@ -256,9 +256,10 @@ def state_lines(receiver: Receiver | None) -> list[str]:
     if not receiver.is_on:
         return [f"{receiver} is off."]
     rows = Delivery.objects.filter(receiver=receiver)
+    waiting, stuck = rows.waiting().count(), rows.stuck().count()
     said = [
         f"{receiver}: {receiver.url}, {receiver.rate:g} calls a second at the most.",
-        f"{rows.waiting().count()} work orders wait, {rows.stuck().count()} need a person.",
+        f"{counted(waiting, 'work order waits', 'work orders wait')}, {counted(stuck, 'needs', 'need')} a person.",
     ]
     if receiver.paused_at:
         said.append(

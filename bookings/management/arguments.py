@@ -12,6 +12,7 @@ from django.core.management.base import CommandError, OutputWrapper
 
 from bookings import clock
 from bookings.models import AppointmentSlot, ServiceArea
+from bookings.sentences import counted
 from bookings.supply import areas, hours, workers
 from bookings.supply.upserts import Report
 
@@ -51,11 +52,14 @@ def tell_of_rows(stdout: OutputWrapper, report: Report, what: str, *, strict: bo
     for row in report.refused:
         stdout.write(f"line {row.number} is refused: {row.message}.")
     if strict and report.refused_count and not report.is_written:
-        raise CommandError(f"{report.refused_count} rows were refused, and with --strict nothing was written.")
+        rows = counted(report.refused_count, "row was", "rows were")
+        raise CommandError(f"{rows} refused, and with --strict nothing was written.")
     stdout.write(
-        f"{report.created} {what} created, {report.changed} changed, {report.kept} kept,"
-        f" {report.refused_count} rows refused."
+        f"{counted(report.created, what)} created, {report.changed} changed, {report.kept} kept,"
+        f" {counted(report.refused_count, 'row')} refused."
     )
+    if not (report.created or report.changed or report.kept or report.withdrawn or report.refused_count):
+        stdout.write("There are no rows below the head.")
     if dry_run:
         stdout.write("This was a dry run: nothing was written.")
     if report.refused_count:

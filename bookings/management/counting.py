@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from bookings import clock
+from bookings.sentences import counted
 from bookings.services import daily_sums
 from bookings.supply import turns
 
@@ -76,6 +77,6 @@ def _noting(faults: list[tuple[str, Exception]], what: str) -> Iterator[None]:
 def _not_counted(faults: list[tuple[str, Exception]]) -> CommandError:
     what, fault = faults[0]
     return CommandError(
-        f"{len(faults)} steps of counting failed, the first {what}: {fault!r}. "
+        f"{counted(len(faults), 'step')} of counting failed, the first {what}: {fault!r}. "
         "Run update_numbers again; if the same step fails again, report this line."
     )

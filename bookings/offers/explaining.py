@@ -17,6 +17,7 @@ from bookings import clock, sentences, wire
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.offers.finding import Period, latest_delivery, search, wishes
 from bookings.offers.rulebook import Condition, first_broken, rules, suiting
+from bookings.sentences import counted
 
 PAGE, MOST = 200, 1_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -155,7 +156,7 @@ def _remedy(word: str, slot: AppointmentSlot, area: ServiceArea, job: wire.Searc
         days=settings.BOOKJOB_HORIZON_DAYS,
         from_day=area.instant_text(slot.start - timedelta(days=settings.BOOKJOB_HORIZON_DAYS)),
         percent=area.safety_percent,
-        cutoff=f"{area.cutoff_time:%H:%M}, {area.cutoff_days} days before" if area.cutoff_time else "",
+        cutoff=f"{area.cutoff_time:%H:%M}, {counted(area.cutoff_days or 0, 'day')} before" if area.cutoff_time else "",
         delivery=delivery and area.instant_text(delivery),
     )
 

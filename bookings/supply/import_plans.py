@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from bookings.models import AppointmentSlot, ServiceArea
+from bookings.sentences import counted
 from bookings.supply import workers
 from bookings.supply.slot_rows import LONGEST, Row
 from bookings.supply.turns import Pace
@@ -227,7 +228,8 @@ class Plan:
             if owner is None or not owner.is_leaving:
                 return f"the same slot is there already as {at.external_id}"
         if at and at.booked > target.capacity:
-            return f"{at.booked} bookings stand in this slot, and it would have {target.capacity} places"
+            stand = counted(at.booked, "booking stands", "bookings stand")
+            return f"{stand} in this slot, and it would have {counted(target.capacity, 'place')}"
         if not target.takes_time:
             return ""
         for slot in self.there.of_worker.get(row.worker, NO_TIME).overlapping(row.start, row.end):

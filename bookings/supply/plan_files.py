@@ -6,18 +6,19 @@ from collections.abc import Callable, Mapping
 
 from bookings.models import ServiceArea
 from bookings.supply import csv_files
-from bookings.supply.plans import KEYS, NEEDED, Entry, Fault, Template, read_plans
+from bookings.supply.plan_values import Fault
+from bookings.supply.plans import KEYS, NEEDED, Entry, Template, read_plans
 
 
 def read_template(
-    text: str, *, is_toml: bool, known: Mapping[str, ServiceArea], most: int | None = None
+    text: str, *, is_toml: bool, known: Mapping[str, ServiceArea], most: int | None = None, no_area: str = ""
 ) -> Template | list[Fault]:
     """The whole template, or everything that is wrong with it. `known` are the areas that exist.
 
-    `most`: so many slots may be looked at, where a person waits for it.
+    `most`: so many slots may be looked at, where a person waits for it. `no_area`: as in `read_plans`.
     """
     found = read_entries(text, is_toml=is_toml)
-    return found if isinstance(found[0], Fault) else read_plans(found, known, most=most)
+    return found if isinstance(found[0], Fault) else read_plans(found, known, most=most, no_area=no_area)
 
 
 def read_entries(text: str, *, is_toml: bool) -> list[Entry] | list[Fault]:

@@ -1,7 +1,11 @@
-"""The values of a plan, each as people write it. What cannot be read raises ValueError, which says why."""
+"""The values of a plan, each as people write it, and what can be wrong with a plan.
+
+What cannot be read raises ValueError, which says why.
+"""
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Any
@@ -12,6 +16,26 @@ from bookings.supply.hours import WEEKDAYS, Hours, check_year, read_hours, read_
 
 # Of a month, whichever number it has.
 LAST_DAY = 0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a plan. `key` is the option or column, `line` the place in the file.
+
+    `other` is the line of another plan, with which this one does not go.
+    """
+
+    key: str
+    message: str
+    line: int = 0
+    other: int = 0
+
+    @property
+    def text(self) -> str:
+        return f"{self.message[:-1]}: see line {self.other}." if self.other else self.message
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.text}" if self.line else self.text
 
 
 class KeyFaultError(ValueError):

@@ -16,7 +16,7 @@ from bookings.models import AppointmentSlot, ServiceArea
 from bookings.models.schedules import MAX_DAYS_AHEAD
 from bookings.supply import plan_values
 from bookings.supply.hours import DAY_MINUTES, MAX_CAPACITY, Hours, Period, read_weekdays, slots_of_day
-from bookings.supply.plan_values import LAST_DAY
+from bookings.supply.plan_values import LAST_DAY, Fault
 
 MAX_DAYS = 3_660
 MAX_WEEKS = 52  # of every_weeks
@@ -28,18 +28,6 @@ KEYS = [
     "length", "gap", "capacity", "holidays", "exceptions", "every_weeks", "month_days", "days_ahead",
 ]  # fmt: skip
 NEEDED = ["area", "from", "hours", "length"]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with a plan. `key` is the option or column, `line` the place in the file."""
-
-    key: str
-    message: str
-    line: int = 0
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.message}" if self.line else self.message
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,17 +118,20 @@ def read_plans(
     called: Callable[[str], str] = str,
     window: Window | None = None,
     most: int | None = None,
+    no_area: str = "",
 ) -> Template | list[Fault]:
     """All plans, or all faults: of each key, then of the areas, then of plans that contradict each other.
 
-    `called` is how a key is written where the plans come from: `--time-zone` on a command line. With a `window` they
+    `called` is how a key is written where the plans come from: `--time-zone` on a command line, a label on the desk.
+    `no_area` is what to do about an area that is not there, where a plan does not make one. With a `window` they
     are of a schedule: a plan without an end goes on, and all of them are cut to these days.
     """
     faults: list[Fault] = []
     plans: list[Plan] = []
     areas: dict[str, ServiceArea] = {}
     aliases: dict[str, list[str]] = {}
-    readings = [_Reading(values, line_of, called, window) for values, line_of in entries]
+    no_area = no_area or f"To make it, give {called('name')} and {called('time_zone')}."
+    readings = [_Reading(values, line_of, called, window, no_area) for values, line_of in entries]
     for reading in readings:
         reading.add_area(known, areas, aliases)
     own = {**known, **areas}
@@ -197,8 +188,10 @@ class _Reading:
         line_of: Callable[[str], int],
         called: Callable[[str], str],
         window: Window | None,
+        no_area: str,
     ) -> None:
         self.values, self.line_of, self.called, self.window = dict(values), line_of, called, window
+        self.no_area = no_area
         self.ahead = 0  # days from today on, of a template
         self.rolls = (window is not None or "days_ahead" in values) and not {"days", "until"} & set(values)
         self.faults: list[Fault] = []
@@ -254,8 +247,7 @@ class _Reading:
         for code in codes or []:
             if code not in areas and not self.faults:
                 other = _spelled_otherwise(code, areas)
-                make = f"To make it, give {self.called('name')} and {self.called('time_zone')}."
-                remedy = f"There is {other}." if other else make
+                remedy = f"There is {other}." if other else self.no_area
                 self.fault("area", f"There is no area {code!r}. {remedy}")
         self.ahead = self.take("days_ahead", plan_values.whole_number(1, MAX_DAYS_AHEAD), 0)
         first, until = self._days({areas[code].zone for code in codes or [] if code in areas})
@@ -325,15 +317,15 @@ class _Reading:
         return first, until
 
     def _exceptions(self, first: Any, until: Any) -> Any:
-        exceptions = self.take("exceptions", plan_values.read_exceptions, {})
+        exceptions, name = self.take("exceptions", plan_values.read_exceptions, {}), self.called("exceptions")
         for day in exceptions:
             if self.rolls or (self.window and first and day < first):
                 continue  # of a day that is over, or not made yet
             if first and day < first:
                 line = self.line_of(f"exceptions.{day}")
-                self.remarks.append(Fault("exceptions", f"exceptions: {day} is before the first day.", line))
+                self.remarks.append(Fault("exceptions", f"{name}: {day} is before the first day.", line))
             elif until and day > until:
-                self.fault(f"exceptions.{day}", f"exceptions: {day} is not a day of this plan.")
+                self.fault(f"exceptions.{day}", f"{name}: {day} is not a day of this plan.")
         return exceptions
 
 
@@ -384,8 +376,8 @@ def _contradictions(plans: list[Plan], areas: Mapping[str, ServiceArea]) -> list
                 local = period[0].astimezone(areas[code].zone)
                 when = f"on {local:%a} {local.day} {local:%b %Y at %H:%M}"
                 what = f"{who[0]} would be at two places" if who[0] else f"{who[1]} would have the same slot twice"
-                where = f": see line {lines[0]}" if lines[0] != lines[1] else ""
-                faults.setdefault((lines[0], lines[1]), Fault("hours", f"{what} {when}{where}.", lines[1]))
+                other = lines[0] if lines[0] != lines[1] else 0
+                faults.setdefault((lines[0], lines[1]), Fault("hours", f"{what} {when}.", lines[1], other))
             reaching = max(reaching, period, key=lambda known: known[1]) if who[0] else period
     return list(faults.values())
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from bookings.models import Schedule
 from bookings.models.schedules import MAX_RULES
 from bookings.supply import plan_files, schedules
-from bookings.supply.plans import Fault, Plan, Template
+from bookings.supply.plan_values import Fault
+from bookings.supply.plans import Plan, Template
 from bookings.supply.schedules import LEFT_OUT
 
 ENDS = ("days", "until")

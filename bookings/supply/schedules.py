@@ -9,7 +9,7 @@ A schedule is read, compared and written by the planner of templates (plans.py, 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -22,9 +22,10 @@ from bookings import clock
 from bookings.models import AppointmentSlot, Schedule, ScheduleVersion, WorkOrder
 from bookings.models.schedules import ScheduleRules
 from bookings.refusals import Code, Refused
-from bookings.sentences import say
+from bookings.sentences import counted, say
 from bookings.supply import blackouts, plan_files, plans, seeding, seeding_steps, seeding_texts, turns
-from bookings.supply.plans import Fault, Template, Window
+from bookings.supply.plan_values import Fault
+from bookings.supply.plans import Template, Window
 
 SCHEDULE = AppointmentSlot.Source.SCHEDULE
 # What a template says of its areas, and of how far their schedules reach; a schedule is of one area.
@@ -87,18 +88,21 @@ class Report:
         if self.faults:
             return [f"{code}: {fault}" for fault in self.faults]
         said = [f"{code}: {remark}" for remark in self.remarks[:SHOWN]]
-        said += [f"{len(self.remarks) - SHOWN} more remarks."] if len(self.remarks) > SHOWN else []
+        said += [f"{counted(len(self.remarks) - SHOWN, 'more remark')}."] if len(self.remarks) > SHOWN else []
         for kind, lines in self.told.items():
             more = self.told_counts[kind] - len(lines)
             said += [*lines, f"{more} more {kind}."] if more else lines
         said.append(self.sums())
         if self.others:
-            said.append(f"{code}: {self.others} slots that the schedule does not want were made otherwise and stay.")
+            others = counted(self.others, "slot was", "slots were")
+            said.append(f"{code}: {others} made otherwise, and not by the schedule. What is there stays.")
         if self.bookings:
-            said.append(f"{code}: {self.booking_count} bookings no longer fit the schedule. Move or cancel them:")
+            misfits = counted(self.booking_count, "booking no longer fits", "bookings no longer fit")
+            it = "it" if self.booking_count == 1 else "them"
+            said.append(f"{code}: {misfits} the schedule. Move or cancel {it}:")
             said += map(_booking_text, self.bookings)
             more = self.booking_count - len(self.bookings)
-            said += [f"{more} more bookings."] if more else []
+            said += [f"{counted(more, 'more booking')}."] if more else []
         return said
 
 
@@ -111,10 +115,11 @@ def _booking_text(work_order: WorkOrder) -> str:
 # --- Reading ---------------------------------------------------------------------------------------------
 
 
-def faults(schedule: Schedule) -> list[Fault]:
-    """What is wrong with the rules, now and for a year ahead."""
+def faults(schedule: Schedule, called: Callable[[str], str] = str) -> list[Fault]:
+    """What is wrong with the rules, now and for a year ahead. `called` is what its writer calls a key."""
     window = _window(schedule)
-    found = _read(schedule, window._replace(checked=max(window.until, window.first + timedelta(days=CHECKED_DAYS))))
+    checked = max(window.until, window.first + timedelta(days=CHECKED_DAYS))
+    found = _read(schedule, window._replace(checked=checked), called)
     return found if isinstance(found, list) else []
 
 
@@ -124,7 +129,7 @@ def unreadable(schedule: Schedule) -> list[Fault]:
     return [fault for fault in found if isinstance(fault, Fault)]
 
 
-def _read(schedule: Schedule, window: Window) -> Template | list[Fault]:
+def _read(schedule: Schedule, window: Window, called: Callable[[str], str] = str) -> Template | list[Fault]:
     found = plan_files.read_entries(schedule.rules, is_toml=True)
     if isinstance(found[0], Fault):
         return found
@@ -134,7 +139,7 @@ def _read(schedule: Schedule, window: Window) -> Template | list[Fault]:
         if left_out := [key for key in LEFT_OUT if key in values]:
             return [Fault(key, f"{key} is left out: {LEFT_OUT[key]}", line_of(key)) for key in left_out]
         entries.append(({"area": [area.code], **values}, line_of))
-    return plans.read_plans(entries, {area.code: area}, window=window)
+    return plans.read_plans(entries, {area.code: area}, called, window=window)
 
 
 def _window(schedule: Schedule) -> Window:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
+from bookings.sentences import counted
 from bookings.supply import seeding, seeding_steps, workers
 from bookings.supply.new_slots import Wanted
 from bookings.supply.plans import Template
@@ -12,9 +13,10 @@ def summary(code: str, counts: Counter[tuple[str, str]], is_pruned: bool) -> str
     """What became of the slots of an area, in one line; what seldom happens is named where it did."""
     reopened = f"{counts[code, 'reopened']} opened again, " if counts[code, "reopened"] else ""
     seldom = "".join(f", {counts[code, what]} {what}" for what in ("resized", "past") if counts[code, what])
+    made = counts[code, "created"]
     closed = f", {counts[code, 'closed']} closed" if is_pruned else ""
     return (
-        f"{code}: {counts[code, 'created']} slots created, {reopened}{counts[code, 'kept']} kept,"
+        f"{code}: {counted(made, 'slot')} created, {reopened}{counts[code, 'kept']} kept,"
         f" {counts[code, 'skipped']} skipped{seldom}{closed}."
     )
 
@@ -28,7 +30,7 @@ def too_many(hidden: Counter[str], free: Mapping[str, int], allowed: int) -> str
     if not large or hidden.total() <= allowed:
         return ""
     code = large[0]
-    others = f", and in {len(large) - 1} more areas" if len(large) > 1 else ""
+    others = f", and in {counted(len(large) - 1, 'more area')}" if len(large) > 1 else ""
     return (
         f"{code}: {hidden[code]} of {free[code]} free slots are in the plan no longer{others}: more than a tenth."
         f" Look at the template and at --dry-run. --yes closes them, --yes {hidden.total()} no more than these."
@@ -59,7 +61,7 @@ def left_out(outcome: seeding_steps.Outcome, seen: Collection[int] | None = None
         made = "" if there.source in (seeding_steps.PLAN, slot.source) else f", and it was made by {there.source}"
         if slot.source != seeding_steps.PLAN and not booked and not made:
             made = ", and a person changed them"
-        line = f"{_name(slot)} has {there.capacity} places and is kept, but the plan says {slot.capacity}"
+        line = f"{_name(slot)} has {counted(there.capacity, 'place')} and is kept, but the plan says {slot.capacity}"
         yield "with other places", f"{line}{booked}{made}."
 
 

@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 
 from bookings import clock
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
+from bookings.sentences import counted
 from bookings.supply import hours, slots, turns
 from bookings.supply.hours import DAY_MINUTES, Hours
 from bookings.supply.upserts import NAMED
@@ -203,7 +204,7 @@ def _why_not(slot: AppointmentSlot, change: Change, seen: int) -> str:
     if places < hours.LEAST_CAPACITY:
         return f"it has {slot.capacity:,} and would have no place left; close it instead"
     if slot.booked > places:
-        return f"more bookings stand in it than the {places} places that it would have"
+        return f"more bookings stand in it than the {counted(places, 'place')} that it would have"
     return f"it would have more than {hours.MAX_CAPACITY:,} places" if places > hours.MAX_CAPACITY else ""
 
 

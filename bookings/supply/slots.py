@@ -11,7 +11,7 @@ from django.db.models import F
 from bookings import clock, history, services
 from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
-from bookings.sentences import say
+from bookings.sentences import counted, say
 from bookings.services import BookingError
 from bookings.supply import blackouts, first_sight, turns, workers
 
@@ -138,24 +138,25 @@ def resize(
             current = AppointmentSlot.objects.select_related("area").get(pk=slot.pk)
             if current.capacity == capacity:
                 raise BookingError(
-                    "same_capacity", say("{slot} has {capacity} places already.", slot=current, capacity=capacity)
+                    "same_capacity",
+                    say("{slot} has {places} already.", slot=current, places=counted(capacity, "place")),
                 )
             if current.booked > capacity:
                 raise BookingError(
                     "below_booked",
                     say(
-                        "{slot} has {booked} bookings. Move or cancel some before it gets {capacity} places.",
+                        "{slot} has {bookings}. Move or cancel some before it gets {places}.",
                         slot=current,
-                        booked=current.booked,
-                        capacity=capacity,
+                        bookings=counted(current.booked, "booking"),
+                        places=counted(capacity, "place"),
                     ),
                 )
             raise BookingError(
                 "changed_meanwhile",
                 say(
-                    "{slot} was given {capacity} places meanwhile. Look at it again.",
+                    "{slot} was given {places} meanwhile. Look at it again.",
                     slot=current,
-                    capacity=current.capacity,
+                    places=counted(current.capacity, "place"),
                 ),
             )
         before, after = {"capacity": seen}, {"capacity": capacity}

@@ -149,7 +149,7 @@ class TestPlaces:
         desk.book(slot, "WO-2")
         answer = desk.perform(supervisor, "resize", slot, model=SLOT, capacity="1")
         (said,) = desk.said(answer)
-        assert said == (f"1 skipped. {slot} has 2 bookings. Move or cancel some before it gets 1 places.")
+        assert said == (f"1 skipped. {slot} has 2 bookings. Move or cancel some before it gets 1 place.")
         slot.refresh_from_db()
         assert slot.capacity == 3
         assert desk.said(desk.perform(supervisor, "resize", slot, model=SLOT, capacity="2")) == ["1 changed."]

@@ -236,7 +236,7 @@ class TestChanging:
         assert capacities() == [1, 1, 2]
         AppointmentSlot.objects.filter(capacity=2).update(capacity=3, booked=2)
         told = desk.text_of(ask(supervisor, "fewer", full, number="2"))
-        assert "more bookings stand in it than the 1 places that it would have" in told
+        assert "more bookings stand in it than the 1 place that it would have" in told
         assert "it would have more than 10,000 places" in desk.text_of(ask(supervisor, "more", full, number="10000"))
 
     def test_cells(self, supervisor):

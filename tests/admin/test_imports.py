@@ -142,6 +142,24 @@ class TestFiles:
             imports.bounded(rows, 10)
         assert next(rows).number == 11
 
+    @pytest.mark.parametrize(
+        ("page", "head"), [(AREAS, "area,name"), (WORKERS, "worker"), (TYPES, "order_type;name\n\n")]
+    )
+    def test_a_head_without_rows(self, supervisor, page, head):
+        assert faults(send(supervisor, page, "look", head)) == ["line 1: There are no rows below the head."]
+
+    def test_sent_twice(self, supervisor):
+        """As two clicks do, without a script that holds the second one back."""
+        seen = send(supervisor, AREAS, "look", FILE).context["preview"].digest
+        given = {"do": "perform", "text": FILE, "seen": seen}
+        first, second = (supervisor.post(f"{AREAS}import/", given) for _ in range(2))
+        assert first.url == second.url == AREAS
+        assert desk.said(supervisor.get(AREAS)) == [
+            "2 service areas made, 0 changed, 0 as they were.",
+            "What can be written of this is written already. This click changed nothing.",
+        ]
+        assert LogEntry.objects.count() == 2
+
     def test_nothing_at_all(self, supervisor):
         assert faults(send(supervisor, AREAS, "look", " \n")) == ["Choose a file, or type the rows."]
 
@@ -207,7 +225,7 @@ class TestAreas:
             "GB LS1 of City (CITY) lies within GB LS of Leeds City (LEEDS): City (CITY) has it."
         ]
         done = write(supervisor, AREAS, text)
-        assert desk.said(done)[0] == "1 service areas made, 1 changed, 0 as they were."
+        assert desk.said(done)[0] == "1 service area made, 1 changed, 0 as they were."
         assert desk.said(done)[2] == "Line 5, HULL: GB LS belongs to Leeds (LEEDS) already."
         assert set(ServiceArea.objects.values_list("code", flat=True)) == {"LEEDS", "MÜN", "CITY"}
 
@@ -378,7 +396,7 @@ class TestWorkers:
             ["Their slots are not offered. Bookings stay until staff move them."],
         ]
         assert not Worker.objects.filter(code="anna").exists()
-        assert desk.said(write(supervisor, WORKERS, self.TEXT)) == ["1 workers made, 1 changed, 0 as they were."]
+        assert desk.said(write(supervisor, WORKERS, self.TEXT)) == ["1 worker made, 1 changed, 0 as they were."]
         assert set(Ability.objects.values_list("worker", "order_type")) == {("anna", "REPAIR"), ("anna", "INSTALL")}
         assert set(Worker.objects.values_list("code", "name", "is_active")) == {
             ("Anna", "", True), ("anna", "Anna Hill", True), ("ben", "", False)}  # fmt: skip

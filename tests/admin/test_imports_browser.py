@@ -46,7 +46,7 @@ def test_a_first_area_with_its_worker_from_files(chromium, open_page, office, fi
     page.get_by_label("File", exact=True).set_input_files(tmp_path / "workers.csv")
     click(page.get_by_role("button", name="Show what changes"))
     click(page.get_by_role("button", name="Import", exact=True))
-    page.get_by_text("1 workers made").wait_for()
+    page.get_by_text("1 worker made").wait_for()
     figures(f"a first area with its postcodes and a worker with abilities, from two files: {click.number} clicks")
     assert click.number <= 10
     found = "SELECT prefix FROM bookings_postcodeprefix p JOIN bookings_servicearea a ON a.id = p.area_id"

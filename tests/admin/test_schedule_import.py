@@ -59,7 +59,7 @@ def test_what_changes_is_shown_before_it_is_written(supervisor):
     assert york.lines[0] == "Always 5 days ahead."
     assert (shown(), Schedule.objects.count()) == (before, 1)
     done = perform(supervisor, asked, text)
-    assert desk.said(done) == ["1 schedules made, 1 changed, 0 as they were."]
+    assert desk.said(done) == ["1 schedule made, 1 changed, 0 as they were."]
     assert [(row.area.code, row.version, row.days_ahead) for row in Schedule.objects.order_by("area__code")] == [
         ("LEEDS", 2, 3),
         ("YORK", 1, 5),
@@ -78,7 +78,7 @@ def test_what_another_person_changed_meanwhile_is_looked_at_again(supervisor):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (of("HULL"), "There is no area"),
+        (of("HULL"), "There is no area &#x27;HULL&#x27;. Make it first, or ask a person who may see it"),
         (of("LEEDS") + "month_days = 40", "month_days"),
         ("[[slots", "line 1"),
         ("area,from\nLEEDS,2026-12-01", "hours"),

@@ -106,13 +106,13 @@ def test_something_is_changed_again_after_the_look(supervisor, schedule):
 @pytest.mark.parametrize(
     ("changed", "field", "message"),
     [
-        ({"form-1-hours": "8-12"}, "hours", "hours '8-12' is not like 08:00-12:00."),
+        ({"form-1-hours": "8-12"}, "hours", "Hours '8-12' is not like 08:00-12:00."),
         ({"form-1-length": "99999"}, "length", "less than or equal to 1440."),
         ({"form-1-workers": "anna,,bob"}, "workers", "holds an empty name"),
-        ({"form-1-until": "2026-11-01"}, "until", "is before from"),
+        ({"form-1-until": "2026-11-01"}, "until", "Last day 2026-11-01 is before First day "),
         ({"form-1-first": "never"}, "first", "Enter a valid date."),
         ({"form-0-workers": "anna", "form-1-month_days": "", "form-1-every_weeks": "", "form-1-weekdays": "",
-          "form-1-hours": "08:00-10:00", "form-1-exceptions": ""}, "hours", "anna would be at two places"),
+          "form-1-hours": "08:00-10:00", "form-1-exceptions": ""}, "hours", ": see plan 1."),
     ],
 )  # fmt: skip
 def test_what_is_wrong_stands_at_its_field(supervisor, schedule, changed, field, message):

@@ -3,11 +3,13 @@
 import html
 import io
 import re
+from unittest import mock
 
 import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
+from bookings.admin import handbook
 from bookings.admin.schedule_forms import NO_AREA
 from bookings.models import AppointmentSlot, Schedule
 from bookings.supply import schedules
@@ -101,7 +103,7 @@ def test_one_is_made_of_fields(supervisor):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("hours", "8-12", "hours '8-12' is not like 08:00-12:00."),
+        ("hours", "8-12", "Hours '8-12' is not like 08:00-12:00."),
         ("hours", "", "This field is required."),
         ("first", "", "This field is required."),
         ("length", "", "This field is required."),
@@ -112,9 +114,14 @@ def test_one_is_made_of_fields(supervisor):
         ("capacity", "10001", "less than or equal to 10000."),
         ("every_weeks", "0", "greater than or equal to 1."),
         ("every_weeks", "53", "less than or equal to 52."),
-        ("workers", "anna,,bob", "holds an empty name"),
-        ("holidays", "XX", "no public holidays are known"),
-        ("exceptions", "2026-12-24", "is not like 08:00-12:00"),
+        ("workers", "anna,,bob", "Workers 'anna,,bob' holds an empty name"),
+        ("order_type", "A,,B", "Order type 'A,,B' holds an empty name"),
+        ("month_days", "0", "Month days '0' is no day of a month"),
+        ("weekdays", "moon", "Weekdays "),
+        ("until", "2026-11-30", "Last day 2026-11-30 is before First day 2026-12-01."),
+        ("holidays", "XX", "Holidays 'XX': no public holidays are known"),
+        ("exceptions", "2026-12-24", "Exceptions "),
+        ("exceptions", "2026-12-24 closed; 2026-12-24 closed", "Exceptions names 2026-12-24 twice."),
         ("rules", "wrong", "line 1:"),
     ],
 )
@@ -125,6 +132,15 @@ def test_a_field_that_is_wrong_says_so_itself(supervisor, field, value, message)
     assert message in said
     assert ("line" in said) is (field == "rules")
     assert not Schedule.objects.exists()
+
+
+def test_the_way_to_how_templates_are_written(supervisor, schedule):
+    for page in (ADD, edit(schedule), "/admin/bookings/schedule/import/"):
+        links = re.findall(r'href="(/admin/help/slots.md)#([\w-]+)"', supervisor.get(page).content.decode())
+        ((address, anchor),) = links
+        assert f'id="{anchor}"' in supervisor.get(address).content.decode()
+    with mock.patch.object(handbook, "pages", return_value={}):
+        assert "docs/slots.md" in supervisor.get(ADD).content.decode()
 
 
 def test_what_changes_is_said_as_the_dry_run_says_it(supervisor, schedule):
@@ -142,7 +158,7 @@ def test_what_changes_is_said_as_the_dry_run_says_it(supervisor, schedule):
     assert dry_run() == asked.context["lines"]
     assert [line for line in dry_run() if line.startswith("FU-")]
     done = supervisor.post(edit(schedule), form(schedule, do="perform"), follow=True)
-    (said,) = (line for line in desk.said(done) if "1 bookings no longer fit" in line)
+    (said,) = (line for line in desk.said(done) if "1 booking no longer fits" in line)
     (link,) = re.findall('href="([^"]*)"', said)
     listed = supervisor.get(html.unescape(link)).context["cl"].result_list
     assert [line.split()[0] for line in asked.context["lines"] if line.startswith("FU-")] == [

@@ -132,7 +132,7 @@ class TestRecords:
         self.log_in("stale", THEN)
         self.log_in("failed again", datetime(2026, 7, 1, tzinfo=UTC), THEN)
         self.log_in("succeeded later", THEN, datetime(2026, 7, 1, tzinfo=UTC))
-        told = "1 refusals removed.\n1 log-in records removed.\n"
+        told = "1 refusal removed.\n1 log-in record removed.\n"
         before = [*Refusal.objects.values(), *LogInRecord.objects.values()]
         assert told in purge("--dry-run")
         assert [*Refusal.objects.values(), *LogInRecord.objects.values()] == before
@@ -146,7 +146,7 @@ class TestRecords:
         now = timezone.now()
         self.log_in("known", now - timedelta(days=29), now - timedelta(days=29))
         self.log_in("forgotten", now - timedelta(days=31), now - timedelta(days=31))
-        assert "1 log-in records removed.\n" in purge(before=str(now.date()))
+        assert "1 log-in record removed.\n" in purge(before=str(now.date()))
         assert LogInRecord.objects.get().key == "known"
 
     def test_the_log_of_receivers_goes_and_how_far_they_are_stays(self):
@@ -193,7 +193,7 @@ class TestPersonalData:
 
     def test_is_gone_and_the_numbers_stay(self):
         work_order = book_in_june()
-        assert purge().endswith("1 work orders emptied of personal data.\n")
+        assert purge().endswith("1 work order emptied of personal data.\n")
         assert not [
             word for word in ("Ada", "Mill", "LS1", "0113", "ill") if f"{word}" in dump().replace("original", "")
         ]
@@ -267,8 +267,8 @@ class TestReasons:
         blackouts.close_slots(area=booked.area, start=booked.start, end=booked.end, reason="Ada's day", by="anna")
         later = datetime(2199, 1, 1, tzinfo=UTC)
         blackouts.close_slots(area=booked.area, start=later, end=later + HOUR, reason="To come", by="anna")
-        assert "Reasons of 1 blackouts and 1 slots removed.\n" in purge("--dry-run")
-        assert "Reasons of 1 blackouts and 1 slots removed.\n" in purge()
+        assert "Reasons of 1 blackout and 1 slot removed.\n" in purge("--dry-run")
+        assert "Reasons of 1 blackout and 1 slot removed.\n" in purge()
         every = dump() + str([*Blackout.objects.values(), *AppointmentSlot.objects.values()])
         assert "Ada Mill" not in every
         assert "Ada's day" not in every
@@ -429,7 +429,7 @@ def test_no_marker_stays_anywhere(empty_database, tmp_path, flags):
     assert MARK in look(empty_database)
     purged = manage(empty_database, "purge", "--before=2026-07-01", *flags, **env)
     assert purged.returncode == 0, purged.stderr
-    assert "1 work orders emptied" in purged.stdout
+    assert "1 work order emptied" in purged.stdout
     there = look(empty_database)
     where = there.find(MARK)
     assert where < 0, there[max(where - 200, 0) : where + 200]

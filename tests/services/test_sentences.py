@@ -1,12 +1,13 @@
 """No stored text turns round the sentence that names it."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from bookings import sentences
-from bookings.sentences import say
+from bookings.sentences import counted, say
 from tests.support.environment import ROOT
 
 REFUSALS = {"Refused", "BookingError", "InvalidRequest", "TooLarge"}
@@ -70,3 +71,37 @@ def test_every_sentence_of_the_api_is_filled_in_by_name():
     texts = [text for name, text in vars(sentences).items() if name.isupper() and isinstance(text, str)]
     assert texts
     assert not [text for text in texts if "{}" in text]
+
+
+NUMBER = re.compile(
+    r"(?:(\w+),? )?(\{[^{}\"]+\}|\{\{[^{}]+\}\}) (?:more |free |past |log-in |work )?(?:slots|bookings|areas|rows"
+    r"|days|orders|places|lines|remarks|postcodes|workers|refusals|records|blackouts|weeks|views|plans|steps|pauses)\b"
+)
+# What stands behind these is a bound, a whole of which there are parts, or more than one already.
+BOUNDS = {"than", "of", "to", "are", "these", "the", "most", "have", "day"}
+
+
+def always_plural(source: str) -> list[str]:
+    """Numbers before a plural that may be one."""
+    return [found[2] for found in NUMBER.finditer(source) if found[1] not in BOUNDS]
+
+
+def test_the_check_notices_a_plural():
+    assert always_plural('f"{count} slots closed"') == ["{count}"]
+    assert always_plural('f"{code}: {report.changed:,} more bookings stay"') == ["{report.changed:,}"]
+    assert always_plural("<p>{{ number }} areas</p>") == ["{{ number }}"]
+    assert always_plural('f"more than {MOST} slots", f"{n} slot{pluralize(n)}"') == []
+
+
+@pytest.mark.parametrize(
+    "folder", ["bookings/management", "bookings/supply", "bookings/admin", "bookings/delivery", "templates"]
+)
+def test_one_of_a_kind_is_no_plural(folder):
+    files = [file for file in (ROOT / folder).rglob("*.*") if file.suffix in (".py", ".html")]
+    assert files
+    assert {file.name: found for file in files if (found := always_plural(file.read_text()))} == {}
+
+
+def test_a_number_with_its_noun():
+    assert [counted(number, "slot") for number in (0, 1, 2)] == ["0 slots", "1 slot", "2 slots"]
+    assert [counted(number, "row was", "rows were") for number in (1, 2)] == ["1 row was", "2 rows were"]

@@ -356,7 +356,7 @@ class TestFiles:
         return output.getvalue().splitlines()
 
     def test_works(self, tmp_path):
-        assert self.run(tmp_path, FILE) == ["1 areas created, 0 changed, 0 kept, 0 rows refused."]
+        assert self.run(tmp_path, FILE) == ["1 area created, 0 changed, 0 kept, 0 rows refused."]
         assert found() == LEEDS
         assert self.run(tmp_path, FILE) == ["0 areas created, 0 changed, 1 kept, 0 rows refused."]
 
@@ -364,6 +364,9 @@ class TestFiles:
         upsert(LEEDS)
         self.run(tmp_path, "area;name;aliases;cutoff_days;cutoff_time\nLEEDS;;;;\n")
         assert found() == LEEDS | {"Aliases": [], "CutoffDays": None, "CutoffTime": None}
+
+    def test_a_head_without_rows(self, tmp_path):
+        assert self.run(tmp_path, "area,name\n")[-1] == "There are no rows below the head."
 
     def test_a_dry_run_changes_nothing(self, tmp_path):
         assert self.run(tmp_path, FILE, "--dry-run")[-1] == "This was a dry run: nothing was written."
@@ -375,7 +378,7 @@ class TestFiles:
         (tmp_path / "areas.csv").write_text(text)
         with pytest.raises(SystemExit):
             call_command("import_areas", str(tmp_path / "areas.csv"), stdout=io.StringIO())
-        with pytest.raises(CommandError, match="1 rows were refused, and with --strict nothing was written"):
+        with pytest.raises(CommandError, match="1 row was refused, and with --strict nothing was written"):
             call_command("import_areas", str(tmp_path / "areas.csv"), "--strict", stdout=io.StringIO())
 
     def test_more_postcodes_than_are_read(self, tmp_path, monkeypatch):

@@ -67,7 +67,7 @@ class TestClosing:
         services.review(work_order=first, by="dispatcher")
         make_booking("WO-2", booking(Account={"AccountNum": "C-2", "Name": "Mill"}))
         assert close() == (
-            "LEEDS: 1 slots closed, Fri 4 Dec 2026, 00:00-Sat 5 Dec 00:00 (Europe/London).\n"
+            "LEEDS: 1 slot closed, Fri 4 Dec 2026, 00:00-Sat 5 Dec 00:00 (Europe/London).\n"
             "2 bookings stand in this time. Move or cancel them:\n"
             f"{first.order_num}  Fri 4 Dec 2026, 13:00-15:00 (Europe/London)  C-1\n"
             f"{WorkOrder.objects.get(original_order='WO-2').order_num}"
@@ -160,7 +160,7 @@ class TestOpening:
     def test_undoes_it(self):
         slot = make_slot()
         close()
-        assert run("open_slots") == "LEEDS: 1 slots opened, Fri 4 Dec 2026, 00:00-Sat 5 Dec 00:00 (Europe/London).\n"
+        assert run("open_slots") == "LEEDS: 1 slot opened, Fri 4 Dec 2026, 00:00-Sat 5 Dec 00:00 (Europe/London).\n"
         slot.refresh_from_db()
         assert not slot.is_hidden
         assert list(slot.history.values_list("event", "by", "reason")) == [

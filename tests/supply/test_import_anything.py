@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
+from bookings.sentences import counted
 from tests.supply.test_import_slots import HEAD, export
 from tests.support.environment import examples
 from tests.support.helpers import START, booking, clock_stands_at, make_area, make_booking, make_slot
@@ -77,7 +78,7 @@ def test_what_was_exported_comes_back(imported, data):
         assert list(AppointmentSlot.objects.order_by("pk").values()) == before
         # And where there is nothing yet, all of it is made.
         AppointmentSlot.objects.all().delete()
-        assert imported(text) == [f"{len(places)} slots created, 0 changed, 0 kept, 0 rows refused."]
+        assert imported(text) == [f"{counted(len(places), 'slot')} created, 0 changed, 0 kept, 0 rows refused."]
         found = list(AppointmentSlot.objects.order_by("external_id").values())
         for slot in [*before, *found]:
             del slot["id"]

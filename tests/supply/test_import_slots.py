@@ -7,6 +7,7 @@ from django.db import connection
 
 from bookings import services
 from bookings.models import AppointmentSlot, HistoryEntry
+from bookings.sentences import counted
 from bookings.supply import blackouts, turns
 from tests.conftest import manage
 from tests.supply.test_seed_slots import everything
@@ -44,7 +45,7 @@ def imported(tmp_path):
 
 
 def summary(created=0, changed=0, kept=0, refused=0) -> str:
-    return f"{created} slots created, {changed} changed, {kept} kept, {refused} rows refused."
+    return f"{counted(created, 'slot')} created, {changed} changed, {kept} kept, {counted(refused, 'row')} refused."
 
 
 def export(*options: str) -> str:
@@ -366,7 +367,7 @@ class TestRefusedRows:
         ("change", "reason"),
         [
             (("T15:00Z", "T16:00Z"), "anna is busy Fri 4 Dec 2026, 13:00-15:00 (Europe/London) in LEEDS"),
-            (("anna,3", "anna,1"), "2 bookings stand in this slot, and it would have 1 places"),
+            (("anna,3", "anna,1"), "2 bookings stand in this slot, and it would have 1 place"),
         ],
     )
     def test_what_would_break_a_booking(self, imported, change, reason):
@@ -395,7 +396,7 @@ class TestRefusedRows:
         before = everything()
         with pytest.raises(CommandError) as refused:
             imported(P1 + P1.replace("P-1", "P-2"), "--strict")
-        assert str(refused.value) == "1 rows were refused, and with --strict nothing was written."
+        assert str(refused.value) == "1 row was refused, and with --strict nothing was written."
         assert everything() == before
         assert imported(P1, "--strict") == (0, [summary(created=1)])
 

@@ -177,7 +177,7 @@ def test_checking_waits_for_nobody(service, tmp_path):
             "This was a dry run: nothing was written.",
         ]
         strict = service.manage("import_slots", str(tmp_path / "slots.csv"), "--strict")
-        assert strict.stderr == "CommandError: 1 rows were refused, and with --strict nothing was written.\n"
+        assert strict.stderr == "CommandError: 1 row was refused, and with --strict nothing was written.\n"
 
 
 @pytest.mark.django_db
@@ -207,7 +207,7 @@ class TestWhatIsBookedBetweenCheckAndWriting:
         assert imported(P1 + P1.replace("P-1", "P-2").replace("anna", "bob"), *flags) == (
             1,
             [
-                "line 2 is refused: 2 bookings stand in this slot, and it would have 1 places.",
+                "line 2 is refused: 2 bookings stand in this slot, and it would have 1 place.",
                 summary(created=1, refused=1),
             ],
         )

@@ -242,7 +242,7 @@ class TestExtending:
         booked.refresh_from_db()
         assert (booked.slot, booked.status, booked.reviewed_at) == (slot, "booked", None)
         assert [line.event for line in booked.history.order_by("pk")][-1] == "closed"
-        assert "LEEDS: 1 bookings no longer fit the schedule. Move or cancel them:" in report.lines()
+        assert "LEEDS: 1 booking no longer fits the schedule. Move or cancel it:" in report.lines()
         after = vars(AppointmentSlot.objects.get(pk=slot.pk))
         # It takes no more bookings.
         assert {**after, "_state": None} == {**before, "_state": None, "is_withdrawn": True}

@@ -49,7 +49,7 @@ class TestPlacesThatPeopleSet:
         assert places() == [1, 3, 3, 3]
         assert report.counts == {("LEEDS", "kept"): 4}
         assert report.lines()[0] == (
-            "LEEDS: Tue 1 Dec 2026, 08:00-10:00 (Europe/London) has 1 places and is kept, but the plan says 3,"
+            "LEEDS: Tue 1 Dec 2026, 08:00-10:00 (Europe/London) has 1 place and is kept, but the plan says 3,"
             " and a person changed them."
         )
         # So under other rules, and until they are what the rules say.

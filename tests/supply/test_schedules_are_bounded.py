@@ -102,7 +102,7 @@ class TestTooMany:
         change(schedule, PLAN.replace("08:00-12:00", "14:00-16:00"))
         report = extend(schedule)
         assert (len(report.bookings), report.booking_count) == (1, 2)
-        assert report.lines()[-1] == "1 more bookings."
+        assert report.lines()[-1] == "1 more booking."
 
 
 class TestTextThatCannotBeRead:

@@ -672,4 +672,4 @@ length = 120
         self.PLAN = self.PLAN.replace('"LEEDS"', '["LEEDS", "WC"]').replace(
             'name = "Leeds"\ntime_zone = "Europe/London"\naliases = {}\n', ""
         )
-        assert self.seed(tmp_path, "") == "LEEDS: 1 slots created, 0 kept, 0 skipped.\n"
+        assert self.seed(tmp_path, "") == "LEEDS: 1 slot created, 0 kept, 0 skipped.\n"

@@ -291,12 +291,12 @@ class TestTheCommand:
         make_booking()
         flags = ["--weekdays=fri", "--hours=08:00-14:00", "--worker=anna", "--reason=Fair"]
         lines = [
-            "LEEDS: 1 slots closed, 0 were so already.",
-            "1 bookings stand in them, and ask to be reviewed again.",
+            "LEEDS: 1 slot closed, 0 were so already.",
+            "1 booking in them asks to be reviewed again.",
         ]
         assert self.run("close", "--dry-run", *flags) == (0, [*lines, "This was a dry run: nothing was written."])
         assert self.run("close", *flags) == (0, lines)
-        assert self.run("open") == (0, ["LEEDS: 1 slots opened, 2 were so already."])
+        assert self.run("open") == (0, ["LEEDS: 1 slot opened, 2 were so already."])
         assert self.run("resize", "--capacity=3", "--order-type=") == (
             0,
             ["LEEDS: 3 slots resized, 0 were so already."],
@@ -311,7 +311,7 @@ class TestTheCommand:
         assert self.run("resize", "--capacity=1") == (
             1,
             [
-                "Fri 4 Dec 2026, 13:00-15:00 (Europe/London) is refused: more bookings stand in it than the 1 places"
+                "Fri 4 Dec 2026, 13:00-15:00 (Europe/London) is refused: more bookings stand in it than the 1 place"
                 " that it would have.",
                 "LEEDS: 2 slots resized, 0 were so already.",
             ],

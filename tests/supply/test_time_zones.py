@@ -180,10 +180,10 @@ class TestAZoneThatChangedItsRule:
         number = make_booking(body=booking(booked.start, booked.end)).order_num
         self.slot(START + 24 * HOUR, worker="ann")
         status, lines = check("--apply")
-        assert (status, lines[0], len(lines)) == (1, "1 slots moved to the promised time.", 3)
+        assert (status, lines[0], len(lines)) == (1, "1 slot moved to the promised time.", 3)
         assert not AppointmentSlot.objects.get(pk=first.pk).is_withdrawn
         status, lines = check("--keep-clock-time", number, "--apply")
-        assert (status, lines) == (0, ["1 slots moved to the promised time."])
+        assert (status, lines) == (0, ["1 slot moved to the promised time."])
         assert booked.work_orders.count() == 0
         moved = AppointmentSlot.objects.get(work_orders__order_num=number)
         assert (moved.start, moved.booked, moved.utc_offset) == (booked.start + HOUR, 1, 0)

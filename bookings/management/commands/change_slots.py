@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from bookings.management import arguments
 from bookings.models import AppointmentSlot
-from bookings.sentences import plain_blanks
+from bookings.sentences import counted, plain_blanks
 from bookings.supply import hours, slot_changes
 from bookings.supply.slot_changes import Change, SlotFilter
 
@@ -76,9 +76,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{named[slot.pk]} is refused: {slot.message}.")
         if more := report.refused_count - len(report.refused):
             self.stdout.write(f"{more} more are refused.")
-        self.stdout.write(f"{code}: {report.changed} slots {done}, {report.kept} were so already.")
-        if report.bookings:
-            self.stdout.write(f"{report.bookings} bookings stand in them, and ask to be reviewed again.")
+        self.stdout.write(f"{code}: {counted(report.changed, 'slot')} {done}, {report.kept} were so already.")
+        if hit := report.bookings:
+            asks = counted(hit, "booking in them asks", "bookings in them ask")
+            self.stdout.write(f"{asks} to be reviewed again.")
 
 
 def _read(read: Callable[[str], T]) -> Callable[[str], T]:

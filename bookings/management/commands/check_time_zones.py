@@ -26,6 +26,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from bookings.models import WorkOrder
+from bookings.sentences import counted
 from bookings.services import BookingError
 from bookings.supply import zones
 
@@ -51,7 +52,7 @@ class Command(BaseCommand):
         found = list(zones.moved())
         if options["apply"]:
             count = zones.move_free([each for each in found if not each.slot.booked], by=BY)
-            self.stdout.write(f"{count} slots moved to the promised time.")
+            self.stdout.write(f"{counted(count, 'slot')} moved to the promised time.")
             found = list(zones.moved())
         for each in found:
             self.tell(each)

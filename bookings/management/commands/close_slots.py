@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bookings.management import arguments
 from bookings.models import Blackout
-from bookings.sentences import plain_blanks
+from bookings.sentences import counted, plain_blanks
 from bookings.supply import blackouts
 
 
@@ -43,11 +43,12 @@ class Command(BaseCommand):
         else:
             closed = blackouts.close_slots(**given, by="close_slots")
             slots, bookings = closed.slots, closed.bookings
-        self.stdout.write(f"{area.code}: {slots} slots closed, {area.period_text(start, end)}.")
+        self.stdout.write(f"{area.code}: {counted(slots, 'slot')} closed, {area.period_text(start, end)}.")
         if not blackouts.touched_by(blackout).exists():
             self.stdout.write("There are no slots yet: later ones will be closed.")
-        if bookings:
-            self.stdout.write(f"{len(bookings)} bookings stand in this time. Move or cancel them:")
+        if hit := len(bookings):
+            stand = counted(hit, "booking stands", "bookings stand")
+            self.stdout.write(f"{stand} in this time. Move or cancel {'it' if hit == 1 else 'them'}:")
         for work_order in bookings:
             slot = work_order.slot
             who = [work_order.account_num, work_order.account_name, work_order.phone, slot.worker]

@@ -23,6 +23,7 @@ from django.core.management.base import BaseCommand, CommandError
 from bookings.access import tokens
 from bookings.management.arguments import whole
 from bookings.operations.drill import TIMEOUT, Drill
+from bookings.sentences import counted
 from bookings.services import proof
 from bookings.supply import practice
 from conformance.client import Implementation
@@ -62,12 +63,12 @@ class Command(BaseCommand):
 
     def _report(self, drill: Drill, took: float) -> None:
         said = "".join(f"; {number} were answered: {what}" for what, number in drill.failed.most_common(10))
-        self.stdout.write(f"{len(drill.acknowledged)} orders were acknowledged in {took:.0f} s{said}.")
+        orders = len(drill.acknowledged)
+        self.stdout.write(f"{counted(orders, 'order was', 'orders were')} acknowledged in {took:.0f} s{said}.")
         pauses = drill.pauses
+        without = f"{sum(pauses):.1f} s in {counted(len(pauses), 'pause')}"
         self.stdout.write(
-            f"Without bookings: {sum(pauses):.1f} s in {len(pauses)} pauses, the longest {max(pauses):.1f} s."
-            if pauses
-            else "Bookings never paused."
+            f"Without bookings: {without}, the longest {max(pauses):.1f} s." if pauses else "Bookings never paused."
         )
 
 

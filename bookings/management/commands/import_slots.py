@@ -55,4 +55,4 @@ class Command(BaseCommand):
                 )
         except CsvError as error:
             raise CommandError(f"{path.name}, {error}") from None
-        arguments.tell_of_rows(self.stdout, report, "slots", strict=strict, dry_run=options["dry_run"])
+        arguments.tell_of_rows(self.stdout, report, "slot", strict=strict, dry_run=options["dry_run"])

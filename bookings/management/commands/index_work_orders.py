@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from bookings.sentences import counted
 from bookings.services import search_terms
 
 
@@ -21,4 +22,5 @@ class Command(BaseCommand):
         parser.formatter_class = RawDescriptionHelpFormatter
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"{search_terms.add_missing()} work orders indexed.")
+        added = search_terms.add_missing()
+        self.stdout.write(f"{counted(added, 'work order')} indexed.")

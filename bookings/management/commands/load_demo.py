@@ -26,6 +26,7 @@ from bookings import clock, offers, wire
 from bookings.access import tokens
 from bookings.management import arguments, counting, demo
 from bookings.models import PostcodePrefix, Receiver, Schedule, ServiceArea, WorkOrder
+from bookings.sentences import counted
 from bookings.supply import schedules
 
 AREAS = [
@@ -111,7 +112,7 @@ class Command(BaseCommand):
             return
         booked, refused = demo.fill()
         if booked or refused:
-            self.stdout.write(f"{booked} bookings made, {refused} refused.")
+            self.stdout.write(f"{counted(booked, 'booking')} made, {refused} refused.")
         counting.update(everything=True, say=self.stdout.write)
 
     def passwords(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from bookings.management import arguments
+from bookings.sentences import counted
 from bookings.supply import blackouts
 
 
@@ -29,6 +30,6 @@ class Command(BaseCommand):
         area, start, end = arguments.read_period(options, opens=True)
         given = {"area": area, "start": start, "end": end, "worker": options["worker"]}
         opened = blackouts.would_open(**given) if options["dry_run"] else blackouts.open_slots(**given, by="open_slots")
-        self.stdout.write(f"{area.code}: {opened} slots opened, {area.period_text(start, end)}.")
+        self.stdout.write(f"{area.code}: {counted(opened, 'slot')} opened, {area.period_text(start, end)}.")
         if options["dry_run"]:
             self.stdout.write("This was a dry run: nothing was written.")

@@ -30,6 +30,7 @@ from tqdm import tqdm
 from bookings import clock
 from bookings.management import arguments, counting
 from bookings.operations import doctor
+from bookings.sentences import counted
 from bookings.services import daily_sums, housekeeping, practice
 from bookings.supply import first_sight
 from bookings.supply.turns import Pace
@@ -72,16 +73,16 @@ class Command(BaseCommand):
         slots = housekeeping.old_slots(before).count()
         if not dry_run:
             slots = _repeat(partial(housekeeping.remove_slots, before=before), slots, "slot")
-        self.stdout.write(f"{slots} past slots without bookings removed.")
+        self.stdout.write(f"{counted(slots, 'past slot')} without bookings removed.")
         refusals = _remove(housekeeping.old_refusals(before), dry_run, "refusal")
-        self.stdout.write(f"{refusals} refusals removed.")
+        self.stdout.write(f"{counted(refusals, 'refusal')} removed.")
         _remove(housekeeping.old_empty_searches(before), dry_run, "count of empty searches")
 
     def _remove_records(self, before: datetime, dry_run: bool) -> None:
         records = _remove(housekeeping.old_log_in_records(before), dry_run, "log-in record")
-        self.stdout.write(f"{records} log-in records removed.")
+        self.stdout.write(f"{counted(records, 'log-in record')} removed.")
         entries = _remove(housekeeping.old_delivery_entries(before), dry_run, "line")
-        self.stdout.write(f"{entries} lines of the log of receivers removed.")
+        self.stdout.write(f"{counted(entries, 'line')} of the log of receivers removed.")
         _remove(housekeeping.old_answers(before), dry_run, "answer")
 
     def _remove_personal_data(self, before: datetime, dry_run: bool) -> None:
@@ -106,8 +107,8 @@ class Command(BaseCommand):
                 _repeat(partial(daily_sums.merge_people, before=daily_sums.over_everywhere(before)), 0, "sum")
                 housekeeping.remove_what_receivers_said(before)
                 _note(before)
-            self.stdout.write(f"Reasons of {blackouts} blackouts and {closures} slots removed.")
-            self.stdout.write(f"{orders} work orders emptied of personal data.")
+            self.stdout.write(f"Reasons of {counted(blackouts, 'blackout')} and {counted(closures, 'slot')} removed.")
+            self.stdout.write(f"{counted(orders, 'work order')} emptied of personal data.")
 
     def _overwrite(self, vacuum: bool) -> None:
         if not housekeeping.remove_traces(vacuum=vacuum):

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand
 
 from bookings import clock
 from bookings.management import counting
+from bookings.sentences import counted
 from bookings.services import daily_sums
 
 
@@ -30,4 +31,4 @@ class Command(BaseCommand):
         began, last = clock.now(), daily_sums.counted_at()
         everything = options["all"] or last is None or last.date() < began.date()
         changed = counting.update(everything=everything, say=self.stdout.write)
-        self.stdout.write(f"{changed} days counted anew.")
+        self.stdout.write(f"{counted(changed, 'day')} counted anew.")

@@ -90,7 +90,7 @@ def test_every_rule_and_its_remedy(key):
         ["closed"],
     ]
     assert found[1]["notice"] == "Shorten the notice of 120 minutes (BOOKJOB_NOTICE_MINUTES)."
-    assert found[2]["cutoff"] == "Raise the cut-off of Leeds, which is 08:00, 1 days before."
+    assert found[2]["cutoff"] == "Raise the cut-off of Leeds, which is 08:00, 1 day before."
     assert found[3]["order_type"] == "Make a slot that takes orders without a type, or give the order another type."
     assert found[4]["closed"] == "Open the slot, which staff have closed (ill)."
     assert found[5]["full"] == (

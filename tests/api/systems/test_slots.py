@@ -128,7 +128,7 @@ class TestWriting:
 
         monkeypatch.setattr(turns, "write", after_bookings)
         answer = put(key, row(0, Capacity=1), row(1), query="?strict=1")
-        message = "2 bookings stand in this slot, and it would have 1 places"
+        message = "2 bookings stand in this slot, and it would have 1 place"
         refused = {"Row": 1, "ExternalID": "P-0", "message": message}
         assert answer.json() == NOTHING | {"Created": 1, "RefusedCount": 1, "Refused": [refused]}
         assert AppointmentSlot.objects.filter(external_id="P-1").exists()
