@@ -27,8 +27,8 @@ PERMISSION = "bookings.view_dailysum"
 WEEKS, MOST_WEEKS = 12, 54
 # Rows of a table on the page; the file has all.
 MOST_ROWS = 300
-# Codes that are named as not shown.
-MOST_UNKNOWN = 10
+# Codes that are named as not shown, and areas as shown.
+MOST_UNKNOWN, MOST_NAMED = 10, 20
 # The order type that stands for none.
 ANY = "any"
 
@@ -44,6 +44,8 @@ class Question:
     last: date
     order_type: str
     groups: dict[str, str]
+    # What was asked for and is not shown so.
+    remarks: list[str]
 
     def address(self, **other: Any) -> str:
         """The same question with something changed."""
@@ -83,6 +85,7 @@ def page(request: HttpRequest) -> HttpResponse:
         **saved_views.on_page(request, "numbers"),
         "asked": asked,
         "areas": [(area, area.code in asked.codes) for area in visible],
+        "about": _about(asked, visible),
         "no_areas": "" if visible else lists.no_areas_text(request.user),
         "counted_at": daily_sums.counted_at(),
         "begins": [moment if _reaches(asked, moment) else None for moment in daily_sums.begins()],
@@ -106,18 +109,40 @@ def _read(given: QueryDict, visible: list[ServiceArea]) -> Question:
     known = [area for area in chosen or visible if not clock.time_zone_problem(area.time_zone)]
     zone = known[0].zone if known else ZoneInfo("UTC")
     last = days.read_day(given.get("until")) or days.today(zone)
-    first = days.read_day(given.get("day")) or monday_of(last) - timedelta(days=7 * (WEEKS - 1))
+    wanted = days.read_day(given.get("day")) or monday_of(last) - timedelta(days=7 * (WEEKS - 1))
+    first, remarks = _bounded(wanted, last)
     return Question(
         codes=[area.code for area in chosen],
         unknown=[code[:ID_LENGTH] for code in codes if code not in {area.code for area in chosen}][:MOST_UNKNOWN],
-        first=min(max(first, last - timedelta(days=7 * MOST_WEEKS - 7)), last),
+        first=first,
         last=last,
         order_type=given.get("order_type", "").strip()[:ID_LENGTH],
         groups={
             number.name: group if (group := given.get(number.name, "")) in number.groups else number.groups[0]
             for number in NUMBERS.values()
         },
+        remarks=remarks,
     )
+
+
+def _bounded(first: date, last: date) -> tuple[date, list[str]]:
+    """The first day that is shown, and why it is another one."""
+    if first > last:
+        return last, ["Until lies before From: the day of Until alone is shown. Choose other days."]
+    earliest = last - timedelta(days=7 * MOST_WEEKS - 7)
+    if first < earliest:
+        cut = f"At most {MOST_WEEKS} weeks are shown at once: from {clock.day_text(earliest)} on."
+        return earliest, [f"{cut} Choose an earlier Until for the weeks before."]
+    return first, []
+
+
+def _about(asked: Question, visible: list[ServiceArea]) -> str:
+    """On paper, where the form above is not: whose numbers these are."""
+    chosen = [area.name for area in visible if area.code in asked.codes]
+    more = f" and {len(chosen) - MOST_NAMED:,} more" if len(chosen) > MOST_NAMED else ""
+    where = ", ".join(chosen[:MOST_NAMED]) + more if chosen or asked.unknown else "All areas that you see"
+    types = {"": "orders of any type", ANY: "orders without a type"}
+    return f"{where or 'No area'}; {types.get(asked.order_type, f'orders of the type {asked.order_type}')}"
 
 
 def _span(asked: Question, visible: list[ServiceArea], seen: set[int] | None) -> Span:
@@ -140,7 +165,7 @@ def _card(number: Number, asked: Question, span: Span) -> dict[str, Any]:
         ],
         "table": table,
         "rows": table.lines[:MOST_ROWS],
-        "left_out": max(0, len(table.lines) - MOST_ROWS),
+        "left_out": f"{more:,}" if (more := len(table.lines) - MOST_ROWS) > 0 else "",
         "chart": numbers_charts.chart_of(table),
         "file": asked.address(csv=number.name),
     }

@@ -109,6 +109,34 @@ class TestPage:
         assert asked.first <= asked.last
         assert asked.weeks <= numbers.MOST_WEEKS
 
+    def test_what_is_shown_otherwise_is_said(self, supervisor):
+        def remarks(**query):
+            return supervisor.get(PAGE, query).context["asked"].remarks
+
+        assert remarks() == remarks(day="2026-11-02", until="2026-11-29") == remarks(until="2026-11-29") == []
+        (said,) = remarks(day="2026-12-01", until="2026-11-29")
+        assert said == "Until lies before From: the day of Until alone is shown. Choose other days."
+        (said,) = remarks(day="2020-01-06", until="2026-11-29")
+        assert said.startswith("At most 54 weeks are shown at once: from Sun 23 Nov 2025 on.")
+        page = supervisor.get(PAGE, {"day": "2020-01-06", "until": "2026-11-29"})
+        assert said in page.content.decode()
+        assert str(page.context["asked"].first) == "2025-11-23"
+
+    def test_paper_says_whose_numbers_these_are(self, supervisor, monkeypatch):
+        def about(**query):
+            answer = supervisor.get(PAGE, query)
+            assert answer.context["about"].replace("<", "&lt;").replace(">", "&gt;") in answer.content.decode()
+            return answer.context["about"]
+
+        for code in ("HULL", "LEEDS", "YORK"):
+            helpers.make_area(code)
+        assert about() == "All areas that you see; orders of any type"
+        assert about(area=["YORK", "HULL"], order_type="REPAIR") == "Hull, York; orders of the type REPAIR"
+        assert about(area="NONE", order_type="any") == "No area; orders without a type"
+        assert about(order_type="<b>") == "All areas that you see; orders of the type <b>"
+        monkeypatch.setattr(numbers, "MOST_NAMED", 1)
+        assert about(area=["YORK", "HULL", "LEEDS"]).startswith("Hull and 2 more; ")
+
     def test_from_when_it_counts(self, supervisor):
         for name, begin in ((daily_sums.BEGIN, 5), (daily_sums.PLACES_BEGIN, 9)):
             Counter.objects.create(name=name, value=int((helpers.NOW + begin * DAY).timestamp()))
@@ -144,11 +172,11 @@ class TestPage:
 
     def test_a_long_table_is_whole_in_the_file(self, supervisor):
         slot = desk.slot_in()
-        sums = [sum_of(slot, key=f"w{number}", places=2) for number in range(numbers.MOST_ROWS + 5)]
+        sums = [sum_of(slot, key=f"w{number}", places=2) for number in range(numbers.MOST_ROWS + 1_005)]
         DailySum.objects.bulk_create(sums)
         query = {"utilisation": "worker", "day": day_of(slot), "until": day_of(slot)}
-        assert "5 more are in the CSV." in supervisor.get(PAGE, query).content.decode()
-        assert len(file_of(supervisor, "utilisation", **query)) == 1 + numbers.MOST_ROWS + 5
+        assert "1,005 more are in the CSV." in supervisor.get(PAGE, query).content.decode()
+        assert len(file_of(supervisor, "utilisation", **query)) == 1 + numbers.MOST_ROWS + 1_005
 
 
 def sum_of(slot, **fields):
