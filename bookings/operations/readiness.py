@@ -7,6 +7,7 @@ text. Of a full disk PostgreSQL tells only those that write, so nothing is asked
 import os
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -62,15 +63,22 @@ def problem_and_warnings() -> tuple[str, list[str]]:
 
 
 def _problem() -> str:
+    # A host that is frozen would keep the one thread that asks for as long as a booking may take.
+    answering_within = getattr(connection, "answering_within", nullcontext)
     try:
-        if problem := PROBLEM_OF[connection.vendor]():
-            return problem
-        applied = MigrationRecorder(connection).applied_migrations()
-        if not known_migrations() <= applied.keys():
-            return "migrations missing"
-        missing = triggers.missing()
+        with answering_within(PATIENCE):
+            return _problem_of_database()
     except Exception as fault:  # whatever the driver says, the answer is the same; but timeline.py has its own
         return str(getattr(fault.__cause__, "not_ready", NOT_REACHED))
+
+
+def _problem_of_database() -> str:
+    if problem := PROBLEM_OF[connection.vendor]():
+        return problem
+    applied = MigrationRecorder(connection).applied_migrations()
+    if not known_migrations() <= applied.keys():
+        return "migrations missing"
+    missing = triggers.missing()
     return f"triggers missing: {', '.join(missing)}" if missing else ""
 
 

@@ -6,6 +6,10 @@ nor a commit that waits for a replica which is away. Django finds the class in a
 `_configure_connection` and `wait` are private names of Django and psycopg: tests/operations/test_private_names.py.
 """
 
+import contextlib
+import math
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg
@@ -13,7 +17,10 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.postgresql import base
 
 from bookings import clock
-from bookjob_site.postgresql import timeline
+from bookjob_site.postgresql import hosts, timeline
+
+# Seconds for an answer, where they are fewer than LONGEST_WAIT.
+patience: ContextVar[float] = ContextVar("patience", default=math.inf)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -23,10 +30,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> psycopg.Connection[Any]:
         if not self._looks_at_timelines():
             return self._connect(conn_params)
-        # A pool connects by itself, to the first host: what it has of a former primary is given up, one by one.
-        tries = [conn_params] * self.pool.max_size if self.pool else timeline.hosts_in_turn(conn_params)
-        for parameters in tries:
-            connection = self._connect(parameters)
+        for connection in self._connections(conn_params):
             give_up_waiting(connection, self.settings_dict["LONGEST_WAIT"])
             try:
                 if timeline.is_newest(connection):
@@ -37,11 +41,32 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._give_up(connection)
         raise timeline.ReplacedError(timeline.REPLACED)
 
+    def _connections(self, parameters: dict[str, Any]) -> Iterator[psycopg.Connection[Any]]:
+        if self.pool:
+            # It connects by itself, to the first host: what it has of a former primary is given up, one by one.
+            return (self._connect(parameters) for _ in range(self.pool.max_size))
+        return hosts.connections(self._connect, parameters)
+
     def ensure_connection(self) -> None:
-        """Called before each statement: one comparison more, and no statement."""
-        if self.connection and not self.in_atomic_block and timeline.is_replaced(self.connection):
+        """Called before each statement: two comparisons more, and no statement."""
+        held = self.connection
+        if held and not self.in_atomic_block and (timeline.is_replaced(held) or hosts.is_silent(held)):
             self.close()
         super().ensure_connection()
+
+    def get_autocommit(self) -> bool:
+        """Django asks where a request begins and ends, beyond what makes answers of faults: nothing connects here."""
+        return bool(self.autocommit) if self.connection else bool(super().get_autocommit())
+
+    @staticmethod
+    @contextlib.contextmanager
+    def answering_within(seconds: float) -> Iterator[None]:
+        """For what asks whether the database is there: who is frozen is not waited for as a booking waits."""
+        before = patience.set(seconds)
+        try:
+            yield
+        finally:
+            patience.reset(before)
 
     def _looks_at_timelines(self) -> bool:
         """Of the service's primary; through PgBouncer a connection may be to another server each time."""
@@ -73,14 +98,19 @@ def give_up_waiting(connection: psycopg.Connection[Any], seconds: float) -> None
     wait = connection.wait
 
     def wait_or_give_up(answer: Any, *arguments: Any, **options: Any) -> Any:
-        options.setdefault("timeout", seconds)
-        began = clock.ticks()
+        longest = options.setdefault("timeout", min(seconds, patience.get()))
+        asked = clock.ticks()
         try:
-            return wait(answer, *arguments, **options)
+            answered = wait(answer, *arguments, **options)
         except psycopg.OperationalError:
-            if clock.ticks() - began >= options["timeout"]:
+            waited = clock.ticks() - asked
+            if waited >= longest:
                 # Nothing more can be asked while this answer is owed, not even for a rollback.
                 connection.close()
+            if connection.closed and waited > hosts.SOON and hasattr(connection, "place"):
+                hosts.remember(connection.place, asked)
             raise
+        connection.answered = asked  # type: ignore[attr-defined]
+        return answered
 
     connection.wait = wait_or_give_up  # type: ignore[method-assign,assignment]

@@ -65,15 +65,3 @@ def _asked(connection: psycopg.Connection[Any]) -> bytes:
     if not connection.autocommit:
         connection.rollback()
     return FORM.pack(*(row or (0, 0)))
-
-
-def hosts_in_turn(parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """The parameters of a connection, with each of its hosts first in turn: libpq takes the first that will do."""
-    hosts, ports = str(parameters.get("host", "")).split(","), str(parameters.get("port", "")).split(",")
-    turned = []
-    for first in range(len(hosts)):
-        here = parameters | {"host": ",".join(hosts[first:] + hosts[:first])}
-        if len(ports) == len(hosts):
-            here["port"] = ",".join(ports[first:] + ports[:first])
-        turned.append(here)
-    return turned

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -17,6 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -36,6 +38,13 @@ PATRONI = Path(os.environ.get("PATRONI", ROOT / "var" / "patroni" / "bin" / "pat
 # The last release that writes the leader's key without comparing it, for the control.
 CARELESS = PATRONI.parents[1].with_name("patroni-3.0.2") / "bin" / "patroni"
 LONGEST = 60  # seconds until a cluster has to have come so far
+# What Patroni and PostgreSQL write when a standby takes over.
+STEPS = {
+    "the lock ran out": "Got response from|Request failed to",
+    "elected": "promoted self to leader by acquiring session lock",
+    "takes writes": "database system is ready to accept connections",
+    "a standby follows": "is now a candidate for quorum synchronous standby",
+}
 
 
 def why_not() -> str:
@@ -176,7 +185,12 @@ class Cluster:
                 "--ambient-caps=+dac_read_search"]  # fmt: skip
         environment = {key: text for key, text in os.environ.items() if not key.startswith("PG")}
         environment |= {f"PATRONI_{name}_PASSWORD": text for name, text in self.passwords.items()}
-        environment |= {"PATRONI_RESTAPI_USERNAME": "patroni", "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
+        environment |= {
+            "PATRONI_RESTAPI_USERNAME": "patroni",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "HOME": str(self.folder),
+        }
         environment |= {"FREEZE": str(self.folder / f"{host}.freeze")}
         if before := self.started.get(host):
             before.wait()  # it was killed
@@ -229,6 +243,16 @@ class Cluster:
         """By all Patronis last: why the cluster is not whole."""
         return "\n".join((self.folder / f"{host}.log").read_text()[-1500:] for host in DATABASES)
 
+    def took(self, since: float) -> str:
+        """When, in seconds after `since` (as time.time() has it), each step of a failover was done, by all logs."""
+        lines = "\n".join((self.folder / f"{host}.log").read_text(errors="replace") for host in DATABASES)
+        done = []
+        for step, words in STEPS.items():
+            found = re.findall(rf"^([-\d]+ [:\d]+)[.,](\d+) .*(?:{words})", lines, re.MULTILINE)
+            moments = [datetime.fromisoformat(f"{at}.{part}+00:00").timestamp() - since for at, part in found]
+            done += [f"{step} {min(later):.1f} s" for later in [[at for at in moments if at > 0]] if later]
+        return ", ".join(done)
+
     def said_of_watchdog(self, host: str) -> str:
         lines = (self.folder / f"{host}.log").read_text().splitlines()
         return next((line for line in lines if "watchdog" in line.lower()), "it has none, and goes on without")
@@ -274,12 +298,18 @@ class Cluster:
         """To either standby. Where one is named the other waits two seconds before it follows, and a commit for it."""
         self.ask(self.primary(), "switchover", {"leader": self.primary()})
 
-    def freeze(self, host: str) -> None:
-        """The whole host, at the moment at which its Patroni has looked and is about to renew its lock."""
-        (self.folder / f"{host}.freeze").write_text("")
-        shutil.chown(self.folder / f"{host}.freeze", 65534)
-        wait_for(lambda: "T" in map(state, self.network.processes(host)), "Patroni has stopped itself")
+    def freeze(self, host: str, moment: str = "before") -> None:
+        """The whole host, at the moment `before` its Patroni renews its lock, or `after`."""
+        self._stop_patroni(host, moment)
         self.network.signal(host, signal.SIGSTOP)
+
+    def _stop_patroni(self, host: str, moment: str) -> None:
+        note = self.folder / f"{host}.freeze"
+        draft = note.with_suffix(".draft")
+        draft.write_text(moment)
+        shutil.chown(draft, 65534)
+        draft.rename(note)  # whole from the first look at it
+        wait_for(lambda: "T" in map(state, self.network.processes(host)), "Patroni has stopped itself")
 
     def thaw(self, host: str) -> None:
         self.network.signal(host, signal.SIGCONT)
@@ -287,10 +317,11 @@ class Cluster:
     def kill_postgresql(self, host: str) -> None:
         os.kill(int((self.folder / host / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
 
-    def lose(self, host: str) -> None:
-        """As when the power fails: no packet, no process."""
-        self.network.unplug(host)
-        self.network.signal(host, signal.SIGKILL)
+    def lose(self, primary: str) -> None:
+        """As when the power fails: no packet, no process. After Patroni has renewed its lock, the worst moment."""
+        self._stop_patroni(primary, "after")
+        self.network.unplug(primary)
+        self.network.signal(primary, signal.SIGKILL)
 
     def bring_back(self, host: str) -> None:
         self.network.unplug(host, plugged=True)

@@ -1,6 +1,9 @@
-"""Patroni that stops itself, once, where it is about to renew its lock: the worst moment to be frozen at.
+"""Patroni that stops itself, once, where it renews its lock: the worst moments to be frozen at.
 
-Run by Patroni's own Python, as `patroni` is. It stops where there is a file of the name that FREEZE says.
+Before it, Patroni wakes up with a lock that it may not have any more. After it, the others wait for all of `ttl`.
+
+Run by Patroni's own Python, as `patroni` is. It stops where there is a file of the name that FREEZE says, which says
+`before` or `after`.
 """
 
 import os
@@ -15,14 +18,20 @@ from patroni.ha import Ha
 renew = Ha.update_lock
 
 
-def stop_and_renew(self, *arguments, **options):
+def stop_at(moment):
     note = Path(os.environ["FREEZE"])
-    if note.exists():
+    if note.exists() and note.read_text() == moment:
         note.unlink()
         os.kill(os.getpid(), signal.SIGSTOP)
-    return renew(self, *arguments, **options)
+
+
+def renew_and_stop(self, *arguments, **options):
+    stop_at("before")
+    renewed = renew(self, *arguments, **options)
+    stop_at("after")
+    return renewed
 
 
 if __name__ == "__main__":  # and not in the process that starts PostgreSQL, which loads this again
-    Ha.update_lock = stop_and_renew
+    Ha.update_lock = renew_and_stop
     sys.exit(main())
