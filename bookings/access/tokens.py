@@ -17,7 +17,6 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework_simplejwt.backends import TokenBackend
 
 from bookings import clock
 from bookings.access.limits import is_in
@@ -139,7 +138,7 @@ def read_token(token: str, address: str) -> dict[str, Any]:
         if kid is not None and not isinstance(kid, str):
             raise AuthenticationFailed
         if trusted:
-            claims, is_ours = AccessTokenBackend("").decode(token, verify=False), False
+            claims, is_ours = _decoded(token, "", verify=False), False
         else:
             claims, is_ours = _verified(token, kid)
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
@@ -175,26 +174,23 @@ class _VerifiedTokens:
 _verified_before = _VerifiedTokens()
 
 
-class AccessTokenBackend(TokenBackend):
-    """simplejwt's back end for one key, asking for `exp` and for nothing else: `sub` or `jti` may be anything."""
+def _decoded(token: str, secret: str, *, verify: bool = True) -> dict[str, Any]:
+    """The claims: `exp` is asked for and nothing else, `sub` or `jti` may be anything. Raises jwt.PyJWTError.
 
-    def __init__(self, secret: str) -> None:
-        super().__init__("HS256", signing_key=secret, leeway=settings.BOOKJOB_TOKEN_LEEWAY_SECONDS)
-
-    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        """The claims; without `verify` the signature is not checked, the times are. Raises jwt.PyJWTError."""
-        options: Any = {
-            "require": ["exp"],
-            "verify_signature": verify,
-            "verify_exp": True,
-            "verify_nbf": True,
-            "verify_iat": True,
-            "verify_aud": False,
-            "verify_sub": False,
-            "verify_jti": False,
-        }
-        key = self.prepared_signing_key if verify else ""
-        return jwt.decode(token, key, algorithms=[self.algorithm], leeway=self.get_leeway(), options=options)
+    Without `verify` the signature is not checked, the times are.
+    """
+    options: Any = {
+        "require": ["exp"],
+        "verify_signature": verify,
+        "verify_exp": True,
+        "verify_nbf": True,
+        "verify_iat": True,
+        "verify_aud": False,
+        "verify_sub": False,
+        "verify_jti": False,
+    }
+    leeway = settings.BOOKJOB_TOKEN_LEEWAY_SECONDS
+    return jwt.decode(token, secret, algorithms=["HS256"], leeway=leeway, options=options)
 
 
 def _verified(token: str, kid: str | None) -> tuple[dict[str, Any], bool]:
@@ -206,7 +202,7 @@ def _verified(token: str, kid: str | None) -> tuple[dict[str, Any], bool]:
     is_ours = kid is not None and kid in keys
     for secret in [keys[kid]] if kid is not None and kid in keys else keys.values():
         try:
-            return AccessTokenBackend(secret).decode(token), is_ours
+            return _decoded(token, secret), is_ours
         except jwt.InvalidSignatureError:
             continue
     raise AuthenticationFailed
