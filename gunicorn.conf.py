@@ -9,6 +9,9 @@ from bookjob_site import environment
 from bookjob_site.version import VERSION
 from bookjob_site.worker import names
 
+# No collection looks for garbage while all is loaded, which would be a seventh of the start; post_fork begins again.
+gc.disable()
+
 # Private names of gunicorn that this release of it has not, or otherwise: then its own worker has to do.
 missing = names.missing()
 
@@ -32,6 +35,11 @@ limit_request_field_size = 256 * 1024
 logger_class = "gunicorn.glogging.Logger" if missing else "bookjob_site.worker.lines.Lines"
 
 
+def post_fork(server: Any, worker: Any) -> None:
+    """Also after a reload of these settings."""
+    gc.enable()
+
+
 def worker_exit(server: Any, worker: Any) -> None:
     """In the worker that ends, which has answered its last request."""
     from bookings.services import empty_searches
@@ -46,8 +54,7 @@ def when_ready(server: Any) -> None:
         server.log.warning(names.FALL_BACK, names.READ_AGAINST, ", ".join(missing))
     else:
         drain.stop_after(server, environment.value("BOOKJOB_DRAIN_SECONDS"))
-    gc.collect()
-    gc.freeze()
-    # Django REST framework leaves a cycle with each request, which holds its body: rarely enough to cost nothing, often
-    # enough that memory stays flat.
+    gc.freeze()  # without a collection before: of a hundred things that were loaded two are garbage
+    # Django REST framework leaves a cycle with each request of most addresses, which holds its body: rarely enough to
+    # cost nothing, often enough that memory stays flat.
     gc.set_threshold(2_000, 10, 10)

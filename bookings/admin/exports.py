@@ -11,16 +11,18 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from itertools import compress
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import xlsxwriter
 from django.db.models import QuerySet
 from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
-from xlsxwriter.worksheet import Worksheet
 
 from bookings import clock
 from bookings.models import WorkOrder
 from bookings.supply.formulas import harmless
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.worksheet import Worksheet
 
 CHUNK = 2_000
 # What no file in UTF-8, or no XML 1.0, can hold. XlsxWriter writes control characters as spreadsheets do.
@@ -151,6 +153,8 @@ def _text(cell: Any) -> str:
 
 def _xlsx(work_orders: QuerySet[WorkOrder], columns: Sequence[str]) -> IO[bytes]:
     """A file that is gone when it is closed. The rows go to the disk; what is in memory is one of them."""
+    import xlsxwriter  # here: no start of the service waits for what an export needs
+
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     with xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
         formats = {kind: book.add_format({"num_format": shown}) for kind, shown in SHOWN.items()}
@@ -165,7 +169,7 @@ def _xlsx(work_orders: QuerySet[WorkOrder], columns: Sequence[str]) -> IO[bytes]
     return file
 
 
-def _new_sheet(book: xlsxwriter.Workbook, columns: Sequence[str]) -> Worksheet:
+def _new_sheet(book: "Workbook", columns: Sequence[str]) -> "Worksheet":
     count = len(book.worksheets())
     sheet = book.add_worksheet(f"Work orders {count + 1}" if count else "Work orders")
     sheet.freeze_panes(1, 1)
@@ -176,7 +180,7 @@ def _new_sheet(book: xlsxwriter.Workbook, columns: Sequence[str]) -> Worksheet:
     return sheet
 
 
-def _write_cell(sheet: Worksheet, line: int, column: int, cell: Any, formats: dict[type, Any]) -> None:
+def _write_cell(sheet: "Worksheet", line: int, column: int, cell: Any, formats: dict[type, Any]) -> None:
     if isinstance(cell, int):
         sheet.write_number(line, column, cell)
     elif type(cell) in formats and not (isinstance(cell, date) and _day(cell) < FIRST_DAY):

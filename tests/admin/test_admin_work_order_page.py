@@ -262,6 +262,7 @@ class TestExports:
     @pytest.mark.slow  # two seconds
     def test_a_sheet_has_a_row_in_memory_at_a_time(self, monkeypatch):
         monkeypatch.setattr(exports, "_rows", lambda *_: ([f"cell {number}"] * 27 for number in range(3_000)))
+        import_module("xlsxwriter")  # as the first export does
         tracemalloc.start()
         try:
             exports._xlsx(WorkOrder.objects.none(), exports.COLUMN_NAMES).close()
