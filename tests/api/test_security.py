@@ -13,6 +13,8 @@ from django.db import models
 from django.test import Client
 
 from bookings.access import tokens
+from bookings.api import calls
+from bookings.api.authentication import AccessTokenAuthentication, HasScope, RequestLimit
 from tests.api.test_over_http import raw
 from tests.support import desk, helpers
 from tests.support.environment import ROOT
@@ -391,6 +393,13 @@ class TestWhatIsNotTheirs:
 def test_the_browsable_api_and_debug_pages_are_off(settings):
     assert not settings.DEBUG
     assert settings.REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"] == ["bookings.api.serializers.AnswerRenderer"]
+
+
+@pytest.mark.parametrize("view", [calls.SearchView, calls.FollowupView])
+def test_a_call_asks_what_other_views_ask(view):
+    """`authentication.admitted` does, without these classes: one more here has to be asked there, too."""
+    asked = [*view.authentication_classes, *view.permission_classes, *view.throttle_classes]
+    assert asked == [AccessTokenAuthentication, HasScope, RequestLimit]
 
 
 def modules_that_serve():
