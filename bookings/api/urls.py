@@ -29,12 +29,13 @@ def path(route: str, view: type[APIView], *, name: str, **options: Any) -> URLPa
 
 
 urlpatterns = [
+    # First those that a phone waits for: they are looked for in this order.
+    path("appointments/search", calls.SearchView, name="search"),
+    path("workorders/<order:order>/followup", calls.FollowupView, name="followup"),
     path("schema", views.SchemaView, name="schema"),
     path("docs", SpectacularSwaggerSplitView, name="docs", url_name="schema"),
     path("auth/token", views.TokenView, name="token"),
-    path("appointments/search", calls.SearchView, name="search"),
     path("appointments/explain", explaining.ExplainView, name="explain"),
-    path("workorders/<order:order>/followup", calls.FollowupView, name="followup"),
     path("workorders/<order:order_num>/cancel", acting.CancelView, name="cancel"),
     path("workorders/<order:order_num>/move", acting.MoveView, name="move"),
     path("workorders/<order:order_num>/review", acting.ReviewView, name="review"),

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
@@ -119,7 +119,7 @@ def _first_free(
     area = next((read_area(row) for row in rows if row[0] is not None), None)
     if area is None:
         return None, []
-    periods = sorted((sql.as_instant(row[-2]), sql.as_instant(row[-1])) for row in rows if row[0] is None)
+    periods = read_periods(row for row in rows if row[0] is None)
     opens = opens_at(now, area)
     open_ones = [period for period in periods if not opens or period[0] >= opens]
     if len(open_ones) < len(periods) == most:
@@ -139,11 +139,15 @@ def open_for(area: ServiceArea, order_type: str, now: datetime, most: int = 0) -
 
 def open_periods(conditions: Iterable[Condition], most: int, using: str = DEFAULT_DB_ALIAS) -> list[Period]:
     """The first periods in which at least one slot keeps all conditions."""
-    return read_periods(sql.run(*first_periods(conditions, most), using=using))
+    return read_periods(sql.run(*first_periods(conditions, most), using=using).rows)
 
 
-def read_periods(found: sql.Result) -> list[Period]:
-    return sorted((sql.as_instant(start), sql.as_instant(end)) for start, end in found.rows)
+def read_periods(rows: Iterable[tuple[Any, ...]]) -> list[Period]:
+    """What the last two columns of the rows say, in its order."""
+    periods: list[Any] = [row[-2:] for row in rows]
+    if not sql.on_postgresql():  # there they are instants already
+        periods = [(sql.as_instant(start), sql.as_instant(end)) for start, end in periods]
+    return sorted(periods)
 
 
 def first_periods(conditions: Iterable[Condition], most: int) -> sql.Statement:

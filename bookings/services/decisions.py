@@ -28,7 +28,7 @@ class Unavailable(Refused):
         self.slot = instead_of
 
     def offer(self, found: sql.Result) -> None:
-        self.params["alternatives"] = offers.offered(self.slot.area, offers.read_periods(found))
+        self.params["alternatives"] = offers.offered(self.slot.area, offers.read_periods(found.rows))
 
 
 def read_choices(job: wire.BookJob) -> list[Choice]:

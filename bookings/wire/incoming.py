@@ -27,6 +27,8 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError, SchemaValidator
 
 from bookings.wire.values import (
+    EMPTY_LIST,
+    EMPTY_OBJECT,
     MAX_ITEMS,
     DayOrInstant,
     Few,
@@ -65,7 +67,7 @@ class Contact(WireModel):
     first_name: Text = ""
     last_name: Text = ""
     is_primary: Flag = False
-    phones: Annotated[list[Annotated[Phone, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = []
+    phones: Annotated[list[Annotated[Phone, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = EMPTY_LIST
 
 
 Contacts = Annotated[list[Annotated[Contact, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])]
@@ -98,12 +100,12 @@ class Account(WireModel):
     name: Text = ""
     notes: Text = ""
     website: Text = ""
-    addresses: Annotated[
-        list[Annotated[PostalAddress, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])
-    ] = []
-    contacts: Contacts = []
-    flex_forms: Ids = []
-    flex_attrs: FlexAttributes = {}
+    addresses: Annotated[list[Annotated[PostalAddress, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = (
+        EMPTY_LIST
+    )
+    contacts: Contacts = EMPTY_LIST
+    flex_forms: Ids = EMPTY_LIST
+    flex_attrs: FlexAttributes = EMPTY_OBJECT
     is_active: FlagUnlessSaid = True
     tax_exempt: Flag = False
 
@@ -118,15 +120,19 @@ class FlexViewItem(WireModel):
 class FlexView(WireModel):
     id: LooseId = Field("", alias="ID")
     title: Text = ""
-    items: Annotated[list[Annotated[FlexViewItem, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = []
+    items: Annotated[list[Annotated[FlexViewItem, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = (
+        EMPTY_LIST
+    )
     delete: Flag = False
 
 
 class Asset(WireModel):
     asset_num: LooseId = ""
     desc: Text = ""
-    flex_forms: Ids = []
-    flex_view: Annotated[list[Annotated[FlexView, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = []
+    flex_forms: Ids = EMPTY_LIST
+    flex_view: Annotated[list[Annotated[FlexView, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = (
+        EMPTY_LIST
+    )
     in_service_date: LooseDay = None
     is_component: Flag = False
     last_service_date: LooseDay = None
@@ -135,8 +141,8 @@ class Asset(WireModel):
     model: Text = ""
     prod_num: LooseId = ""
     serial_num: LooseId = ""
-    service_codes: Ids = []
-    service_codes_desc: Texts = []
+    service_codes: Ids = EMPTY_LIST
+    service_codes_desc: Texts = EMPTY_LIST
     status: LooseId = ""
     type: LooseId = ""
     delete: Flag = False
@@ -144,7 +150,7 @@ class Asset(WireModel):
 
 class Location(WireModel):
     address: Annotated[Address, LooseObject()] = Address()
-    contacts: Contacts = []
+    contacts: Contacts = EMPTY_LIST
     email: Text = ""
     language_id: LooseId = Field("", alias="LanguageID")
     location_num: Id = Field("", validation_alias=AliasChoices("LocationNum", "LocNumber", "LocNum"))
@@ -192,7 +198,7 @@ class RequiredPart(Part):
     part_order_num: Id = ""
     price: Annotated[Number | None, Loose()] = None
     ship_to_location: LooseId = ""
-    superseded_parts: Annotated[list[Part], Field(max_length=MAX_ITEMS)] = []
+    superseded_parts: Annotated[list[Part], Field(max_length=MAX_ITEMS)] = EMPTY_LIST
     superseded_parts_desc: Text = ""
     urgency: LooseId = ""
     delete: Flag = False
@@ -292,14 +298,14 @@ class Search(WireModel):
     """The Appointment Search Object. `time_constraints` are the times at which the customer is available or not."""
 
     account: Account = Account()
-    assets: Annotated[list[Annotated[Asset, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = []
-    flex_attrs: FlexAttributes = {}
-    flex_forms: Ids = []
+    assets: Annotated[list[Annotated[Asset, LooseItem()]], Field(max_length=MAX_ITEMS), Few(), Loose([])] = EMPTY_LIST
+    flex_attrs: FlexAttributes = EMPTY_OBJECT
+    flex_forms: Ids = EMPTY_LIST
     location: Location = Location()
     order_type: Id = ""
     original_order_num: LooseId = ""
-    required_parts: RequiredParts = []
-    time_constraints: TimeConstraints = []
+    required_parts: RequiredParts = EMPTY_LIST
+    time_constraints: TimeConstraints = EMPTY_LIST
     user_name: Id = ""
 
 
@@ -313,8 +319,8 @@ class BookJob(Search):
     """
 
     location: Location = Field(Location(), validate_default=True)
-    required_parts: BookedParts = []  # type: ignore[assignment]
-    time_constraints: ChosenTimes = []  # type: ignore[assignment]
+    required_parts: BookedParts = EMPTY_LIST  # type: ignore[assignment]
+    time_constraints: ChosenTimes = EMPTY_LIST  # type: ignore[assignment]
     period: Annotated[Period | None, Loose()] = None
     planned_start_date: Annotated[Instant | None, Loose()] = None
     planned_end_date: Annotated[Instant | None, Loose()] = None
