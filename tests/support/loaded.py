@@ -8,6 +8,7 @@ import os
 
 import django
 from django.apps import apps
+from django.core.management import BaseCommand
 
 if not apps.ready:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookjob_site.settings")
@@ -29,3 +30,11 @@ def share_nothing() -> None:
     """Workers share what was made before they were forked; two services do not."""
     for memory in SHARED:
         memory.__init__(len(memory.memory))
+
+
+def check_nothing() -> None:
+    """Each command begins with Django's checks of the code, which take longer than most commands and say the same.
+
+    `check` and `migrate` ask for theirs by themselves, and have them.
+    """
+    BaseCommand.requires_system_checks = []

@@ -118,6 +118,7 @@ def become(arguments: tuple[str, ...], variables: dict[str, str], streams: dict[
         redirect(number, stream)
     read_the_settings_again()
     loaded.share_nothing()
+    loaded.check_nothing()
     if arguments[0] == "-m":
         sys.argv = [*arguments[1:]]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
