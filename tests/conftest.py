@@ -41,6 +41,9 @@ hypothesis.settings.register_profile("same", derandomize=True, database=None, **
 hypothesis.settings.register_profile("others", **PATIENT)
 hypothesis.settings.load_profile("others" if "TORTURE_OPERATIONS" in os.environ else "same")
 
+# Cheap: no test is about how long it takes to guess a password. (A service that is started has its own.)
+django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
 # Files whose tests say nothing of a database: `make test` runs them on SQLite alone, or beside PostgreSQL alone, so
 # that both runs take as long.
 ONCE = {"test_clients", "test_cluster_files", "test_container", "test_demo", "test_deploy", "test_elsewhere",

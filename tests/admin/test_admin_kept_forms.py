@@ -18,8 +18,7 @@ PASSWORD = "right-and-long"
 
 
 @pytest.fixture(autouse=True)
-def chief(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def chief():
     return User.objects.create_superuser("chief", password=PASSWORD)
 
 

@@ -18,8 +18,7 @@ WRONG = "Please enter the correct username and password"
 
 
 @pytest.fixture(autouse=True)
-def dispatcher(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def dispatcher():
     return User.objects.create_user("dispatcher", password="right", is_staff=True)
 
 

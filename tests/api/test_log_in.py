@@ -20,8 +20,7 @@ REFUSED = error(401, "invalid_logon", "Your log-in has expired or is not valid. 
 
 
 @pytest.fixture(autouse=True)
-def technician(django_user_model, settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def technician(django_user_model):
     user = django_user_model.objects.create_user(
         "tech.jones", "t.jones@example.org", "right", first_name="T.", last_name="Jones"
     )
