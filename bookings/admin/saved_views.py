@@ -84,7 +84,9 @@ class ViewForm(forms.Form):
         # What is kept is longer than what was sent where it has letters beyond ASCII.
         query = plain_query(self.cleaned_data["query"])
         if len(query) > LONGEST_QUERY:
-            raise forms.ValidationError("These filters are too long to be kept. Take some of them away.")
+            raise forms.ValidationError(
+                f"These filters are longer than {LONGEST_QUERY:,} characters. Take some of them away."
+            )
         return query
 
 

@@ -19,7 +19,7 @@ from bookings.supply.waiting_rows import RefusedRow
 
 EXAMPLE = '[[slots]]\narea = "LEEDS"\nfrom = 2026-12-01\nhours = "08:00-12:00"\nlength = 120\ndays_ahead = 60'
 HINT = "A template in TOML or CSV ({}). The schedules of its areas get its rules. Areas are made before."
-NO_AREA = "Make it first, or ask a person who may see it."
+NO_AREA = "Make it first. It may also be one that you may not see."
 # Of areas, since each takes a second or two; and of slots that a template comes to.
 MOST, MOST_SLOTS = 20, 200_000
 

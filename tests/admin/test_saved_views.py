@@ -220,6 +220,8 @@ def test_what_cannot_be_saved(supervisor, name, query, field):
     answer = save(supervisor, name, query)
     assert answer.status_code == 200
     assert list(answer.context["form"].errors) == [field]
+    told = "These filters are longer than 2,000 characters. Take some of them away."
+    assert (told in answer.content.decode()) == (field == "query")
     assert not SavedView.objects.exists()
 
 

@@ -78,7 +78,7 @@ def test_what_another_person_changed_meanwhile_is_looked_at_again(supervisor):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (of("HULL"), "There is no area &#x27;HULL&#x27;. Make it first, or ask a person who may see it"),
+        (of("HULL"), "There is no area &#x27;HULL&#x27;. Make it first. It may also be one that you may not see"),
         (of("LEEDS") + "month_days = 40", "month_days"),
         ("[[slots", "line 1"),
         ("area,from\nLEEDS,2026-12-01", "hours"),
