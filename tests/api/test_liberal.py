@@ -110,6 +110,11 @@ def test_a_repeat_of_a_body_that_was_stored_under_an_older_rule():
 class TestAPeriodOfNoDates:
     """What .NET writes where there is none is absent."""
 
+    @pytest.fixture(autouse=True)
+    def _clock(self):
+        with clock_stands_at():
+            yield
+
     @pytest.fixture
     def nothing(self, no_date):
         return {"Start": no_date, "End": no_date}
@@ -142,8 +147,7 @@ class TestAPeriodOfNoDates:
     def test_in_a_search(self, nothing):
         make_slot()
         asked = {"Location": {"ServiceAreaID": "LEEDS"}, "TimeConstraints": [{"Desc": "", "Period": nothing}]}
-        with clock_stands_at():
-            assert len(search(asked).json()["TimeConstraints"]) == 1
+        assert len(search(asked).json()["TimeConstraints"]) == 1
         asked["TimeConstraints"].append({"Type": "1002", "Period": nothing})
         faults = search(asked).json()["detail"]
         assert (faults["dataPath"], faults["message"]) == (
