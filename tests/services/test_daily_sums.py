@@ -280,7 +280,7 @@ class TestFaults:
 
         with monkeypatch.context() as failing:
             failing.setattr(daily_sums, "change_of", but_one)
-            with pytest.raises(CommandError, match=f"1 steps of counting failed, the first {bad}"):
+            with pytest.raises(CommandError, match=f"1 step of counting failed, the first {bad}"):
                 run("--all")
         assert daily_sums.counted_at() is None
         assert sums_but("x", bad) == [one for one in before if repr(bad) not in one]
