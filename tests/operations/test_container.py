@@ -70,10 +70,10 @@ def test_hadolint_has_nothing_to_say():
 # --- What runs inside ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def image(tmp_path):
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
     """The folder /app of the image, made as the Dockerfile makes it, that nobody can write to."""
-    app = tmp_path / "image" / "app"
+    app = tmp_path_factory.mktemp("image") / "app"
     app.mkdir(parents=True)
     for source in copied():
         if (ROOT / source).is_dir():
