@@ -111,7 +111,9 @@ class Database:
             suffix = f" TEMPLATE {template.name}" if template else ""
             if not there:
                 with psycopg.connect(self.server, autocommit=True) as connection:
-                    connection.execute(f"CREATE DATABASE {self.name}{suffix}")
+                    # Else each page goes by the log, which takes a tenth of a second.
+                    by_file = " STRATEGY FILE_COPY" if template and connection.info.server_version >= 150_000 else ""
+                    connection.execute(f"CREATE DATABASE {self.name}{suffix}{by_file}")
         else:
             self.file = folder / f"{self.name}.sqlite3"
             self.url = f"sqlite:///{self.file}"
