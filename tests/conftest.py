@@ -5,7 +5,6 @@ import fcntl
 import gc
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -118,7 +117,12 @@ class Database:
             self.file = folder / f"{self.name}.sqlite3"
             self.url = f"sqlite:///{self.file}"
             if template:
-                shutil.copy(template.file, self.file)
+                # Not the file alone: a process of Python 3.13 that ends may leave its last pages in the log beside it.
+                with (
+                    contextlib.closing(sqlite3.connect(template.file)) as source,
+                    contextlib.closing(sqlite3.connect(self.file)) as copy,
+                ):
+                    source.backup(copy)
 
     def execute(self, sql: str, *values) -> list[tuple]:
         """Run a statement with %s for the values; commits."""

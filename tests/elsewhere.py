@@ -1,7 +1,7 @@
 """`make elsewhere`: the suite on other systems, each from nothing, in a folder of its own under var/elsewhere/.
 
-    python -m tests.elsewhere                         all that can be had here
-    python -m tests.elsewhere debian13 -k race        one of them; what begins with - goes to pytest
+    python -m tests.elsewhere                         what is quick, in all places that can be had here
+    python -m tests.elsewhere debian13 tests          all tests in one of them; what is no place goes to pytest
 
 A Debian is made by debootstrap, as root, with its own Python and PostgreSQL; it sees nothing of this machine but the
 network and the configuration of pip. A Python or a PostgreSQL alone is that of this machine, or of a package. The last
@@ -101,7 +101,9 @@ class PostgreSQL:
         if not binaries.exists():
             binaries = self._unpacked()
         environment = os.environ | {"POSTGRESQL_BIN": str(binaries), "TEST_DATABASE_URL": ""}
-        return subprocess.run([sys.executable, "-m", "tests.run", *arguments], cwd=ROOT, env=environment).returncode
+        return subprocess.run(
+            [sys.executable, "-m", "tests.run", "--postgresql", *arguments], cwd=ROOT, env=environment
+        ).returncode
 
     def _unpacked(self) -> Path:
         if not self.package:
@@ -156,7 +158,7 @@ PLACES = [
 def main() -> int:
     names = {place.name for place in PLACES} & set(sys.argv[1:])
     wanted = [place for place in PLACES if place.name in names] or PLACES
-    arguments = [argument for argument in sys.argv[1:] if argument not in names]
+    arguments = [argument for argument in sys.argv[1:] if argument not in names] or ["--brief"]
     said, worst = [], 0
     for place in wanted:
         print(f"\n### {place.name}", flush=True)

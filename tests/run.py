@@ -7,6 +7,7 @@ to a file of its own, and the two are printed one after the other. However this 
 `kill`), it ends the runs, their servers and PostgreSQL too.
 
 `make check`, or `python -m tests.run --quick`: what is quick, on SQLite alone, for between two edits.
+`--brief`: what is quick, on both; `--postgresql`: on PostgreSQL alone. Both are for `make elsewhere`.
 `make torture`, or `python -m tests.run --torture`: the long form of histories, faults and properties.
 """
 
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Set
 from pathlib import Path
 from typing import NoReturn
 
@@ -82,21 +84,24 @@ def long_forms() -> list[str]:
     return sorted(str(file) for file in Path("tests").rglob("test_*.py") if LONG_FORM.search(file.read_text("utf-8")))
 
 
-def databases(stack: contextlib.ExitStack, *, quick: bool) -> list[tuple[str, str, list[str]]]:
+def databases(stack: contextlib.ExitStack, modes: Set[str] = frozenset()) -> list[tuple[str, str, list[str]]]:
     """(title, URL, further arguments of pytest) of each run. Raises where there is no PostgreSQL to be had."""
-    if quick:
+    if "--quick" in modes:
         return [("SQLite", "", [*SPREAD, "-m", "not slow and not once and not once_on_postgresql"])]
+    brief = " and not slow" if "--brief" in modes else ""
     if url := os.environ.get("TEST_DATABASE_URL", ""):
         title = "PostgreSQL of TEST_DATABASE_URL"
     else:
         url, title = stack.enter_context(postgres.server())
         title = f"PostgreSQL ({title})"
-    return [("SQLite", "", [*SPREAD, "-m", "not once_on_postgresql"]), (title, url, [*SPREAD, "-m", "not once"])]
+    on_sqlite = ("SQLite", "", [*SPREAD, "-m", f"not once_on_postgresql{brief}"])
+    on_postgresql = (title, url, [*SPREAD, "-m", f"not once{brief}"])
+    return [on_postgresql] if "--postgresql" in modes else [on_sqlite, on_postgresql]
 
 
 def main() -> int:
     began, arguments = time.monotonic(), sys.argv[1:]
-    modes = {"--torture", "--quick"} & set(arguments)
+    modes = {"--torture", "--quick", "--brief", "--postgresql"} & set(arguments)
     arguments = [argument for argument in arguments if argument not in modes]
     environment = TORTURE if "--torture" in modes else {}
     if environment and not arguments:
@@ -105,7 +110,7 @@ def main() -> int:
         signal.signal(getattr(signal, name), end)
     with contextlib.ExitStack() as stack:
         try:
-            wanted = databases(stack, quick="--quick" in modes)
+            wanted = databases(stack, modes)
         except Exception as fault:
             print(
                 f"No PostgreSQL for the tests: {fault}\nInstall its server (apt-get install postgresql)"

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -33,7 +34,18 @@ def check_keys(*keys: str) -> None:
         raise Http404
 
 
-class DeskList:
+class DeskForm:
+    """For the forms of the theme: no field has links to the page of its rows. Newer releases of the theme would open
+    them in a frame, and no page of the desk may be framed; the menu leads there."""
+
+    def formfield_for_dbfield(self, *arguments: Any, **options: Any) -> Any:
+        field = super().formfield_for_dbfield(*arguments, **options)  # type: ignore[misc]
+        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
+
+
+class DeskList(DeskForm):
     """What all lists share. Each word of a search is a condition of the statement; a thousand are more than SQLite
     takes. A page that is there no longer is the last one."""
 
@@ -59,7 +71,7 @@ class DeskList:
 
     def formfield_for_dbfield(self, *arguments: Any, **options: Any) -> Any:
         """With what the page showed, so that `save_model` knows what was changed on it."""
-        field = super().formfield_for_dbfield(*arguments, **options)  # type: ignore[misc]
+        field = super().formfield_for_dbfield(*arguments, **options)
         if field:
             field.show_hidden_initial = True
         return field

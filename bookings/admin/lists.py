@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.admin.templatetags.admin_list import result_headers
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,7 +10,6 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.templatetags.unfold_list import result_headers
 from unfold.views import ChangeList
 
 from bookings.admin import addresses, days, table
@@ -78,7 +78,6 @@ class DeskChangeList(ChangeList):
 
     @cached_property
     def headings(self) -> list[dict[str, Any]]:
-        """For Unfold's template of a table's head."""
         return list(result_headers(self))
 
     @property

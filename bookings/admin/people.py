@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from bookings.admin.desk import DeskList
+from bookings.admin.desk import DeskForm, DeskList
 from bookings.models import AreaRestriction
 
 admin.site.unregister(User)
@@ -19,7 +19,7 @@ class GroupAdmin(DeskList, DjangoGroupAdmin, ModelAdmin):
     pass
 
 
-class AreaRestrictionInline(StackedInline):
+class AreaRestrictionInline(DeskForm, StackedInline):
     model = AreaRestriction
     filter_horizontal = ["areas"]
     verbose_name = "restriction to areas"

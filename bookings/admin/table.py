@@ -1,8 +1,9 @@
 """The rows of a list as HTML.
 
-Unfold's own works out all headings anew for each row, and writes the two dozen classes of its style into each cell. On
-the desk a day with all its bookings is one page: here a row has the class `desk-tr`, and desk.css says once what its
-cells look like. The columns are functions (cells.py); the head of the table is Unfold's.
+Unfold's own writes the two dozen classes of its style into each cell, other ones in each release. On the desk a day
+with all its bookings is one page: here a row has the class `desk-tr`, and desk.css says once what its cells look like.
+The desk's columns are functions (cells.py), those of other lists are fields; the head of the table is in
+templates/admin/change_list_results.html.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,12 +35,14 @@ def rows_of(changelist: Any, rows: Iterable[Any], headings: list[str]) -> SafeSt
 
 
 def _cells(changelist: Any, row: Any, headings: list[str], address: str) -> Iterator[str]:
-    admin, links = changelist.model_admin, changelist.list_display_links
+    admin, links = changelist.model_admin, changelist.list_display_links or ()
     for name, heading in zip(changelist.list_display, headings, strict=True):
         if name == CHECKBOX:
             yield format_html(BOX, row.pk)
             continue
-        shown = conditional_escape(display_for_value(lookup_field(name, row, admin)[2], "-"))
+        value = lookup_field(name, row, admin)[2]
+        text = ("no", "yes")[value] if isinstance(value, bool) else display_for_value(value, "-")
+        shown = conditional_escape(text)
         tag = "th" if name in links else "td"
         if name in links:
             shown = format_html('<a href="{}">{}</a>', address, shown)

@@ -8,12 +8,12 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from bookings.admin import record_files
-from bookings.admin.desk import DeskList
+from bookings.admin.desk import DeskForm, DeskList
 from bookings.admin.imports import TakesFiles
 from bookings.models import Ability, OrderType, Worker, visible_areas
 
 
-class AbilityInline(TabularInline):
+class AbilityInline(DeskForm, TabularInline):
     model = Ability
     extra = 1
     verbose_name = "type of orders"

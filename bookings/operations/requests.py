@@ -95,6 +95,7 @@ class HeadersMiddleware:
         set_default("X-Content-Type-Options", "nosniff")
         if path.startswith("/admin/") or _is_page(path, response):
             set_default("Content-Security-Policy", DESK)
+            response.headers["X-Frame-Options"] = "DENY"  # newer releases of the theme frame pages of its own
             set_default("Permissions-Policy", FEATURES)
         elif path.removesuffix("/") == "/api/v1/docs":
             set_default("Content-Security-Policy", DOCS)

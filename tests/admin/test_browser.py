@@ -682,6 +682,39 @@ def test_thirty_are_looked_at_in_thirty_five_presses(open_page, office, figures)
     assert page.evaluate("document.activeElement.id") == "searchbar"
 
 
+@SIZES
+def test_the_menu_opens_and_closes(open_page, office, size):
+    """Beside the page on a wide screen, where it stays as it was left, and over the page on a narrow one."""
+    page, is_wide = open_page(size=size), size["width"] >= 1280
+    menu, button = page.locator("#nav-sidebar"), page.get_by_role("button", name="Menu", exact=True)
+    assert menu.is_visible() == is_wide
+    button.click()
+    assert menu.is_visible() != is_wide
+    page.reload()
+    assert not menu.is_visible()
+    button.click()
+    assert menu.is_visible()
+    if not is_wide:
+        page.get_by_role("button", name="Close the menu").click()
+        assert not menu.is_visible()
+
+
+HEARD = """key => {
+    let heard = 0;
+    addEventListener("keydown", () => heard += 1);
+    document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+    return heard;
+}"""
+
+
+def test_the_theme_hears_no_letter(open_page, office):
+    """Newer releases add a row at `c`, and show keys of their own at `?`; they listen at the window."""
+    page = open_page("supervisor")
+    page.goto(f"{office.url}/admin/bookings/servicearea/")
+    assert [page.evaluate(HEARD, key) for key in ("c", "f", "[", "?")] == [0, 0, 0, 0]
+    assert page.evaluate(HEARD, "Escape") > 0
+
+
 def test_the_button_of_a_move_is_on_the_screen(open_page, office):
     work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
     page = open_page()

@@ -33,6 +33,7 @@ def test_all_of_them(run):
     code, said = run()
     assert code == 3
     assert "one: passed" in said
+    assert "one runs ['--brief']" in said, "all that is quick"
     assert "two: FAILED" in said
     assert "postgresql99: not to be had here: no package brings it" in said
 

@@ -76,7 +76,7 @@ def test_two():
     ],
 )
 def test_the_exit_code_and_the_last_lines_say_how_each_run_ended(write, monkeypatch, capfd, fails_on, more, code, said):
-    monkeypatch.setattr(run, "databases", lambda stack, quick: [("one", "", []), ("two", TWO, [])])
+    monkeypatch.setattr(run, "databases", lambda stack, modes: [("one", "", []), ("two", TWO, [])])
     monkeypatch.setattr(run.signal, "signal", lambda *args: None)  # the handlers of this run stay
     fails_on = {"one": "", "two": TWO}.get(fails_on, fails_on)
     monkeypatch.setattr("sys.argv", ["run", *write(PASSES_ON_ONE.format(fails_on=fails_on)), *more])
@@ -90,11 +90,22 @@ def test_the_exit_code_and_the_last_lines_say_how_each_run_ended(write, monkeypa
 
 def test_what_depends_on_no_database_runs_once(monkeypatch):
     monkeypatch.setenv("TEST_DATABASE_URL", "postgres://u@127.0.0.1/d")
-    both = run.databases(None, quick=False)
+    both = run.databases(None)
     assert both == [
         ("SQLite", "", [*run.SPREAD, "-m", "not once_on_postgresql"]),
         ("PostgreSQL of TEST_DATABASE_URL", "postgres://u@127.0.0.1/d", [*run.SPREAD, "-m", "not once"]),
     ]
+
+
+def test_what_is_quick_runs_on_both_databases_or_on_postgresql_alone(monkeypatch):
+    monkeypatch.setenv("TEST_DATABASE_URL", "postgres://u@127.0.0.1/d")
+    wanted = [(title, said[-1]) for title, _, said in run.databases(None, {"--brief"})]
+    assert wanted == [
+        ("SQLite", "not once_on_postgresql and not slow"),
+        ("PostgreSQL of TEST_DATABASE_URL", "not once and not slow"),
+    ]
+    ((title, _, said),) = run.databases(None, {"--postgresql"})
+    assert (title, said[-1]) == ("PostgreSQL of TEST_DATABASE_URL", "not once")
 
 
 def test_the_long_form_has_each_file_that_has_one():

@@ -24,7 +24,10 @@
     }
 
     document.addEventListener("keydown", (event) => {
-        if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyped(event.target)) return;
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
+        // A letter is a key of the desk or none: newer releases of Unfold have keys of their own, at the window.
+        if (event.key.length === 1) event.stopPropagation();
+        if (event.repeat || isTyped(event.target)) return;
         if (document.querySelector("dialog[open]")) return;
         const target = keyed(event.key);
         if (event.key === "?") help();
@@ -34,8 +37,19 @@
         event.preventDefault();
     });
 
-    // Paper is white: what is dark on the screen is printed as it is in the light.
+    // The menu stands beside the page on a wide screen, unless it was closed there, and comes over it on a narrow one.
     const page = document.documentElement;
+    const isWide = matchMedia("(min-width: 1280px)");
+    if (localStorage.getItem("desk-menu") === "closed") page.dataset.menu = "closed";
+    document.addEventListener("click", ({ target }) => {
+        if (!target.closest(".desk-menu-button")) return;
+        const usual = isWide.matches ? "open" : "closed";
+        const other = isWide.matches ? "closed" : "open";
+        page.dataset.menu = page.dataset.menu === other ? usual : other;
+        if (isWide.matches) localStorage.setItem("desk-menu", page.dataset.menu);
+    });
+
+    // Paper is white: what is dark on the screen is printed as it is in the light.
     let isDark = false;
     addEventListener("beforeprint", () => {
         isDark = page.classList.contains("dark");
