@@ -98,6 +98,24 @@ def test_the_test_above_would_notice(tmp_path):
     assert broken(page) == ["page.md#other", "none.md"]
 
 
+SAID = ["bookings/**/*.py", "bookjob_site/**/*.py", "conformance/**/*.py", "templates/**/*.html", "docs/*.md", "*.md"]
+SAID += ["bookings/static/**/*.js", "deploy/**/*"]
+FEW = re.compile(r"\b(?:nobody|somebody|whoever|whom)\b", re.IGNORECASE)
+NONE = re.compile(r"\b(?:he|his|him|she|her|hers)\b", re.IGNORECASE)
+
+
+def said(words: re.Pattern) -> list[str]:
+    files = {file for pattern in SAID for file in ROOT.glob(pattern) if file.is_file() and file.suffix != ".pyc"}
+    assert len(files) > 300
+    return [f"{file.name}: {word}" for file in files for word in words.findall(file.read_text())]
+
+
+def test_words_that_are_hard_for_those_who_learned_english_are_few():
+    assert len(said(FEW)) <= 5, said(FEW)
+    assert said(NONE) == []
+    assert FEW.findall("Nobody knows whom.") == ["Nobody", "whom"]
+
+
 def test_every_page_can_be_reached_from_the_readme():
     reached, next_ones = set(), [ROOT / "README.md"]
     while next_ones:
