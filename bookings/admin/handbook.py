@@ -7,7 +7,7 @@ code, the changelog) is not served: such a link stays as its text.
 import re
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.contrib import admin
@@ -16,8 +16,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 FOLDER = Path(settings.BASE_DIR) / "docs"
 # By person; a test sees to it that each document is in one of them.
@@ -68,6 +69,8 @@ def pages() -> dict[str, Page]:
 
 
 def _page(file: Path) -> Page:
+    from markdown_it import MarkdownIt  # here: no start of the service waits for it
+
     parser = MarkdownIt("commonmark").enable("table")
     tokens = parser.parse(file.read_text("utf-8"))
     sections = list(_sections(file.name, tokens))
@@ -83,7 +86,7 @@ def _page(file: Path) -> Page:
     return Page(file.name, sections[0].title if sections else file.stem, sections, mark_safe(html))  # noqa: S308  our own
 
 
-def _sections(page: str, tokens: list[Token]) -> list[Section]:
+def _sections(page: str, tokens: "list[Token]") -> list[Section]:
     found: list[Section] = []
     for before, token in zip([None, *tokens], tokens, strict=False):
         pieces = (" " if child.type == "softbreak" else child.content for child in token.children or [])
@@ -101,7 +104,7 @@ def _anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def _without_dead_links(tokens: list[Token]) -> list[Token]:
+def _without_dead_links(tokens: "list[Token]") -> "list[Token]":
     kept, is_dead = [], False
     for token in tokens:
         if token.type == "link_open":

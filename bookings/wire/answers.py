@@ -3,13 +3,19 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from bookings.refusals import Code
 
 
-class Token(BaseModel):
+class Described(BaseModel):
+    """The schema is drawn from it, and the service makes none: no start waits until Pydantic could."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Token(Described):
     token: str
 
 
@@ -18,14 +24,14 @@ OrderStatus = Literal["booked", "cancelled"]
 RefusalReason = Literal["past", "notice", "cutoff", "horizon", "closed", "full", "margin"]  # offers.REFUSALS
 
 
-class OfferedPeriod(BaseModel):
+class OfferedPeriod(Described):
     """Instants in UTC."""
 
     Start: Moment
     End: Moment
 
 
-class Offer(BaseModel):
+class Offer(Described):
     """A period that can be booked. `ID` is stable; `Desc` is the period on the area's clock."""
 
     ID: str
@@ -34,28 +40,28 @@ class Offer(BaseModel):
     Period: OfferedPeriod
 
 
-class SearchResponse(BaseModel):
+class SearchResponse(Described):
     """The Appointment Search Response Object. Without offers, StatusMsg says why."""
 
     StatusMsg: str
     TimeConstraints: list[Offer]
 
 
-class OrderedParts(BaseModel):
+class OrderedParts(Described):
     """A part order with the product numbers in it."""
 
     PartOrderNum: str
     Parts: list[str]
 
 
-class BookJobResponse(BaseModel):
+class BookJobResponse(Described):
     """The Book Job Response Object. A filled OrderNum means that the booking succeeded."""
 
     OrderNum: str
     OrderedParts: list[OrderedParts]
 
 
-class Place(BaseModel):
+class Place(Described):
     """The appointment of a work order. `Desc` is its period on the area's clock."""
 
     ServiceAreaID: str
@@ -65,7 +71,7 @@ class Place(BaseModel):
     Period: OfferedPeriod
 
 
-class WorkOrderPart(BaseModel):
+class WorkOrderPart(Described):
     """A part as it is ordered; `Replaces` is the superseded part's product number."""
 
     ProdNum: str
@@ -77,7 +83,7 @@ class WorkOrderPart(BaseModel):
     EstimatedDelivery: str
 
 
-class WorkOrderEvent(BaseModel):
+class WorkOrderEvent(Described):
     """A line of the history. `Details` hold what was before and after."""
 
     At: Moment
@@ -89,7 +95,7 @@ class WorkOrderEvent(BaseModel):
     Details: dict[str, Any]
 
 
-class WorkOrder(BaseModel):
+class WorkOrder(Described):
     """A work order for the customer's own systems. `Body` is the Book Job Object as it came.
 
     `RootOrderNum` is the OriginalOrderNum of the body where the address of the booking named another order.
@@ -112,14 +118,14 @@ class WorkOrder(BaseModel):
     Body: dict[str, Any]
 
 
-class GoneWorkOrder(BaseModel):
+class GoneWorkOrder(Described):
     """A work order that was moved out of the areas that the reader may see. Its `Status` is `gone`."""
 
     OrderNum: str
     Status: Literal["gone"]
 
 
-class WorkOrderPage(BaseModel):
+class WorkOrderPage(Described):
     """A page of the feed. `Next` is the cursor to go on with, now if `More`, else whenever there may be changes."""
 
     WorkOrders: list[WorkOrder | GoneWorkOrder]
@@ -127,7 +133,7 @@ class WorkOrderPage(BaseModel):
     More: bool
 
 
-class Verdict(BaseModel):
+class Verdict(Described):
     """What one rule says of a slot. `remedy` is there where it is broken and something can be done about it."""
 
     rule: str
@@ -136,7 +142,7 @@ class Verdict(BaseModel):
     remedy: str = ""
 
 
-class ExplainedSlot(BaseModel):
+class ExplainedSlot(Described):
     """A slot with the verdicts of all rules, in order. It is offered where all of them are kept."""
 
     Period: OfferedPeriod
@@ -147,7 +153,7 @@ class ExplainedSlot(BaseModel):
     Verdicts: list[Verdict]
 
 
-class Explanation(BaseModel):
+class Explanation(Described):
     """`Message` is what a search would say now. `Next` is the cursor of the next page, or empty."""
 
     ServiceAreaID: str
@@ -156,7 +162,7 @@ class Explanation(BaseModel):
     Next: str
 
 
-class RefusedRow(BaseModel):
+class RefusedRow(Described):
     """`Row` counts from 1."""
 
     Row: int
@@ -164,7 +170,7 @@ class RefusedRow(BaseModel):
     message: str
 
 
-class UpsertReport(BaseModel):
+class UpsertReport(Described):
     """What became of the rows. `Remark` says why nothing was withdrawn although that was asked for, or is empty."""
 
     Created: int
@@ -176,7 +182,7 @@ class UpsertReport(BaseModel):
     Remark: str
 
 
-class Slot(BaseModel):
+class Slot(Described):
     """An appointment slot. `IsOpen` is the plan's word; `HiddenReason` is there where it is not offered."""
 
     ExternalID: str
@@ -192,21 +198,21 @@ class Slot(BaseModel):
     HiddenReason: str
 
 
-class SlotPage(BaseModel):
+class SlotPage(Described):
     """`Next` is the cursor of the next page, or empty."""
 
     Slots: list[Slot]
     Next: str
 
 
-class Fault(BaseModel):
+class Fault(Described):
     """One property that is wrong, and what is wrong with it."""
 
     dataPath: str
     message: str
 
 
-class ErrorParams(BaseModel):
+class ErrorParams(Described):
     """The values behind an error. `error` is always there; the others where the code has them."""
 
     error: Code
@@ -228,7 +234,7 @@ class ErrorParams(BaseModel):
     incident: str = Field("", description="server_error: the number of the incident; it is in the log, too.")
 
 
-class ErrorDetail(BaseModel):
+class ErrorDetail(Described):
     """`message` is for a technician; `dataPath` is the JSON Pointer of the fault in the request, or empty."""
 
     message: str
@@ -236,7 +242,7 @@ class ErrorDetail(BaseModel):
     dataPath: str
 
 
-class ErrorBody(BaseModel):
+class ErrorBody(Described):
     """ServiceMobility's standard error body. `code` is the status that tells the error apart."""
 
     code: int
