@@ -1,7 +1,7 @@
 """What technicians and administrators read in an error of the API: each sentence once, with named placeholders.
 
 Not here: days and hours, which clock.py writes, and what dispatchers read. Called by all that refuse a request.
-`say` fills in every sentence, also those for dispatchers.
+`say` fills in every sentence, also those for dispatchers; `counted` puts a number before its noun.
 """
 
 import re

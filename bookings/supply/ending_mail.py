@@ -5,7 +5,6 @@ before the mail is sent, in a turn that one machine has at a time, and given up 
 process that dies between the two leaves it to the next night. No lock is held while the mail server is waited for.
 """
 
-import smtplib
 import socket
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from django.conf import settings
 from django.core.mail import send_mail
 
 from bookings.models import Counter, ServiceArea
+from bookings.sentences import counted
 from bookings.supply import areas, turns
 
 # Less than a day: the timer does not begin at the same second each night.
@@ -27,7 +27,7 @@ HINT = (
 
 
 class NotSentError(Exception):
-    """The mail server could not be reached, or did not take the mail."""
+    """The mail server could not be reached, or did not take the mail. The message says which areas and why."""
 
 
 def tell(now: datetime, *, dry_run: bool = False) -> str:
@@ -39,12 +39,12 @@ def tell(now: datetime, *, dry_run: bool = False) -> str:
     due = _due(found, now) if dry_run else turns.write(partial(_claim, found, now))
     if not due:
         return ""
-    to, subject = ", ".join(settings.BOOKJOB_MAIL_TO), f"The slots of {len(due):,} area{'s'[: len(due) > 1]} end"
+    to, subject = ", ".join(settings.BOOKJOB_MAIL_TO), f"The slots of {counted(len(due), 'area')} end"
     if dry_run:
         return f"Would mail to {to}: {subject}."
     try:
         _send(subject, [found[key] for key in due])
-    except (OSError, smtplib.SMTPException) as fault:
+    except Exception as fault:  # whatever it is, the next run tells of these areas
         Counter.objects.filter(name__in=map(_name, due), value=_second(now)).delete()
         why = str(fault) or type(fault).__name__
         raise NotSentError(f"{subject}, but the mail to {to} was not sent: {why}.") from fault

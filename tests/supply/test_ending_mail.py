@@ -1,8 +1,8 @@
 """The mail that says which areas' slots end."""
 
 import io
-import smtplib
 from datetime import timedelta
+from smtplib import SMTPServerDisconnected
 from unittest import mock
 
 import pytest
@@ -104,7 +104,12 @@ class TestTheMail:
 
     @pytest.mark.parametrize(
         "fault",
-        [ConnectionRefusedError(111, "Connection refused"), TimeoutError(), smtplib.SMTPServerDisconnected("x")],
+        [
+            ConnectionRefusedError(111, "refused"),
+            TimeoutError(),
+            SMTPServerDisconnected("x"),
+            ValueError("x"),
+        ],
     )
     def test_a_mail_server_that_is_away_is_said_and_tried_again(self, fault):
         slot_in("LEEDS", tomorrow())
