@@ -27,6 +27,7 @@ from bookings.access import tokens
 from bookings.services import empty_searches
 from bookings.supply import turns
 from bookjob_site import wsgi
+from tests import run
 from tests.support import helpers, published, warm
 from tests.support.environment import ROOT, of_release
 from tests.support.postgres import free_port
@@ -43,17 +44,33 @@ hypothesis.settings.load_profile("others" if "TORTURE_OPERATIONS" in os.environ 
 # Cheap: no test is about how long it takes to guess a password. (A service that is started has its own.)
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-# Files whose tests say nothing of a database: `make test` runs them on SQLite alone, or beside PostgreSQL alone, so
-# that both runs take as long.
+# Files whose tests say nothing of a database, though they start a service: `make test` runs them on SQLite alone, or
+# beside PostgreSQL alone, so that both runs take as long. What has no database at all is found by itself.
 ONCE = {"test_clients", "test_cluster_files", "test_container", "test_demo", "test_deploy", "test_elsewhere",
         "test_first_run", "test_install", "test_private_names", "test_readme", "test_run", "test_slow_callers",
         "test_start"}  # fmt: skip
 ONCE_ON_POSTGRESQL = {"test_alerts", "test_body_shapes", "test_check_contract", "test_dependencies", "test_layers"}
+# Files about pages, texts, headers and processes, which ask the database nothing that others do not ask it on both:
+# on PostgreSQL alone, as in production. `python -m tests.run --both` has them, and all others, on both.
+PRODUCTION = {"test_admin_blackouts", "test_admin_board", "test_admin_error_pages", "test_admin_kept_forms",
+              "test_admin_log_in", "test_admin_pages", "test_admin_refusals", "test_admin_rows",
+              "test_admin_work_order_page", "test_ask_the_rules", "test_bad_bodies", "test_board_needs",
+              "test_capacity", "test_commands", "test_day_to_print", "test_delivery", "test_doctor_cluster",
+              "test_doctor_settings", "test_drain", "test_errors_everywhere", "test_every_address", "test_explaining",
+              "test_first_day", "test_gunicorn", "test_imports", "test_key_rotation", "test_liberal", "test_limits",
+              "test_log_in", "test_logs", "test_news", "test_odd_answers", "test_planner", "test_receiver_forms",
+              "test_receivers_that_go", "test_release", "test_review_queue", "test_saved_views",
+              "test_schedule_import", "test_schedule_plans", "test_schedule_saves", "test_schema",
+              "test_second_chance", "test_security", "test_servicemobility", "test_tokens", "test_webhooks",
+              "test_what_persons_write", "test_workers"}  # fmt: skip
+OTHERS = ONCE | ONCE_ON_POSTGRESQL | PRODUCTION  # than those of `make check`
 # Files that wait for processes of their own rather than compute, or take five seconds and more: not for `make check`.
-SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_calendars", "test_commands_end", "test_dependencies",
-        "test_failing_well", "test_histories", "test_install", "test_load_demo", "test_log_in", "test_logs",
-        "test_race_for_moves", "test_race_for_places", "test_race_for_proposals", "test_release", "test_security",
-        "test_seed_anything", "test_state_machine", "test_upgrades", "test_warm"}  # fmt: skip
+SLOW = {"test_admin_odd_keys", "test_body_shapes", "test_calendars", "test_commands_end", "test_daily_sums",
+        "test_database_shapes", "test_dependencies", "test_failing_well", "test_faults", "test_histories",
+        "test_install", "test_load_demo", "test_load_generator", "test_log_in", "test_logs", "test_push",
+        "test_race_for_moves", "test_race_for_places", "test_race_for_proposals", "test_release", "test_reports",
+        "test_schedules_are_bounded", "test_security", "test_seed_anything", "test_squashed_migrations",
+        "test_state_machine", "test_upgrades", "test_warm"}  # fmt: skip
 
 
 def names(files: set[str], path: Path) -> bool:
@@ -69,16 +86,38 @@ def pytest_configure(config):
 
 def pytest_ignore_collect(collection_path, config):
     """What is not wanted is not even loaded: to look which tests there are takes a quarter of `make check`."""
-    return True if "not slow" in config.option.markexpr and names(SLOW, collection_path) else None
+    wanted = config.option.markexpr
+    if wanted == run.QUICK and (collection_path.parent.name == "admin" or names(OTHERS, collection_path)):
+        return True  # each page takes a twentieth of a second, and there are hundreds
+    return True if "not slow" in wanted and names(SLOW, collection_path) else None
+
+
+# The fixtures, and the names of modules, by which a test gets at a database.
+FIXTURES, NAMES = {"db", "transactional_db", "template_database"}, {"SERVER", "connection", "postgres"}
+
+
+def may_use_a_database(item) -> bool:
+    by_name = NAMES & vars(item.module).keys()
+    return bool(item.get_closest_marker("django_db") or FIXTURES & {*item.fixturenames} or by_name)
+
+
+def where(item) -> str:
+    """The marker of a test that runs once, or an empty text."""
+    runs_a_service = "template_database" in item.fixturenames
+    ours = item.path.stem == "test_check_contract" and runs_a_service  # the kit against this service
+    for marker, files in (("once", ONCE), ("once_on_postgresql", ONCE_ON_POSTGRESQL)):
+        if names(files, item.path) and not item.get_closest_marker("django_db") and not ours:
+            return marker
+    if not may_use_a_database(item):
+        return "once"
+    return "once_on_postgresql" if item.path.stem in PRODUCTION else ""
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         runs_a_service = "template_database" in item.fixturenames
-        ours = item.path.stem == "test_check_contract" and runs_a_service  # the kit against this service
-        for marker, files in (("once", ONCE), ("once_on_postgresql", ONCE_ON_POSTGRESQL)):
-            if names(files, item.path) and not item.get_closest_marker("django_db") and not ours:
-                item.add_marker(marker)
+        if not item.get_closest_marker("once") and (marker := where(item)):
+            item.add_marker(marker)
         makes_up_its_input = getattr(item.function, "is_hypothesis_test", False)
         if runs_a_service or names(SLOW, item.path) or makes_up_its_input:
             item.add_marker("slow")

@@ -6,7 +6,8 @@ What does not depend on the database runs in one of them (the markers `once` and
 to a file of its own, and the two are printed one after the other. However this ends (Ctrl-C, a closed terminal,
 `kill`), it ends the runs, their servers and PostgreSQL too.
 
-`make check`, or `python -m tests.run --quick`: what is quick, on SQLite alone, for between two edits.
+`python -m tests.run --both`: each test on both databases, the browser's too.
+`make check`, or `python -m tests.run --quick`: what is quick, on SQLite alone, for between two edits; no pages.
 `--brief`: what is quick, on both; `--postgresql`: on PostgreSQL alone. Both are for `make elsewhere`.
 `make torture`, or `python -m tests.run --torture`: the long form of histories, faults and properties.
 """
@@ -34,6 +35,7 @@ LONG_FORM = re.compile(r"TORTURE_OPERATIONS|\bexamples\(")
 # order (conftest.py), which `--dist worksteal` would not keep: a few at a time, since the first ones take long, and one
 # process would otherwise begin with an eighth of them all.
 SPREAD = ["-n", "2", "--dist", "load", "--maxschedchunk", "3"]
+QUICK = "not slow"  # conftest.py leaves more files out then
 NO_TESTS = 5  # pytest's exit status where nothing was selected: `-k` may name tests that run on one database alone
 
 
@@ -87,13 +89,15 @@ def long_forms() -> list[str]:
 def databases(stack: contextlib.ExitStack, modes: Set[str] = frozenset()) -> list[tuple[str, str, list[str]]]:
     """(title, URL, further arguments of pytest) of each run. Raises where there is no PostgreSQL to be had."""
     if "--quick" in modes:
-        return [("SQLite", "", [*SPREAD, "-m", "not slow and not once and not once_on_postgresql"])]
+        return [("SQLite", "", [*SPREAD, "-m", QUICK])]
     brief = " and not slow" if "--brief" in modes else ""
     if url := os.environ.get("TEST_DATABASE_URL", ""):
         title = "PostgreSQL of TEST_DATABASE_URL"
     else:
         url, title = stack.enter_context(postgres.server())
         title = f"PostgreSQL ({title})"
+    if "--both" in modes:
+        return [("SQLite", "", SPREAD), (title, url, SPREAD)]
     on_sqlite = ("SQLite", "", [*SPREAD, "-m", f"not once_on_postgresql{brief}"])
     on_postgresql = (title, url, [*SPREAD, "-m", f"not once{brief}"])
     return [on_postgresql] if "--postgresql" in modes else [on_sqlite, on_postgresql]
@@ -101,7 +105,7 @@ def databases(stack: contextlib.ExitStack, modes: Set[str] = frozenset()) -> lis
 
 def main() -> int:
     began, arguments = time.monotonic(), sys.argv[1:]
-    modes = {"--torture", "--quick", "--brief", "--postgresql"} & set(arguments)
+    modes = {"--torture", "--quick", "--both", "--brief", "--postgresql"} & set(arguments)
     arguments = [argument for argument in arguments if argument not in modes]
     environment = TORTURE if "--torture" in modes else {}
     if environment and not arguments:

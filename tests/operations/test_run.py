@@ -108,6 +108,11 @@ def test_what_is_quick_runs_on_both_databases_or_on_postgresql_alone(monkeypatch
     assert (title, said[-1]) == ("PostgreSQL of TEST_DATABASE_URL", "not once")
 
 
+def test_each_test_runs_on_both_if_asked(monkeypatch):
+    monkeypatch.setenv("TEST_DATABASE_URL", "postgres://u@127.0.0.1/d")
+    assert [more for _, _, more in run.databases(None, {"--both"})] == [run.SPREAD] * 2
+
+
 def test_the_long_form_has_each_file_that_has_one():
     forms = run.long_forms()
     assert {
