@@ -18,7 +18,7 @@ REASONS = {
     "Others": "in other words",
     "": "in other words",
 }
-DAYS = 30  # back from now; the clock is put forward within them
+DAYS = 23  # back from now; the clock is put forward within them
 
 
 def make_world(chance):
