@@ -1,13 +1,15 @@
 """What the pages of the desk cost, and how that grows: `python -m bench.desk` prints the table for results.md.
 
     DATABASE_URL=postgres://… python -m bench.desk                (an empty database of its own; SQLite without it)
-    python -m bench.desk --rows 10000,1000000
+    python -m bench.desk --rows 3000,10000,200000,1000000
+    python -m bench.desk --filled --rows 1000000                  (once more, what the last run left there)
 
 Forty areas, three hundred workers, sixty days. On PostgreSQL most rows are made in the database, in a minute or some.
 Each page is asked for several times over HTTP's own path through Django (its test client), and the fastest counts:
 the machine is never idle for us. Then come two hundred searches of each kind, of which the 95th percentile counts; how
 much of a processor they take on the average tells what a machine with other work does to that.
-It ends with 1 where a page takes too long, or much longer than with few rows, or a search too long.
+It ends with 1 where a page takes too long, or much longer than at ten thousand, or a search too long. The database
+stays as it is then: `EXPLAIN` has something to read.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import random
 import sys
 import tempfile
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 LIST, SLOTS = "bookings/workorder/", "bookings/appointmentslot/"
@@ -66,6 +68,7 @@ BATCH = 5_000
 REPEATS = 9
 AREAS, WORKERS, WINDOWS_A_DAY, DAYS = 40, 300, 5, 60
 SLOWEST, MOST_GROWTH = 400, 1.5  # milliseconds, times
+BASE = 10_000  # of so many growth is counted
 SLOWEST_FIND = 200  # milliseconds, at the 95th percentile
 
 
@@ -149,7 +152,7 @@ def without_rare():
 
 
 def multiply(few, many):
-    """On PostgreSQL: the first `few` rows again and again until there are `many`, each with numbers of its own."""
+    """On PostgreSQL: the `few` rows again and again until there are `many`, each with numbers of its own."""
     from django.db import connection
 
     from bookings.models import WorkOrder
@@ -163,6 +166,7 @@ def multiply(few, many):
     own |= {name: f"base.{name} - step.k * interval '7 days'" for name in ("created_at", "cancelled_at")}
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
+        cursor.execute("DROP TABLE IF EXISTS base, copy")
         cursor.execute(
             "CREATE TEMP TABLE base AS SELECT *, substring(order_num FROM 3)::bigint AS n FROM bookings_workorder"
         )
@@ -180,7 +184,7 @@ def multiply(few, many):
             "INSERT INTO bookings_searchdocument (work_order_id, words) SELECT copy.id,"
             " ts_delete(words, ARRAY[base_n::text, 'x' || base_n, 'o' || base_n])"
             " || array_to_tsvector(ARRAY[copy.n::text, 'x' || copy.n, 'o' || copy.n]) FROM copy"
-            " JOIN bookings_searchdocument ON work_order_id = base_id"
+            " JOIN bookings_searchdocument ON work_order_id = base_id ORDER BY copy.id"
         )
 
 
@@ -297,12 +301,55 @@ def _processor_time():
     return time.process_time(), there
 
 
+def grow(sizes, is_filled):
+    """Each size once it is there."""
+    from django.db import connection
+
+    before = 0
+    for size in sizes:
+        if not is_filled:
+            without_rare()
+            if connection.vendor == "postgresql" and before and size % before == 0:
+                multiply(before, size)
+            else:
+                fill(before, size)
+            fill(0, RARE, rare=True)
+        yield size
+        before = size
+
+
+def print_pages(found):
+    """`found` has by each size what `measure` says; whether a page is too slow or grows too much."""
+    sizes = list(found)
+    base = max([size for size in sizes if size <= BASE], default=sizes[0])
+    heads = [*(f"ms at {size:,}" for size in sizes), f"times since {base:,}", "KB"]
+    print(f"| page | {' | '.join(heads)} |\n| --- |{' --- |' * len(heads)}")
+    is_slow = False
+    for page in PAGES:
+        taken = {size: found[size][page][0] for size in sizes}
+        early, (late, kilobytes) = taken[base], found[sizes[-1]][page]
+        # A page of a few milliseconds grows by what the machine does besides.
+        is_slow |= late > SLOWEST or late > MOST_GROWTH * max(early, 50)
+        texts = [*(f"{taken[size]:.0f}" for size in sizes), f"{late / early:.2f}", f"{kilobytes:.0f}"]
+        print(f"| {page} | {' | '.join(texts)} |")
+    return is_slow
+
+
+def print_finds(number, searches):
+    print(f"\n| {number} searches for | p50 ms | p95 ms | processor ms | of the database |")
+    print("| --- | --- | --- | --- | --- |")
+    for kind, (middle, most, here, there) in searches.items():
+        print(f"| {kind} | {middle:.0f} | {most:.0f} | {here:.0f} | {there:.0f} |")
+    return any(most > SLOWEST_FIND for _, most, _, _ in searches.values())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", default="10000,200000")
+    parser.add_argument("--rows", default="10000,200000", help="how many bookings, the smallest number first")
     parser.add_argument("--finds", type=int, default=200, help="how many searches of each kind")
+    parser.add_argument("--filled", action="store_true", help="the rows are there: of an earlier run")
     options = parser.parse_args()
-    few, many = map(int, options.rows.split(","))
+    sizes = list(map(int, options.rows.split(",")))
     os.environ.setdefault("SECRET_KEY", "only-for-measuring")
     os.environ.setdefault("ALLOWED_HOSTS", "testserver")
     os.environ.setdefault("BOOKJOB_HTTPS", "off")
@@ -313,32 +360,15 @@ def main():
 
         django.setup()
         from django.core.management import call_command
+        from django.db import connection
 
         call_command("migrate", verbosity=0)
-        fill(0, few)
-        fill(0, RARE, rare=True)
-        before = measure()
-        without_rare()
-        if os.environ["DATABASE_URL"].startswith("postgres"):
-            multiply(few, many)
-        else:
-            fill(few, many)
-        fill(0, RARE, rare=True)
-        after = measure()
+        began_at = os.getloadavg()[1]  # of five minutes
+        found = {size: measure() for size in grow(sizes, options.filled)}
         searches = measure_finds(options.finds)
-    print(f"| page | ms at {few:,} | ms at {many:,} | times | KB |\n| --- | --- | --- | --- | --- |")
-    is_slow = False
-    for page in PAGES:
-        (early, _), (late, size) = before[page], after[page]
-        # A page of a few milliseconds grows by what the machine does besides.
-        is_slow |= late > SLOWEST or late > MOST_GROWTH * max(early, 50)
-        print(f"| {page} | {early:.0f} | {late:.0f} | {late / early:.2f} | {size:.0f} |")
-    print(f"\n| {options.finds} searches for | p50 ms | p95 ms | processor ms | of the database |")
-    print("| --- | --- | --- | --- | --- |")
-    for kind, (middle, most, here, there) in searches.items():
-        is_slow |= most > SLOWEST_FIND
-        print(f"| {kind} | {middle:.0f} | {most:.0f} | {here:.0f} | {there:.0f} |")
-    return int(is_slow)
+        print(f"{date.today()}, {connection.vendor}, load {began_at:.1f} to {os.getloadavg()[1]:.1f}\n")
+    is_slow = print_pages(found)
+    return int(print_finds(options.finds, searches) or is_slow)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """How many rows a list counts, how many it shows, and what it says that it shows."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin.templatetags.admin_list import result_headers
@@ -18,7 +19,7 @@ from bookings.models import ServiceArea, visible_areas
 # A filter or a search leads further than so many rows can be paged through. It bounds what a count can cost.
 COUNTED = 10_000
 # A day or a few are listed, and printed, on one page.
-ROWS_OF_DAYS = 500
+ROWS_OF_DAYS = 250
 # "Show all" lists, and "Print" then prints, so many on one page.
 ROWS_OF_ALL = 2_000
 
@@ -27,10 +28,19 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts no more rows than a list pages through, so that a million cost what ten thousand do."""
 
     template_name = "admin/bookings/page_numbers.html"
+    # Keys of some of many rows that a search finds. Where the list holds these, it counts and pages no more.
+    some: Sequence[int] = ()
+
+    @property
+    def most(self) -> int:
+        return len(self.some) or COUNTED
 
     @cached_property
     def count(self) -> int:
-        return bounded_count(self.object_list)  # type: ignore[arg-type]
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        if self.some and bounded_count(rows.filter(pk__in=self.some)) == self.most:
+            return self.most
+        return bounded_count(rows, self.most)
 
     def validate_number(self, number: Any) -> int:
         """A page that is there no longer, because its rows were reviewed, is the last one: the filters stay."""
@@ -38,15 +48,17 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
     @property
     def has_more(self) -> bool:
-        return self.count >= COUNTED
+        return self.count >= self.most
 
 
-def bounded_count(rows: QuerySet[Any]) -> int:
-    return rows.order_by().values("pk")[:COUNTED].count()
+def bounded_count(rows: QuerySet[Any], most: int | None = None) -> int:
+    """How many there are, up to `most`, or as many as a list pages through."""
+    return rows.order_by().values("pk")[: most or COUNTED].count()
 
 
-def count_text(count: int) -> str:
-    return f"{count:,}+" if count >= COUNTED else f"{count:,}"
+def count_text(count: int, most: int | None = None) -> str:
+    """What `bounded_count` says, in words: `10,000+` where the count ended."""
+    return f"{count:,}+" if count >= (most or COUNTED) else f"{count:,}"
 
 
 def no_areas_text(user: Any) -> str:
@@ -71,6 +83,8 @@ class DeskChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         if any(days.read_day(request.GET.get(name)) for name in ("day", "until")):
             self.list_per_page = ROWS_OF_DAYS
+        if getattr(request, "some_found", ()):
+            self.list_max_show_all = 0  # they are more than the paginator counts
         super().get_results(request)
         self.request = request
         self.page_num = self.paginator.validate_number(self.page_num)
@@ -86,7 +100,7 @@ class DeskChangeList(ChangeList):
 
     @property
     def counted(self) -> str:
-        return count_text(self.result_count)
+        return count_text(self.result_count, self.paginator.most)
 
     @property
     def print_text(self) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bookings.admin.work_orders import WorkOrderAdmin
 
 FILTERS = "_changelist_filters"  # Django's own name in the addresses of a list's rows
+# A page of one booking counts no more that are left: each of them is a row that is read.
+MOST_LEFT = 1_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def around(admin: "WorkOrderAdmin", request: HttpRequest, row: WorkOrder) -> Rev
         next=_address(following, filters) if following else back,
         previous=_address(before, filters) if before else "",
         list=back,
-        left=lists.count_text(lists.bounded_count(rows)),
+        left=lists.count_text(lists.bounded_count(rows, MOST_LEFT), MOST_LEFT),
     )
 
 

@@ -25,6 +25,11 @@ def in_closed_slot(now: datetime) -> Q:
 ONLY_ATTENTION = "only what needs attention"
 
 
+def asked(request: HttpRequest) -> set[str]:
+    """The filters that are set, the search among them; not how the list is looked at."""
+    return {name for name, text in request.GET.items() if text and name not in ("view", "p", "o", "all")}
+
+
 class ViewFilter(BarFilter):
     """What needs attention comes first; any other question shows everything that fits."""
 
@@ -48,10 +53,10 @@ class ViewFilter(BarFilter):
 
     def value(self) -> str:
         given = super().value()
-        asked = {name for name, text in self.request.GET.items() if text and name not in ("view", "p", "o", "all")}
+        is_asked = asked(self.request)
         # A number is looked for everywhere, whatever the list showed before.
-        if given not in ("attention", "closed", "all") or "q" in asked:
-            return "all" if asked else "attention"
+        if given not in ("attention", "closed", "all") or "q" in is_asked:
+            return "all" if is_asked else "attention"
         return given
 
     def condition(self, request: HttpRequest) -> Q:
@@ -65,7 +70,8 @@ class StateFilter(BarFilter):
         return [("booked", "booked"), ("cancelled", "cancelled")]
 
     def condition(self, request: HttpRequest) -> Q:
-        return Q(status=self.value())
+        # What is cancelled has a time, by a constraint, and an index that holds nothing else.
+        return Q(cancelled_at__isnull=False) if self.value() == "cancelled" else Q(status=self.value())
 
 
 class ReviewFilter(BarFilter):

@@ -59,7 +59,7 @@ class WorkOrderChangeList(lists.DeskChangeList):
 
     def next_visit(self) -> WorkOrder | None:
         """Of the bookings that a search finds: that is what most callers ask about."""
-        if not self.query or not 0 < self.result_count <= MOST_FOUND:
+        if not self.query or not 0 < self.result_count <= MOST_FOUND or self.paginator.has_more:
             return None
         coming = self.queryset.filter(status=WorkOrder.Status.BOOKED, visit_start__gt=clock.now())
         row: WorkOrder | None = coming.order_by("visit_start", "pk").first()
@@ -123,7 +123,18 @@ class WorkOrderAdmin(DeskAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[WorkOrder], search_term: str
     ) -> tuple[QuerySet[WorkOrder], bool]:
-        return (queryset.filter(search_terms.found_by(search_term)) if search_term.strip() else queryset), False
+        if not search_term.strip():
+            return queryset, False
+        found = search_terms.find(search_term)
+        # Of many that no filter narrows, a few pages are all that anyone looks at.
+        is_narrowed = work_order_filters.asked(request) != {"q"}
+        request.some_found = () if is_narrowed else found.some  # type: ignore[attr-defined]
+        return queryset.filter(found.condition), False
+
+    def get_paginator(self, request: HttpRequest, *arguments: Any, **options: Any) -> lists.BoundedPaginator:
+        paginator: lists.BoundedPaginator = super().get_paginator(request, *arguments, **options)
+        paginator.some = getattr(request, "some_found", ())
+        return paginator
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)

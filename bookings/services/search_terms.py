@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Q
@@ -40,6 +40,9 @@ LONGEST_COUNTRY_CODE = 3
 BATCH = 500
 # So many work orders, and no more, are named by their keys where a search finds them.
 FEW = 2_000
+# Of more than these, so many are known by their keys. Where the newest documents hold as many, the index is not asked:
+# of a word that every fourth booking has it reads a quarter of a million entries.
+SOME, NEWEST = 100, 5_000
 
 NUMBERS = ("order_num", "original_order", "account_num", "location_num", "postcode")
 NAMES = ("account_name", "location_name", "address", "worker")
@@ -106,7 +109,19 @@ def _stems(prefix: str) -> tuple[list[str], list[str]]:
     return fixed, list(stems)
 
 
+class Found(NamedTuple):
+    """What a search finds; where that is many, with the keys of some of them."""
+
+    condition: Q
+    some: Sequence[int] = ()
+
+
 def found_by(typed: str) -> Q:
+    """The work orders that `find` finds."""
+    return find(typed).condition
+
+
+def find(typed: str) -> Found:
     """The work orders that hold each piece that was typed, or that have this telephone number. Asks the database.
 
     How many a word finds no statistics tell. Few are named by their keys: then a list of them reads these rows, and
@@ -114,7 +129,7 @@ def found_by(typed: str) -> Q:
     """
     pieces = [words for words in map(_words, typed.split()) if words][:MAX_PIECES]
     if not pieces:
-        return Q(pk__in=[])
+        return Found(Q(pk__in=[]))
     query = _both(_piece(words[:MAX_WORDS_OF_A_PIECE]) for words in pieces)
     others = _phones_typed(typed)
     if len(pieces) > 1:
@@ -122,24 +137,44 @@ def found_by(typed: str) -> Q:
         others.append(_beginning("".join(word for words in pieces for word in words)[:MAX_WORD]))
     if others:
         query = _either([query, *others])
-    table = SearchDocument._meta.db_table
-    text = (
-        f"SELECT work_order_id FROM {table} WHERE words @@ %s::tsquery"
-        if sql.on_postgresql()
-        else f"SELECT rowid FROM {table}_index WHERE {table}_index MATCH %s"
-    )
-    keys = _few(text, query)
-    return Q(pk__in=RawSQL(text, [query]) if keys is None else keys)
+    return _found_on_postgresql(query) if sql.on_postgresql() else _found_on_sqlite(query)
 
 
-def _few(text: str, query: str) -> list[int] | None:
-    """The keys that a search finds, or None where they are many."""
-    # Apart, so that PostgreSQL plans it for all rows: for the first few it would read the table and not the index.
-    apart = f"WITH found AS MATERIALIZED ({text}) SELECT * FROM found" if sql.on_postgresql() else text
+def _found_on_postgresql(query: str) -> Found:
+    table, fits = SearchDocument._meta.db_table, "words @@ %s::tsquery"
+    all_of_them = f"SELECT work_order_id FROM {table} WHERE {fits}"
+    newest = f"SELECT work_order_id, words FROM {table} ORDER BY work_order_id DESC LIMIT {NEWEST}"
+    first = f"(SELECT min(work_order_id) FROM {table})"
+    some = _rows(f"SELECT work_order_id, {first} FROM ({newest}) AS newest WHERE {fits} LIMIT {SOME}", query)
+    if len(some) == SOME and _in_all(some) > FEW:
+        return Found(Q(pk__in=RawSQL(all_of_them, [query])), [key for key, _ in some])
+    # Apart, so that it is planned for all rows: for the first few PostgreSQL would read the table and not the index.
+    found = _rows(f"WITH found AS MATERIALIZED ({all_of_them}) SELECT * FROM found LIMIT {FEW + 1}", query)
+    return _found(found, RawSQL(all_of_them, [query]))
+
+
+def _in_all(some: list[tuple[int, ...]]) -> float:
+    """How many there would be if there were as many among the older ones: of few the index tells all."""
+    keys, (_, first) = [key for key, _ in some], some[0]
+    return len(keys) * (max(keys) - first + 1) / (max(keys) - min(keys) + 1)
+
+
+def _found_on_sqlite(query: str) -> Found:
+    """FTS5 ends with the first few that it has found, however many there are."""
+    index = f"{SearchDocument._meta.db_table}_index"
+    all_of_them = f"SELECT rowid FROM {index} WHERE {index} MATCH %s"
+    return _found(_rows(f"{all_of_them} LIMIT {FEW + 1}", query), RawSQL(all_of_them, [query]))
+
+
+def _found(rows: list[tuple[int, ...]], all_of_them: RawSQL) -> Found:
+    keys = [key for (key,) in rows]
+    return Found(Q(pk__in=keys)) if len(keys) <= FEW else Found(Q(pk__in=all_of_them), keys[:SOME])
+
+
+def _rows(text: str, query: str) -> list[tuple[int, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(f"{apart} LIMIT {FEW + 1}", [query])
-        keys = [key for (key,) in cursor]
-    return keys if len(keys) <= FEW else None
+        cursor.execute(text, [query])
+        return list(cursor)
 
 
 def as_word(typed: str) -> str:

@@ -6,6 +6,7 @@ from html import unescape
 import pytest
 
 from bookings import services
+from bookings.admin import review_queue
 from bookings.models import WorkOrder
 from tests.support import desk
 
@@ -103,6 +104,15 @@ def test_only_what_a_person_may_see_and_do(four):
     assert "Review and next" not in page
     assert (order, opened(viewer, links["Next"])[0]) == ("WO-3", "WO-1")
     assert "2 more to review" in page
+
+
+def test_no_more_are_counted_as_left_than_a_page_may_read(dispatcher, four, monkeypatch):
+    def left(row):
+        return opened(dispatcher, f"{desk.LIST}{row.pk}/change/")[2]
+
+    assert "3 more to review" in left(four[0])
+    monkeypatch.setattr(review_queue, "MOST_LEFT", 2)
+    assert "2+ more to review" in left(four[0])
 
 
 @pytest.mark.parametrize("filters", ["nothing=1", "%00", "p=x&o=99", "view=all&p=7&all="])
