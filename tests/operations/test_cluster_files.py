@@ -6,6 +6,7 @@ tests/operations/test_cluster.py runs them under faults.
 import configparser
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,52 @@ def test_the_unit_is_what_systemd_reads(tmp_path):
     assert [line for line in checked.stderr.splitlines() if "patroni.service" in line] == []
 
 
+@needs("keepalived")
+def test_keepalived_reads_its_file_and_runs_its_script(tmp_path):
+    def complaints(text: str) -> str:
+        (tmp_path / "keepalived.conf").write_text(text)
+        command = ["keepalived", f"--config-test={tmp_path / 'said'}", "-f", tmp_path / "keepalived.conf"]
+        # In a group of its own: it ends the whole group.
+        checked = subprocess.run(command, capture_output=True, text=True, start_new_session=True)
+        return checked.stdout + checked.stderr + (tmp_path / "said").read_text()
+
+    shipped = (FOLDER / "keepalived.conf").read_text()
+    assert complaints(shipped) == ""
+    assert "Unknown keyword" in complaints(shipped.replace("advert_int", "advert_in"))
+    unsafe = re.sub(r"global_defs \{.*?\n\}\n", "", shipped, flags=re.DOTALL)
+    assert "SECURITY VIOLATION" in complaints(unsafe)
+
+
 # --- compose.cluster.yaml ------------------------------------------------------------------------------------
+
+
+def read_by_specification(file: Path) -> subprocess.CompletedProcess:
+    """By the schema of Compose's specification, which check-jsonschema brings. No container engine is needed."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", file]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.cluster.yaml"])
+def test_compose_is_what_its_specification_takes(name, tmp_path):
+    checked = read_by_specification(ROOT / name)
+    assert checked.returncode == 0, checked.stdout
+    misspelt = tmp_path / name
+    misspelt.write_text((ROOT / name).read_text().replace("restart: ", "restarts: ", 1))
+    assert "'restarts' was unexpected" in read_by_specification(misspelt).stdout
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.cluster.yaml"])
+def test_compose_names_nothing_that_it_does_not_have(name):
+    """The specification's schema does not look at names."""
+    said = yaml.safe_load((ROOT / name).read_text())
+    for service in said["services"].values():
+        assert set(service.get("depends_on", ())) <= said["services"].keys()
+        assert set(service.get("networks", ())) <= said.get("networks", {}).keys()
+        assert set(service.get("secrets", ())) <= said.get("secrets", {}).keys()
+        volumes = {volume.partition(":")[0] for volume in service.get("volumes", ())}
+        assert {volume for volume in volumes if not volume.startswith(".")} <= said.get("volumes", {}).keys()
+        for file in [service.get("build", "")] + [volume for volume in volumes if volume.startswith("./deploy")]:
+            assert (ROOT / file).exists()
 
 
 def test_compose_has_the_addresses_of_the_files():

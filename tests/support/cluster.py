@@ -10,15 +10,18 @@ import json
 import os
 import re
 import secrets
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from math import inf
 from pathlib import Path
 
 import psycopg
@@ -151,9 +154,38 @@ def address(host: str) -> str:
     return f"{NETWORK}.{HOSTS[host]}"
 
 
+class Watchdog:
+    """A pipe instead of /dev/watchdog, and what a kernel does: it resets a host that does not write to it in time."""
+
+    def __init__(self, path: Path, reset: Callable[[], None]) -> None:
+        os.mkfifo(path)
+        shutil.chown(path, 65534)
+        self.pipe, self.reset = os.open(path, os.O_RDWR), reset
+        self.has_reset, self.over = False, False
+        self.thread = threading.Thread(target=self._watch)
+        self.thread.start()
+
+    def _watch(self) -> None:
+        seconds, fed = inf, time.monotonic()  # until Patroni opens it
+        while not self.over:
+            if select.select([self.pipe], [], [], 0.1)[0]:
+                written, fed = os.read(self.pipe, 4096).decode(), time.monotonic()
+                for said in re.findall(r"timeout=(\d+)|V", written):
+                    seconds = float(said or inf)  # V: it is closed, and rests
+            if time.monotonic() - fed > seconds:
+                self.has_reset, seconds = True, inf
+                self.reset()
+
+    def stop(self) -> None:
+        self.over = True
+        self.thread.join()
+        os.close(self.pipe)
+
+
 class Cluster:
-    def __init__(self, folder: Path, binaries: Path, patroni: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, binaries: Path, patroni: Path, watchdog: dict | None, **settings: object) -> None:
         self.folder, self.binaries, self.patroni, self.settings = folder, binaries, patroni, settings
+        self.watchdog, self.watchdogs = watchdog or {}, {}
         self.network = Network()
         self.passwords = {name: secrets.token_urlsafe(16) for name in ("SUPERUSER", "REPLICATION", "RESTAPI")}
         self.started: dict[str, subprocess.Popen] = {}
@@ -161,8 +193,6 @@ class Cluster:
     # --- Its parts ---
 
     def start(self) -> None:
-        self.network.make()
-        self.start_etcd()
         for host in DATABASES:
             self.start_host(host)
         wait_for(self.is_whole, self.said)
@@ -219,12 +249,20 @@ class Cluster:
         said["postgresql"] |= {"data_dir": str(data), "bin_dir": str(self.binaries)}
         said["postgresql"]["pgpass"] = str(self.folder / f"{host}.pgpass")
         said["postgresql"]["parameters"] = {"unix_socket_directories": ""}
-        # The watchdog as shipped, `automatic`: these hosts have none, for a device of this machine is root's alone.
+        # As shipped `automatic`: these hosts have none, for a device of this machine is root's alone.
+        said["watchdog"] |= self.watchdog
+        if self.watchdog.get("driver") == "testing":
+            device = self.folder / f"{host}.watchdog"
+            said["watchdog"]["device"] = str(device)
+            if host not in self.watchdogs:
+                self.watchdogs[host] = Watchdog(device, lambda: self._cut_power(host))
         file = self.folder / f"{host}.yml"
         file.write_text(yaml.safe_dump(said))
         return file
 
     def stop(self) -> None:
+        for watchdog in self.watchdogs.values():
+            watchdog.stop()
         self.network.heal()
         for host in HOSTS:
             with contextlib.suppress(subprocess.CalledProcessError):
@@ -241,7 +279,9 @@ class Cluster:
 
     def said(self) -> str:
         """By all Patronis last: why the cluster is not whole."""
-        return "\n".join((self.folder / f"{host}.log").read_text()[-1500:] for host in DATABASES)
+        return "\n".join(
+            (self.folder / f"{host}.log").read_text()[-1500:] for host in DATABASES if host in self.started
+        )
 
     def took(self, since: float) -> str:
         """When, in seconds after `since` (as time.time() has it), each step of a failover was done, by all logs."""
@@ -254,8 +294,9 @@ class Cluster:
         return ", ".join(done)
 
     def said_of_watchdog(self, host: str) -> str:
+        """All that its Patroni wrote of it."""
         lines = (self.folder / f"{host}.log").read_text().splitlines()
-        return next((line for line in lines if "watchdog" in line.lower()), "it has none, and goes on without")
+        return "\n".join(line for line in lines if "watchdog" in line.lower())
 
     def ask(self, host: str, path: str, body: dict | None = None) -> dict:
         """Of Patroni's REST API; empty where it does not answer."""
@@ -298,9 +339,14 @@ class Cluster:
         """To either standby. Where one is named the other waits two seconds before it follows, and a commit for it."""
         self.ask(self.primary(), "switchover", {"leader": self.primary()})
 
-    def freeze(self, host: str, moment: str = "before") -> None:
-        """The whole host, at the moment `before` its Patroni renews its lock, or `after`."""
+    def freeze(self, host: str, moment: str = "before", *, kernel: bool = False) -> None:
+        """All its processes, at the moment `before` its Patroni renews its lock, or `after`.
+
+        Its kernel goes on to take connections and packets. Not with `kernel`: a virtual machine that is paused.
+        """
         self._stop_patroni(host, moment)
+        if kernel:
+            self.network.unplug(host)
         self.network.signal(host, signal.SIGSTOP)
 
     def _stop_patroni(self, host: str, moment: str) -> None:
@@ -312,6 +358,7 @@ class Cluster:
         wait_for(lambda: "T" in map(state, self.network.processes(host)), "Patroni has stopped itself")
 
     def thaw(self, host: str) -> None:
+        self.network.unplug(host, plugged=True)
         self.network.signal(host, signal.SIGCONT)
 
     def kill_postgresql(self, host: str) -> None:
@@ -320,8 +367,11 @@ class Cluster:
     def lose(self, primary: str) -> None:
         """As when the power fails: no packet, no process. After Patroni has renewed its lock, the worst moment."""
         self._stop_patroni(primary, "after")
-        self.network.unplug(primary)
-        self.network.signal(primary, signal.SIGKILL)
+        self._cut_power(primary)
+
+    def _cut_power(self, host: str) -> None:
+        self.network.unplug(host)
+        self.network.signal(host, signal.SIGKILL)
 
     def bring_back(self, host: str) -> None:
         self.network.unplug(host, plugged=True)
@@ -335,14 +385,23 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(patroni: Path = PATRONI, **settings: object) -> Iterator[Cluster]:
+def prepared(patroni: Path = PATRONI, watchdog: dict | None = None, **settings: object) -> Iterator[Cluster]:
+    """Network and etcd, before any database host is started."""
     folder = Path(tempfile.mkdtemp(prefix="bookjob-cluster-"))
     shutil.chown(folder, 65534, 65534)
     folder.chmod(0o755)
-    cluster = Cluster(folder, postgres.find_binaries(), patroni, **settings)
+    cluster = Cluster(folder, postgres.find_binaries(), patroni, watchdog, **settings)
     try:
-        cluster.start()
+        cluster.network.make()
+        cluster.start_etcd()
         yield cluster
     finally:
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(*arguments: object, **settings: object) -> Iterator[Cluster]:
+    with prepared(*arguments, **settings) as cluster:
+        cluster.start()
+        yield cluster
