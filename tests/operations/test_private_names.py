@@ -4,6 +4,7 @@ A failure here names one file to read after an upgrade; then write the new versi
 bookjob_site/worker/names.py (test_gunicorn.py).
 """
 
+import ast
 import hashlib
 import inspect
 import re
@@ -22,9 +23,16 @@ from tests.support.environment import ROOT
 READ = [
     ("psycopg", "3.3.9", "bookjob_site/postgresql/base.py", "connection.wait", "Connection.wait"),
     ("Django", "5.2.19", "bookjob_site/postgresql/base.py", "_configure_connection", "how connections are set up"),
+    ("Django", "5.2.19", "bookings/db/online.py", "_constraint_names", "BaseDatabaseSchemaEditor._constraint_names"),
+    ("Django", "5.2.19", "bookings/db/online.py", "_create_index_sql", "BaseDatabaseSchemaEditor._create_index_sql"),
+    ("Django", "5.2.19", "bookings/admin/desk.py", "_get_obj_does_not_exist_redirect", "ModelAdmin's redirect"),
+    ("Django", "5.2.19", "bookings/admin/lists.py", "result_headers", "admin_list.result_headers"),
+    ("djangorestframework", "3.18.3", "bookings/api/calendars.py", "_request", "Request._request"),
     ("urllib3", "2.8.0", "bookings/delivery/calls.py", "_new_conn", "HTTPConnection._new_conn"),
     ("pydantic_core", "2.50.4", "bookings/wire/incoming.py", "_use_prebuilt", "SchemaValidator's _use_prebuilt"),
 ]
+# Documented, though they begin with a line.
+DOCUMENTED = {"_asdict", "_default_manager", "_exit", "_fields", "_make", "_meta", "_replace", "_state"}
 # The theme's templates that ours stand in for, as they were when ours were written: in its last release for Python
 # 3.11, and in the one for newer Pythons (requirements.txt). What ours lean on is in both.
 THEMES = ("0.91.0", "0.110.0")
@@ -51,6 +59,42 @@ OWN = ("capacity", "desk", "numbers", "paper", "planner")
 def test_the_release_that_is_installed_was_read(library, read, file, name, look_at):
     assert name in (ROOT / file).read_text()
     assert version(library) == read, f"{library} {version(library)}: read {look_at} again beside {file}"
+
+
+def private_names(source: str) -> tuple[set[str], set[str]]:
+    """Those that a file uses, and those that it makes itself."""
+    used, made = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute):
+            (made if isinstance(node.ctx, ast.Store) else used).add(node.attr)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            made.add(node.id)
+        elif isinstance(node, ast.ClassDef) or (isinstance(node, ast.FunctionDef) and not calls_its_parent(node)):
+            made.add(node.name)
+        elif isinstance(node, ast.keyword) and node.arg:
+            used.add(node.arg)
+        elif isinstance(node, ast.ImportFrom):
+            used |= {name.name for name in node.names}
+    return {name for name in used if re.match(r"_[^_]", name)}, made
+
+
+def calls_its_parent(function: ast.FunctionDef) -> bool:
+    return f"super().{function.name}(" in ast.unparse(function)
+
+
+def test_each_private_name_of_a_library_is_listed():
+    used, made = set(), set()
+    for file in [*(ROOT / "bookings").rglob("*.py"), *(ROOT / "bookjob_site").rglob("*.py")]:
+        if "migrations" not in file.parts:
+            names = private_names(file.read_text())
+            used, made = used | names[0], made | names[1]
+    of_gunicorn = set(re.findall(r"\b_[a-z]\w+", (ROOT / "bookjob_site/worker/names.py").read_text()))
+    listed = {row[3] for row in READ} | of_gunicorn
+    assert used - made - DOCUMENTED - listed == set()
+    assert private_names("class A(B):\n def _x(self): super()._x()\n def _y(self): self._y") == (
+        {"_x", "_y"},
+        {"A", "_y"},
+    )
 
 
 def test_psycopg_waits_with_a_timeout():
