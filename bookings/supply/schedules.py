@@ -94,8 +94,8 @@ class Report:
             said += [*lines, f"{more} more {kind}."] if more else lines
         said.append(self.sums())
         if self.others:
-            others = counted(self.others, "slot was", "slots were")
-            said.append(f"{code}: {others} made otherwise, and not by the schedule. What is there stays.")
+            stay = counted(self.others, "slot that was made otherwise stays", "slots that were made otherwise stay")
+            said.append(f"{code}: {stay}, though the schedule has no such hours.")
         if self.bookings:
             misfits = counted(self.booking_count, "booking no longer fits", "bookings no longer fit")
             it = "it" if self.booking_count == 1 else "them"
