@@ -327,6 +327,12 @@ def heading(server: postgres.Server) -> list[str]:
     ]
 
 
+def of_the_desk(file):
+    """What `python -m bench.desk` measured stands at the end of the file, and stays there."""
+    _, heading, below = file.read_text().partition("\n## The pages of the desk\n") if file.exists() else ("", "", "")
+    return heading + below
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="large tables too")
@@ -345,7 +351,7 @@ def main() -> int:
             measure_growth(report, bench, options)
         lines = [*heading(server), f"The load generator took {bench.generator:.0%} of a core at the most.", ""]
         lines += [*report.tables, "| target | measured | |", "| --- | --- | --- |", *report.targets]
-    options.output.write_text("\n".join(lines) + "\n")
+    options.output.write_text("\n".join(lines) + "\n" + of_the_desk(options.output))
     print("\n".join(lines))
     return 0
 
