@@ -55,13 +55,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().ensure_connection()
 
     def get_autocommit(self) -> bool:
-        """Django asks where a request begins and ends, beyond what makes answers of faults: nothing connects here."""
+        """Django asks where a request begins and ends, outside of what makes answers of faults: do not connect here."""
         return bool(self.autocommit) if self.connection else bool(super().get_autocommit())
 
     @staticmethod
     @contextlib.contextmanager
     def answering_within(seconds: float) -> Iterator[None]:
-        """For what asks whether the database is there: who is frozen is not waited for as a booking waits."""
+        """For what asks whether the database is there: it waits less for a host that is frozen than a booking does."""
         before = patience.set(seconds)
         try:
             yield

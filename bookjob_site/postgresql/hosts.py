@@ -30,7 +30,8 @@ def connections(
     alone = in_turn(parameters)
     for one in alone:
         asked = clock.ticks()
-        if place(one) in unanswered:
+        was_silent = unanswered.get(place(one))
+        if was_silent is not None:
             remember(place(one), asked)  # no other thread waits for it as well
         try:
             connection = connect(one)
@@ -38,6 +39,8 @@ def connections(
             faults.append(fault)
             if clock.ticks() - asked > SOON:
                 remember(place(one), asked)
+            elif was_silent is not None:
+                unanswered[place(one)] = was_silent  # it refuses soon, so each thread may ask it
             continue
         unanswered.pop(place(one), None)
         connection.place, connection.answered = place(one), asked  # type: ignore[attr-defined]
@@ -49,7 +52,7 @@ def connections(
 
 
 def in_turn(parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """The parameters of a connection to each host alone: those that were silent last, and not at all for a while."""
+    """The parameters of a connection to each host alone: silent ones come last, and for a while not at all."""
     several = {key: str(parameters.get(key) or "").split(",") for key in ("host", "hostaddr", "port")}
     count = max(map(len, several.values()))
     own = {key: parts for key, parts in several.items() if len(parts) == count > 1}

@@ -70,10 +70,20 @@ def test_of_many_threads_one_waits_for_a_silent_host(silent, monkeypatch):
     assert hosts.unanswered == {}  # it answers again
 
 
-def test_what_all_hosts_say_is_told(silent):
-    def refuse(parameters):
-        raise psycopg.OperationalError(f"{parameters.get('host')} is read-only\n")
+def refuse(parameters):
+    raise psycopg.OperationalError(f"{parameters.get('host')} is read-only\n")
 
+
+def test_a_host_that_was_silent_and_refuses_now_is_asked_each_time(silent, monkeypatch):
+    """It came back as a standby: when it is the primary again no thread has to wait until it may be asked."""
+    silent("db1", 10)
+    assert order(monkeypatch, 50) == ["db2", "db3", "db1"]
+    with pytest.raises(psycopg.OperationalError):
+        [*hosts.connections(refuse, THREE)]
+    assert order(monkeypatch, 50) == ["db2", "db3", "db1"]
+
+
+def test_what_all_hosts_say_is_told(silent):
     with pytest.raises(psycopg.OperationalError, match=r"^db1 is read-only\ndb2 is read-only\ndb3 is read-only$"):
         [*hosts.connections(refuse, THREE)]
     assert hosts.unanswered == {}
