@@ -12,6 +12,7 @@ from bookings.admin.days import last_days, on_days
 from bookings.admin.filters import BarFilter, HiddenFilter, TextFilter
 from bookings.models import ID_LENGTH, ServiceArea
 from bookings.models.work_orders import PARTS_LATE, TO_REVIEW
+from bookings.services import search_terms
 
 
 def in_closed_slot(now: datetime) -> Q:
@@ -110,7 +111,9 @@ class AskedWorkerFilter(TextFilter):
     title, parameter_name = "asked for", "asked"
 
     def condition(self, request: HttpRequest) -> Q:
-        return Q(worker=self.value()[:ID_LENGTH])
+        worker = Q(worker=self.value()[:ID_LENGTH])
+        # It is among the words of the search, which have an index.
+        return worker & search_terms.found_by(self.value()) if search_terms.as_word(self.value()) else worker
 
 
 class ArrivalFilter(HiddenFilter):

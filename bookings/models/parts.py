@@ -41,9 +41,16 @@ class RequiredPart(models.Model):
     # Found by the constraint below; the parts of a part order are among those of its work order.
     work_order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, related_name="required_parts", db_index=False)
     # Empty for a part without a product number, which cannot be ordered.
-    # With an index: to remove a part order of a practice area asks for the parts that name it.
+    # One statement writes both, and who removes part orders removes the parts of the work order before: so the database
+    # does not look for the one whenever the other is written or removed.
     part_order = models.ForeignKey(
-        PartOrder, on_delete=models.PROTECT, related_name="required_parts", null=True, blank=True
+        PartOrder,
+        on_delete=models.DO_NOTHING,
+        related_name="required_parts",
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
     )
     position = models.PositiveIntegerField(help_text="Place in the list that came, from 0.")
     prod_num = models.CharField(max_length=ID_LENGTH, blank=True)

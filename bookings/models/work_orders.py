@@ -54,8 +54,11 @@ class WorkOrder(models.Model):
     # if there was none. It makes a decision impossible that did not know what had become of another copy meanwhile.
     booked_after = models.BigIntegerField(null=True, blank=True, editable=False)
     slot = models.ForeignKey(AppointmentSlot, on_delete=models.PROTECT, related_name="work_orders")
-    # The slot's, which never change: so that the list of a million is filtered and sorted by an index of its own.
-    area = models.ForeignKey(ServiceArea, on_delete=models.PROTECT, related_name="+", db_index=False)
+    # The slot's, which never change: so that the list of a million is filtered and sorted by an index of its own. The
+    # foreign keys of slot and area see to it that there is such an area.
+    area = models.ForeignKey(
+        ServiceArea, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     visit_start = models.DateTimeField()
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.BOOKED)
 
@@ -117,9 +120,8 @@ class WorkOrder(models.Model):
             ),
             # A day or a range of days.
             models.Index(fields=["visit_start", "area"], name="work_order_by_visit"),
-            # Everything of an area, a worker, an order type, newest first.
+            # Everything of an area, an order type, newest first.
             models.Index(fields=["area", "id"], name="work_order_by_area"),
-            models.Index(fields=["worker", "id"], name="work_order_by_worker"),
             models.Index(fields=["order_type", "id"], name="work_order_by_order_type"),
             # New since yesterday; cancelled today.
             models.Index(fields=["created_at"], name="work_order_by_arrival"),

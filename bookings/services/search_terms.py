@@ -12,8 +12,9 @@ here. The words are folded before they reach it, so that both find the same.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -79,7 +80,17 @@ def words_of(
                 _add_words(found, text)
             for phone in contact.phones:
                 _add_phone(found, phone.phone_num)
-    return " ".join(list(found)[:MAX_WORDS])
+    return " ".join(without_beginnings(found)[:MAX_WORDS])
+
+
+def without_beginnings(words: Collection[str]) -> list[str]:
+    """Without those that begin another word, by which they are found. A letter and a telephone number may not be."""
+    found = {
+        word
+        for word, following in pairwise(sorted(words))
+        if following.startswith(word) and len(word) > 1 and word[0] != PHONE_MARK
+    }
+    return [word for word in words if word not in found]
 
 
 def stems_of(drawn: Iterable[tuple[int, str]]) -> tuple[str, list[dict[str, Any]]]:
@@ -106,7 +117,8 @@ def _stems(prefix: str) -> tuple[list[str], list[str]]:
     fixed = [word for word in with_each[0] if all(word in words for words in with_each)]
     # A word that the prefix has, such as the 1 of `LS 1 `, may hide one of the numbers: not of all ten.
     stems = dict.fromkeys(word[:-1] for words in with_each for word in words if word not in fixed)
-    return fixed, list(stems)
+    kept = without_beginnings(dict.fromkeys([*fixed, *(f"{stem}0" for stem in stems)]))
+    return [word for word in fixed if word in kept], list(stems)
 
 
 class Found(NamedTuple):

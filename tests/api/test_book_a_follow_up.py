@@ -542,7 +542,7 @@ class TestTheSlotThatIsMeant:
             if connection.vendor == "sqlite":
                 connection.connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, before)
         assert RequiredPart.objects.count() == 900
-        assert len(words_of(WorkOrder.objects.get())) > 3600
+        assert len(words_of(WorkOrder.objects.get())) > 2500
 
     def test_if_the_database_ends_it_for_a_move_it_is_tried_again(self, monkeypatch):
         """Both hold what the other wants: the slot, and the order's only active booking."""

@@ -110,7 +110,7 @@ def test_a_database_at_the_last_old_one_is_taken_over_as_it_is(old, empty_databa
 @pytest.mark.parametrize(
     "change",
     [
-        "DROP INDEX work_order_by_worker",
+        "DROP INDEX work_order_by_order_type",
         "ALTER TABLE bookings_workorder ADD COLUMN more integer DEFAULT 3",
         "DELETE FROM auth_group_permissions WHERE id = (SELECT MAX(id) FROM auth_group_permissions)",
         "DROP TRIGGER slot_has_changed ON bookings_appointmentslot" if SERVER else "DROP TRIGGER slot_has_changed",

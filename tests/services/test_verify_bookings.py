@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import call_command
 
-from bookings.models import AppointmentSlot, WorkOrder
+from bookings.models import AppointmentSlot, PartOrder, WorkOrder
 from tests.services.test_race_for_places import drop_guards
 from tests.support.helpers import booking, clock_stands_at, make_booking, make_slot
 
@@ -45,6 +45,24 @@ def test_a_place_that_was_not_given_back(capsys):
         f"Slot {slot.pk} has 0 active bookings, but counts 1 as booked.\n"
         "Area LEEDS has 1 bookings on the board, but 0 in the list.\n"
     )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("fault", ["removed", "of another"])
+def test_a_part_order_that_is_not_there(capsys, fault):
+    """No foreign key says it: the statement of the booking writes both."""
+    make_slot(capacity=3)
+    with clock_stands_at():
+        work_order = make_booking("WO-1", booking(RequiredParts=[{"ProdNum": "A"}]))
+        other = make_booking("WO-2")
+    if fault == "removed":
+        PartOrder.objects.all().delete()
+    else:
+        PartOrder.objects.update(work_order=other)
+    with pytest.raises(SystemExit):
+        call_command("verify_bookings")
+    told = f"Part A of work order {work_order.order_num} stands in a part order that is not of this work order.\n"
+    assert capsys.readouterr().out == told
 
 
 class TestFaultsThatTheDatabaseWouldRefuse:

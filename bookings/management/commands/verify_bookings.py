@@ -4,9 +4,9 @@ Example, every hour from cron, which mails what is printed:
 
     python manage.py verify_bookings
 
-The constraints of the database make these faults impossible; this command proves it, also after a restore or after
-something wrote past the service. It reads one state of the database and can run while bookings come in. When it ran and
-whether it found something is noted for the page Proof of the desk.
+The constraints of the database make nearly all of these faults impossible; this command proves it, also after a
+restore or after something wrote past the service. It reads one state of the database and can run while bookings come
+in. When it ran and whether it found something is noted for the page Proof of the desk.
 """
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -70,10 +70,11 @@ CHECKS = [
            WHERE (status = 'cancelled') <> (cancelled_at IS NOT NULL)""",
     ),
     (
-        "Part {} of work order {} stands in a part order of another one.",
+        "Part {} of work order {} stands in a part order that is not of this work order.",
         """SELECT p.prod_num, w.order_num FROM bookings_requiredpart p
-           JOIN bookings_partorder o ON o.id = p.part_order_id JOIN bookings_workorder w ON w.id = p.work_order_id
-           WHERE o.work_order_id <> p.work_order_id""",
+           JOIN bookings_workorder w ON w.id = p.work_order_id
+           LEFT JOIN bookings_partorder o ON o.id = p.part_order_id AND o.work_order_id = p.work_order_id
+           WHERE p.part_order_id IS NOT NULL AND o.id IS NULL""",
     ),
     (
         "Part {} of a work order that does not exist ({}).",
