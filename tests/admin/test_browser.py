@@ -532,16 +532,15 @@ def test_each_list_answers_to_the_controls_of_the_theme(open_page, office, size)
 
 
 def last_row_is_free(page, bar="#changelist-actions"):
-    """Scrolled to the end, the last row ends above the bar."""
-    page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return page.evaluate(
+    """Scrolled to the end, the last row ends above the bar; raises where it does not, however late the bar comes."""
+    return page.wait_for_function(
         """name => {
+            window.scrollTo(0, document.documentElement.scrollHeight);
             const rows = document.querySelectorAll('#result_list tbody tr');
             const top = document.querySelector(name).getBoundingClientRect().top;
             return !rows.length || rows[rows.length - 1].getBoundingClientRect().bottom <= top;
         }""",
-        bar,
+        arg=bar,
     )
 
 

@@ -86,7 +86,7 @@ def ends_in_order(process):
     return process.exitcode == 0
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=180):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

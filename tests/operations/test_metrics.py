@@ -287,7 +287,7 @@ class TestAFaultInCountingCostsNoAnswer:
 
 def wait_for(call):
     """What the call returns once it does not fail any more and returns something."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         with contextlib.suppress(OSError, http.client.HTTPException):
             if found := call():

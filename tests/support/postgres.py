@@ -181,7 +181,7 @@ def _serving(place: Home, data: Path, password: str, durable: bool) -> Iterator[
     if not durable:
         options |= {"fsync": "off", "full_page_writes": "off"}
     log = place.folder / "log"
-    control = ["--pgdata", data, "--silent", "--wait"]
+    control = ["--pgdata", data, "--silent", "--wait", "--timeout", 300]
 
     def start() -> None:
         text = " ".join(f"-c {key}={value}" for key, value in options.items())
