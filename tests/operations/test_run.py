@@ -1,7 +1,9 @@
 """`make test`: two databases at once, exit codes that are so, and an end that leaves no process behind."""
 
 import os
+import re
 import select
+from pathlib import Path
 
 import pytest
 
@@ -121,3 +123,13 @@ def test_the_long_form_has_each_file_that_has_one():
         "tests/api/test_made_up_requests.py",
     } <= set(forms)
     assert "tests/api/test_tokens.py" not in forms
+
+
+# A word that is so short comes by chance out of a number, a hash or a token.
+SHORT = re.compile(r"""assert b?["']\w{1,3}["'] not in """)
+
+
+def test_no_text_is_searched_in_vain_for_what_chance_may_put_there():
+    assert SHORT.search('assert "A3" not in page')
+    found = [str(file) for file in Path("tests").rglob("*.py") if SHORT.search(file.read_text("utf-8"))]
+    assert found == ["tests/operations/test_run.py"]
