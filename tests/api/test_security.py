@@ -410,11 +410,6 @@ CLIENTS = {"http", "urllib", "requests", "httpx", "urllib3", "aiohttp", "socket"
 # Delivery does, and the mail of extend_schedules: commands of the operator, in processes of their own.
 CALL_OUT = {"bookings/delivery/calls.py", "bookings/supply/ending_mail.py"}
 LOADED_BY_THEM = {"bookings.delivery.calls", "standardwebhooks", "bookings.supply.ending_mail"}
-    "bookings.delivery.calls",
-    "standardwebhooks",
-    "bookings.supply.ending_mail",
-    "django.core.mail.message",
-}
 
 
 def test_nothing_that_serves_asks_other_hosts():
