@@ -75,6 +75,6 @@ def _due(keys: Iterable[int], now: datetime) -> list[int]:
 def _claim(keys: Iterable[int], now: datetime) -> list[int]:
     """Those of which this run tells: of several at once, one gets them all."""
     due = _due(keys, now)
-    for key in due:
-        Counter.objects.update_or_create(name=_name(key), defaults={"value": _second(now)})
+    rows = [Counter(name=_name(key), value=_second(now)) for key in due]
+    Counter.objects.bulk_create(rows, update_conflicts=True, unique_fields=["name"], update_fields=["value"])
     return due

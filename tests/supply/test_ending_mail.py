@@ -102,6 +102,12 @@ class TestTheMail:
             *(f"Area {code} has its last open slot on {tomorrow():%Y-%m-%d}." for code in ("A1", "A2")), "And 2 more."
         ]  # fmt: skip
 
+    def test_the_statements_do_not_grow_with_the_areas(self, django_assert_max_num_queries):
+        for number in range(20):
+            slot_in(f"A{number}", tomorrow())
+        with django_assert_max_num_queries(6):
+            assert ending_mail.tell(clock.now())
+
     @pytest.mark.parametrize(
         "fault",
         [
