@@ -112,7 +112,7 @@ class WorkOrderAdmin(DeskAdmin):
 
     def get_ordering(self, request: HttpRequest) -> list[str]:
         """What is to be done or falls on days: the next visit first. Everything else: the newest first."""
-        view = request.GET.get("view")
+        view = "all" if request.GET.get("q") else request.GET.get("view")  # as ViewFilter has it
         is_asked = any(text for name, text in request.GET.items() if name != "p")
         falls_on_days = request.GET.get("day") or request.GET.get("until")
         if view == "closed":

@@ -395,6 +395,9 @@ def test_of_many_that_a_search_finds_a_few_pages_are_counted(common):
     assert "Next visit" not in page
     assert [number[0] for number in desk.numbers(supervisor, q="somebody")] == ["Y"] * 50
     assert len(desk.numbers(supervisor, q="somebody", p=2)) == 10
+    # The newest, also from lists that begin with the next visit.
+    for view in ("attention", "closed"):
+        assert [number[0] for number in desk.numbers(supervisor, q="somebody", view=view)] == ["Y"] * 50
     # A thousand times as many would be on that page.
     assert len(desk.numbers(supervisor, q="somebody", all="")) == 50
     assert answer.context["cl"].queryset.count() == 150
