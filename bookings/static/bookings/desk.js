@@ -26,7 +26,7 @@
     document.addEventListener("keydown", (event) => {
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         // A letter is a key of the desk or none: newer releases of Unfold have keys of their own, at the window.
-        if (event.key.length === 1) event.stopPropagation();
+        if (event.key?.length === 1) event.stopPropagation();
         if (event.repeat || isTyped(event.target)) return;
         if (document.querySelector("dialog[open]")) return;
         const target = keyed(event.key);
