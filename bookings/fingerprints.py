@@ -1,6 +1,5 @@
 """What tells whether two documents say the same: a digest of the one text that their writings have in common."""
 
-import base64
 import decimal
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -8,7 +7,6 @@ from typing import Any
 
 import orjson
 
-BYTES = 18  # of the digest: it stands in a booking twice, and no two bodies of an order are alike by chance
 LONG_TEXT = 1_000  # characters: with as many values, what is written in one piece
 
 
@@ -17,7 +15,7 @@ def of(document: Any, *, in_pieces: bool) -> str:
     digest = hashlib.sha256()
     for piece in canonical_pieces(document) if in_pieces else [canonical(document)]:
         digest.update(piece)
-    return base64.b64encode(digest.digest()[:BYTES]).decode()
+    return digest.hexdigest()
 
 
 def canonical(node: Any) -> bytes:
