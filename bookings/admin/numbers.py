@@ -91,7 +91,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "begins": [moment if _reaches(asked, moment) else None for moment in daily_sums.begins()],
         "earlier": asked.moved(-asked.weeks),
         "later": asked.moved(asked.weeks),
-        "start": reverse("numbers"),
+        "start": asked.address(day=None, until=None),
         "cards": [_card(number, asked, span) for number in NUMBERS.values()],
     }
     return TemplateResponse(request, "admin/bookings/numbers.html", context)

@@ -122,6 +122,17 @@ class TestPage:
         assert said in page.content.decode()
         assert str(page.context["asked"].first) == "2025-11-23"
 
+    def test_the_last_twelve_weeks_keep_all_but_the_days(self, supervisor):
+        """So a view that is saved there goes on."""
+        helpers.make_area("YORK")
+        query = {"area": "YORK", "order_type": "REPAIR", "day": "2026-11-02", "until": "2026-11-29"}
+        link = supervisor.get(PAGE, query).context["start"]
+        assert "area=YORK" in link
+        asked = supervisor.get(link).context["asked"]
+        assert (asked.codes, asked.order_type) == (["YORK"], "REPAIR")
+        assert "day=" not in link
+        assert "until=" not in link
+
     def test_paper_says_whose_numbers_these_are(self, supervisor, monkeypatch):
         def about(**query):
             answer = supervisor.get(PAGE, query)
