@@ -102,7 +102,8 @@ def plain_query(text: str) -> str:
 
 
 def on_page(request: HttpRequest, name: str) -> dict[str, Any]:
-    """For the bar above a page: its views, and where the present one is saved. One statement."""
+    """For the bar above a page: its views, and where the present one is saved. One statement, and one for the areas of
+    a person who is restricted."""
     if name not in PAGES:
         return {}
     page = PAGES[name]
