@@ -146,6 +146,8 @@ def mail_server(text: str) -> MailServer:
     is_known = parts.scheme in MAIL_PORTS and re.fullmatch(rf"{NAME}|[0-9a-f:]+:[0-9a-f.:]*", host)
     if not is_known or bool(user) != bool(password) or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(text)
+    if not (user + password).isascii():
+        raise Wrong("a user and a password of ASCII alone, since no others can be sent")
     if user and parts.scheme == "smtp" and host not in ("localhost", "127.0.0.1", "::1"):
         raise Wrong("smtp+starttls:// or smtps:// where it holds a password, which would travel unencrypted")
     return MailServer(parts.scheme, host, parts.port or MAIL_PORTS[parts.scheme], user, password)

@@ -138,6 +138,7 @@ WRONG = [
     ({"BOOKJOB_MAIL_URL": "smtp://mail:port"}, "BOOKJOB_MAIL_URL", "is 'smtp://mail:port'. It must be smtp://host:port,"),
     ({"BOOKJOB_MAIL_URL": "smtp://mail/?tls=on"}, "BOOKJOB_MAIL_URL", "is 'smtp://mail/?tls=on'. It must be smtp://host:port,"),
     ({"BOOKJOB_MAIL_URL": "smtp://u:hush-hush@mail"}, "BOOKJOB_MAIL_URL", "is 'smtp://u:***@mail'. It must be smtp+starttls:// or"),
+    ({"BOOKJOB_MAIL_URL": "smtps://u:h%C3%BCsh@mail"}, "BOOKJOB_MAIL_URL", "is 'smtps://u:***@mail'. It must be a user and a"),
     ({"BOOKJOB_MAIL_URL": "smtp://mail"}, "BOOKJOB_MAIL_URL", "is set without BOOKJOB_MAIL_TO. It must be empty, or"),
     (MAIL | {"BOOKJOB_MAIL_TO": "a@b.example, sue"}, "BOOKJOB_MAIL_TO", "is 'a@b.example, sue'. It must be addresses such"),
     ({"BOOKJOB_MAIL_TO": "a@b.example"}, "BOOKJOB_MAIL_TO", "is set, but BOOKJOB_MAIL_URL is not. It must be empty, or"),
