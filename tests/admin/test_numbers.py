@@ -186,7 +186,7 @@ class TestPage:
         sums = [sum_of(slot, key=f"w{number}", places=2) for number in range(numbers.MOST_ROWS + 1_005)]
         DailySum.objects.bulk_create(sums)
         query = {"utilisation": "worker", "day": day_of(slot), "until": day_of(slot)}
-        assert "1,005 more are in the CSV." in supervisor.get(PAGE, query).content.decode()
+        assert "1,005 more in the CSV." in supervisor.get(PAGE, query).content.decode()
         assert len(file_of(supervisor, "utilisation", **query)) == 1 + numbers.MOST_ROWS + 1_005
 
 

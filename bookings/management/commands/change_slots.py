@@ -75,7 +75,7 @@ class Command(BaseCommand):
         for slot in report.refused:
             self.stdout.write(f"{named[slot.pk]} is refused: {slot.message}.")
         if more := report.refused_count - len(report.refused):
-            self.stdout.write(f"{more} more are refused.")
+            self.stdout.write(f"And {more} more.")
         self.stdout.write(f"{code}: {counted(report.changed, 'slot')} {done}, {report.kept} were so already.")
         if hit := report.bookings:
             asks = counted(hit, "booking in them asks", "bookings in them ask")
