@@ -46,7 +46,9 @@ def _like(piece: str, rows: QuerySet[WorkOrder]) -> list[str]:
         keys = list(rows.filter(search_terms.found_by(beginning)).order_by().values_list("pk", flat=True)[:LOOKED_AT])
         for text in SearchDocument.objects.filter(pk__in=keys).values_list("words", flat=True):
             words.update(known for known in search_terms.words_in(text) if known.startswith(beginning))
-    return get_close_matches(word, words, n=SHOWN, cutoff=LIKENESS)
+    # A word that begins another one of its booking is not stored by itself: `muller` of muller@example.org.
+    beginnings = {known[: len(word)] for known in words}
+    return get_close_matches(word, words, SHOWN, LIKENESS) or get_close_matches(word, beginnings, SHOWN, LIKENESS)
 
 
 def _finds(text: str, rows: QuerySet[WorkOrder]) -> bool:

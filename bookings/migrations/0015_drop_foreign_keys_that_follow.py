@@ -3,7 +3,12 @@ the same statement writes.
 
 PostgreSQL locks a row, and writes that down, for each row that it looks up. Beside a live service: both tables are
 locked for a moment, the one first that the statements of a booking name first, so that none waits for the other.
+
+SQLite keeps the one of the area: to drop it Django makes the table anew, which then gives numbers again that were
+removed since.
 """
+
+from typing import Any
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -15,12 +20,18 @@ LOCK TABLE bookings_servicearea, bookings_workorder, bookings_partorder, booking
 """
 
 
+class AlterFieldOnPostgreSQL(migrations.AlterField):
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
 class Migration(migrations.Migration):
     dependencies = [("bookings", "0014_drop_the_index_of_ordered_parts")]
 
     operations = [
         migrations.RunPython(statements(LOCK, "SELECT 1"), migrations.RunPython.noop),
-        migrations.AlterField(
+        AlterFieldOnPostgreSQL(
             "workorder",
             "area",
             models.ForeignKey(

@@ -80,7 +80,7 @@ def words_of(
                 _add_words(found, text)
             for phone in contact.phones:
                 _add_phone(found, phone.phone_num)
-    return " ".join(without_beginnings(found)[:MAX_WORDS])
+    return " ".join(without_beginnings(list(found)[:MAX_WORDS]))
 
 
 def without_beginnings(words: Collection[str]) -> list[str]:

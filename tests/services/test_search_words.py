@@ -150,11 +150,12 @@ def test_the_longest_document_fits_into_the_database():
         " ".join(f"{chr(0x10400 + contact)}{number:04}".ljust(40, "\U00010437") for number in range(240))
         for contact in range(39)
     ]
+    names.append("LS14APx")  # for which there is no room: what begins it is stored all the same
     job = wire.Search.model_validate({"Location": {"Contacts": [{"LastName": name} for name in names]}})
     words = search_terms.words_of(vars(work_order), job)
-    assert len(words.split()) == search_terms.MAX_WORDS
+    assert search_terms.MAX_WORDS - 20 < len(words.split()) <= search_terms.MAX_WORDS
     SearchDocument.objects.update(words=words)
-    assert found("WO-2026/00123") == [work_order.order_num]
+    assert found("WO-2026/00123") == found("LS14AP") == [work_order.order_num]
 
 
 # What people write: letters and digits of any script with marks and punctuation, never a lone surrogate or NUL.
