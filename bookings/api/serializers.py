@@ -73,7 +73,7 @@ def media_type_of(request: Request | HttpRequest) -> str:
 
 def body_of(request: HttpRequest) -> Body:
     """The body of a request that Django REST framework has not wrapped. Raises what is wrong with it."""
-    if not int(request.META.get("CONTENT_LENGTH") or 0):
+    if request.META.get("CONTENT_LENGTH", "") in ("", "0"):
         raise InvalidRequest([("", sentences.EMPTY_BODY)])
     if media_type_of(request) != BodyParser.media_type:
         raise UnsupportedMediaType("")

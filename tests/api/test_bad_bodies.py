@@ -301,3 +301,10 @@ def test_bodies_that_say_the_same(text, other):
 )
 def test_bodies_that_do_not(text, other):
     assert documents.read_body(text.encode()).fingerprint != documents.read_body(other.encode()).fingerprint
+
+
+@pytest.mark.parametrize("length", ["none", "-1", "0", ""])
+def test_a_length_that_is_no_number(length):
+    """gunicorn refuses such a request itself; another server may not."""
+    answer = post("WO-1", b"{}", CONTENT_LENGTH=length)
+    assert (answer.status_code, answer.json()["detail"]["params"]["error"]) == (400, "invalid_request")

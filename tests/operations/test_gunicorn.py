@@ -1,7 +1,9 @@
 """What gunicorn itself does to the service: it reloads, replaces workers, listens on a file, and has private names."""
 
+import gc
 import http.client
 import json
+import runpy
 import signal
 import socket
 from importlib.metadata import version
@@ -19,6 +21,7 @@ from tests.api.test_slow_callers import head_of, rest_of
 from tests.conftest import Service
 from tests.operations.test_faults import workers
 from tests.operations.test_metrics import wait_for
+from tests.support.environment import ROOT
 from tests.support.helpers import path_of
 
 ASK = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -118,6 +121,16 @@ class TestReload:
         assert len(numbers) == 60
         wait_for(lambda: not before & set(workers(service)))
         assert service.manage("verify_bookings").stdout == ""
+
+
+def test_a_worker_looks_for_garbage_though_the_start_does_not():
+    try:
+        set_by = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+        assert not gc.isenabled()
+        set_by["post_fork"](None, None)
+        assert gc.isenabled()
+    finally:
+        gc.enable()
 
 
 class TestPipelines:
