@@ -64,10 +64,12 @@ def words_of(
     `numbers` are those of its parts and part orders.
     """
     found: dict[str, None] = {}
-    for number in [*(columns[name] for name in NUMBERS), *numbers]:
-        _add_number(found, number)
+    for name in NUMBERS:
+        _add_number(found, columns[name])
     for name in [*(columns[name] for name in NAMES), slot_worker]:
         _add_words(found, name)
+    for number in numbers:
+        _add_number(found, number)
     _add_phone(found, columns["phone"])
     if job:
         _add_words(found, job.original_order_num)

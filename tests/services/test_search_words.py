@@ -158,6 +158,12 @@ def test_the_longest_document_fits_into_the_database():
     assert found("WO-2026/00123") == found("LS14AP") == [work_order.order_num]
 
 
+def test_thousands_of_parts_leave_room_for_the_names():
+    """A filter of the desk goes by the word of the worker that was asked for."""
+    words = search_terms.words_of(vars(book()), None, numbers=[f"P{number}/{number}" for number in range(3_000)])
+    assert {"askedworker", "obrien"} <= {*words.split()}
+
+
 # What people write: letters and digits of any script with marks and punctuation, never a lone surrogate or NUL.
 TEXTS = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Cn", "Co"]), min_size=1, max_size=30)
 ORDERS = iter(range(1, 1_000_000))
