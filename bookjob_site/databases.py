@@ -126,7 +126,11 @@ def _prepare_postgresql(name: str, found: dict[str, Any]) -> None:
     found["ENGINE"] = "bookjob_site.postgresql"  # Django's own, with an end to waiting
     options = found["OPTIONS"]
     if not found["NAME"] or "/" in found["NAME"]:
-        wrong(name, f"names the database {found['NAME']!r}", f"one with the name of a database at its end: {FORM}")
+        wrong(
+            name,
+            f"names the database {found['NAME'].rpartition('@')[2]!r}",
+            f"one with the name of a database at its end: {FORM}",
+        )
     if "%" in found["HOST"]:
         wrong(name, f"names the host {found['HOST']!r}", "a host name; a socket's folder is an option: ?host=/run/…")
     through_pgbouncer = _option(name, options, "pgbouncer", switch, "true or false")

@@ -45,7 +45,9 @@ def short_text(text: str) -> str:
 
 
 def parted(text: str) -> list[str]:
-    """Hosts, origins and networks: parted by blanks or commas."""
+    """Hosts, origins and networks: parted by blanks or commas. With a password it is none, and no piece is told."""
+    if re.search(r"(?s)//.*@", text):
+        raise ValueError(text)
     return text.replace(",", " ").split()
 
 

@@ -24,6 +24,8 @@ def shown(name: str, text: str) -> str:
     """What was read, without secrets."""
     if name in BY_NAME and BY_NAME[name].is_secret:
         return "is set (a secret, not shown here)"
-    text = re.sub(r"((?:^(?!\w+://)|//)[^:/@]*:).*@", r"\1***@", text) if name.endswith("_URL") else text
+    text = re.sub(r"(?s)(//[^:]*:).*@", r"\1***@", text)
+    if name.endswith("_URL"):  # also where the scheme, or the host with its `@`, is missing
+        text = re.sub(r"(?s)((?:^(?![\w+.-]+://)|//)[^:]*:)(?:.*(?=@)|.*)", r"\1***", text)
     text = re.sub(r"password=[^&]*", "password=***", text)
     return f"is {text[:200]!r}"
