@@ -17,6 +17,8 @@ import pytest
 import unfold
 import urllib3.connection
 from django.db.backends.postgresql import base
+from django.middleware import csrf
+from django.test import RequestFactory
 
 from tests.support.environment import ROOT
 
@@ -27,6 +29,7 @@ READ = [
     ("Django", "5.2.19", "bookings/db/online.py", "_create_index_sql", "BaseDatabaseSchemaEditor._create_index_sql"),
     ("Django", "5.2.19", "bookings/admin/desk.py", "_get_obj_does_not_exist_redirect", "ModelAdmin's redirect"),
     ("Django", "5.2.19", "bookings/admin/lists.py", "result_headers", "admin_list.result_headers"),
+    ("Django", "5.2.19", "tests/conftest.py", "_get_new_csrf_string", "csrf.get_token and what it calls"),
     ("djangorestframework", "3.18.3", "bookings/api/calendars.py", "_request", "Request._request"),
     ("urllib3", "2.8.0", "bookings/delivery/calls.py", "_new_conn", "HTTPConnection._new_conn"),
     ("pydantic_core", "2.50.4", "bookings/wire/incoming.py", "_use_prebuilt", "SchemaValidator's _use_prebuilt"),
@@ -106,6 +109,10 @@ def test_django_configures_each_new_connection():
     assert [*inspect.signature(base.DatabaseWrapper._configure_connection).parameters] == ["self", "connection"]
     for way in (base.DatabaseWrapper.pool.fget, base.DatabaseWrapper.init_connection_state):
         assert "_configure_connection" in way.__code__.co_names
+
+
+def test_django_draws_each_token_of_a_form_in_one_place():
+    assert csrf.get_token(RequestFactory().get("/")) == "x" * csrf.CSRF_SECRET_LENGTH + "U" * csrf.CSRF_SECRET_LENGTH
 
 
 def test_urllib3_connects_in_one_place():
