@@ -40,13 +40,35 @@
     // The menu stands beside the page on a wide screen, unless it was closed there, and comes over it on a narrow one.
     const page = document.documentElement;
     const isWide = matchMedia("(min-width: 1280px)");
-    if (localStorage.getItem("desk-menu") === "closed") page.dataset.menu = "closed";
+    const isOpen = () => (isWide.matches ? page.dataset.menu !== "closed" : page.dataset.menu === "open");
+    const opener = () => document.querySelector(".desk-menu-button[aria-controls]");
+    const tell = () => opener()?.setAttribute("aria-expanded", isOpen());
+
+    // A browser that keeps nothing refuses even to be asked: then the menu is as usual on the next page.
+    function kept(act) {
+        try {
+            return act(localStorage);
+        } catch {
+            return null;
+        }
+    }
+
+    function setMenu(open) {
+        page.dataset.menu = open ? "open" : "closed";
+        if (isWide.matches) kept((storage) => storage.setItem("desk-menu", page.dataset.menu));
+        tell();
+    }
+
+    if (kept((storage) => storage.getItem("desk-menu")) === "closed") page.dataset.menu = "closed";
+    document.addEventListener("DOMContentLoaded", tell);
+    isWide.addEventListener("change", tell);
     document.addEventListener("click", ({ target }) => {
-        if (!target.closest(".desk-menu-button")) return;
-        const usual = isWide.matches ? "open" : "closed";
-        const other = isWide.matches ? "closed" : "open";
-        page.dataset.menu = page.dataset.menu === other ? usual : other;
-        if (isWide.matches) localStorage.setItem("desk-menu", page.dataset.menu);
+        if (target.closest(".desk-menu-button")) setMenu(!isOpen());
+    });
+    document.addEventListener("keydown", (event) => {
+        if (event.key !== "Escape" || isWide.matches || !isOpen() || document.querySelector("dialog[open]")) return;
+        setMenu(false);
+        opener()?.focus();
     });
 
     // Paper is white: what is dark on the screen is printed as it is in the light.

@@ -13,15 +13,25 @@ document.addEventListener("DOMContentLoaded", () => {
     line.setAttribute("role", "status");
     document.getElementById("content")?.before(line);
 
+    // A browser that keeps nothing: each page knows what it heard itself.
+    let heard = {};
+
     function read() {
         try {
             return JSON.parse(localStorage.getItem(key)) ?? {};
         } catch {
-            return {};
+            return heard;
         }
     }
 
-    const write = (state) => localStorage.setItem(key, JSON.stringify(state));
+    function write(state) {
+        heard = state;
+        try {
+            localStorage.setItem(key, JSON.stringify(state));
+        } catch {
+            // It is heard all the same.
+        }
+    }
 
     function show() {
         const { new: fresh = 0, refused = 0 } = read();
