@@ -3,11 +3,12 @@
 import contextlib
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from bookings import offers
+from bookings import clock, offers
 from bookings.models import AppointmentSlot, AreaCode, ServiceArea
 from bookings.supply.plans import Template
 
@@ -24,8 +25,10 @@ def whose_slots_end(among: QuerySet[ServiceArea], now: datetime) -> QuerySet[Any
     return areas.filter(last__gt=now - GIVEN_UP, last__lt=now + SOON)
 
 
-def ending_text(code: str, last: datetime, now: datetime) -> str:
-    says = "has no open slot any more" if last <= now else f"has its last open slot on {last:%Y-%m-%d}"
+def ending_text(code: str, time_zone: str, last: datetime, now: datetime) -> str:
+    """The day is that of the area's clock."""
+    day = clock.local(last, ZoneInfo(time_zone)).date()
+    says = "has no open slot any more" if last <= now else f"has its last open slot on {day}"
     return f"Area {code} {says}."
 
 

@@ -1,17 +1,20 @@
 """The mail that says which areas' slots end, in time to make more. Off unless BOOKJOB_MAIL_URL is set.
 
 Each area is told of once in AGAIN while it lasts, on however many machines this runs: its row of Counter is claimed
-before the mail is sent, in a turn that one machine has at a time, and given up where the mail could not be sent. A
-process that dies between the two leaves it to the next night. No lock is held while the mail server is waited for.
+before the mail is sent, in a turn that one machine has at a time. Where no mail could be sent, the claim holds for an
+hour: what runs again at once does not log in again with a wrong password until the account is locked. Where one address
+of several is refused, the others are not told twice. A process that dies between the two leaves it to the next night.
+No lock is held while the mail server is waited for.
 """
 
+import contextlib
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import get_connection, send_mail
 
 from bookings.models import Counter, ServiceArea
 from bookings.sentences import counted
@@ -19,6 +22,7 @@ from bookings.supply import areas, turns
 
 # Less than a day: the timer does not begin at the same second each night.
 AGAIN = timedelta(hours=20)
+AFTER_A_FAULT = timedelta(hours=1)
 NAMED = 50
 HINT = (
     "Technicians will soon find no appointment there. Make more slots: a schedule on the desk (Schedules), seed_slots"
@@ -27,7 +31,7 @@ HINT = (
 
 
 class NotSentError(Exception):
-    """The mail server could not be reached, or did not take the mail. The message says which areas and why."""
+    """The mail server could not be reached, or did not take a mail. The message says whose, why and what is next."""
 
 
 def tell(now: datetime, *, dry_run: bool = False) -> str:
@@ -35,27 +39,53 @@ def tell(now: datetime, *, dry_run: bool = False) -> str:
     if not settings.BOOKJOB_MAIL_TO:
         return ""
     ending = areas.whose_slots_end(ServiceArea.objects.all(), now).order_by("last", "code")
-    found = {key: areas.ending_text(code, last, now) for key, code, last in ending.values_list("pk", "code", "last")}
+    rows = ending.values_list("pk", "code", "time_zone", "last")
+    found = {key: areas.ending_text(code, zone, last, now) for key, code, zone, last in rows}
     due = _due(found, now) if dry_run else turns.write(partial(_claim, found, now))
     if not due:
         return ""
-    to, subject = ", ".join(settings.BOOKJOB_MAIL_TO), f"The slots of {counted(len(due), 'area')} end"
+    to, subject = list(dict.fromkeys(settings.BOOKJOB_MAIL_TO)), f"The slots of {counted(len(due), 'area')} end"
     if dry_run:
-        return f"Would mail to {to}: {subject}."
-    try:
-        _send(subject, [found[key] for key in due])
-    except Exception as fault:  # whatever it is, the next run tells of these areas
-        Counter.objects.filter(name__in=map(_name, due), value=_second(now)).delete()
-        why = str(fault) or type(fault).__name__
-        raise NotSentError(f"{subject}, but the mail to {to} was not sent: {why}.") from fault
-    return f"Mailed to {to}: {subject}."
+        return f"Would mail to {', '.join(to)}: {subject}."
+    refused = _send(to, subject, [found[key] for key in due])
+    if len(refused) == len(to):
+        mine = Counter.objects.filter(name__in=map(_name, due), value=_second(now))
+        mine.update(value=_second(now - AGAIN + AFTER_A_FAULT))
+    if refused:
+        raise NotSentError(_complaint(subject, [one for one in to if one not in refused], refused))
+    return f"Mailed to {', '.join(to)}: {subject}."
 
 
-def _send(subject: str, sentences: Collection[str]) -> None:
+def _complaint(subject: str, told: Sequence[str], refused: Mapping[str, str]) -> str:
+    why = f"the mail to {', '.join(refused)} was not sent: {'; '.join(dict.fromkeys(refused.values()))}."
+    if told:
+        return f"Mailed to {', '.join(told)}: {subject}. But {why} The next mail is due in a day."
+    return f"{subject}, but {why} A run in an hour or later tries again."
+
+
+def _send(to: Sequence[str], subject: str, sentences: Sequence[str]) -> dict[str, str]:
+    """A mail to each address, by one connection. Says why those were refused that were."""
     more = [f"And {len(sentences) - NAMED:,} more."] if len(sentences) > NAMED else []
     sender = f"extend_schedules on {socket.gethostname()}"
-    text = "\n".join([*list(sentences)[:NAMED], *more, "", HINT, "", sender, ""])
-    send_mail(f"bookjob: {subject}", text, None, settings.BOOKJOB_MAIL_TO)
+    text = "\n".join([*sentences[:NAMED], *more, "", HINT, "", sender, ""])
+    refused: dict[str, str] = {}
+    server = get_connection()
+    try:
+        server.open()
+        for one in to:
+            try:
+                send_mail(f"bookjob: {subject}", text, None, [one], connection=server)
+            except Exception as fault:  # whatever it is, the others are told
+                refused[one] = _why(fault)
+    except Exception as fault:
+        refused = dict.fromkeys(to, _why(fault))
+    with contextlib.suppress(Exception):  # what was taken is taken
+        server.close()
+    return refused
+
+
+def _why(fault: Exception) -> str:
+    return str(fault) or type(fault).__name__
 
 
 def _name(area: int) -> str:

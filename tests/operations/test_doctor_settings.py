@@ -14,7 +14,7 @@ from bookings.operations.doctor import machine
 from tests.admin.test_delivery import connect, deliver
 from tests.operations.test_doctor import ask, far_slot, sound_installation  # noqa: F401  fixtures
 from tests.support import desk
-from tests.support.helpers import make_area, make_slot
+from tests.support.helpers import make_area, make_slot, tomorrow
 
 pytestmark = pytest.mark.django_db
 
@@ -180,6 +180,12 @@ class TestSlotsThatEndSoon:
             [f"Area LEEDS has its last open slot on {last.start:%Y-%m-%d}. {remedy}"],
             [f"urgent: Area LEEDS has no open slot any more. {remedy}"],
         ][status]  # fmt: skip
+
+    def test_the_day_is_that_of_the_area(self):
+        make_area("AUCKLAND", "Pacific/Auckland")
+        make_slot("AUCKLAND", tomorrow(20))
+        _, (line,) = ask()
+        assert f"on {tomorrow().date() + timedelta(days=1)}." in line
 
     def test_a_closed_one_is_none(self):
         self.ends_in(days=2)

@@ -2,7 +2,7 @@
 
 import io
 from datetime import timedelta
-from smtplib import SMTPServerDisconnected
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 from unittest import mock
 
 import pytest
@@ -12,7 +12,7 @@ from django.core.management import call_command
 from bookings import clock
 from bookings.models import Counter
 from bookings.supply import ending_mail, turns
-from tests.support.helpers import at_once, clock_stands_at, make_slot, tomorrow
+from tests.support.helpers import at_once, clock_stands_at, make_area, make_slot, tomorrow
 from tests.support.mail_server import mail_server
 
 TO = ["sue@example.org", "sam@example.org"]
@@ -45,8 +45,10 @@ class TestTheMail:
         status, said, err = extend()
         assert (status, err) == (0, "")
         assert said.splitlines()[-1] == "Mailed to sue@example.org, sam@example.org: The slots of 2 areas end."
-        (sent,) = mail.outbox
-        assert (sent.subject, sent.to) == ("bookjob: The slots of 2 areas end", TO)
+        sent, other = mail.outbox
+        assert [one.to for one in mail.outbox] == [TO[:1], TO[1:]]
+        assert (sent.subject, sent.body) == (other.subject, other.body)
+        assert sent.subject == "bookjob: The slots of 2 areas end"
         assert sent.from_email == "bookjob@example.org"
         assert sent.body.splitlines()[:4] == [
             "Area YORK has no open slot any more.",
@@ -55,6 +57,18 @@ class TestTheMail:
             ending_mail.HINT,
         ]
         assert "HULL" not in sent.body
+
+    def test_the_day_is_that_of_the_area(self):
+        make_area("AUCKLAND", "Pacific/Auckland")
+        make_area("LIMA", "America/Lima")
+        slot_in("AUCKLAND", tomorrow(20))
+        slot_in("LIMA", tomorrow(22) + timedelta(hours=4))
+        extend()
+        day = tomorrow().date()
+        assert mail.outbox[0].body.splitlines()[:2] == [
+            f"Area AUCKLAND has its last open slot on {day + timedelta(days=1)}.",
+            f"Area LIMA has its last open slot on {day}.",
+        ]
 
     def test_nothing_where_nothing_ends(self):
         slot_in("HULL", tomorrow() + timedelta(days=14))
@@ -79,7 +93,9 @@ class TestTheMail:
                 if hours == 10:
                     slot_in("YORK", began + timedelta(days=5))
                 extend()
-            told.append([sorted({"LEEDS", "YORK"} & set(sent.body.split())) for sent in mail.outbox])
+            told.append(
+                [sorted({"LEEDS", "YORK"} & set(sent.body.split())) for sent in mail.outbox if sent.to == TO[:1]]
+            )
             mail.outbox.clear()
         assert told == [[["LEEDS"]], [], [["YORK"]], [["LEEDS"]], [["YORK"]], [["LEEDS"]]]
 
@@ -90,7 +106,7 @@ class TestTheMail:
             assert said in extend("--dry-run")[1].splitlines()
         assert mail.outbox == []
         extend()
-        assert len(mail.outbox) == 1
+        assert len(mail.outbox) == 2
         assert said not in extend("--dry-run")[1]
 
     def test_more_than_it_names(self, monkeypatch):
@@ -126,10 +142,54 @@ class TestTheMail:
         assert err.startswith(
             "The slots of 1 area end, but the mail to sue@example.org, sam@example.org was not sent: "
         )
-        assert err.endswith("The next run tries again.\n")
+        assert err.endswith("A run in an hour or later tries again.\n")
         assert len(err.splitlines()) == 1
         assert extend()[0] == 0
-        assert len(mail.outbox) == 1
+        with clock_stands_at(clock.now() + ending_mail.AFTER_A_FAULT + timedelta(seconds=2)):
+            assert extend()[0] == 0
+        assert len(mail.outbox) == 2
+
+    def test_a_wrong_password_is_tried_once_an_hour(self):
+        """Also by a loop that runs again after five minutes: else it would be tried until the account is locked."""
+        began, tried = clock.now(), []
+        slot_in("LEEDS", began + timedelta(days=2))
+        with mock.patch.object(
+            ending_mail.get_connection().__class__, "open", side_effect=RuntimeError("535")
+        ) as opened:
+            for minutes in range(0, 121, 5):
+                with clock_stands_at(began + timedelta(minutes=minutes)):
+                    extend()
+                tried.append(opened.call_count)
+        assert [tried.index(count) * 5 for count in (1, 2)] == [0, 60]
+        assert tried[-1] == 3
+        assert mail.outbox == []
+
+    def test_an_address_that_is_refused_is_named_and_the_other_is_told_once(self):
+        began = clock.now()
+        slot_in("LEEDS", began + timedelta(days=5))
+        send = ending_mail.send_mail
+
+        def send_to_one(subject, text, sender, to, **options):
+            if to == TO[1:]:
+                raise SMTPRecipientsRefused({to[0]: (550, b"unknown")})
+            return send(subject, text, sender, to, **options)
+
+        with mock.patch.object(ending_mail, "send_mail", send_to_one):
+            status, said, err = extend()
+            for hours in (1, 2, 19):
+                with clock_stands_at(began + timedelta(hours=hours)):
+                    assert extend()[0] == 0
+        assert status == 1
+        assert "Mailed" not in said
+        why = "{'sam@example.org': (550, b'unknown')}"
+        assert err == (
+            "Mailed to sue@example.org: The slots of 1 area end. But the mail to sam@example.org was not sent:"
+            f" {why}. The next mail is due in a day.\n"
+        )
+        assert [sent.to for sent in mail.outbox] == [TO[:1]]
+        with clock_stands_at(began + timedelta(days=1)):
+            assert extend()[0] == 0
+        assert [sent.to for sent in mail.outbox] == [TO[:1], TO[:1], TO[1:]]
 
     def test_any_other_fault_ends_nothing_else(self):
         with mock.patch.object(ending_mail.areas, "whose_slots_end", side_effect=RuntimeError("odd")):
@@ -157,17 +217,17 @@ class TestAnotherMachineInBetween:
 
     def test_one_of_them_tells(self):
         assert ending_mail.tell(clock.now()) == ""
-        assert [sent.subject for sent in mail.outbox] == ["bookjob: The slots of 2 areas end"]
+        assert [sent.subject for sent in mail.outbox] == ["bookjob: The slots of 2 areas end"] * len(TO)
 
     def test_the_test_above_would_notice_a_claim_that_does_not_look(self, monkeypatch):
         monkeypatch.setattr(ending_mail, "_due", lambda keys, now: list(keys))
         assert ending_mail.tell(clock.now())
-        assert len(mail.outbox) == 2
+        assert len(mail.outbox) == 2 * len(TO)
 
 
 def test_a_real_mail_server(start_service):
-    """Off, refused, then sent by one of several machines at once; and not once more."""
-    with mail_server(refuses=True) as refusing, mail_server() as server:
+    """Off, refused, an hour later sent by one of several machines at once; and not once more."""
+    with mail_server(refuses=True) as refusing, mail_server(unknown="sam@example.org") as server:
         service = start_service(WEB_CONCURRENCY="1")
         service.make_slot(1)
         assert service.manage("extend_schedules").returncode == 0
@@ -177,10 +237,21 @@ def test_a_real_mail_server(start_service):
         assert refused.returncode == 1
         assert "was not sent" in refused.stderr
         assert "550" in refused.stderr
+        assert service.manage("extend_schedules").returncode == 0
+        an_hour_passes = "UPDATE bookings_counter SET value = value - %s WHERE name LIKE 'slots_end:%%'"
+        service.database.execute(an_hour_passes, 3_600)
         service.environment |= {"BOOKJOB_MAIL_URL": server.url, "BOOKJOB_MAIL_FROM": "bookjob@example.org"}
+        service.environment["BOOKJOB_MAIL_TO"] = "sam@example.org, sue@example.org, ann@example.org"
         runs = at_once([lambda: service.manage("extend_schedules")] * 3)
-        assert [run.returncode for run in [*runs, service.manage("extend_schedules")]] == [0] * 4
-    ((sender, receivers, text),) = server.taken
-    assert (sender, receivers) == ("bookjob@example.org", ["sue@example.org", "sam@example.org"])
+        assert sorted(run.returncode for run in [*runs, service.manage("extend_schedules")]) == [0, 0, 0, 1]
+    (told,) = [run.stderr for run in runs if run.returncode]
+    assert (
+        "Mailed to sue@example.org, ann@example.org: The slots of 1 area end. But the mail to sam@example.org" in told
+    )
+    assert "550" in told
+    (sender, receivers, text), other = server.taken
+    assert (sender, receivers) == ("bookjob@example.org", ["sue@example.org"])
+    assert other[1] == ["ann@example.org"]
+    assert server.connections == 1
     assert "Subject: bookjob: The slots of 1 area end" in text
     assert "Area LEEDS has its last open slot on" in text

@@ -1,4 +1,4 @@
-"""A mail server of this machine: it takes what is sent to it, or refuses all."""
+"""A mail server of this machine: it takes what is sent to it, or refuses all, or one receiver."""
 
 import socketserver
 import threading
@@ -9,9 +9,10 @@ from contextlib import contextmanager
 class MailServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
-    def __init__(self, refuses: bool) -> None:
+    def __init__(self, refuses: bool, unknown: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Talk)
-        self.refuses = refuses
+        self.refuses, self.unknown = refuses, unknown
+        self.connections = 0
         self.taken: list[tuple[str, list[str], str]] = []  # sender, receivers, text
 
     @property
@@ -27,15 +28,17 @@ class _Talk(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         sender, receivers = "", []
+        self.server.connections += 1
         self.say("220 mail.example.org ESMTP")
         while line := self.rfile.readline().decode().strip():
             match line.split(":")[0].upper().split()[0]:
                 case "MAIL":
-                    sender = line[line.index("<") + 1 : line.index(">")]
+                    sender, receivers = _address(line), []
                     self.say("550 not from you" if self.server.refuses else "250 good")
                 case "RCPT":
-                    receivers.append(line[line.index("<") + 1 : line.index(">")])
-                    self.say("250 good")
+                    is_known = _address(line) != self.server.unknown
+                    receivers += [_address(line)] if is_known else []
+                    self.say("250 good" if is_known else "550 unknown")
                 case "DATA":
                     self.say("354 go on")
                     lines = iter(lambda: self.rfile.readline().decode().rstrip("\r\n"), ".")
@@ -48,9 +51,13 @@ class _Talk(socketserver.StreamRequestHandler):
                     self.say("250 mail.example.org")
 
 
+def _address(line: str) -> str:
+    return line[line.index("<") + 1 : line.index(">")]
+
+
 @contextmanager
-def mail_server(*, refuses: bool = False) -> Iterator[MailServer]:
-    with MailServer(refuses) as server:
+def mail_server(*, refuses: bool = False, unknown: str = "") -> Iterator[MailServer]:
+    with MailServer(refuses, unknown) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -10,7 +10,8 @@ locks nothing. Ends with 1 where the rules of a schedule cannot be followed, or 
 other schedules are extended.
 
 Then it mails to BOOKJOB_MAIL_TO which areas' slots end, with or without a schedule; each area once a day while it
-lasts. Where the mail cannot be sent, it ends with 1, and the next run tries again.
+lasts. Where the mail cannot be sent, it ends with 1, and a run in an hour or later tries again; where one address of
+several is refused, it ends with 1 and says which, and the others are not told twice.
 """
 
 import logging
@@ -63,7 +64,7 @@ class Command(BaseCommand):
         try:
             said = ending_mail.tell(clock.now(), dry_run=dry_run)
         except ending_mail.NotSentError as fault:
-            self.stderr.write(f"{fault} The next run tries again.")
+            self.stderr.write(str(fault))
             return False
         except Exception as fault:
             logger.exception("extend_schedules")

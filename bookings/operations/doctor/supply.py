@@ -21,8 +21,9 @@ def default_area(now: datetime) -> Iterator[Finding]:
 
 def slots_that_end_soon(now: datetime) -> Iterator[Finding]:
     ending = areas.whose_slots_end(ServiceArea.objects.all(), now)
-    for code, at in ending.order_by("last", "code").values_list("code", "last")[:NAMED]:
-        yield Finding(at <= now, f"{areas.ending_text(code, at, now)} Make more: a schedule, seed_slots, import_slots.")
+    for code, zone, at in ending.order_by("last", "code").values_list("code", "time_zone", "last")[:NAMED]:
+        text = areas.ending_text(code, zone, at, now)
+        yield Finding(at <= now, f"{text} Make more: a schedule, seed_slots, import_slots.")
 
 
 def schedules_that_stand_still(now: datetime) -> Iterator[Finding]:
