@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin.templatetags.admin_list import result_headers
+from django.contrib.admin.views.main import ORDER_VAR
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -101,6 +102,15 @@ class DeskChangeList(ChangeList):
     @property
     def counted(self) -> str:
         return count_text(self.result_count, self.paginator.most)
+
+    @property
+    def cut_text(self) -> str:
+        """Which rows are listed where a search finds more than the paginator counts; empty where it counts all."""
+        if not (self.paginator.some and self.paginator.has_more):
+            return ""
+        # By a column that was clicked, all that are found are sorted; else the newest come first.
+        which = "first {:,} in this order" if self.params.get(ORDER_VAR) else "newest {:,}"
+        return f"The {which.format(self.paginator.most)} are listed. More may fit."
 
     @property
     def print_text(self) -> str:

@@ -392,7 +392,8 @@ def test_of_many_that_a_search_finds_a_few_pages_are_counted(common):
     supervisor = desk.person("supervisor")
     answer = supervisor.get(desk.LIST, {"q": "somebody"})
     page = desk.text_of(answer)
-    assert re.search(r"60\+ work orders <span[^>]*>More may fit. Add a word to the search, or set a filter.", page)
+    newest = "The newest 60 are listed. More may fit."
+    assert re.search(rf"60\+ work orders <span[^>]*>{newest} Add a word to the search, or set a filter.", page)
     assert "Select all 60+ work orders" in page
     assert "Next visit" not in page
     assert [number[0] for number in desk.numbers(supervisor, q="somebody")] == ["Y"] * 50
@@ -403,6 +404,31 @@ def test_of_many_that_a_search_finds_a_few_pages_are_counted(common):
     # A thousand times as many would be on that page.
     assert len(desk.numbers(supervisor, q="somebody", all="")) == 50
     assert answer.context["cl"].queryset.count() == 150
+
+
+@pytest.mark.parametrize(("order", "series"), [("1", "X"), ("-1", "Y")])
+def test_of_many_that_a_search_finds_a_column_sorts_all(common, order, series):
+    """The page says so: its rows are the first of all in this order, and not the newest ones sorted."""
+    supervisor = desk.person("supervisor")
+    page = desk.text_of(supervisor.get(desk.LIST, {"q": "somebody", "o": order}))
+    assert "The first 60 in this order are listed. More may fit." in page
+    assert [number[0] for number in desk.numbers(supervisor, q="somebody", o=order)] == [series] * 50
+
+
+@pytest.mark.parametrize("number", [20, 30])
+def test_what_came_last_and_stands_in_no_older_booking_is_counted(monkeypatch, number):
+    """A file of bookings, or a new customer: by the newest bookings alone it would seem to be in each."""
+    monkeypatch.setattr(search_terms, "SOME", 20)
+    monkeypatch.setattr(search_terms, "FEW", 70)
+    slot = desk.slot_in(capacity=500)
+    many(75, slot, account_name="Else")
+    many(number, slot, prefix="Y-")
+    search_terms.add_missing()
+    viewer = desk.person("viewer")
+    for name, said in (("somebody", f"{number} work orders"), ("else", "20+ work orders")):
+        answer = viewer.get(desk.LIST, {"q": name})
+        assert said in desk.text_of(answer)
+        assert ("More may fit" in desk.text_of(answer)) == (name == "else")
 
 
 def test_a_search_that_finds_a_good_part_of_few_bookings_counts_them_all(common, monkeypatch):
