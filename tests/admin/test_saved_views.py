@@ -1,5 +1,7 @@
 """Saved views: a page's filters under a name, a person's own or shared, and never more than the person may see."""
 
+from datetime import UTC, date, datetime, timedelta
+
 import pytest
 from django.contrib import admin
 from django.db import connection
@@ -7,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from bookings.admin import saved_views
-from bookings.models import SavedView
+from bookings.models import EmptySearch, SavedView
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db
@@ -193,6 +195,59 @@ def test_views_of_areas_that_are_not_seen_leave_no_gap(supervisor, monkeypatch):
     assert listed(restricted) == ["z"]
     save(restricted, "mine", "area=YORK")
     assert listed(restricted) == ["mine", "z"]
+
+
+def test_what_is_looked_at_for_a_restricted_person_is_bounded(supervisor, monkeypatch):
+    """Their own are there however many are shared."""
+    monkeypatch.setattr(saved_views, "MOST", 1)
+    monkeypatch.setattr(saved_views, "LOOKED_AT", 3)
+    leeds = helpers.make_area("LEEDS")
+    for number in range(9):
+        SavedView.objects.create(
+            owner=supervisor.user,
+            page="workorder",
+            name=f"v{number}",
+            query="area=YORK" if number < 3 else "",
+            is_shared=True,
+        )
+    restricted = desk.person("dispatcher", leeds)
+    save(restricted, "mine")
+    assert listed(restricted) == ["mine"]
+    monkeypatch.setattr(saved_views, "LOOKED_AT", 4)
+    assert listed(restricted) == ["mine", "v3"]
+
+
+def test_a_view_of_the_last_days_goes_on(supervisor):
+    """Of each area by its own clock, and of none by that of UTC."""
+    areas = [helpers.make_area("AUCKLAND", "Pacific/Auckland"), helpers.make_area("LIMA", "America/Lima"), None]
+    page, first = saved_views.PAGES["emptysearch"].address, date(2026, 12, 4)
+    for area in areas:
+        for number in range(40):
+            EmptySearch.objects.create(day=first + timedelta(days=number), area=area, reason="full", number=1)
+    choices = {"today": 1, "week": 7, "month": 30}
+    for name in choices:
+        shown = supervisor.get(f"{page}?searched={name}")
+        query = supervisor.get(shown.context["save_view"]).context["form"]["query"].value()
+        assert query == f"searched={name}"
+
+    def earliest(name):
+        client = desk.person("supervisor")  # who logged in at this moment
+        rows = client.get(f"{page}?searched={name}&all=").context["cl"].result_list
+        days = {}
+        for row in rows:
+            days.setdefault(row.area and row.area.code, []).append(row.day)
+        return [min(days[area and area.code]) for area in areas]
+
+    for later in (0, 5):
+        now = datetime(2027, 1, 5, 1, tzinfo=UTC) + timedelta(days=later)  # in Lima it is the day before
+        day = now.date()
+        with helpers.clock_stands_at(now):
+            for name, number in choices.items():
+                since = day - timedelta(days=number - 1)
+                assert earliest(name) == [since, since - timedelta(days=1), since]
+        with helpers.clock_stands_at(now.replace(hour=14)):  # in Auckland it is the next one
+            assert earliest("week") == [day - timedelta(days=5), day - timedelta(days=6), day - timedelta(days=6)]
+    assert supervisor.get(f"{page}?searched=soon").context["cl"].result_count == 0
 
 
 @pytest.mark.parametrize("query", ["view=all&worker=a%00b", "view=all&a%00b=1", "%00=%00&view=all"])
