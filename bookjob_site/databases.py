@@ -125,14 +125,7 @@ def connections_in_pool(text: str) -> int:
 def _prepare_postgresql(name: str, found: dict[str, Any]) -> None:
     found["ENGINE"] = "bookjob_site.postgresql"  # Django's own, with an end to waiting
     options = found["OPTIONS"]
-    if not found["NAME"] or "/" in found["NAME"]:
-        wrong(
-            name,
-            f"names the database {found['NAME'].rpartition('@')[2]!r}",
-            f"one with the name of a database at its end: {FORM}",
-        )
-    if "%" in found["HOST"]:
-        wrong(name, f"names the host {found['HOST']!r}", "a host name; a socket's folder is an option: ?host=/run/…")
+    _look_at_names(name, found)
     through_pgbouncer = _option(name, options, "pgbouncer", switch, "true or false")
     pool = _option(name, options, "pool", connections_in_pool, "true or a number of connections up to 100")
     if through_pgbouncer:
@@ -173,6 +166,14 @@ def _prepare_postgresql(name: str, found: dict[str, Any]) -> None:
             wrong(name, f"has {option}={options[option]}", "a file that this user may read")
     if complaint := _what_libpq_says(options):
         wrong(name, f"has an option that PostgreSQL does not know ({complaint})", "an option as its manual has it")
+
+
+def _look_at_names(name: str, found: dict[str, Any]) -> None:
+    if not found["NAME"] or "/" in found["NAME"]:
+        database = found["NAME"].rpartition("@")[2]  # before it may stand the end of a password
+        wrong(name, f"names the database {database!r}", f"one with the name of a database at its end: {FORM}")
+    if "%" in found["HOST"]:
+        wrong(name, f"names the host {found['HOST']!r}", "a host name; a socket's folder is an option: ?host=/run/…")
 
 
 def _option(name: str, options: dict[str, Any], option: str, convert: Callable[[str], int], right: str) -> int:
