@@ -126,6 +126,10 @@ class SearchDayFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(value, text) for value, (text, _) in self.spans.items()]
 
+    def says(self) -> str:
+        value = self.value()
+        return f"{self.title}: {self.spans.get(value, (value, 0))[0]}" if value else ""
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.value():
             return queryset

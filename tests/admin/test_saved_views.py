@@ -247,7 +247,9 @@ def test_a_view_of_the_last_days_goes_on(supervisor):
                 assert earliest(name) == [since, since - timedelta(days=1), since]
         with helpers.clock_stands_at(now.replace(hour=14)):  # in Auckland it is the next one
             assert earliest("week") == [day - timedelta(days=5), day - timedelta(days=6), day - timedelta(days=6)]
-    assert supervisor.get(f"{page}?searched=soon").context["cl"].result_count == 0
+    answer = supervisor.get(f"{page}?searched=soon")
+    assert answer.context["cl"].result_count == 0
+    assert "Nothing fits. Remove a filter." in answer.content.decode()
 
 
 @pytest.mark.parametrize("query", ["view=all&worker=a%00b", "view=all&a%00b=1", "%00=%00&view=all"])
