@@ -71,7 +71,7 @@ def test_by_keyboard_alone(open_page, office):  # noqa: F811
     assert office.database.execute("SELECT SUM(capacity) FROM bookings_appointmentslot")[0][0] > before
 
 
-def test_without_script_on_a_phone_in_the_dark_and_on_paper(chromium, open_page, office):  # noqa: F811
+def test_without_script_on_a_phone_in_the_dark_and_on_paper(open_page, office):  # noqa: F811
     address = f"{office.url}/admin/bookings/appointmentslot/capacity/"
     for size, scheme in ((browser.DESKTOP, "light"), (browser.PHONE, "dark")):
         page = open_page("supervisor", size=size, scheme=scheme)
@@ -80,12 +80,9 @@ def test_without_script_on_a_phone_in_the_dark_and_on_paper(chromium, open_page,
         assert seriously_wrong(page) == []
     page.emulate_media(media="print")
     assert page.get_by_role("form", name="Change by a pattern").is_hidden()
-    cookies = page.context.cookies()
-    plain = chromium.new_context(java_script_enabled=False, viewport=browser.DESKTOP)
-    plain.add_cookies(cookies)
-    page = plain.new_page()
+    page = browser.without_script(page)
     page.goto(address)
     page.get_by_role("checkbox", name="Choose Leeds").first.check()
     page.get_by_role("form", name="Cells").get_by_role("button", name="+ places").click()
     assert page.get_by_role("button", name="+1 place").is_visible()
-    plain.close()
+    page.context.close()

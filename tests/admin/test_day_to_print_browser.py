@@ -32,7 +32,7 @@ def pages(pdf: bytes) -> int:
     return len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf))
 
 
-def test_each_worker_begins_a_page_black_on_white(chromium, open_page, office):  # noqa: F811
+def test_each_worker_begins_a_page_black_on_white(open_page, office):  # noqa: F811
     made = office.manage("shell", "--no-imports", "--command", DAY)
     assert made.returncode == 0, made.stderr
     page = open_page(scheme="dark")
@@ -53,7 +53,7 @@ def test_each_worker_begins_a_page_black_on_white(chromium, open_page, office): 
     assert set(page.evaluate(COLOURS)) <= {"rgb(0, 0, 0) on rgba(0, 0, 0, 0)", "rgb(0, 0, 0) on rgb(255, 255, 255)"}
 
 
-def test_on_a_phone_in_the_dark_and_without_script(chromium, open_page, office):  # noqa: F811
+def test_on_a_phone_in_the_dark_and_without_script(open_page, office):  # noqa: F811
     made = office.manage("shell", "--no-imports", "--command", DAY)
     address = f"{office.url}/admin/bookings/workorder/day/?day={made.stdout.split()[-1]}"
     for size, scheme in ((browser.DESKTOP, "light"), (browser.PHONE, "dark")):
@@ -61,12 +61,10 @@ def test_on_a_phone_in_the_dark_and_without_script(chromium, open_page, office):
         page.goto(address)
         assert too_wide(page) == []
         assert seriously_wrong(page) == []
-    plain = chromium.new_context(java_script_enabled=False, viewport=browser.DESKTOP)
-    plain.add_cookies(page.context.cookies())
-    page = plain.new_page()
+    page = browser.without_script(page)
     page.goto(address)
     page.get_by_text("Workers (all)").click()
     page.get_by_role("checkbox", name="cleo").check()
     page.get_by_role("button", name="Show").click()
     assert page.locator(".paper-visit").count() == 2
-    plain.close()
+    page.context.close()

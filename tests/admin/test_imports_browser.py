@@ -22,7 +22,7 @@ HULL;Hull;Mars;
 WORKERS = "worker;name;order_types\nanna.hill;Anna Hill;REPAIR,INSTALL\n"
 
 
-def test_a_first_area_with_its_worker_from_files(chromium, open_page, office, figures, tmp_path):  # noqa: F811
+def test_a_first_area_with_its_worker_from_files(open_page, office, figures, tmp_path):  # noqa: F811
     for name, text in (("areas", AREAS), ("workers", WORKERS)):
         (tmp_path / f"{name}.csv").write_bytes(text.encode("cp1252"))
     page = open_page("supervisor")
@@ -53,16 +53,14 @@ def test_a_first_area_with_its_worker_from_files(chromium, open_page, office, fi
     assert sorted(office.database.execute(f"{found} WHERE a.code = 'YORK'")) == [("LS29",), ("YO",)]
 
 
-def test_without_script_in_the_dark_and_on_a_phone(chromium, open_page, office):  # noqa: F811
+def test_without_script_in_the_dark_and_on_a_phone(open_page, office):  # noqa: F811
     address = f"{office.url}/admin/bookings/servicearea"
     page = open_page("supervisor", size=browser.PHONE, scheme="dark")
     for name in ("import", "overlaps"):
         page.goto(f"{address}/{name}/")
         assert too_wide(page) == []
         assert seriously_wrong(page) == []
-    plain = chromium.new_context(java_script_enabled=False, viewport=browser.DESKTOP)
-    plain.add_cookies(page.context.cookies())
-    page = plain.new_page()
+    page = browser.without_script(page)
     page.goto(f"{address}/import/")
     page.get_by_label("Or type or paste it here").fill(AREAS)
     page.get_by_role("button", name="Show what changes").click()
@@ -71,4 +69,4 @@ def test_without_script_in_the_dark_and_on_a_phone(chromium, open_page, office):
     page.get_by_role("button", name="Show what changes").click()
     page.get_by_role("button", name="Import all but the refused lines").click()
     page.get_by_text("2 service areas made").wait_for()
-    plain.close()
+    page.context.close()

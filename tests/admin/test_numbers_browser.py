@@ -25,7 +25,7 @@ DAYS = "day=2026-11-02&until=2026-11-30"
 SIZES = [(browser.PHONE, "dark"), (browser.DESKTOP, "light"), ({"width": 1920, "height": 1080}, "dark")]
 
 
-def test_each_number_as_chart_table_and_file(chromium, open_page, office):  # noqa: F811
+def test_each_number_as_chart_table_and_file(open_page, office):  # noqa: F811
     made = office.manage("shell", "--no-imports", "--command", WORLD)
     assert made.returncode == 0, made.stderr
     # By what makes the longest names, and over time.
@@ -50,9 +50,7 @@ def test_each_number_as_chart_table_and_file(chromium, open_page, office):  # no
     page.emulate_media(media="print")
     assert page.get_by_role("region", name="Utilisation: table").evaluate("box => box.scrollHeight <= box.clientHeight")
 
-    plain = chromium.new_context(java_script_enabled=False, viewport=browser.DESKTOP)
-    plain.add_cookies(page.context.cookies())
-    page = plain.new_page()
+    page = browser.without_script(page)
     page.goto(f"{office.url}/admin/numbers/?{DAYS}")
     card = page.get_by_role("region", name="Utilisation", exact=True)
     card.get_by_role("link", name="worker").click()
@@ -64,4 +62,4 @@ def test_each_number_as_chart_table_and_file(chromium, open_page, office):  # no
     with page.expect_download() as file:
         card.get_by_role("link", name="CSV").click()
     assert file.value.suggested_filename == "utilisation.csv"
-    plain.close()
+    page.context.close()

@@ -40,7 +40,7 @@ def test_a_view_is_saved_and_opened(open_page, office, figures):  # noqa: F811
     assert (click.number, opening.number) == (5, 2)
 
 
-def test_without_script_and_in_every_size(chromium, open_page, office):  # noqa: F811
+def test_without_script_and_in_every_size(open_page, office):  # noqa: F811
     page = open_page("supervisor", scheme="dark")
     for address in ("appointmentslot/planner/", "appointmentslot/capacity/", "workorder/"):
         for width in (390, 1280, 1920):
@@ -50,9 +50,7 @@ def test_without_script_and_in_every_size(chromium, open_page, office):  # noqa:
             page.locator("summary", has_text="Views").click()
             assert too_wide(page) == [], (address, width)
         assert seriously_wrong(page) == []
-    plain = chromium.new_context(java_script_enabled=False, viewport=browser.DESKTOP)
-    plain.add_cookies(page.context.cookies())
-    page = plain.new_page()
+    page = browser.without_script(page)
     page.goto(f"{office.url}/admin/views/capacity/?query=weeks%3D3")
     page.get_by_label("Name", exact=True).fill("Three weeks")
     page.get_by_role("button", name="Save this view").click()
@@ -66,4 +64,4 @@ def test_without_script_and_in_every_size(chromium, open_page, office):  # noqa:
     page.get_by_role("heading", name="Delete the view 3 weeks?").wait_for()
     page.get_by_role("button", name="Delete").click()
     page.get_by_text("There are none yet.").wait_for()
-    plain.close()
+    page.context.close()

@@ -25,7 +25,7 @@ def number_of_slots(office) -> int:  # noqa: F811
     return number
 
 
-def test_made_changed_and_put_back(chromium, open_page, office, figures):  # noqa: F811
+def test_made_changed_and_put_back(open_page, office, figures):  # noqa: F811
     office.database.execute(YORK)
     page = open_page("supervisor")
     click = Clicks(page)
@@ -62,7 +62,7 @@ def test_made_changed_and_put_back(chromium, open_page, office, figures):  # noq
     assert (clicks, changed, click.number - clicks - changed) == (6, 4, 2)
 
 
-def test_without_script_in_the_dark_and_on_a_phone(chromium, open_page, office):  # noqa: F811
+def test_without_script_in_the_dark_and_on_a_phone(open_page, office):  # noqa: F811
     office.database.execute(YORK)
     address = f"{office.url}/admin/bookings/schedule"
     page = open_page("supervisor", size=browser.PHONE, scheme="dark")
@@ -70,9 +70,7 @@ def test_without_script_in_the_dark_and_on_a_phone(chromium, open_page, office):
         page.goto(f"{address}/{name}/")
         assert too_wide(page) == []
         assert seriously_wrong(page) == []
-    plain = chromium.new_context(java_script_enabled=False, viewport=browser.PHONE)
-    plain.add_cookies(page.context.cookies())
-    page = plain.new_page()
+    page = browser.without_script(page, browser.PHONE)
     page.goto(f"{address}/add/")
     page.get_by_label("Area", exact=True).select_option(label="York (YORK)")
     page.get_by_label("Hours", exact=True).fill("8-12")
@@ -83,4 +81,4 @@ def test_without_script_in_the_dark_and_on_a_phone(chromium, open_page, office):
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("Version 1").wait_for()
     assert number_of_slots(office) > 0
-    plain.close()
+    page.context.close()

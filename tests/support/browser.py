@@ -85,6 +85,13 @@ def chromium():
             browser.close()
 
 
+def without_script(page, size=DESKTOP):
+    """A page of the same session in which no script runs. Its context is for the test to close."""
+    plain = page.context.browser.new_context(java_script_enabled=False, viewport=size)
+    plain.add_cookies(page.context.cookies())
+    return plain.new_page()
+
+
 def log_in(page, url, name, password):
     page.goto(f"{url}/admin/login/?next=/admin/")
     page.get_by_label("Username").fill(name)
