@@ -12,25 +12,26 @@ text alone: reading, checking and comparing a body takes at most twelve times th
 """
 
 import decimal
+import hashlib
 import json
 import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any, NoReturn, TypeVar
 
+import orjson
 from django.conf import settings
 from django.http import HttpRequest
 
-from bookings import fingerprints
+from bookings.pointers import is_index, is_there, other_way, pointer_of, steps_of
 from bookings.refusals import InvalidRequest, Refused, TooLarge
 
 T = TypeVar("T")
 
-LONGEST_POINTER = 500  # characters
 # How much of a body that is too large is read away, so that the caller gets to read the refusal.
 MAX_DRAINED_BYTES = 16 * 1024 * 1024
 # Deeper than any form of ServiceMobility's, and far from the depth at which a JSON reader gives up.
@@ -40,6 +41,7 @@ EXACT = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decim
 EXACT_DIGITS, EXACT_LIMIT = 16, 10**15
 # Of a whole number that every JSON writer takes.
 LARGEST_INT = 2**63 - 1
+LONG_TEXT = 1_000  # characters: with as many values, what is compared in one piece
 
 # How many times the size of the largest body its objects may weigh; the rest of the twelve is for what is made of them.
 MOST_WEIGHT = 9
@@ -73,7 +75,7 @@ class Body:
     def fingerprint(self) -> str:
         """Equal for texts that say the same: the order of keys, white space, the spelling of numbers and what is
         absent do not count."""
-        return fingerprints.of(self.document, in_pieces=len(self.text) > LIGHT * settings.BOOKJOB_MAX_BODY_BYTES)
+        return digest_of(self.document, in_pieces=len(self.text) > LIGHT * settings.BOOKJOB_MAX_BODY_BYTES)
 
 
 def read_from(stream: IO[bytes] | HttpRequest) -> Body:
@@ -128,16 +130,16 @@ def list_as_it_came(body: Body, name: str) -> list[Any] | None:
 def in_their_places(came: Iterable[Any], rows: Iterable[T], absent: T) -> list[T]:
     """Rows that were read from a list, with `absent` in the places of the elements that were left out."""
     there = iter(rows)
-    return [next(there) if _is_there(element) else absent for element in came]
+    return [next(there) if is_there(element) else absent for element in came]
 
 
 def find(body: Body, pointer: str) -> tuple[str, Any]:
     """What a JSON Pointer into the text of a body points to, and the pointer to it in its document; None if nothing."""
     way: list[str | int] | None = [*steps_of(pointer)]
-    if any(map(_is_index, way or ())):
+    if any(map(is_index, way or ())):
         # An index counts what is absent, too, and that is in the text alone. One of the two is in memory at a time.
         body.document = {}
-        way = _other_way(document_as_it_came(body.text), way or [], {}, counts_absent=True)
+        way = other_way(document_as_it_came(body.text), way or [], {}, counts_absent=True)
         body.document = _load(body.text)
     node: Any = body.document
     for step in way or []:
@@ -150,81 +152,7 @@ def pointer_in(text: str, pointer: str) -> str:
 
     Nothing at all is what is missing, and stays as it is.
     """
-    return pointer_of(_other_way(_load(text, as_it_came=True), steps_of(pointer), {}, ends=True) or []) or pointer
-
-
-def ways_in(came: Any, ways: Iterable[Iterable[str | int]]) -> list[list[str | int]]:
-    """The ways to nodes of `came`, the document as it came, from the ways to them in one without what is absent."""
-    there: dict[int, list[int]] = {}
-    return [_other_way(came, steps, there) or [] for steps in ways]
-
-
-def _other_way(
-    came: Any,
-    steps: Iterable[str | int],
-    there: dict[int, list[int]],
-    *,
-    counts_absent: bool = False,
-    ends: bool = False,
-) -> list[str | int] | None:
-    """The way to the same node in the other document: as it came, or (`counts_absent`) without what is absent.
-
-    `there` has, of a list, the places of the elements that are not absent. None where the other document lacks the
-    element. A property that is missing is in the way, unless that `ends` before it. One object that stands where a
-    list is expected has no index in either.
-    """
-    node, way = came, list[str | int]()
-    for step in steps:
-        if isinstance(node, list):
-            if id(node) not in there:
-                there[id(node)] = [place for place, item in enumerate(node) if _is_there(item)]
-            places = there[id(node)]
-            number = int(str(step)[:9]) if _is_index(step) else len(node)
-            if counts_absent and number in places:
-                node = node[number]
-                way.append(places.index(number))
-            elif not counts_absent and number < len(places):
-                node = node[places[number]]
-                way.append(places[number])
-            else:
-                return way if ends else None
-            continue
-        is_there = isinstance(node, dict) and step in node
-        if is_there or not _is_index(step):
-            if ends and not is_there:
-                break
-            node = node[step] if is_there else None
-            way.append(step)
-    return way
-
-
-def _is_index(step: str | int) -> bool:
-    return isinstance(step, int) or (step.isascii() and step.isdecimal())
-
-
-def pointer_of(steps: Iterable[str | int]) -> str:
-    """The JSON Pointer (RFC 6901) of the way to a property or an element; of its beginning where it is too long."""
-    pointer = ""
-    for step in steps:
-        # Cut before it is escaped: a key may be as long as the body.
-        longer = f"{pointer}/{str(step)[: LONGEST_POINTER + 1].replace('~', '~0').replace('/', '~1')}"
-        if len(longer) > LONGEST_POINTER:
-            break
-        pointer = longer
-    return pointer
-
-
-def steps_of(pointer: str) -> list[str]:
-    """The names that a JSON Pointer goes by."""
-    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
-
-
-def dotted(way: Iterable[str | int]) -> str:
-    """`RequiredParts[0].Qty`"""
-    name = ""
-    for step in way:
-        name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
-    return name
+    return pointer_of(other_way(_load(text, as_it_came=True), steps_of(pointer), {}, ends=True) or []) or pointer
 
 
 def _refuse(message: str, data_path: str = "") -> NoReturn:
@@ -336,14 +264,6 @@ def _refuse_what_weighs_too_much(text: str) -> None:
         raise TooLarge(largest, "has too many properties and values")
 
 
-def _is_there(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_is_there, value.values()))
-    if isinstance(value, list):
-        return any(map(_is_there, value))
-    return value is not None and value != ""
-
-
 def _bad_character(text: str) -> str:
     """What is wrong with an escaped character of the text; empty if nothing is."""
     for escape in _ESCAPE.finditer(text):
@@ -374,3 +294,70 @@ def _is_whole(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+# --- Comparing --------------------------------------------------------------------------------------------
+
+
+def digest_of(document: Any, *, in_pieces: bool) -> str:
+    """What tells whether two documents say the same: of the one text that their writings have in common.
+
+    `in_pieces` costs more time, and less memory: it is for what is large.
+    """
+    digest = hashlib.sha256()
+    for piece in canonical_pieces(document) if in_pieces else [canonical(document)]:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def canonical(node: Any) -> bytes:
+    return orjson.dumps(node, default=_decimal, option=orjson.OPT_SORT_KEYS)
+
+
+def canonical_pieces(node: Any) -> Iterator[bytes]:
+    """The same text in pieces: orjson takes many times the memory of what it writes."""
+    if isinstance(node, dict) and not _is_short(node.values(), len(node)):
+        before = b"{"
+        for key in sorted(node):
+            yield before
+            yield from canonical_pieces(key)
+            yield b":"
+            yield from canonical_pieces(node[key])
+            before = b","
+        yield b"}"
+    elif isinstance(node, list) and not _is_short(node, len(node)):
+        before = b"["
+        for start in range(0, len(node), LONG_TEXT):
+            part = node[start : start + LONG_TEXT]
+            if _is_short(part, len(part)):
+                yield before
+                yield canonical(part)[1:-1]
+                before = b","
+                continue
+            for item in part:
+                yield before
+                yield from canonical_pieces(item)
+                before = b","
+        yield b"]"
+    elif isinstance(node, str) and len(node) > LONG_TEXT:
+        yield b'"'
+        for start in range(0, len(node), LONG_TEXT):
+            yield canonical(node[start : start + LONG_TEXT])[1:-1]
+        yield b'"'
+    else:
+        yield canonical(node)
+
+
+def _is_short(values: Iterable[Any], count: int) -> bool:
+    """Whether there are few of them, and none is an object, a list or a long text."""
+    if count > LONG_TEXT:
+        return False
+    kinds = set(map(type, values))
+    if dict in kinds or list in kinds:
+        return False
+    return str not in kinds or all(len(value) < LONG_TEXT // 10 for value in values if value.__class__ is str)
+
+
+def _decimal(number: decimal.Decimal) -> str:
+    # No string of a body can look like this: NUL is refused.
+    return f"\0{number}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
 
-from bookings import clock, documents, wire
+from bookings import clock, documents, pointers, wire
 from bookings.admin import addresses
 from bookings.models import HistoryEntry, RequiredPart, ServiceArea, WorkOrder
 
@@ -29,7 +29,7 @@ def unreadable(work_order: WorkOrder, job: wire.BookJob | None) -> str:
     if not ways:
         return ""
     came = documents.document_as_it_came(body.text)
-    names = [documents.dotted(way) for way in documents.ways_in(came, ways[:SHOWN_UNREADABLE])]
+    names = [pointers.dotted(way) for way in pointers.ways_in(came, ways[:SHOWN_UNREADABLE])]
     more = f" and {len(ways) - len(names)} more" if len(ways) > len(names) else ""
     count = "1 property" if len(ways) == 1 else f"{len(ways)} properties"
     return f"{count} could not be read: {', '.join(names)}{more}"

@@ -8,13 +8,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from bookings import fingerprints, sentences, wire
+from bookings import sentences, wire
 from bookings.access.tokens import Caller
 from bookings.api import idempotency, schema
 from bookings.api.closing import KeyField, once
 from bookings.api.serializers import AnswerRenderer, WireSerializer
 from bookings.api.supply import MOST, PAGE, UpsertReportSerializer, WriteQuery, report_or_refusal
-from bookings.documents import Body, list_as_it_came
+from bookings.documents import Body, digest_of, list_as_it_came
 from bookings.models import Scope, ServiceArea
 from bookings.refusals import Code, InvalidRequest
 from bookings.supply import area_rows, area_upserts, upserts
@@ -88,7 +88,7 @@ class AreasView(APIView):
             return report_or_refusal(report, "Areas", strict=options["strict"])
 
         # Of all that came: what is empty says something here.
-        content = fingerprints.of(rows, in_pieces=True)
+        content = digest_of(rows, in_pieces=True)
         return once(request, content, act, upserts.Report, UpsertReportSerializer())
 
     @extend_schema(

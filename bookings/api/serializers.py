@@ -20,9 +20,10 @@ from rest_framework.request import Request
 
 from bookings import clock, offers, sentences, wire
 from bookings.api import errors
-from bookings.documents import Body, document_as_it_came, dotted, pointer_of, read_from, ways_in
+from bookings.documents import Body, document_as_it_came, read_from
 from bookings.models import ID_LENGTH, WorkOrder
 from bookings.offers.choices import document_of
+from bookings.pointers import dotted, pointer_of, ways_in
 from bookings.refusals import MOST_FAULTS, InvalidRequest
 from bookings.services import Booked, feed
 from bookings.services.public_form import public_form

@@ -16,8 +16,12 @@ FOLDERS = (ROOT / "bookings", ROOT / "bookjob_site")
 ELSEWHERE = {"sqlite": "bookjob_site/postgresql/base.py", "postgresql": "bookjob_site/sqlite/base.py"}
 
 
+def path_of_a_booking() -> str:
+    return (ROOT / "docs" / "architecture.md").read_text().partition("## The path of a booking\n")[2]
+
+
 def drawn() -> list[str]:
-    text = (ROOT / "docs" / "architecture.md").read_text().partition("## The path of a booking\n")[2]
+    text = path_of_a_booking()
     table = text.partition("What is read decides nothing")[0].partition("| --- |")[2]
     files = re.findall(r"`([\w/]+\.py)`", table)
     return [file for file in files if file != ELSEWHERE[connection.vendor]]
@@ -50,3 +54,4 @@ def test_a_booking_goes_the_way_that_is_drawn():
         way = entered(lambda: answers.append(post("WO-2", body, token=token)))
     assert [answer.status_code for answer in answers] == [200, 200]
     assert way == drawn()
+    assert f"It enters {len(way)} of our files." in path_of_a_booking()
