@@ -14,9 +14,11 @@ from django.db.models import BooleanField, CharField, Count, Q
 from django.db.models.expressions import RawSQL
 
 from bookings import clock, sentences, wire
+from bookings.db import sql
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.offers.finding import Period, latest_delivery, search, wishes
+from bookings.offers.finding import SLOTS, Period
 from bookings.offers.rulebook import Condition, first_broken, rules, suiting
+from bookings.offers.searching import latest_delivery, search, wishes
 from bookings.sentences import counted
 
 PAGE, MOST = 200, 1_000
@@ -96,6 +98,18 @@ def tally(job: wire.Search, area: ServiceArea, now: datetime, also: Collection[P
     slots = _with_first_broken(_slots_of(area, job, now, also), conditions).order_by().values("broken")
     counted = {row["broken"]: row["number"] for row in slots.annotate(number=Count("pk"))}
     return {word: counted[word] for word in ["", *conditions] if word in counted}
+
+
+def verdicts(area: ServiceArea, period: Period, order_type: str, now: datetime) -> sql.Statement:
+    """How many slots of a period break which rule first, as a JSON object: what `explain` says of each, counted."""
+    word, values = first_broken(suiting(order_type) | rules(now, area))
+    collect = "jsonb_object_agg" if sql.on_postgresql() else "json_group_object"
+    return (
+        f"SELECT COALESCE({collect}(word, number), '{{}}') FROM (SELECT word, COUNT(*) AS number"
+        f' FROM (SELECT {word} AS word FROM {SLOTS} WHERE area_id = %s AND start = %s AND "end" = %s) AS each_slot'
+        " WHERE word <> '' GROUP BY word) AS counted",
+        [*values, area.pk, *map(sql.as_parameter, period)],
+    )
 
 
 def write_cursor(place: Place) -> str:

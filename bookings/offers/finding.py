@@ -1,30 +1,23 @@
-"""Which slots there are: the periods that a search offers, and the slots that a booking may mean."""
+"""Where a visit can be: its area, and the slots there that a booking may mean.
+
+The area (contract, section 4) is a statement that others are put around: by its code; else by the postcode; else by
+where this customer was visited before; else the default area.
+"""
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 
-from bookings import clock, sentences, wire
+from bookings import wire
 from bookings.db import sql
-from bookings.models import AppointmentSlot, ServiceArea
-from bookings.offers.areas import AREA, AREA_WIDTH, FROM_AREA, area_of, find_area, no_area, read_area
-from bookings.offers.customer import customer_times
-from bookings.offers.rulebook import (
-    Condition,
-    all_of,
-    first_broken,
-    for_order,
-    opens_at,
-    rules,
-    rules_but_cutoff,
-    suiting,
-    with_cutoff,
-)
+from bookings.db.codes import fold
+from bookings.models import AppointmentSlot, AreaCode, PostcodePrefix, ServiceArea, WorkOrder, countries, plain_postcode
+from bookings.offers.rulebook import Condition, first_broken, for_order, opens_at, rules_but_cutoff, with_cutoff
+from bookings.sentences import NO_AREA, NO_AREA_OF_THAT_CODE, say
 
 Period = tuple[datetime, datetime]
 
@@ -32,35 +25,19 @@ SLOTS = f'"{AppointmentSlot._meta.db_table}"'
 # The key of the area that a statement finds itself.
 FOUND: Condition = ("(SELECT id FROM area)", [])
 READ_OF_A_SLOT = ("id", "area_id", "start", "end", "worker", "capacity", "booked")
+AREAS, CODES, PREFIXES, ORDERS = (
+    f'"{model._meta.db_table}"' for model in (ServiceArea, AreaCode, PostcodePrefix, WorkOrder)
+)
+AREA_BY_CODE = f"SELECT area_id FROM {CODES} WHERE folded = %s"
+# The areas of the visits that count as history: what was tried out in a practice area says nothing of where a customer
+# is. A subquery of one value is asked row by row, and leaves the plan to the index of the customer.
+VISITS = f"{ORDERS} AS visit WHERE NOT (SELECT is_practice FROM {AREAS} AS place WHERE place.id = visit.area_id)"
 
-# What a technician reads when a rule, or a wish, leaves nothing to offer.
-EMPTY = {
-    "planned": "No appointments are planned in {area}.",
-    "order_type": "No appointments are planned in {area} for orders of this kind.",
-    "worker": "No worker with appointments in {area} can do orders of this kind.",
-    "past": "No appointments are planned in {area} from now on.",
-    "notice": "The appointments in {area} begin too soon to be booked; no later ones are planned.",
-    "cutoff": "Bookings for the next days in {area} are closed; no later appointments are planned.",
-    "horizon": "There is no appointment in {area} within the next {days} days; later ones cannot be booked yet.",
-    "closed": "All appointments in {area} in the next {days} days are closed for bookings.",
-    "full": "All appointments in {area} in the next {days} days are full.",
-    "margin": "The last free places in {area} in the next {days} days are kept back.",
-    "parts": "No appointment in {area} is free after the delivery of the parts, which is expected on {delivery}.",
-    "customer": "No free appointment in {area} fits the customer's own times.",
-}
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """The answer to a search: periods in UTC, sorted, each once; `message` says why there are none.
-
-    `reason` is the word for that: the rule or the wish that left nothing, or `area`.
-    """
-
-    area: ServiceArea | None
-    periods: list[Period]
-    message: str = ""
-    reason: str = ""
+# Of a statement that begins with `WITH area AS (…)`: the columns of the area, with which its rows begin; and where
+# there is a row even if there is no area.
+AREA = ", ".join(f'area."{field.column}"' for field in ServiceArea._meta.concrete_fields)
+AREA_WIDTH = len(ServiceArea._meta.concrete_fields)
+FROM_AREA = "FROM (SELECT 1) AS one LEFT JOIN area ON 1 = 1"
 
 
 class Candidates(NamedTuple):
@@ -69,149 +46,6 @@ class Candidates(NamedTuple):
     area: ServiceArea | None
     slots: list[AppointmentSlot]
     last_booking: int | None
-
-
-def search(
-    job: wire.Search, now: datetime, using: str = DEFAULT_DB_ALIAS, *, areas: set[int] | None = None
-) -> SearchResult:
-    """The periods that can be booked for a job. As a rule one statement, and one more to say why there are none.
-
-    `areas` are the keys of those that the caller may see, None for all. It may read from a replica (`using`); nothing
-    else here does.
-    """
-    # A delivery on a day alone needs the area's clock before the area is read with its slots.
-    known = find_area(job, using) if any(map(clock.is_day, arrivals(job))) else None
-    wanted = wishes(job, known)
-    area, periods = _first_free(job, now, wanted, using)
-    if area is None or (areas is not None and area.pk not in areas):
-        return SearchResult(None, [], no_area(job, areas), "area")
-    if periods:
-        return SearchResult(area, periods)
-    conditions = {"planned": ("area_id = %s", [area.pk]), **suiting(job.order_type), **rules(now, area), **wanted}
-    word = _what_left_nothing(conditions, using)
-    if not word:
-        return search(job, now, using, areas=areas)  # a place was given back in this very moment
-    delivery = latest_delivery(job, area)
-    message = sentences.say(
-        EMPTY[word],
-        area=area.name,
-        days=settings.BOOKJOB_HORIZON_DAYS,
-        delivery=delivery and area.instant_text(delivery),
-    )
-    return SearchResult(area, [], message, word)
-
-
-def _first_free(
-    job: wire.Search, now: datetime, wanted: dict[str, Condition], using: str
-) -> tuple[ServiceArea | None, list[Period]]:
-    """The area, and its first periods that keep all rules and wishes, seen at one moment."""
-    most = settings.BOOKJOB_MAX_OFFERS
-    fitting = [for_order(FOUND, job.order_type), *rules_but_cutoff(now).values(), *wanted.values()]
-    first, more = first_periods(fitting, most)
-    text, values = area_of(job)
-    rows = sql.run(
-        # The area stands in a row of its own: once, and not beside each period.
-        f"WITH area AS ({text}) SELECT {AREA}, NULL, NULL FROM area"
-        f' UNION ALL SELECT {", ".join(["NULL"] * AREA_WIDTH)}, start, "end" FROM ({first}) AS period',
-        [*values, *more],
-        using=using,
-    ).rows
-    area = next((read_area(row) for row in rows if row[0] is not None), None)
-    if area is None:
-        return None, []
-    periods = read_periods(row for row in rows if row[0] is None)
-    opens = opens_at(now, area)
-    open_ones = [period for period in periods if not opens or period[0] >= opens]
-    if len(open_ones) < len(periods) == most:
-        # There may be later ones than those that the cut-off took away.
-        conditions = [_in(area, job.order_type), *rules(now, area).values(), *wanted.values()]
-        open_ones = open_periods(conditions, most, using)
-    return area, open_ones
-
-
-def open_for(area: ServiceArea, order_type: str, now: datetime, most: int = 0) -> list[Period]:
-    """The first periods of an area that an order of this type can have: what a search offers without wishes.
-
-    At most `most` of them, or as many as a search offers.
-    """
-    return open_periods([_in(area, order_type), *rules(now, area).values()], most or settings.BOOKJOB_MAX_OFFERS)
-
-
-def open_periods(conditions: Iterable[Condition], most: int, using: str = DEFAULT_DB_ALIAS) -> list[Period]:
-    """The first periods in which at least one slot keeps all conditions."""
-    return read_periods(sql.run(*first_periods(conditions, most), using=using).rows)
-
-
-def read_periods(rows: Iterable[tuple[Any, ...]]) -> list[Period]:
-    """What the last two columns of the rows say, in its order."""
-    periods: list[Any] = [row[-2:] for row in rows]
-    if not sql.on_postgresql():  # there they are instants already
-        periods = [(sql.as_instant(start), sql.as_instant(end)) for start, end in periods]
-    return sorted(periods)
-
-
-def first_periods(conditions: Iterable[Condition], most: int) -> sql.Statement:
-    where, values = all_of(conditions)
-    return (
-        f'SELECT DISTINCT start, "end" FROM {SLOTS} WHERE {where} ORDER BY start, "end" LIMIT %s',
-        [*values, most],
-    )
-
-
-def alternatives(slot: AppointmentSlot, order_type: str, now: datetime) -> sql.Statement:
-    """Up to three periods to book instead, for `read_periods`: the next ones after the slot, else the next from now."""
-    keeping = [_in(slot.area, order_type), *rules(now, slot.area).values()]
-    later, values = first_periods([*keeping, ("start >= %s", [sql.as_parameter(slot.start)])], 3)
-    any_time, more = first_periods(keeping, 3)
-    return (
-        f"WITH later AS ({later}) SELECT * FROM later"
-        f" UNION ALL SELECT * FROM ({any_time}) AS sooner WHERE NOT EXISTS (SELECT 1 FROM later)",
-        [*values, *more],
-    )
-
-
-def _in(area: ServiceArea, order_type: str) -> Condition:
-    return for_order(("%s", [area.pk]), order_type)
-
-
-def wishes(job: wire.Search, area: ServiceArea | None) -> dict[str, Condition]:
-    """What the request wants of a slot, by the word that says what left nothing.
-
-    The area has to be known only where a part arrives on a day alone.
-    """
-    wanted: dict[str, Condition] = {}
-    delivery = latest_delivery(job, area)
-    if delivery:
-        # A slot is a working period: the first one that begins once the parts are there.
-        wanted["parts"] = ("start >= %s", [sql.as_parameter(delivery)])
-    times = customer_times(job.time_constraints)
-    if not times.is_open:
-        wanted["customer"] = times.condition()
-    return wanted
-
-
-def arrivals(job: wire.Search) -> list[date]:
-    """When the required parts arrive: at an instant, or on a day."""
-    return [part.estimated_delivery for part in job.required_parts if part.estimated_delivery and not part.delete]
-
-
-def latest_delivery(job: wire.Search, area: ServiceArea | None) -> datetime | None:
-    """When the last of the required parts is there, on the clock of the area."""
-    # Without an area there is nothing to offer, whatever the clock.
-    zone = area.zone if area else UTC
-    return max((clock.last_moment(found, zone) for found in arrivals(job)), default=None)
-
-
-def _what_left_nothing(conditions: dict[str, Condition], using: str) -> str:
-    """The first of the conditions, each taken together with those before it, that no slot keeps; "" if one does all."""
-    tests, values, kept = [], [], list[Condition]()
-    for condition in conditions.values():
-        kept.append(condition)
-        where, parameters = all_of(kept)
-        tests.append(f"EXISTS (SELECT 1 FROM {SLOTS} WHERE {where})")
-        values += parameters
-    found = sql.run(f"SELECT {', '.join(tests)}", values, using=using)
-    return next((word for word, is_true in zip(conditions, found.rows[0], strict=True) if not is_true), "")
 
 
 def find_slots(
@@ -248,18 +82,6 @@ def find_slots(
     return Candidates(area, slots, last)
 
 
-def verdicts(area: ServiceArea, period: Period, order_type: str, now: datetime) -> sql.Statement:
-    """How many slots of a period break which rule first, as a JSON object: what `explain` says of each, counted."""
-    word, values = first_broken(suiting(order_type) | rules(now, area))
-    collect = "jsonb_object_agg" if sql.on_postgresql() else "json_group_object"
-    return (
-        f"SELECT COALESCE({collect}(word, number), '{{}}') FROM (SELECT word, COUNT(*) AS number"
-        f' FROM (SELECT {word} AS word FROM {SLOTS} WHERE area_id = %s AND start = %s AND "end" = %s) AS each_slot'
-        " WHERE word <> '' GROUP BY word) AS counted",
-        [*values, area.pk, *map(sql.as_parameter, period)],
-    )
-
-
 def preferred(slots: Iterable[AppointmentSlot], worker: str) -> AppointmentSlot:
     """The asked-for worker's slot, else the one with the most room.
 
@@ -273,3 +95,82 @@ def preferred(slots: Iterable[AppointmentSlot], worker: str) -> AppointmentSlot:
             random.random(),
         ),
     )
+
+
+# --- The area of a visit ----------------------------------------------------------------------------------
+
+
+def find_area(job: wire.Search, using: str = DEFAULT_DB_ALIAS, *, area_id: int | None = None) -> ServiceArea | None:
+    """The area of a visit, or the one with that key."""
+    found = sql.run(*area_of(job, area_id), using=using)
+    return read_area(found.rows[0]) if found.rows else None
+
+
+def read_area(row: tuple[Any, ...]) -> ServiceArea | None:
+    """The area that a row begins with; None where there is none."""
+    return sql.read(ServiceArea, row) if row[0] is not None else None
+
+
+def area_of(job: wire.Search, area_id: int | None = None) -> sql.Statement:
+    """The statement of `find_area`: by the code; else by the postcode; else by where this customer was visited.
+
+    Where nothing is known of the place, the default area has it. A code that nothing knows is no area, and neither is
+    a postcode that could be of two.
+    """
+    if area_id:
+        return f"SELECT {sql.columns_of(ServiceArea)} FROM {AREAS} WHERE id = %s", [area_id]
+    location, values = job.location, list[Any]()
+    if location.service_area_id.strip():
+        chosen, values = AREA_BY_CODE, [fold(location.service_area_id)]
+    elif plain_postcode(location.address.zip):
+        fitting, more = _fitting_prefixes(location.address)
+        chosen = (
+            f"SELECT CASE WHEN COUNT(*) = 0 THEN ({AREA_BY_CODE}) WHEN MIN(area_id) = MAX(area_id) THEN MIN(area_id)"
+            f" END FROM ({fitting}) AS fitting WHERE place = 1"
+        )
+        values = [fold(settings.BOOKJOB_DEFAULT_AREA), *more]
+    else:
+        of_location, of_account = f"{VISITS} AND location_num = %s", f"{VISITS} AND account_num = %s"
+        chosen = (
+            f"SELECT COALESCE((SELECT area_id FROM {of_location} ORDER BY id DESC LIMIT 1), CASE WHEN"
+            f" (SELECT MIN(area_id) FROM {of_account}) = (SELECT MAX(area_id) FROM {of_account})"
+            f" THEN (SELECT MIN(area_id) FROM {of_account}) END, ({AREA_BY_CODE}))"
+        )
+        # An empty number is a number of many.
+        visited, customer = location.location_num or None, job.account.account_num or None
+        values = [visited, customer, customer, customer, fold(settings.BOOKJOB_DEFAULT_AREA)]
+    return f"SELECT {sql.columns_of(ServiceArea)} FROM {AREAS} WHERE id = ({chosen})", values
+
+
+def _fitting_prefixes(address: wire.Address) -> sql.Statement:
+    """The prefixes that begin a postcode. `place` is 1 for those that decide: the longest, the very country first."""
+    postcode = plain_postcode(address.zip)[:20]  # no prefix is longer
+    beginnings = [postcode[:length] for length in range(1, len(postcode) + 1)]
+    any_country, same_country = "", list[str]()
+    if address.country.strip():
+        same_country = ["", *countries.spellings(address.country)]
+        any_country = f"AND country IN ({sql.placeholders(same_country)})"
+    order = "LENGTH(prefix) DESC" + (", country = ''" if same_country else "")
+    return (
+        f"SELECT area_id, prefix, country, RANK() OVER (ORDER BY {order}) AS place FROM {PREFIXES}"
+        f" WHERE prefix IN ({sql.placeholders(beginnings)}) {any_country}",
+        [*beginnings, *same_country],
+    )
+
+
+def no_area(job: wire.Search, areas: set[int] | None = None) -> str:
+    """Why a visit has no area, among those with these keys if not among all. Asks the database once more.
+
+    A caller that is restricted reads the same of an area that it may not see and of one that is not there.
+    """
+    location = job.location
+    if code := location.service_area_id.strip():
+        return say(NO_AREA_OF_THAT_CODE, code=code)
+    if plain_postcode(location.address.zip):
+        text, values = _fitting_prefixes(location.address)
+        found = sql.run(f"SELECT country, area_id FROM ({text}) AS fitting WHERE place = 1 ORDER BY country", values)
+        if found.rows and (areas is None or areas.issuperset(area for _, area in found.rows)):
+            names = ", ".join(dict.fromkeys(country for country, _ in found.rows if country))
+            message = "Postcode {zip} is served in several countries: {names}. Add the country."
+            return say(message, zip=location.address.zip, names=names)
+    return NO_AREA

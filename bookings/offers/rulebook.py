@@ -2,7 +2,7 @@
 
 Search lists the slots that keep all of them, a booking names the first one that is broken, and the UPDATE that takes a
 place repeats them, so that they hold at that very moment. The wishes of a request (the customer's times, the delivery
-of the parts) shape the offers only: they are in finding.py.
+of the parts) shape the offers only: they are in searching.py.
 
 A condition is SQL over the columns of an appointment slot, with its parameters; `as_filter` makes one for a queryset.
 """

@@ -8,7 +8,7 @@ from django.test import Client
 
 from bookings import offers
 from bookings.models import AppointmentSlot
-from bookings.offers import finding
+from bookings.offers import searching
 from tests.support.helpers import END, NOW, START, booking, clock_stands_at, make_area, make_slot, post, sample, search
 
 pytestmark = pytest.mark.django_db
@@ -100,13 +100,13 @@ class TestItWorks:
 
     def test_a_place_that_comes_free_while_it_is_found_out_why_there_is_none(self, monkeypatch):
         make_slot(capacity=1, booked=1)
-        ask = finding._what_left_nothing
+        ask = searching._what_left_nothing
 
         def given_back_before(*arguments):
             AppointmentSlot.objects.update(booked=0)
             return ask(*arguments)
 
-        monkeypatch.setattr(finding, "_what_left_nothing", given_back_before)
+        monkeypatch.setattr(searching, "_what_left_nothing", given_back_before)
         assert found() == ["13:00"]
 
     def test_the_statements_do_not_grow_with_the_slots(self, django_assert_num_queries):
