@@ -15,7 +15,7 @@ from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, SearchDocu
 from bookings.offers import choices
 from bookings.offers.choices import Choice
 from bookings.refusals import Refused
-from bookings.services import changes, decisions, numbers, parts, places, refused, rows
+from bookings.services import changes, decisions, parts, places, refused, rows
 from bookings.services.places import LostRace
 from bookings.services.rows import Booked, BookingRequest
 from bookings.telemetry import metrics
@@ -176,18 +176,18 @@ def _races_lost(attempt: int) -> Iterator[None]:
 
 def _insert(request: BookingRequest, slot: AppointmentSlot, inserts: list[sql.Insert], *, passing_over: bool) -> Booked:
     """What takes no database time is done before: on SQLite every other caller waits meanwhile."""
-    given = numbers.before_the_write(request.plan, passing_over=passing_over)
+    given = rows.numbers_before_the_write(request.plan, passing_over=passing_over)
     now = clock.now()  # again, and last: the rules hold at the taking
     rows.date(inserts, now)
     guard = places.taking(slot, request.job.order_type, now), places.in_time(slot, now)
     if given:
-        numbers.put_in(inserts, given)
+        rows.put_numbers_in(inserts, given)
         done = sql.write_if(*guard, *inserts)
     else:
-        done = sql.write_if(*guard, *inserts, drawing=numbers.DRAWING, values=[len(request.plan.groups)])
+        done = sql.write_if(*guard, *inserts, drawing=rows.DRAWING, values=[len(request.plan.groups)])
     if done is None:
         raise LostRace
-    drawn = given or numbers.Numbers(*done)
+    drawn = given or rows.Numbers(*done)
     ordered = parts.ordered(request.plan, parts.orders_of(request.plan, drawn.parts))
     return Booked(f"{settings.BOOKJOB_ORDER_PREFIX}{drawn.order}", ordered)
 
@@ -227,7 +227,7 @@ def _replace_parts(request: BookingRequest, work_order: WorkOrder) -> parts.Orde
     work_order.required_parts.all().delete()
     kept = list(work_order.part_orders.all())
     named = parts.named(request.plan, kept)
-    drawn = numbers.next_free(PartOrder, len(parts.to_number(request.plan, kept)), but=named)
+    drawn = rows.next_free(PartOrder, len(parts.to_number(request.plan, kept)), but=named)
     orders = parts.orders_of(request.plan, drawn, kept)
     sql.write(*parts.inserts(work_order.pk, request.plan, orders, kept))
     return orders

@@ -19,7 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from bookings.db import sql
-from bookings.services import booking, changes, numbers
+from bookings.services import booking, changes, rows
 from bookings.telemetry import origin
 
 taken = threading.local()
@@ -62,5 +62,5 @@ if os.environ.get("HALFWAY"):
     booking.transaction = changes.transaction = sql.transaction = SimpleNamespace(atomic=contextlib.nullcontext)
     sql.write_if = sql.write_step_by_step
     # What is written step by step has its numbers before.
-    before_the_write = numbers.before_the_write
-    numbers.before_the_write = lambda plan, passing_over: before_the_write(plan, passing_over=True)
+    before_the_write = rows.numbers_before_the_write
+    rows.numbers_before_the_write = lambda plan, passing_over: before_the_write(plan, passing_over=True)
