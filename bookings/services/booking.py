@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import DataError, IntegrityError, OperationalError, transaction
-from django.db.models import Q
+from django.db import DataError, IntegrityError, OperationalError
 from psycopg.errors import DeadlockDetected
 
-from bookings import clock, documents, history, offers, wire
+from bookings import clock, documents, offers, wire
 from bookings.db import sql
-from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, SearchDocument, WorkOrder
+from bookings.models import AppointmentSlot, WorkOrder
 from bookings.offers import choices
 from bookings.offers.choices import Choice
 from bookings.refusals import Refused
@@ -144,8 +143,7 @@ def _decide(request: BookingRequest, named: list[Choice], look: Look) -> Decisio
 def _write(request: BookingRequest, decision: Decision, *, after: int, passing_over: bool) -> Booked:
     """Raises LostRace, or what the database says."""
     if decision.to_move:
-        with transaction.atomic():
-            return _rebook(request, decision.to_move, decision.slot)
+        return changes.rebook(request, decision.to_move, decision.slot)
     inserts = rows.of_booking(request, decision.slot, after=after)
     with sql.alone():
         return _insert(request, decision.slot, inserts, passing_over=passing_over)
@@ -190,44 +188,3 @@ def _insert(request: BookingRequest, slot: AppointmentSlot, inserts: list[sql.In
     drawn = given or rows.Numbers(*done)
     ordered = parts.ordered(request.plan, parts.orders_of(request.plan, drawn.parts))
     return Booked(f"{settings.BOOKJOB_ORDER_PREFIX}{drawn.order}", ordered)
-
-
-def _rebook(request: BookingRequest, work_order: WorkOrder, slot: AppointmentSlot) -> Booked:
-    """Move the booking to `slot`, with the new body and its parts; the order number stays."""
-    before, body_before, now = work_order.slot, work_order.body, clock.now()
-    # What staff reviewed was another body in another slot.
-    columns: dict[str, Any] = {
-        "reviewed_at": None,
-        "reviewed_by": "",
-        **rows.in_slot(work_order.original_order, slot),
-        **rows.read_out(request),
-    }
-    try:
-        changes.change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **columns)
-    except Refused:
-        raise LostRace from None
-    orders = _replace_parts(request, work_order)
-    SearchDocument.objects.filter(work_order=work_order).delete()
-    sql.write(rows.search_document(work_order.pk, vars(work_order) | columns, request, slot, orders))
-    history.record(
-        work_order,
-        HistoryEntry.Event.MOVED,
-        at=now,
-        by=request.caller,
-        before=rows.place(before) | {"body": body_before},
-        after=rows.place(slot),
-        fingerprint=request.fingerprint,
-    )
-    places.swap(before, slot, request.job.order_type)
-    return Booked(work_order.order_num, parts.ordered(request.plan, orders))
-
-
-def _replace_parts(request: BookingRequest, work_order: WorkOrder) -> parts.Orders:
-    """The parts of the new body instead of the old ones. A part order that nothing is left of stays with its number."""
-    work_order.required_parts.all().delete()
-    kept = list(work_order.part_orders.all())
-    named = parts.named(request.plan, kept)
-    drawn = rows.next_free(PartOrder, len(parts.to_number(request.plan, kept)), but=named)
-    orders = parts.orders_of(request.plan, drawn, kept)
-    sql.write(*parts.inserts(work_order.pk, request.plan, orders, kept))
-    return orders

@@ -1,4 +1,7 @@
-"""What staff change of a booking: cancel, move, review, note. Each is one transaction, with its line in the history."""
+"""What changes a booking that stands, each in one transaction, with its line in the history.
+
+Staff cancel it, move it, review it, write a note. Another body of its order may move it, too (`rebook`).
+"""
 
 from datetime import datetime
 from typing import Any
@@ -9,10 +12,11 @@ from psycopg.errors import DeadlockDetected
 
 from bookings import clock, history, offers
 from bookings.db import sql
-from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
+from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, SearchDocument, WorkOrder
 from bookings.refusals import Refused
 from bookings.sentences import say
-from bookings.services import places, rows, search_terms
+from bookings.services import parts, places, rows, search_terms
+from bookings.services.rows import Booked, BookingRequest
 
 # What a move breaks where its order has another active booking in the very period.
 ANOTHER_THERE = ("work_order_one_active_per_order_and_slot", "work_order_one_active_per_claim")
@@ -134,6 +138,48 @@ def _move(work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str, se
     if slot.worker != before.worker:
         search_terms.rewrite([WorkOrder.objects.get(pk=work_order.pk)])
     places.swap(before, slot, work_order.order_type)
+
+
+def rebook(request: BookingRequest, work_order: WorkOrder, slot: AppointmentSlot) -> Booked:
+    """Move the booking to `slot`, with the new body and its parts; the order number stays. Raises LostRace."""
+    before, body_before, now = work_order.slot, work_order.body, clock.now()
+    # What staff reviewed was another body in another slot.
+    columns: dict[str, Any] = {
+        "reviewed_at": None,
+        "reviewed_by": "",
+        **rows.in_slot(work_order.original_order, slot),
+        **rows.read_out(request),
+    }
+    with transaction.atomic():
+        try:
+            change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **columns)
+        except Refused:
+            raise places.LostRace from None
+        orders = _replace_parts(request, work_order)
+        SearchDocument.objects.filter(work_order=work_order).delete()
+        sql.write(rows.search_document(work_order.pk, vars(work_order) | columns, request, slot, orders))
+        history.record(
+            work_order,
+            HistoryEntry.Event.MOVED,
+            at=now,
+            by=request.caller,
+            before=rows.place(before) | {"body": body_before},
+            after=rows.place(slot),
+            fingerprint=request.fingerprint,
+        )
+        places.swap(before, slot, request.job.order_type)
+    return Booked(work_order.order_num, parts.ordered(request.plan, orders))
+
+
+def _replace_parts(request: BookingRequest, work_order: WorkOrder) -> parts.Orders:
+    """The parts of the new body instead of the old ones. A part order that nothing is left of stays with its number."""
+    work_order.required_parts.all().delete()
+    kept = list(work_order.part_orders.all())
+    named = parts.named(request.plan, kept)
+    drawn = rows.next_free(PartOrder, len(parts.to_number(request.plan, kept)), but=named)
+    orders = parts.orders_of(request.plan, drawn, kept)
+    sql.write(*parts.inserts(work_order.pk, request.plan, orders, kept))
+    return orders
 
 
 def review(*, work_order: WorkOrder, by: str, note: str = "", seen_version: int | None = None) -> None:

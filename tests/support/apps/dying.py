@@ -19,7 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from bookings.db import sql
-from bookings.services import booking, changes, rows
+from bookings.services import changes, rows
 from bookings.telemetry import origin
 
 taken = threading.local()
@@ -59,7 +59,7 @@ def watch(connection, **kwargs):
 connection_created.connect(watch)
 BaseDatabaseWrapper._commit = around_each_commit
 if os.environ.get("HALFWAY"):
-    booking.transaction = changes.transaction = sql.transaction = SimpleNamespace(atomic=contextlib.nullcontext)
+    changes.transaction = sql.transaction = SimpleNamespace(atomic=contextlib.nullcontext)
     sql.write_if = sql.write_step_by_step
     # What is written step by step has its numbers before.
     before_the_write = rows.numbers_before_the_write
