@@ -2,7 +2,7 @@
 
 booking.py takes a place, changes.py changes a booking that stands, feed.py numbers changes, housekeeping.py forgets,
 practice.py removes what was tried. For api, admin, supply, delivery and commands, by the names below and those modules;
-places, decisions and rows are for this folder.
+places and rows are for this folder.
 
 The promises and what keeps them:
 never more bookings than places    the conditional UPDATE of `places.taking`; constraint slot_booked_within_capacity

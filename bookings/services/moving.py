@@ -6,7 +6,7 @@ from bookings.db.codes import fold
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
 from bookings.offers import choices
 from bookings.refusals import Refused
-from bookings.services import changes, decisions
+from bookings.services import booking, changes
 
 
 def slot_for(work_order: WorkOrder, wanted: wire.MoveWorkOrder, areas: set[int] | None) -> AppointmentSlot:
@@ -18,7 +18,7 @@ def slot_for(work_order: WorkOrder, wanted: wire.MoveWorkOrder, areas: set[int] 
     if choice is None:
         message = "There is no offer with this ID. Ask for the alternatives."
         raise Refused("invalid_request", message, data_path="/ID")
-    decisions.check_agrees(choice)
+    booking.check_agrees(choice)
     area, start, end, now = _area(work_order, wanted, choice, areas), choice.start, choice.end, clock.now()
     slots = AppointmentSlot.objects.filter(
         offers.suitable([work_order.order_type]), area=area, start=start, end=end
@@ -33,7 +33,7 @@ def slot_for(work_order: WorkOrder, wanted: wire.MoveWorkOrder, areas: set[int] 
         return own
     if free := [slot for slot in found if not slot.refusal]:
         return offers.preferred(free, wanted.worker or work_order.worker)
-    refusal = decisions.unavailable(found, choice.path)
+    refusal = booking.unavailable(found, choice.path)
     refusal.offer(sql.run(*offers.alternatives(refusal.slot, work_order.order_type, now)))
     raise refusal
 

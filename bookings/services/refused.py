@@ -7,16 +7,26 @@ from django.db import DatabaseError
 
 from bookings import clock, offers
 from bookings.db import sql
-from bookings.models import Refusal
+from bookings.models import AppointmentSlot, Refusal
 from bookings.offers import choices
 from bookings.refusals import Code, Refused
-from bookings.services import decisions
 from bookings.services.rows import BookingRequest
 from bookings.telemetry import origin
 
 logger = logging.getLogger("bookings")
 
 NOTHING: sql.Statement = "SELECT 1", []
+
+
+class Unavailable(Refused):
+    """The slot cannot be taken. Its `alternatives` are read later, as `offers.alternatives` has it."""
+
+    def __init__(self, *said: str, instead_of: AppointmentSlot, **params: Any) -> None:
+        super().__init__(*said, **params)
+        self.slot = instead_of
+
+    def offer(self, found: sql.Result) -> None:
+        self.params["alternatives"] = offers.offered(self.slot.area, offers.read_periods(found.rows))
 
 
 class Row(NamedTuple):
@@ -33,7 +43,7 @@ def keep(refusal: Refused, request: BookingRequest) -> None:
     """
     if refusal.error == Code.UNAVAILABLE:
         return
-    full = refusal if isinstance(refusal, decisions.Unavailable) else None
+    full = refusal if isinstance(refusal, Unavailable) else None
     instead = offers.alternatives(full.slot, request.job.order_type, clock.now()) if full else NOTHING
     found: sql.Result | None
     try:

@@ -13,7 +13,7 @@ from bookings import offers, services
 from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, RequiredPart, WorkOrder
 from bookings.services import booking as booking_service
-from bookings.services import decisions, places
+from bookings.services import places
 from tests.support.helpers import (
     END,
     NOW,
@@ -519,14 +519,14 @@ class TestTheSlotThatIsMeant:
     def test_if_the_first_is_taken_meanwhile_the_next_is_taken(self, monkeypatch):
         make_slot(worker="a", capacity=5)
         make_slot(worker="b", capacity=1)
-        best_of = decisions.best_of
+        best_of = booking_service.best_of
 
         def somebody_is_faster(*arguments):
             slot = best_of(*arguments)
             AppointmentSlot.objects.filter(pk=slot.pk, worker="a").update(booked=5)
             return slot
 
-        monkeypatch.setattr(decisions, "best_of", somebody_is_faster)
+        monkeypatch.setattr(booking_service, "best_of", somebody_is_faster)
         assert make_booking().slot.worker == "b"
         assert list(AppointmentSlot.objects.order_by("worker").values_list("booked", flat=True)) == [5, 1]
 

@@ -9,7 +9,6 @@ from bookings import services
 from bookings.db import sql
 from bookings.models import HistoryEntry, WorkOrder
 from bookings.services import booking as booking_service
-from bookings.services import decisions
 from tests.support.helpers import (
     END,
     NOW,
@@ -169,7 +168,7 @@ class TestWhileItWaits:
     @pytest.fixture
     def meanwhile(self, monkeypatch):
         """Runs the steps, one each time that the booking has decided and not yet written."""
-        choose = decisions.best_of
+        choose = booking_service.best_of
         # The test's own transaction goes on after a conflict.
         monkeypatch.setattr(sql, "alone", transaction.atomic)
 
@@ -178,13 +177,13 @@ class TestWhileItWaits:
 
             def chosen(*arguments):
                 slot = choose(*arguments)
-                monkeypatch.setattr(decisions, "best_of", choose)
+                monkeypatch.setattr(booking_service, "best_of", choose)
                 if left:
                     left.pop(0)()
-                monkeypatch.setattr(decisions, "best_of", chosen)
+                monkeypatch.setattr(booking_service, "best_of", chosen)
                 return slot
 
-            monkeypatch.setattr(decisions, "best_of", chosen)
+            monkeypatch.setattr(booking_service, "best_of", chosen)
 
         return run
 

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from bookings import services
 from bookings.models import AppointmentSlot, WorkOrder
-from bookings.services import decisions
+from bookings.services import booking as booking_service
 from bookings.supply import slots
 from tests.support.environment import examples
 from tests.support.helpers import NOW, START, booking, clock_stands_at, make_slot, post
@@ -79,7 +79,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule()
     def wait_until_no_copy_is_late(self):
-        later = self.clock.now() + decisions.LATE_COPY
+        later = self.clock.now() + booking_service.LATE_COPY
         self.clock.now = lambda: later
         self.granted.clear()
 

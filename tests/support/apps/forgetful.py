@@ -6,7 +6,7 @@ from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready f
 
 from datetime import timedelta
 
-from bookings.services import decisions
+from bookings.services import booking
 
 # Below nothing: what was taken while a copy waited is a little later than the copy.
-decisions.LATE_COPY = timedelta(days=-1)
+booking.LATE_COPY = timedelta(days=-1)

@@ -15,9 +15,9 @@ from datetime import timedelta
 from django import db
 
 from bookings.models import AppointmentSlot
-from bookings.services import decisions
+from bookings.services import booking
 
-best_of = decisions.best_of
+best_of = booking.best_of
 
 
 def shift(slot: AppointmentSlot) -> None:
@@ -35,4 +35,4 @@ def beside_a_writer(*arguments):
     return slot
 
 
-decisions.best_of = beside_a_writer
+booking.best_of = beside_a_writer

@@ -13,11 +13,11 @@ from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready f
 from django.db.backends.signals import connection_created
 
 from bookings import offers
-from bookings.services import decisions, places
+from bookings.services import booking, places
 
 patience = [60]  # seconds
 together = threading.Barrier(4, action=lambda: patience.append(2))
-best_of = decisions.best_of
+best_of = booking.best_of
 
 
 def slowly(*arguments):
@@ -39,5 +39,5 @@ def ignore_checks(connection, **kwargs):
 
 
 connection_created.connect(ignore_checks)
-decisions.best_of = slowly
+booking.best_of = slowly
 places.taking = take_place_unguarded
