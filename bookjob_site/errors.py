@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from bookings.admin import error_page
 from bookings.api import errors
-from bookings.telemetry.answers import Answer
+from bookings.telemetry.metrics import Answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

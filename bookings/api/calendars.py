@@ -21,7 +21,7 @@ from bookings.api import schema
 from bookings.models import CalendarAddress, WorkOrder
 from bookings.refusals import Code
 from bookings.sentences import one_line
-from bookings.telemetry.answers import Answer
+from bookings.telemetry.metrics import Answer
 
 # Visits that were over so long ago, or begin so much later, are left out; and so many are shown.
 BEFORE, AFTER, MOST = timedelta(days=30), timedelta(days=180), 5_000

@@ -30,7 +30,7 @@ from bookings.offers import type_codes
 from bookings.refusals import Code
 from bookings.services import empty_searches
 from bookings.telemetry import metrics
-from bookings.telemetry.answers import Answer
+from bookings.telemetry.metrics import Answer
 
 # These keep nothing of a request, so that one of each will do.
 search_serializer, found_serializer = SearchSerializer(), FoundSerializer()

@@ -23,7 +23,7 @@ from bookings import sentences
 from bookings.db.faults import is_away, leave_standby
 from bookings.refusals import Code, InvalidRequest, Refused
 from bookings.telemetry import metrics
-from bookings.telemetry.answers import Answer
+from bookings.telemetry.metrics import Answer
 
 logger = logging.getLogger("bookings")
 

@@ -23,7 +23,7 @@ from bookings.access.keys import System
 from bookings.api import errors
 from bookings.models import ApiKey, KeptAnswer
 from bookings.refusals import Code, InvalidRequest, Refused
-from bookings.telemetry.answers import Answer
+from bookings.telemetry.metrics import Answer
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from bookings import clock
 from bookings.access.limits import client_address
 from bookings.access.tokens import Caller
 from bookings.telemetry import metrics, origin
-from bookings.telemetry.answers import Answer
+from bookings.telemetry.metrics import Answer
 from bookings.telemetry.origin import Origin
 
 logger = logging.getLogger("bookings.request")

@@ -1,14 +1,15 @@
-"""What is counted, in memory that gunicorn's workers share (shared.py). It costs no statement and no file.
+"""What is counted, in memory that gunicorn's workers share (shared.py), and what an answer says of itself for that.
 
-No customer, order number or token is in it. A fault in counting never costs an answer: it is a line in the log. The
-page that shows it is operations/metrics.py.
+It costs no statement and no file. No customer, order number or token is in it. A fault in counting never costs an
+answer: it is a line in the log. The page that shows it is operations/metrics.py.
 """
 
 import bisect
 import json
 import logging
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -16,7 +17,6 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from bookings import clock
 from bookings.refusals import Code
-from bookings.telemetry.answers import Answer
 from bookings.telemetry.shared import SharedMemory
 
 logger = logging.getLogger("bookings")
@@ -127,6 +127,34 @@ OUTCOMES = ["ok", "error", "unavailable", "server_error"]
 OUTCOMES_OF_THE_API = ["repeat", "nothing_free", *(code.value for code in Code)]
 REASONS = ["full", "closed", "notice", "cutoff", "horizon", "past", "margin"]
 KINDS = ["OperationalError", "LockNotAvailable", "QueryCanceled", "DeadlockDetected"]
+
+
+class Answer(HttpResponse):
+    """It says more than its status, for the counters and the log.
+
+    `outcome` is a word of the code: an error code, `repeat`, `nothing_free`. `refusal` is why a slot was refused.
+    One about a practice area is counted nowhere. `after` is called once the answer is sent, and may not fail.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        outcome: str,
+        refusal: str = "",
+        is_practice: bool = False,
+        after: Callable[[], object] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self.outcome, self.refusal, self.is_practice, self.after = outcome, refusal, is_practice, after
+
+    def close(self) -> None:
+        # Before Django gives the connection to the database back.
+        try:
+            if self.after:
+                self.after()
+        finally:
+            super().close()
 
 
 def add(counter: Counter, *labels: str, amount: int = 1) -> None:
