@@ -27,6 +27,12 @@ def drawn() -> list[str]:
     return [file for file in files if file != ELSEWHERE[connection.vendor]]
 
 
+def weighed() -> set[str]:
+    """The names of the files of which the page says why they stay by themselves."""
+    table = path_of_a_booking().partition("why it stays by itself |\n")[2].partition("\n\n")[0]
+    return set(re.findall(r"`(\w+\.py)`", table))
+
+
 def entered(call) -> list[str]:
     """The files of the service whose functions run during the call, each where it is first."""
     found: dict[str, None] = {}
@@ -55,3 +61,4 @@ def test_a_booking_goes_the_way_that_is_drawn():
     assert [answer.status_code for answer in answers] == [200, 200]
     assert way == drawn()
     assert f"It enters {len(way)} of our files." in path_of_a_booking()
+    assert {Path(file).name for file in way} == weighed()
