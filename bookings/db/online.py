@@ -114,3 +114,13 @@ class RemoveFieldIndexOnline(AlterField):
         text = str(schema_editor._create_index_sql(model, fields=[model._meta.get_field(self.name)]))
         create = online_or("CREATE INDEX", "CREATE INDEX CONCURRENTLY", schema_editor)
         schema_editor.execute(text.replace("CREATE INDEX", create, 1), params=None)
+
+
+class AlterFieldOnPostgreSQL(AlterField):
+    """What SQLite keeps as it was: to alter a field Django makes SQLite's table anew, without its triggers."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)

@@ -224,8 +224,10 @@ def broken_constraint(fault: IntegrityError, *models: type[Model]) -> str:
     # SQLite names the columns, as table.column.
     for model in models:
         for constraint in model._meta.constraints:
-            fields = getattr(constraint, "fields", ())
-            columns = [f"{model._meta.db_table}.{model._meta.get_field(name).column}" for name in fields]  # type: ignore[union-attr]
+            # The names of fields, or expressions, of which those that are fields have a name.
+            listed: Iterable[Any] = getattr(constraint, "fields", ()) or getattr(constraint, "expressions", ())
+            names = [name for one in listed if isinstance(name := getattr(one, "name", one), str)]
+            columns = [f"{model._meta.db_table}.{model._meta.get_field(name).column}" for name in names]  # type: ignore[union-attr]
             if columns and ", ".join(columns) == what:
                 return constraint.name
     return what

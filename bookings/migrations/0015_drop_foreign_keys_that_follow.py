@@ -8,22 +8,15 @@ SQLite keeps the one of the area: to drop it Django makes the table anew, which 
 removed since.
 """
 
-from typing import Any
-
 import django.db.models.deletion
 from django.db import migrations, models
 
 from bookings.db.migrating import statements
+from bookings.db.online import AlterFieldOnPostgreSQL
 
 LOCK = """
 LOCK TABLE bookings_servicearea, bookings_workorder, bookings_partorder, bookings_requiredpart IN ACCESS EXCLUSIVE MODE
 """
-
-
-class AlterFieldOnPostgreSQL(migrations.AlterField):
-    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        if schema_editor.connection.vendor == "postgresql":
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
 class Migration(migrations.Migration):

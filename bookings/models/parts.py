@@ -10,8 +10,10 @@ from bookings.models.work_orders import WorkOrder
 class PartOrder(models.Model):
     """Parts of a work order that are ordered together; the number is ours unless the parts came with one."""
 
-    # Found by the constraint below.
-    work_order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, related_name="part_orders", db_index=False)
+    # Found by the constraint below. One statement writes both, as for parts.
+    work_order = models.ForeignKey(
+        WorkOrder, on_delete=models.PROTECT, related_name="part_orders", db_index=False, db_constraint=False
+    )
     part_order_num = models.CharField(max_length=ID_LENGTH)
     is_issued_here = models.BooleanField(default=True)
     ship_to_location = models.CharField(max_length=ID_LENGTH, blank=True)
@@ -36,10 +38,15 @@ class PartOrder(models.Model):
 
 
 class RequiredPart(models.Model):
-    """A part that the visit needs. A superseded part stands here as its replacements, each naming what it replaces."""
+    """A part that the visit needs. A superseded part stands here as its replacements, each naming what it replaces.
+
+    On PostgreSQL the constraint of work order and position is the primary key of the table: `id` finds nothing quickly.
+    """
 
     # Found by the constraint below; the parts of a part order are among those of its work order.
-    work_order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, related_name="required_parts", db_index=False)
+    work_order = models.ForeignKey(
+        WorkOrder, on_delete=models.PROTECT, related_name="required_parts", db_index=False, db_constraint=False
+    )
     # Empty for a part without a product number, which cannot be ordered.
     # One statement writes both, and who removes part orders removes the parts of the work order before: so the database
     # does not look for the one whenever the other is written or removed.

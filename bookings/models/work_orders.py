@@ -85,7 +85,7 @@ class WorkOrder(models.Model):
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
     # Place in the feed that other systems read (services/feed.py); empty from a change until the feed is read again.
-    change_num = models.BigIntegerField(null=True, blank=True, unique=True)
+    change_num = models.BigIntegerField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1, help_text="Grows with each change: who saw an old one is told so.")
     reviewed_at = models.DateTimeField(null=True, blank=True)
     reviewed_by = models.CharField(max_length=ID_LENGTH, blank=True)
@@ -145,9 +145,7 @@ class WorkOrder(models.Model):
                 condition=Q(parts_due_at__isnull=False),
                 name="work_order_by_parts_due",
             ),
-            # Other bookings of the same original order or account.
-            models.Index(fields=["original_order"], name="work_order_by_original_order"),
-            # Also the area of an account that was visited in one alone.
+            # Other bookings of the same account; also the area of an account that was visited in one alone.
             models.Index(fields=["account_num", "area"], name="work_order_by_customer"),
             # The area in which a location was visited last.
             models.Index(fields=["location_num", "id"], name="work_order_by_location"),
@@ -164,10 +162,12 @@ class WorkOrder(models.Model):
                 condition=Q(status="booked"),
                 name="work_order_one_active_per_claim",
             ),
+            # Also the index of all bookings of an original order. Of those of before `booked_after` it takes several.
+            # Named by expressions, which on SQLite makes it an index beside the table.
+            models.UniqueConstraint(F("original_order"), F("booked_after"), name="work_order_one_after_another"),
+            # The feed. What has no place in it yet stands in the index of what it has still to number.
             models.UniqueConstraint(
-                fields=["original_order", "booked_after"],
-                condition=Q(booked_after__isnull=False),
-                name="work_order_one_booked_after_another",
+                fields=["change_num"], condition=Q(change_num__isnull=False), name="work_order_by_change_num"
             ),
             models.CheckConstraint(
                 condition=Q(status="booked", cancelled_at__isnull=True)
@@ -216,8 +216,9 @@ class SearchDocument(models.Model):
     Found by a GIN index, or on SQLite by the FTS5 table `bookings_searchdocument_index`, which triggers keep in step.
     """
 
+    # One statement writes both.
     work_order = models.OneToOneField(
-        WorkOrder, on_delete=models.CASCADE, primary_key=True, related_name="search_document"
+        WorkOrder, on_delete=models.CASCADE, primary_key=True, related_name="search_document", db_constraint=False
     )
     words = WordsField()
 

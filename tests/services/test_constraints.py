@@ -7,6 +7,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
+from bookings.db import sql
 from bookings.models import (
     AppointmentSlot,
     HistoryEntry,
@@ -135,6 +136,25 @@ def test_reviewed_by_somebody():
         make_order(number=2, reviewed_at=timezone.now())
     with refused():
         make_order(number=3, reviewed_by="d")
+
+
+def test_each_booking_of_an_order_comes_after_another_one():
+    """booking.py goes by the name of the constraint: SQLite says the columns alone."""
+    make_order(number=1, booked_after=0)
+    make_order(number=2, booked_after=1)
+    make_order(number=3, booked_after=0, original_order="WO-2")
+    for number in (4, 5):  # those of earlier releases do not say it
+        make_order(number=number)
+    with pytest.raises(IntegrityError) as fault, transaction.atomic():
+        make_order(number=6, booked_after=1)
+    assert sql.broken_constraint(fault.value, WorkOrder) == "work_order_one_after_another"
+
+
+def test_a_place_in_the_feed_is_given_once():
+    for number, place in enumerate([None, None, 1, 2]):
+        make_order(number=number, change_num=place)
+    with refused():
+        make_order(number=9, change_num=2)
 
 
 def test_a_work_order_has_an_original_order():

@@ -3,7 +3,8 @@
 import pytest
 from django.core.management import call_command
 
-from bookings.models import AppointmentSlot, PartOrder, WorkOrder
+from bookings.models import AppointmentSlot, PartOrder, RequiredPart, SearchDocument, WorkOrder
+from tests.conftest import SERVER
 from tests.services.test_race_for_places import drop_guards
 from tests.support.helpers import booking, clock_stands_at, make_booking, make_slot
 
@@ -63,6 +64,22 @@ def test_a_part_order_that_is_not_there(capsys, fault):
         call_command("verify_bookings")
     told = f"Part A of work order {work_order.order_num} stands in a part order that is not of this work order.\n"
     assert capsys.readouterr().out == told
+
+
+@pytest.mark.skipif(not SERVER, reason="SQLite has the foreign keys")
+@pytest.mark.django_db
+def test_what_belongs_to_a_work_order_that_is_not_there(capsys):
+    """No foreign key says it on PostgreSQL: the statement of the booking writes all of it."""
+    PartOrder.objects.create(work_order_id=99, part_order_num="PO-9")
+    RequiredPart.objects.create(work_order_id=99, position=0, prod_num="A", quantity=1)
+    SearchDocument.objects.create(work_order_id=99, words="a")
+    with pytest.raises(SystemExit):
+        call_command("verify_bookings")
+    assert capsys.readouterr().out.splitlines() == [
+        "Part A of a work order that does not exist (99).",
+        "Part order PO-9 of a work order that does not exist (99).",
+        "Words to search by of a work order that does not exist (99).",
+    ]
 
 
 class TestFaultsThatTheDatabaseWouldRefuse:

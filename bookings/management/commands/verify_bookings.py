@@ -82,6 +82,16 @@ CHECKS = [
            LEFT JOIN bookings_workorder w ON w.id = p.work_order_id WHERE w.id IS NULL""",
     ),
     (
+        "Part order {} of a work order that does not exist ({}).",
+        """SELECT o.part_order_num, o.work_order_id FROM bookings_partorder o
+           LEFT JOIN bookings_workorder w ON w.id = o.work_order_id WHERE w.id IS NULL""",
+    ),
+    (
+        "Words to search by of a work order that does not exist ({}).",
+        """SELECT d.work_order_id FROM bookings_searchdocument d
+           LEFT JOIN bookings_workorder w ON w.id = d.work_order_id WHERE w.id IS NULL""",
+    ),
+    (
         "Work order {} stands in the lists under another area or time than its slot's.",
         """SELECT w.order_num FROM bookings_workorder w JOIN bookings_appointmentslot s ON s.id = w.slot_id
            WHERE w.area_id <> s.area_id OR w.visit_start <> s.start""",
