@@ -21,14 +21,14 @@ REASONS = {
 DAYS = 23  # back from now; the clock is put forward within them
 
 
-def make_world(chance):
-    """Areas on both sides of the line of dates and, behind now, slots, bookings, refusals and searches."""
+def make_world(chance, days=DAYS):
+    """Areas on both sides of the line of dates and, in the days behind now, slots, bookings, refusals and searches."""
     zones = chance.sample(ZONES, 2)  # each is counted by itself
     areas = [helpers.make_area(f"A{number}", zones[number % 2]) for number in range(4)]
     areas.append(helpers.make_area("PRACTICE", is_practice=True))
 
     def moment():
-        return helpers.NOW - timedelta(minutes=chance.randint(0, DAYS * 1440))
+        return helpers.NOW - timedelta(minutes=chance.randint(0, days * 1440))
 
     for number in range(80):
         area, start = chance.choice(areas), moment()
@@ -40,7 +40,7 @@ def make_world(chance):
             end=start + timedelta(minutes=number + 1),
         )  # fmt: skip
         for place in range(chance.randint(0, 3)):
-            make_order(chance, slot, f"{number}-{place}")
+            make_order(chance, slot, f"{number}-{place}", earliest=20_000 * days // DAYS)
     for number in range(60):
         error = chance.choice(["slot_unavailable", "already_booked"])
         area = chance.choice([*areas[:4], None])
@@ -54,8 +54,8 @@ def make_world(chance):
     return areas
 
 
-def make_order(chance, slot, number):
-    made = slot.start - timedelta(minutes=chance.randint(0, 20_000))
+def make_order(chance, slot, number, earliest=20_000):
+    made = slot.start - timedelta(minutes=chance.randint(0, earliest))
     cancelled = chance.random() < 0.4
     reviewed = made + timedelta(minutes=chance.choice([0, 3, 59, 60, 400, 3000, 20_000])) if number[-1] != "1" else None
     return WorkOrder.objects.create(
