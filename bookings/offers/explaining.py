@@ -16,8 +16,8 @@ from django.db.models.expressions import RawSQL
 from bookings import clock, sentences, wire
 from bookings.db import sql
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.offers.finding import SLOTS, Period
-from bookings.offers.rulebook import Condition, first_broken, rules, suiting
+from bookings.offers.finding import Period
+from bookings.offers.rulebook import SLOTS, Condition, first_broken, rules, suiting
 from bookings.offers.searching import latest_delivery, search, wishes
 from bookings.sentences import counted
 

@@ -1,8 +1,8 @@
 """Which slots may be offered and which may be taken: one set of rules, for search and booking alike.
 
 Search lists the slots that keep all of them, a booking names the first one that is broken, and the UPDATE that takes a
-place repeats them, so that they hold at that very moment. The wishes of a request (the customer's times, the delivery
-of the parts) shape the offers only: they are in searching.py.
+place repeats them (`taking`), so that they hold at that very moment. The wishes of a request (the customer's times, the
+delivery of the parts) shape the offers only: they are in searching.py.
 
 A condition is SQL over the columns of an appointment slot, with its parameters; `as_filter` makes one for a queryset.
 """
@@ -13,8 +13,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import BooleanField, CharField, Q, QuerySet
 from django.db.models.expressions import RawSQL
+from psycopg.errors import DivisionByZero
 
 from bookings import clock, sentences
 from bookings.db import sql
@@ -22,7 +24,7 @@ from bookings.models import Ability, AppointmentSlot, ServiceArea, Worker
 
 Condition = tuple[str, list[Any]]
 
-WORKERS, ABILITIES = (f'"{model._meta.db_table}"' for model in (Worker, Ability))
+SLOTS, WORKERS, ABILITIES = (f'"{model._meta.db_table}"' for model in (AppointmentSlot, Worker, Ability))
 
 # What neither staff, nor a blackout, nor a plan that has it no longer hides. AppointmentSlot.is_hidden is the contrary.
 _SHOWN: Condition = ("is_open AND blackout_id IS NULL AND NOT is_withdrawn", [])
@@ -169,6 +171,33 @@ def still_suits(slot: AppointmentSlot, order_type: str) -> Condition:
         f" OR NOT EXISTS (SELECT 1 FROM {ABILITIES} WHERE worker_id = %s))",
         [slot.worker, slot.worker, order_type, slot.worker],
     )
+
+
+def taking(slot: AppointmentSlot, order_type: str, now: datetime) -> sql.Statement:
+    """The guard of the first promise: the place is taken only where all rules hold at this very moment.
+
+    It names the slot by its key: a trigger keeps area, period, order type and worker as they were read. What the worker
+    can do may have changed since.
+    """
+    where, values = all_of([takeable(now, slot.area), still_suits(slot, order_type)])
+    return f"UPDATE {SLOTS} SET booked = booked + 1 WHERE id = %s AND {where}", [slot.pk, *values]
+
+
+def in_time(slot: AppointmentSlot, now: datetime) -> sql.Statement:
+    """What PostgreSQL has to be able to work out once it has the slot: it fails if that took it too long.
+
+    The rules alone would not do: it does not look at them again where what held the slot left it as it was.
+    """
+    since = "clock_timestamp() - statement_timestamp()"
+    return f"1 / CASE WHEN CAST(%s AS timestamptz) + ({since}) < %s THEN 1 ELSE 0 END", [
+        now,
+        last_moment(slot, slot.area),
+    ]
+
+
+def was_late(fault: DatabaseError) -> bool:
+    """Whether a statement came to nothing because of `in_time`."""
+    return isinstance(fault.__cause__, DivisionByZero)
 
 
 def with_refusal(slots: QuerySet[AppointmentSlot], now: datetime, area: ServiceArea) -> QuerySet[AppointmentSlot]:

@@ -12,8 +12,8 @@ from bookings import clock, sentences, wire
 from bookings.db import sql
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.offers.customer import customer_times
-from bookings.offers.finding import AREA, AREA_WIDTH, FOUND, SLOTS, Period, area_of, find_area, no_area, read_area
-from bookings.offers.rulebook import Condition, all_of, for_order, opens_at, rules, rules_but_cutoff, suiting
+from bookings.offers.finding import AREA, AREA_WIDTH, FOUND, Period, area_of, find_area, no_area, read_area
+from bookings.offers.rulebook import SLOTS, Condition, all_of, for_order, opens_at, rules, rules_but_cutoff, suiting
 
 # What a technician reads when a rule, or a wish, leaves nothing to offer.
 EMPTY = {

@@ -2,10 +2,10 @@
 
 booking.py takes a place, changes.py changes a booking that stands, feed.py numbers changes, housekeeping.py forgets,
 practice.py removes what was tried. For api, admin, supply, delivery and commands, by the names below and those modules;
-places and rows are for this folder.
+rows is for this folder.
 
 The promises and what keeps them:
-never more bookings than places    the conditional UPDATE of `places.taking`; constraint slot_booked_within_capacity
+never more bookings than places    the conditional UPDATE of `offers.taking`; constraint slot_booked_within_capacity
 never two for one order            constraint work_order_one_active_per_claim; the loser answers with the winner's row;
                                    work_order_one_after_another where the winner is cancelled or moved by then
 never a lost one                   place, order, parts and history are committed together, and only then answered

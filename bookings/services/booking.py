@@ -15,8 +15,8 @@ from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 from bookings.offers import choices
 from bookings.offers.choices import Choice
 from bookings.refusals import Refused
-from bookings.services import changes, parts, places, refused, rows
-from bookings.services.places import LostRace
+from bookings.services import changes, parts, refused, rows
+from bookings.services.changes import LostRace
 from bookings.services.rows import Booked, BookingRequest
 from bookings.telemetry import metrics
 
@@ -322,7 +322,7 @@ def _races_lost(attempt: int) -> Iterator[None]:
     try:
         yield
     except DataError as fault:
-        if not places.was_late(fault):
+        if not offers.was_late(fault):
             raise
         raise LostRace from None
     except IntegrityError as fault:
@@ -344,7 +344,7 @@ def _insert(request: BookingRequest, slot: AppointmentSlot, inserts: list[sql.In
     given = rows.numbers_before_the_write(request.plan, passing_over=passing_over)
     now = clock.now()  # again, and last: the rules hold at the taking
     rows.date(inserts, now)
-    guard = places.taking(slot, request.job.order_type, now), places.in_time(slot, now)
+    guard = offers.taking(slot, request.job.order_type, now), offers.in_time(slot, now)
     if given:
         rows.put_numbers_in(inserts, given)
         done = sql.write_if(*guard, *inserts)

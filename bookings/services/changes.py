@@ -6,7 +6,7 @@ Staff cancel it, move it, review it, write a note. Another body of its order may
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
 from psycopg.errors import DeadlockDetected
 
@@ -15,11 +15,15 @@ from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, SearchDocument, WorkOrder
 from bookings.refusals import Refused
 from bookings.sentences import say
-from bookings.services import parts, places, rows, search_terms
+from bookings.services import parts, rows, search_terms
 from bookings.services.rows import Booked, BookingRequest
 
 # What a move breaks where its order has another active booking in the very period.
 ANOTHER_THERE = ("work_order_one_active_per_order_and_slot", "work_order_one_active_per_claim")
+
+
+class LostRace(Exception):
+    """The place was taken, or the booking changed, between our reading and our writing."""
 
 
 def cancel(*, work_order: WorkOrder, by: str, reason: str, seen_version: int | None = None) -> None:
@@ -40,7 +44,7 @@ def cancel(*, work_order: WorkOrder, by: str, reason: str, seen_version: int | N
             cancel_reason=reason,
         )
         history.record(work_order, HistoryEntry.Event.CANCELLED, at=now, by=by, reason=reason)
-        places.give_back(work_order.slot_id)
+        _give_back(work_order.slot_id)
 
 
 def move(
@@ -51,7 +55,7 @@ def move(
     try:
         with transaction.atomic():
             _move(work_order, slot, by, reason, seen_version)
-    except (places.LostRace, IntegrityError) as fault:
+    except (LostRace, IntegrityError) as fault:
         raise _why_not(work_order, slot, fault) from None
     except OperationalError as fault:
         # A booking of this order holds the place that we want, and wants what we hold. PostgreSQL has ended ours.
@@ -66,7 +70,7 @@ def move(
         ) from None
 
 
-def _why_not(work_order: WorkOrder, slot: AppointmentSlot, fault: places.LostRace | IntegrityError) -> Exception:
+def _why_not(work_order: WorkOrder, slot: AppointmentSlot, fault: LostRace | IntegrityError) -> Exception:
     """Why a move came to nothing. A fault that no other caller has made stays what it is.
 
     Raises Refused where the slot does not fit any more.
@@ -78,7 +82,7 @@ def _why_not(work_order: WorkOrder, slot: AppointmentSlot, fault: places.LostRac
             "The appointment {slot} is there no longer. Choose another one for {number}.", slot=slot, number=number
         )
         return Refused("slot_not_found", message)
-    if isinstance(fault, places.LostRace):
+    if isinstance(fault, LostRace):
         _check_fits(work_order, slot)
         why = offers.REFUSALS[found.refusal] if found.refusal else "This place was taken a moment ago."
         return Refused("slot_unavailable", say("{why} {number} stays where it is.", why=why, number=number))
@@ -137,7 +141,7 @@ def _move(work_order: WorkOrder, slot: AppointmentSlot, by: str, reason: str, se
     )
     if slot.worker != before.worker:
         search_terms.rewrite([WorkOrder.objects.get(pk=work_order.pk)])
-    places.swap(before, slot, work_order.order_type)
+    _swap(before, slot, work_order.order_type)
 
 
 def rebook(request: BookingRequest, work_order: WorkOrder, slot: AppointmentSlot) -> Booked:
@@ -154,7 +158,7 @@ def rebook(request: BookingRequest, work_order: WorkOrder, slot: AppointmentSlot
         try:
             change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **columns)
         except Refused:
-            raise places.LostRace from None
+            raise LostRace from None
         orders = _replace_parts(request, work_order)
         SearchDocument.objects.filter(work_order=work_order).delete()
         sql.write(rows.search_document(work_order.pk, vars(work_order) | columns, request, slot, orders))
@@ -167,7 +171,7 @@ def rebook(request: BookingRequest, work_order: WorkOrder, slot: AppointmentSlot
             after=rows.place(slot),
             fingerprint=request.fingerprint,
         )
-        places.swap(before, slot, request.job.order_type)
+        _swap(before, slot, request.job.order_type)
     return Booked(work_order.order_num, parts.ordered(request.plan, orders))
 
 
@@ -180,6 +184,32 @@ def _replace_parts(request: BookingRequest, work_order: WorkOrder) -> parts.Orde
     orders = parts.orders_of(request.plan, drawn, kept)
     sql.write(*parts.inserts(work_order.pk, request.plan, orders, kept))
     return orders
+
+
+def _swap(before: AppointmentSlot, after: AppointmentSlot, order_type: str) -> None:
+    """Take a place of `after` for an order of this type, and give the one of `before` back."""
+    # In the order of their keys, so that two moves that cross each other cannot wait for each other.
+    for step in sorted((before, after), key=lambda place: place.pk):
+        if step is after:
+            _take(after, order_type)
+        else:
+            _give_back(before.pk)
+
+
+def _take(slot: AppointmentSlot, order_type: str) -> None:
+    """Raises LostRace where the rules, or another booking, leave no place."""
+    now = clock.now()  # again: others may have held the booking until now
+    try:
+        if not sql.change_if(offers.taking(slot, order_type, now), offers.in_time(slot, now)):
+            raise LostRace
+    except DataError as fault:
+        if offers.was_late(fault):
+            raise LostRace from None
+        raise
+
+
+def _give_back(slot_id: int) -> None:
+    AppointmentSlot.objects.filter(pk=slot_id).update(booked=F("booked") - 1)
 
 
 def review(*, work_order: WorkOrder, by: str, note: str = "", seen_version: int | None = None) -> None:

@@ -184,7 +184,7 @@ class TestOne:
         before = state()
         ended = OperationalError("deadlock detected")
         ended.__cause__ = DeadlockDetected("deadlock detected")
-        with mock.patch("bookings.services.places.swap", side_effect=ended):
+        with mock.patch("bookings.services.changes._swap", side_effect=ended):
             (said,) = desk.said(desk.perform(dispatcher, "move", work_order, slot=target.pk))
         assert "Order WO-1 is being booked right now. Look at it again before you repeat this." in said
         assert state() == before

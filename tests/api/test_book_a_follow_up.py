@@ -13,7 +13,6 @@ from bookings import offers, services
 from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, RequiredPart, WorkOrder
 from bookings.services import booking as booking_service
-from bookings.services import places
 from tests.support.helpers import (
     END,
     NOW,
@@ -794,7 +793,7 @@ class TestRefusalsOfTheSlot:
         def more_than_there_are(slot, now):
             return f"UPDATE {offers.SLOTS} SET booked = capacity + 1 WHERE id = %s", [slot.pk]
 
-        monkeypatch.setattr(places, "taking", more_than_there_are)
+        monkeypatch.setattr(offers, "taking", more_than_there_are)
         refused(post("WO-1", booking(RequiredParts=[{"ProdNum": "A"}])), 500, "server_error")
         assert nothing_was_written()
         assert not HistoryEntry.objects.exists()

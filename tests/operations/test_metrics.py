@@ -15,7 +15,6 @@ from django.test import Client
 
 from bookings.models import Schedule
 from bookings.services import booking as booking_service
-from bookings.services import places
 from bookings.telemetry import metrics
 from tests.conftest import SERVER
 from tests.operations.test_faults import workers
@@ -144,7 +143,7 @@ class TestWhatIsCounted:
 
         def beaten(*arguments, **more):
             monkeypatch.setattr(booking_service, "_insert", original)
-            raise places.LostRace
+            raise booking_service.LostRace
 
         monkeypatch.setattr(booking_service, "_insert", beaten)
         with clock_stands_at():

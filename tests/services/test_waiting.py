@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bookings import offers, services
 from bookings.db import sql
 from bookings.models import AppointmentSlot, ServiceArea, WorkOrder
-from bookings.services import changes, places
+from bookings.services import changes
 from tests.support.helpers import END, START, booking, clock_stands_at, make_booking, make_slot, post
 
 HOUR = timedelta(hours=1)
@@ -102,7 +102,7 @@ class TestOneProcess:
     def test_a_move_by_staff_that_waits_for_the_slot(self, monkeypatch, guarded):
         """Whoever held the slot left it as it was: PostgreSQL then does not look at the rules a second time."""
         if not guarded:
-            monkeypatch.setattr(places, "in_time", lambda slot, now: ("1", []))
+            monkeypatch.setattr(offers, "in_time", lambda slot, now: ("1", []))
         target = make_slot()
         make_slot(start=START + 9 * HOUR)
         with clock_stands_at():

@@ -13,7 +13,7 @@ from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready f
 from django.db.backends.signals import connection_created
 
 from bookings import offers
-from bookings.services import booking, places
+from bookings.services import booking
 
 patience = [60]  # seconds
 together = threading.Barrier(4, action=lambda: patience.append(2))
@@ -40,4 +40,4 @@ def ignore_checks(connection, **kwargs):
 
 connection_created.connect(ignore_checks)
 booking.best_of = slowly
-places.taking = take_place_unguarded
+offers.taking = take_place_unguarded
