@@ -58,13 +58,33 @@ class Bench:
         self.generator = 0.0  # the largest share of a core that the load generator took
         with psycopg.connect(server.url) as connection:
             (data,) = connection.execute("SHOW data_directory").fetchone()
-        self.postmaster = int((Path(data) / "postmaster.pid").read_text().splitlines()[0])
+        self.data = Path(data)
         self.pgbench_binary = floor.find_pgbench(os.readlink(f"/proc/{self.postmaster}/exe"))
+
+    @property
+    def postmaster(self) -> int:
+        return int((self.data / "postmaster.pid").read_text().splitlines()[0])
 
     def database_cpu(self) -> float:
         return services.cpu_of_tree(self.postmaster)
 
+    @contextlib.contextmanager
+    def loading(self) -> Iterator[None]:
+        """New tables are written once and without a log; afterwards the server is as it was, and all on the disk."""
+        self._restart("SET wal_level = minimal", "SET max_wal_senders = 0", "SET fsync = off")
+        yield
+        self._restart("RESET ALL")
+        os.sync()
+
+    def _restart(self, *settings: str) -> None:
+        with psycopg.connect(self.server.url, autocommit=True) as connection:
+            for setting in settings:
+                connection.execute(f"ALTER SYSTEM {setting}")
+        self.server.stop("fast")
+        self.server.start()
+
     def make_database(self, name: str, slots: int, work_orders: int = 0) -> str:
+        """Before any service is started: the server is, once more."""
         began = time.monotonic()
         with psycopg.connect(self.server.url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
@@ -72,7 +92,8 @@ class Bench:
         services.migrate(url)
         if not slots:
             return url
-        world.fill(url, slots, work_orders)
+        with self.loading():
+            world.fill(url, slots, work_orders)
         say(f"{slots:,} slots and {work_orders:,} work orders: made in {time.monotonic() - began:.0f} s")
         return url
 
@@ -297,10 +318,11 @@ def measure_sqlite(report: Report, bench: Bench, options: argparse.Namespace) ->
 
 def measure_growth(report: Report, bench: Bench, options: argparse.Namespace) -> None:
     sizes = {"small": (10_000, 10_000), "large": (10_000_000, 1_000_000)}
+    urls = {name: bench.make_database(name, *size) for name, size in sizes.items()}
     with Services(bench) as started:
         bookings, searches = {}, {}
         for name, (slots, work_orders) in sizes.items():
-            service = started.start("ours", bench.make_database(name, slots, work_orders))
+            service = started.start("ours", urls[name])
             title = f"{slots:,} slots, {work_orders:,} work orders"
             bookings[title] = bench.by_http(service, world.Bookings(slots), options.requests)
             searches[title] = bench.by_http(service, world.Searches(slots), options.requests)

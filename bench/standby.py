@@ -5,12 +5,16 @@
 A primary and a standby that both sync to the disk of this machine. Bookings go in turns without a wait for the standby
 and with it (`synchronous_standby_names`), eight callers and one; the ratio of each round counts. The standby takes its
 share of the same cores, and no network lies between: add the way there and back to each booking's time.
+
+Then what all these bookings left: log, with the whole pages that follow a checkpoint, disk, and what VACUUM takes.
 """
 
 import argparse
+import os
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -19,6 +23,11 @@ from bench import run, services, world
 from tests.support import postgres
 
 NAMES = {"no standby is waited for": "", "one is": "ANY 1 (standby)"}
+WRITTEN = "SELECT pg_current_wal_insert_lsn() - '0/0', wal_fpi, pg_database_size(current_database()) FROM pg_stat_wal"
+LARGEST = """
+    SELECT relname, n_live_tup, n_dead_tup, pg_total_relation_size(relid) FROM pg_stat_user_tables
+    ORDER BY pg_total_relation_size(relid) DESC LIMIT 6
+"""
 
 
 class Turns:
@@ -26,7 +35,7 @@ class Turns:
 
     def __init__(self, bench: run.Bench, service: services.Service, slots: int, count: int) -> None:
         self.bench, self.service, self.count = bench, service, count
-        self.bookings = world.Bookings(slots)
+        self.bookings, self.made = world.Bookings(slots), 0
 
     def runs(self, connections: int) -> dict[str, Callable[[int], run.Round]]:
         def of(name: str) -> Callable[[int], run.Round]:
@@ -42,7 +51,25 @@ class Turns:
             waits = "SELECT bool_or(sync_state = 'quorum') FROM pg_stat_replication"
             while connection.execute(waits).fetchone()[0] != bool(names):
                 connection.execute("SELECT pg_sleep(0.05)")  # the standby says its state with each of its reports
+        self.made += self.count
         return self.bench.round(self.service, self.bookings.take(self.count, mark), connections)
+
+
+def written(url: str) -> tuple[float, ...]:
+    """Bytes of log and whole pages in it since the server was made, and bytes of the database."""
+    with psycopg.connect(url) as connection:
+        return tuple(map(float, connection.execute(WRITTEN).fetchone()))
+
+
+def vacuumed(url: str) -> Iterator[str]:
+    """A table of the largest tables, and how long VACUUM took for each."""
+    yield "| table | rows | dead | MB | VACUUM, s |"
+    yield "| --- | --- | --- | --- | --- |"
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name, rows, dead, size in connection.execute(LARGEST).fetchall():
+            began = time.monotonic()
+            connection.execute(f"VACUUM {name}")
+            yield f"| {name} | {rows:,} | {dead:,} | {size / 2**20:,.0f} | {time.monotonic() - began:.1f} |"
 
 
 def stop_unless_durable(*servers: postgres.Server) -> None:
@@ -66,13 +93,22 @@ def main() -> int:
         url = bench.make_database("bench", options.slots, options.work_orders)
         with postgres.replica_of(server, durable=True) as standby, run.Services(bench) as started:
             stop_unless_durable(server, standby)
+            os.sync()  # what the standby was made of
             turns = Turns(bench, started.start("ours", url), options.slots, options.requests)
+            before, began = written(url), time.monotonic()
             for callers in (8, 1):
                 found = bench.interleaved(turns.runs(callers), options.rounds)
                 report.table(f"booking, {callers} at once", found)
                 ratios = run.ratios(found, *reversed(NAMES), "rate")
                 report.tables.append(f"With the standby, of the rate without: {run.spread(ratios)}.\n")
             turns._round("", "END", 1)  # nothing waits for a standby that ends first
+            seconds = time.monotonic() - began
+        log, pages, disk = ((after - earlier) / turns.made for after, earlier in zip(written(url), before, strict=True))
+        report.tables.append(
+            f"{turns.made:,} bookings in {seconds:.0f} s. A booking: {log / 1024:.1f} KB of log with {pages:.1f} whole"
+            f" pages, {disk / 1024:.1f} KB of disk.\n"
+        )
+        report.tables += vacuumed(url)
     print("\n".join(report.tables))
     return 0
 

@@ -41,68 +41,75 @@ def fill(url: str, slots: int, work_orders: int = 0) -> None:
             " SELECT 'AREA-' || n, 'Area ' || n, 'Europe/London' FROM generate_series(1, %s) AS n",
             [max(1, slots // SLOTS_OF_AN_AREA)],
         )
-        # The rows are right by themselves: no foreign key is looked up, and the indexes are made of all rows at once.
-        connection.execute("SET session_replication_role = replica")
-        connection.execute("SET maintenance_work_mem = '512MB'")
-        indexes = _drop_indexes(connection)
-        connection.execute(
-            """
-            INSERT INTO bookings_appointmentslot
-                (id, area_id, start, "end", order_type, worker, capacity, booked, is_open)
-            SELECT (area.id - 1) * %(slots)s + (day * %(periods)s + period) * %(workers)s + worker,
-                   area.id, begin, begin + interval '2 hours', '', 'worker-' || area.id || '-' || worker, %(places)s, 0,
-                   true
-            FROM bookings_servicearea AS area,
-                 generate_series(0, %(days)s - 1) AS day,
-                 generate_series(0, %(periods)s - 1) AS period,
-                 generate_series(1, %(workers)s) AS worker,
-                 LATERAL (SELECT %(today)s + make_interval(days => day - %(days)s / 2, hours => 8 + 2 * period)
-                          AS begin) AS at
-            """,
-            {
-                "slots": SLOTS_OF_AN_AREA,
-                "periods": PERIODS,
-                "workers": WORKERS,
-                "places": PLACES,
-                "days": DAYS,
-                "today": TODAY,
-            },
-        )
-        connection.execute("SELECT setval('bookings_appointmentslot_id_seq', max(id)) FROM bookings_appointmentslot")
-        connection.execute("SET session_replication_role = origin")  # a trigger keeps the area's code
         connection.execute(
             "INSERT INTO bookings_servicearea (code, name, time_zone) VALUES (%s, 'Crowd', 'Europe/London')", [CROWD]
         )
-        connection.execute("SET session_replication_role = replica")
-        connection.execute(
-            """
-            INSERT INTO bookings_appointmentslot
-                (area_id, start, "end", order_type, worker, capacity, booked, is_open)
-            SELECT area.id, begin, begin + interval '30 minutes', '', '', 1000000, 0, true
-            FROM bookings_servicearea AS area,
-                 generate_series(0, %s) AS step,
-                 LATERAL (SELECT %s + make_interval(days => %s, mins => 30 * step) AS begin) AS at
-            WHERE area.code = %s
-            """,
-            [CROWDED_SLOTS - 1, TODAY, FIRST_BOOKABLE, CROWD],
-        )
-        if work_orders:
-            _fill_work_orders(connection, work_orders)
-        for index in indexes:
-            connection.execute(index)
+        with connection.transaction():
+            # What this transaction has emptied needs no log, where the server may go without one (run.Bench.loading).
+            connection.execute("TRUNCATE bookings_appointmentslot, bookings_workorder CASCADE")
+            # The rows are right by themselves: no foreign key is looked up, and indexes are made of all rows at once.
+            connection.execute("SET LOCAL session_replication_role = replica")
+            connection.execute("SET LOCAL maintenance_work_mem = '1GB'")
+            connection.execute("SET LOCAL work_mem = '256MB'")
+            tables = _switch_indexes_off(connection)
+            _fill_slots(connection)
+            if work_orders:
+                _fill_work_orders(connection, work_orders)
+            for table in tables:
+                connection.execute(f"REINDEX TABLE {table}")
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
 
 
-def _drop_indexes(connection: psycopg.Connection) -> list[str]:
-    """What makes them again. Those of keys and constraints stay."""
-    found = connection.execute(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename LIKE 'bookings_%'"
-        " AND indexname NOT IN (SELECT conname FROM pg_constraint)"
-    ).fetchall()
-    for name, _ in found:
-        connection.execute(f'DROP INDEX "{name}"')
-    return [definition for _, definition in found]
+def _switch_indexes_off(connection: psycopg.Connection) -> list[str]:
+    """Until REINDEX makes them, as those that CREATE INDEX CONCURRENTLY has only begun. Returns their tables."""
+    connection.execute(
+        "UPDATE pg_index SET indisready = false, indisvalid = false"
+        " WHERE indrelid IN (SELECT oid FROM pg_class WHERE relname LIKE 'bookings\\_%')"
+    )
+    found = connection.execute("SELECT DISTINCT indrelid::regclass::text FROM pg_index WHERE NOT indisready").fetchall()
+    return [table for (table,) in found]
+
+
+def _fill_slots(connection: psycopg.Connection) -> None:
+    connection.execute(
+        """
+        INSERT INTO bookings_appointmentslot
+            (id, area_id, start, "end", order_type, worker, capacity, booked, is_open)
+        SELECT (area.id - 1) * %(slots)s + (day * %(periods)s + period) * %(workers)s + worker,
+               area.id, begin, begin + interval '2 hours', '', 'worker-' || area.id || '-' || worker, %(places)s, 0,
+               true
+        FROM bookings_servicearea AS area,
+             generate_series(0, %(days)s - 1) AS day,
+             generate_series(0, %(periods)s - 1) AS period,
+             generate_series(1, %(workers)s) AS worker,
+             LATERAL (SELECT %(today)s + make_interval(days => day - %(days)s / 2, hours => 8 + 2 * period)
+                      AS begin) AS at
+        WHERE area.code <> %(crowd)s
+        """,
+        {
+            "slots": SLOTS_OF_AN_AREA,
+            "periods": PERIODS,
+            "workers": WORKERS,
+            "places": PLACES,
+            "days": DAYS,
+            "today": TODAY,
+            "crowd": CROWD,
+        },
+    )
+    connection.execute("SELECT setval('bookings_appointmentslot_id_seq', max(id)) FROM bookings_appointmentslot")
+    connection.execute(
+        """
+        INSERT INTO bookings_appointmentslot
+            (area_id, start, "end", order_type, worker, capacity, booked, is_open)
+        SELECT area.id, begin, begin + interval '30 minutes', '', '', 1000000, 0, true
+        FROM bookings_servicearea AS area,
+             generate_series(0, %s) AS step,
+             LATERAL (SELECT %s + make_interval(days => %s, mins => 30 * step) AS begin) AS at
+        WHERE area.code = %s
+        """,
+        [CROWDED_SLOTS - 1, TODAY, FIRST_BOOKABLE, CROWD],
+    )
 
 
 def fill_sqlite(file: str, slots: int) -> None:
