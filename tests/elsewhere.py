@@ -26,6 +26,8 @@ from tests.support.environment import ROOT
 FOLDER = ROOT / "var" / "elsewhere"
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = "python3,python3-venv,python3-dev,make,gcc,libc6-dev,postgresql,ca-certificates,git,procps,openssl"
+# Without them their tests would be skipped.
+PACKAGES += ",chromium-headless-shell,nginx-light,haproxy,pgbouncer"
 # What pip needs to know here, and nothing else of the environment.
 PIP = ("PIP_CERT", "PIP_DEFAULT_TIMEOUT", "PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 COPIED = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")
