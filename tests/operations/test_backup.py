@@ -13,13 +13,19 @@ import pytest
 
 from tests.conftest import SERVER, Database, Service, manage
 from tests.operations.test_upgrades import Callers
-from tests.support import postgres
+from tests.support import postgres, warm
 from tests.support.environment import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text().partition("## Backup and restore\n")[2].partition("\n## ")[0]
 COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 DUMP, LOAD, COPY, COPY_BACK, CHECK, PASS_ON_POSTGRESQL, PASS_ON_SQLITE, NEW_EPOCH = COMMANDS
 BACK_UP, RESTORE, PASS = (DUMP, LOAD, PASS_ON_POSTGRESQL) if SERVER else (COPY, COPY_BACK, PASS_ON_SQLITE)
+
+
+@pytest.fixture(scope="module")
+def python():
+    with warm.for_a_shell() as command:
+        yield command
 
 
 @pytest.fixture
@@ -45,7 +51,7 @@ def role(template_database, tmp_path):
 
 
 @pytest.mark.skipif(not SERVER, reason="SQLite has no roles")
-def test_the_role_without_rights_that_the_page_demands_backs_up_and_restores(role, tmp_path):
+def test_the_role_without_rights_that_the_page_demands_backs_up_and_restores(role, tmp_path, python):
     name, database = role
     loaded = manage(database, "load_demo", "--empty")
     assert loaded.returncode == 0, loaded.stderr
@@ -60,7 +66,7 @@ def test_the_role_without_rights_that_the_page_demands_backs_up_and_restores(rol
     here = {
         asked_of_postgres: f"createdb --maintenance-db='{SERVER}' --owner={name} {database.name}_restored",
         "runuser -u bookjob -- ": "",
-        ".venv/bin/python manage.py": f"{sys.executable} {ROOT}/manage.py",
+        ".venv/bin/python manage.py": f"{python} {ROOT}/manage.py",
     }
     commands = "\n".join([DUMP, LOAD, CHECK, PASS_ON_POSTGRESQL])
     for theirs, ours in here.items():
@@ -89,7 +95,7 @@ def restored(tmp_path):
 
 
 @pytest.fixture
-def run(empty_database, restored, tmp_path):
+def run(empty_database, restored, tmp_path, python):
     """A function that runs commands of the page in an empty folder; says how they ended."""
     environment = os.environ | {"DATABASE_URL": empty_database.url, "RESTORED_URL": restored.url}
     if binaries := postgres.find_binaries():
@@ -105,7 +111,7 @@ def run(empty_database, restored, tmp_path):
         "var/restored.sqlite3": restored.url.removeprefix("sqlite:///"),
         "var/bookjob.sqlite3": empty_database.url.removeprefix("sqlite:///"),
         "runuser -u bookjob -- ": "",  # tests/operations/test_install.py has that user
-        ".venv/bin/python manage.py": f"{sys.executable} {ROOT}/manage.py",
+        ".venv/bin/python manage.py": f"{python} {ROOT}/manage.py",
         ".venv/bin/python -c": f"{sys.executable} -c",
     }
 

@@ -3,8 +3,8 @@
 import os
 import re
 import subprocess
-import sys
 
+from tests.support import warm
 from tests.support.environment import ROOT
 
 
@@ -36,18 +36,19 @@ def test_the_console_blocks(service, tmp_path):
     assert service.manage("load_demo", "--empty").returncode == 0
     pairs = commands_and_outputs((ROOT / "README.md").read_text())
     assert len(pairs) > 6
-    script = "set -e\n"
-    for command, _ in pairs:
-        command = command.replace(".venv/bin/python", sys.executable).replace("${PORT:-8000}", str(service.port))
-        script += f"{command.replace('/tmp/booking', f'{tmp_path}/booking')}\necho '<end>'\n"
-    ran = subprocess.run(
-        ["bash", "-c", script],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": service.database.url},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    with warm.for_a_shell() as python:
+        script = "set -e\n"
+        for command, _ in pairs:
+            command = command.replace(".venv/bin/python", python).replace("${PORT:-8000}", str(service.port))
+            script += f"{command.replace('/tmp/booking', f'{tmp_path}/booking')}\necho '<end>'\n"
+        ran = subprocess.run(
+            ["bash", "-c", script],
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": service.database.url},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     outputs = ran.stdout.split("<end>\n")[:-1]
     assert ran.returncode == 0, ran.stderr
     assert [without_numbers(output) for output in outputs] == [without_numbers(output) for _, output in pairs]

@@ -12,10 +12,13 @@ import json
 import multiprocessing
 import os
 import runpy
+import shlex
 import signal
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -105,6 +108,44 @@ def talk(module: str, database_url: str) -> Iterator[Callable[[dict], dict]]:
         finally:
             process.kill()
             process.wait()
+
+
+# Sends what it was called with, and its environment; says what it is told, and ends so. It loads next to nothing.
+CALLER = """
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect(sys.argv[1])
+    with server.makefile("rw") as lines:
+        lines.write(json.dumps([sys.argv[2:], dict(os.environ)]) + "\\n")
+        lines.flush()
+        status, output, errors = json.loads(lines.readline())
+sys.stdout.write(output)
+sys.stderr.write(errors)
+sys.exit(status)
+"""
+
+
+class Calls(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        arguments, environment = json.loads(self.rfile.readline())
+        ended = run(*arguments, environment=environment)
+        self.wfile.write(json.dumps([ended.returncode, ended.stdout, ended.stderr]).encode() + b"\n")
+
+
+@contextlib.contextmanager
+def for_a_shell() -> Iterator[str]:
+    """What commands of a shell may say in place of `python`, for programs that read nothing from 0."""
+    with tempfile.TemporaryDirectory(prefix="bookjob-warm-") as folder:
+        address, caller = f"{folder}/socket", Path(folder, "caller.py")
+        caller.write_text(CALLER)
+        with socketserver.ThreadingUnixStreamServer(address, Calls) as server:
+            serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+            serving.start()
+            try:
+                yield shlex.join([sys.executable, "-IS", str(caller), address])
+            finally:
+                server.shutdown()
+                serving.join()
 
 
 def become(arguments: tuple[str, ...], variables: dict[str, str], streams: dict[int, Path | Connection]) -> None:
