@@ -42,7 +42,7 @@ from bookings.telemetry import origin  # noqa: E402
 
 class TokenAuthentication(BaseAuthentication):
     def authenticate(self, request):
-        claims = tokens.read_token(request.headers.get("x-access-token", ""), "")
+        claims = tokens.read_token(request.headers.get("x-access-token", ""))
         return tokens.Caller(claims.get("sub", "")), claims
 
 

@@ -170,8 +170,7 @@ async def search(request: Request) -> Response:
 
 
 def authenticate(request: Request) -> str:
-    address = request.client.host if request.client else ""
-    claims = tokens.read_token(request.headers.get("x-access-token", ""), address)
+    claims = tokens.read_token(request.headers.get("x-access-token", ""))
     name = tokens.caller_of(claims).name
     request.scope["facts"]["caller"] = name
     return name

@@ -21,7 +21,7 @@ from django.db.models import Case, F, Value, When
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 
 from bookings import clock
-from bookings.access import limits
+from bookings.access import admission
 from bookings.models import LogInRecord
 
 # Failures within the window that cost nothing. Many technicians share ServiceMobility's address.
@@ -50,14 +50,14 @@ def log_in(*, username: str, password: str, address: str, may_enter: Callable[[U
     known = pair in before and (before[pair].succeeded_at or now - KNOWN_FOR) > now - KNOWN_FOR
     wait = max(waits.get(name, 0), waits.get(source, 0))
     if wait and not known:
-        if not limits.buckets.take(f"decoy {source}", DECOYS, clock.ticks()):
+        if not admission.buckets.take(f"decoy {source}", DECOYS, clock.ticks()):
             authenticate(username=username, password=password)
         raise Throttled(wait)
     # Counted before the password is looked at, and looked at again: of many guesses at once, those that others were
     # counted beside get no answer beyond what is free. The same guess again at the same moment is no other guess: it is
     # counted when it has failed.
     counted = [pair] if wait else list(free)
-    is_first = not limits.buckets.take(f"guess {pair} {password}", 1, clock.ticks())
+    is_first = not admission.buckets.take(f"guess {pair} {password}", 1, clock.ticks())
     if is_first:
         _count(counted, now)
         alone = before[pair].failures + 1 if pair in before else 1

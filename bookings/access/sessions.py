@@ -18,7 +18,7 @@ from unfold.forms import AuthenticationForm
 
 from bookings import clock
 from bookings.access import kept, log_in
-from bookings.access.limits import client_address
+from bookings.access.admission import client_address
 
 # How exactly the last request is remembered: a busy page is not to write with every request.
 STEP = 60  # seconds

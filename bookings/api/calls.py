@@ -13,9 +13,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.views import APIView
 
 from bookings import clock, offers, services
+from bookings.access.admission import admitted
 from bookings.access.tokens import Caller
 from bookings.api import errors, schema
-from bookings.api.authentication import admitted
 from bookings.api.serializers import (
     BookedSerializer,
     BookJobSerializer,

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from bookings import refusals, sentences
 from bookings.access import log_in, tokens
-from bookings.access.limits import client_address
+from bookings.access.admission import client_address
 from bookings.access.tokens import Caller
 from bookings.api import acting, schema
 from bookings.api.serializers import (

@@ -23,7 +23,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 
 from bookings import clock
-from bookings.access.limits import client_address
+from bookings.access.admission import client_address
 from bookings.access.tokens import Caller
 from bookings.telemetry import metrics, origin
 from bookings.telemetry.metrics import Answer

@@ -11,8 +11,9 @@ from unittest import mock
 import pytest
 from django.test import Client
 
-from bookings.access import limits, tokens
+from bookings.access import admission, tokens
 from bookings.models import WorkOrder
+from bookings.telemetry import shared as shared_memory
 from tests.operations.test_faults import workers as workers_of
 from tests.operations.test_metrics import wait_for
 from tests.support.environment import ROOT
@@ -39,7 +40,7 @@ def clock():
 
 @pytest.fixture(autouse=True)
 def fresh_buckets():
-    with mock.patch("bookings.access.limits.buckets", limits.Buckets(rows=64)):
+    with mock.patch("bookings.access.admission.buckets", shared_memory.Buckets(rows=64)):
         yield
 
 
@@ -59,7 +60,7 @@ def nameless(minutes: int) -> str:
 
 class TestBuckets:
     def take(self, times, key="a", limit=3, now=0.0):
-        return [limits.buckets.take(key, limit, now) for _ in range(times)]
+        return [admission.buckets.take(key, limit, now) for _ in range(times)]
 
     def test_a_minutes_worth_at_once_and_then_steadily(self):
         assert self.take(3) == [0, 0, 0]
@@ -82,13 +83,13 @@ class TestBuckets:
         assert self.take(3, key="b") == [0, 0, 0]
 
     def test_more_keys_than_places_refuse_nobody_for_somebody_else(self):
-        tight = limits.Buckets(rows=1)
+        tight = shared_memory.Buckets(rows=1)
         size = len(tight.shared.memory)
         assert {tight.take(f"caller {number}", 3, 0.0) for number in range(10_000)} == {0}
         assert len(tight.shared.memory) == size
 
     def test_the_one_that_has_used_most_is_forgotten_last(self):
-        tight = limits.Buckets(rows=1)
+        tight = shared_memory.Buckets(rows=1)
         while not tight.take("greedy", 3, 0.0):
             pass
         for number in range(1000):
@@ -98,7 +99,7 @@ class TestBuckets:
     # Four forked processes, each of which takes 200 times out of a bucket of 100; prints what each had.
     FORKED = """
 import os
-from bookings.access import limits
+from bookings.telemetry import shared
 {before}
 ends = []
 for _ in range(4):
@@ -117,14 +118,14 @@ print(b"".join(os.read(end, 99) for end in ends).decode())
         return sum(map(int, subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, text=True).split()))
 
     def test_forked_processes_count_together(self):
-        assert self.had("buckets = limits.Buckets()", "pass") == 100
+        assert self.had("buckets = shared.Buckets()", "pass") == 100
 
     def test_the_test_above_would_notice_tables_of_their_own(self):
-        assert self.had("", "buckets = limits.Buckets()") == 400
+        assert self.had("", "buckets = shared.Buckets()") == 400
 
     def test_without_the_lock_what_others_count_in_between_is_lost(self):
         """What the lock is for: somebody counts between another one's reading and writing."""
-        shared, others = limits.Buckets(), []
+        shared, others = shared_memory.Buckets(), []
 
         def in_between(*given):
             if not others:
@@ -135,13 +136,13 @@ print(b"".join(os.read(end, 99) for end in ends).decode())
         shared.shared.lock = mock.Mock()
         with (
             mock.patch("bookings.telemetry.shared.fcntl"),
-            mock.patch("bookings.access.limits.max", new=in_between, create=True),
+            mock.patch("bookings.telemetry.shared.max", new=in_between, create=True),
         ):
             had = [shared.take("a", 3, 0.0) for _ in range(4)] + others[1:]
         assert had.count(0) == 4
 
     def test_a_process_that_is_killed_holding_the_lock_blocks_nobody(self):
-        buckets = limits.Buckets()
+        buckets = shared_memory.Buckets()
         shared = buckets.shared
         script = (
             "import fcntl, sys, signal; fcntl.lockf(int(sys.argv[1]), fcntl.LOCK_EX); print('held', flush=True);"

@@ -10,8 +10,9 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from bookings.access import limits, log_in, tokens
+from bookings.access import log_in, tokens
 from bookings.models import LogInRecord
+from bookings.telemetry.shared import Buckets
 from tests.support.helpers import at_once, booking, clock_stands_at, error, make_slot, post
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +31,7 @@ def technician(django_user_model):
 
 @pytest.fixture(autouse=True)
 def fresh_buckets():
-    with mock.patch("bookings.access.limits.buckets", limits.Buckets()):
+    with mock.patch("bookings.access.admission.buckets", Buckets()):
         yield
 
 
@@ -71,7 +72,7 @@ class TestItWorks:
     def test_the_statements(self, django_assert_num_queries):
         """The records in a transaction of their own, the user, two of permissions, and what was found out."""
         attempt()
-        with mock.patch("bookings.access.limits.buckets", limits.Buckets()), django_assert_num_queries(10):
+        with mock.patch("bookings.access.admission.buckets", Buckets()), django_assert_num_queries(10):
             attempt()
 
     def test_it_works(self):
@@ -79,7 +80,7 @@ class TestItWorks:
         assert answer.status_code == 200
         assert list(answer.json()) == ["token"]
         token = answer.json()["token"]
-        claims = tokens.read_token(token, "")
+        claims = tokens.read_token(token)
         assert claims.pop("exp") - claims.pop("iat") == 480 * 60
         assert claims.pop("uid")
         assert claims == {"sub": "tech.jones", "iss": "bookjob", "name": "T. Jones", "email": "t.jones@example.org"}

@@ -397,7 +397,7 @@ def test_the_browsable_api_and_debug_pages_are_off(settings):
 
 @pytest.mark.parametrize("view", [calls.SearchView, calls.FollowupView])
 def test_a_call_asks_what_other_views_ask(view):
-    """`authentication.admitted` does, without these classes: one more here has to be asked there, too."""
+    """`admission.admitted` does, without these classes: one more here has to be asked there, too."""
     asked = [*view.authentication_classes, *view.permission_classes, *view.throttle_classes]
     assert asked == [AccessTokenAuthentication, HasScope, RequestLimit]
 

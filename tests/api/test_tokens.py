@@ -222,7 +222,7 @@ class TestIssueToken:
         call_command("issue_token", "api", "--minutes", "5")
         printed = capsys.readouterr().out
         assert printed == printed.strip() + "\n"
-        claims = tokens.read_token(printed.strip(), "")
+        claims = tokens.read_token(printed.strip())
         assert (claims["sub"], claims["iss"], claims["exp"] - claims["iat"]) == ("api", "bookjob", 300)
         assert jwt.get_unverified_header(printed.strip()) == {"alg": "HS256", "typ": "JWT", "kid": "current"}
 
@@ -230,7 +230,7 @@ class TestIssueToken:
         settings.BOOKJOB_TOKEN_MINUTES = 7
         django_user_model.objects.create_user("api")
         call_command("issue_token", "api")
-        claims = tokens.read_token(capsys.readouterr().out.strip(), "")
+        claims = tokens.read_token(capsys.readouterr().out.strip())
         assert claims["exp"] - claims["iat"] == 420
 
     @pytest.mark.parametrize(

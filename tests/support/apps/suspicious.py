@@ -8,4 +8,4 @@ from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready f
 
 from bookings.access import log_in
 
-log_in.limits = mock.Mock(buckets=mock.Mock(take=lambda *arguments: 0.0))
+log_in.admission = mock.Mock(buckets=mock.Mock(take=lambda *arguments: 0.0))
