@@ -7,6 +7,7 @@ from tests.admin.test_browser import (  # noqa: F401  fixtures
     empty_database,
     office,
     open_page,
+    resized,
     seriously_wrong,
     too_wide,
 )
@@ -34,9 +35,8 @@ def test_a_first_area_with_its_worker_from_files(open_page, office, figures, tmp
     click(page.get_by_role("button", name="Show what changes"))
     page.get_by_text("GB YO1 of City (CITY) lies within GB YO of York (YORK): City (CITY) has it.").wait_for()
     assert page.get_by_text("is not an IANA time zone").is_visible()
-    for size in (browser.PHONE, {"width": 1920, "height": 1080}, browser.DESKTOP):
-        page.set_viewport_size(size)
-        assert too_wide(page) == []
+    for width, wide in resized(page):
+        assert wide == [], width
     assert seriously_wrong(page) == []
     click(page.get_by_role("button", name="Import all but the refused lines"))
     page.get_by_text("2 service areas made, 0 changed, 0 as they were.").wait_for()

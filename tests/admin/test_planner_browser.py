@@ -5,11 +5,11 @@ import re
 from datetime import datetime, timedelta
 
 from tests.admin.test_browser import (  # noqa: F401  fixtures
-    SIZES,
     chromium,
     empty_database,
     office,
     open_page,
+    resized,
     seriously_wrong,
     seriously_wrong_in,
     too_wide,
@@ -164,16 +164,16 @@ PAGES = [
 ]
 
 
-@SIZES
-def test_each_page_at_each_size(open_page, office, size):  # noqa: F811
-    page = open_page(size=size)
+def test_each_page_at_each_size(open_page, office):  # noqa: F811
+    page = open_page()
     pages = [*PAGES, plan_page(office)]
     wrong = {}
     for address in pages:
         page.goto(f"{office.url}/admin/{address}")
         page.wait_for_load_state("networkidle")
-        if any(found := [too_wide(page), seriously_wrong_in(page)]):
-            wrong[address] = found
+        for width, wide in resized(page):
+            if any(found := [wide, seriously_wrong_in(page)]):
+                wrong[f"{address} at {width}"] = found
     assert wrong == {}, json.dumps(wrong, indent=1)
 
 

@@ -7,6 +7,7 @@ from tests.admin.test_browser import (  # noqa: F401  fixtures
     empty_database,
     office,
     open_page,
+    resized,
     seriously_wrong,
     too_wide,
 )
@@ -38,9 +39,8 @@ def test_made_changed_and_put_back(open_page, office, figures):  # noqa: F811
     click(page.get_by_role("button", name="Show what changes"))
     page.get_by_text(re.compile(r"YORK: \d+ slots created")).wait_for()
     assert number_of_slots(office) == 0
-    for size in (browser.PHONE, {"width": 1920, "height": 1080}, browser.DESKTOP):
-        page.set_viewport_size(size)
-        assert too_wide(page) == []
+    for width, wide in resized(page):
+        assert wide == [], width
     assert seriously_wrong(page) == []
     click(page.get_by_role("button", name="Save", exact=True))
     page.get_by_text("Version 1").wait_for()
