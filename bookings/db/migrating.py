@@ -20,6 +20,32 @@ def statements(postgresql: str, sqlite: str) -> Step:
     return run
 
 
+def locked(*tables: str) -> Step:
+    """A step for RunPython: lock these tables on PostgreSQL until the migration ends, beside statements of the service.
+
+    Some of these name the tables in another order. So none is waited for long while another is held: all are let go
+    and asked for again, before PostgreSQL sees a deadlock (after a second) and ends a booking or the migration.
+    """
+    return statements(LOCKED.format(tables=", ".join(tables)), "SELECT 1")
+
+
+LOCKED = """
+DO $$
+BEGIN
+    FOR attempt IN 1..300 LOOP
+        BEGIN
+            SET LOCAL lock_timeout = '200ms';
+            LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE;
+            RETURN;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1);
+        END;
+    END LOOP;
+    RAISE lock_not_available USING MESSAGE = 'The tables are in use all the time. Run the migration again.';
+END $$
+"""
+
+
 def permission(apps: Any, model: str, codename: str) -> Any:
     """Django makes the permissions only after all migrations; what is here by then it leaves as it is."""
     content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(

@@ -1,8 +1,8 @@
 """Two foreign keys that follow from others: of a booking's area, which is its slot's; of a part's part order, which
 the same statement writes.
 
-PostgreSQL locks a row, and writes that down, for each row that it looks up. Beside a live service: both tables are
-locked for a moment, the one first that the statements of a booking name first, so that none waits for the other.
+PostgreSQL locks a row, and writes that down, for each row that it looks up. Beside a live service: all tables are
+locked at once, for a moment.
 
 SQLite keeps the one of the area: to drop it Django makes the table anew, which then gives numbers again that were
 removed since.
@@ -11,19 +11,18 @@ removed since.
 import django.db.models.deletion
 from django.db import migrations, models
 
-from bookings.db.migrating import statements
+from bookings.db.migrating import locked
 from bookings.db.online import AlterFieldOnPostgreSQL
-
-LOCK = """
-LOCK TABLE bookings_servicearea, bookings_workorder, bookings_partorder, bookings_requiredpart IN ACCESS EXCLUSIVE MODE
-"""
 
 
 class Migration(migrations.Migration):
     dependencies = [("bookings", "0014_drop_the_index_of_ordered_parts")]
 
     operations = [
-        migrations.RunPython(statements(LOCK, "SELECT 1"), migrations.RunPython.noop),
+        migrations.RunPython(
+            locked("bookings_servicearea", "bookings_workorder", "bookings_partorder", "bookings_requiredpart"),
+            migrations.RunPython.noop,
+        ),
         AlterFieldOnPostgreSQL(
             "workorder",
             "area",

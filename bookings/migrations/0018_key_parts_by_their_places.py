@@ -3,20 +3,17 @@
 And no foreign keys to the work order from parts, part orders and words: the statement of a booking writes all of them
 with its number, and PostgreSQL looked the work order up for each row. Who removes work orders removes these before.
 
-Beside a live service: the tables are locked for a moment, the work orders first, as the statements of a booking do.
+Beside a live service: the tables are locked for a moment, all at once.
 SQLite keeps all of it: its primary key is the row itself, and to drop a foreign key Django makes the table anew.
 """
 
 import django.db.models.deletion
 from django.db import migrations, models
 
-from bookings.db.migrating import statements
+from bookings.db.migrating import locked, statements
 from bookings.db.online import AlterFieldOnPostgreSQL
 
-LOCK = """
-LOCK TABLE bookings_workorder, bookings_partorder, bookings_requiredpart, bookings_searchdocument
-    IN ACCESS EXCLUSIVE MODE
-"""
+LOCK = locked("bookings_workorder", "bookings_partorder", "bookings_requiredpart", "bookings_searchdocument")
 NAME = "required_part_position_once_per_order"
 BY_PLACE = f"""
 ALTER TABLE bookings_requiredpart DROP CONSTRAINT bookings_requiredpart_pkey, DROP CONSTRAINT {NAME},
@@ -33,7 +30,7 @@ class Migration(migrations.Migration):
     dependencies = [("bookings", "0017_index_parts_by_their_places")]
 
     operations = [
-        migrations.RunPython(statements(LOCK, "SELECT 1"), statements(LOCK, "SELECT 1")),
+        migrations.RunPython(LOCK, LOCK),
         migrations.RunPython(statements(BY_PLACE, "SELECT 1"), statements(BY_ID, "SELECT 1")),
         AlterFieldOnPostgreSQL(
             "partorder",

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -20,9 +21,10 @@ from django.db.migrations import RunPython
 from django.db.migrations.loader import MigrationLoader
 
 from bookings.access import tokens
-from bookings.db import online
+from bookings.db import migrating, online
 from bookings.operations.readiness import known_migrations
 from tests.conftest import SERVER, Service, manage
+from tests.operations.test_database_shapes import wait_for
 from tests.support import old_database
 from tests.support.environment import ROOT, of_release
 
@@ -56,6 +58,39 @@ def lint(database, *ignored, **more):
 def test_no_migration_stops_or_breaks_the_service_that_runs_beside_it(empty_database):
     linted = lint(empty_database)
     assert found_in(linted) == set(EXCUSED), linted.stdout
+
+
+PLAIN = "LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"
+
+
+@pytest.mark.skipif(not SERVER, reason="SQLite has one lock")
+@pytest.mark.parametrize(("lock", "deadlocks"), [(migrating.LOCKED, 0), (PLAIN, 1)], ids=["locked", "control"])
+def test_tables_are_locked_beside_statements_that_name_them_in_another_order(empty_database, lock, deadlocks):
+    """A migration ended because of it, beside bookings."""
+    url, faults = empty_database.url, []
+
+    def run(connection, statement: str) -> None:
+        try:
+            connection.execute(statement)
+            connection.commit()
+        except psycopg.errors.DeadlockDetected as fault:
+            connection.rollback()
+            faults.append(fault)
+
+    empty_database.execute("CREATE TABLE first (); CREATE TABLE second ()")
+    waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'second'::regclass"
+    with psycopg.connect(url) as service, psycopg.connect(url) as migration, ThreadPoolExecutor(1) as other:
+        service.execute("SELECT FROM second")  # until it commits
+        migrated = other.submit(run, migration, lock.format(tables="first, second"))
+        wait_for(lambda: empty_database.execute(waiting), "the migration has the first one and waits for the second")
+        run(service, "SELECT FROM first")
+        migrated.result(60)
+    assert len(faults) == deadlocks
+
+
+def test_no_migration_locks_tables_otherwise():
+    migrations = Path(online.__file__).parents[1] / "migrations"
+    assert [file.name for file in migrations.glob("*.py") if "LOCK TABLE" in file.read_text()] == []
 
 
 def found_in(linted) -> set[str]:
@@ -150,7 +185,7 @@ def test_the_test_above_would_notice_a_migration_that_breaks_the_code_before(emp
 
 MIGRATION = """
 from django.db import migrations, models
-from bookings.db import online
+from bookings.db import migrating, online
 
 class Migration(migrations.Migration):
     atomic = {atomic}
