@@ -1,5 +1,7 @@
 """A host of a cluster that neither answers nor refuses keeps no caller from the host that took over."""
 
+import threading
+
 import psycopg
 import pytest
 
@@ -25,62 +27,114 @@ THREE = {"host": "db1,db2,db3", "port": "5432", "dbname": "bookjob"}
 @pytest.fixture
 def silent(monkeypatch):
     """Lets a host have left a question unanswered, asked at a second of the clock; nothing else is remembered."""
-    monkeypatch.setattr(hosts, "unanswered", {})
+    for name, empty in {"unanswered": {}, "silent": set(), "asking": {}, "SOON": 0}.items():
+        monkeypatch.setattr(hosts, name, empty)
+    monkeypatch.setattr(clock, "ticks", lambda: 100)
     return lambda host, asked: hosts.remember(f"{host}  5432", asked)
 
 
-def order(monkeypatch, now: float) -> list[str]:
-    monkeypatch.setattr(clock, "ticks", lambda: now)
+def order() -> list[str]:
     return [one["host"] for one in hosts.in_turn(THREE)]
 
 
-def test_the_host_that_was_silent_last_is_asked_last(silent, monkeypatch):
-    assert order(monkeypatch, 99) == ["db1", "db2", "db3"]
+def test_the_host_that_was_silent_last_is_asked_last(silent):
+    assert order() == ["db1", "db2", "db3"]
     silent("db1", 10)
-    assert order(monkeypatch, 99) == ["db2", "db3", "db1"]
+    assert order() == ["db2", "db3", "db1"]
     silent("db2", 20)
-    assert order(monkeypatch, 99) == ["db3", "db1", "db2"]
+    assert order() == ["db3", "db1", "db2"]
     silent("db1", 30)
     silent("db1", 15)  # another thread asked earlier, and heard later that there is no answer
-    assert order(monkeypatch, 99) == ["db3", "db2", "db1"]
+    assert order() == ["db3", "db2", "db1"]
 
 
-def test_a_silent_host_is_left_alone_for_a_while_where_there_are_others(silent, monkeypatch):
-    silent("db1", 10)
-    assert order(monkeypatch, 10 + hosts.AGAIN) == ["db2", "db3"]
-    for host in ("db2", "db3"):
-        silent(host, 11)
-    assert order(monkeypatch, 12) == ["db1", "db2", "db3"]
+class Cluster:
+    """Three hosts, of which one takes connections. Threads of their own wait until they `may_answer`."""
 
+    def __init__(self, taking: str = "") -> None:
+        self.taking, self.may_answer = taking, threading.Event()
+        self.asked, self.asked_aside = [], []
+        self.now, self.delays = 100, [0]  # seconds for the first answers to these threads
 
-def test_of_many_threads_one_waits_for_a_silent_host(silent, monkeypatch):
-    monkeypatch.setattr(clock, "ticks", lambda: 100)
-    silent("db1", 10)
-    asked = []
-
-    def connect(parameters):
-        asked.append(parameters["host"])
-        if asked[-1] == "db1":  # meanwhile another thread looks
-            assert [one["host"] for one in hosts.in_turn(THREE)] == ["db2", "db3"]
+    def connect(self, parameters):
+        host = parameters["host"]
+        if threading.current_thread() is threading.main_thread():
+            self.asked.append(host)
+        else:
+            self.asked_aside.append(host)
+            assert self.may_answer.wait(60)
+            self.now += self.delays.pop(0) if self.delays else 0
+        if host == self.taking:
             return Connection()
-        raise psycopg.OperationalError(f"{asked[-1]} is read-only")
+        raise psycopg.OperationalError(f"{host} is read-only")
 
-    assert len([*hosts.connections(connect, THREE)]) == 1
-    assert asked == ["db2", "db3", "db1"]
-    assert hosts.unanswered == {}  # it answers again
+    def answer(self) -> None:
+        """From now on; the threads that ask have heard it."""
+        threads = [thread for thread, _ in hosts.asking.values()]
+        self.may_answer.set()
+        for thread in threads:
+            thread.join(60)
+
+    def says(self) -> list[str]:
+        with pytest.raises(psycopg.OperationalError) as fault:
+            [*hosts.connections(self.connect, THREE)]
+        return str(fault.value).splitlines()
+
+    def reached(self) -> list[str]:
+        return [connection.place for connection in hosts.connections(self.connect, THREE)]
+
+
+def test_no_request_waits_for_a_silent_host(silent):
+    """One thread asks it until it answers, and all others leave it alone."""
+    cluster = Cluster(taking="db1")
+    silent("db1", 10)
+    for _ in range(3):
+        assert cluster.says() == ["db2 is read-only", "db3 is read-only", "db1  5432 is silent"]
+    cluster.answer()
+    assert (cluster.asked, cluster.asked_aside) == (["db2", "db3"] * 3, ["db1"])
+    assert cluster.reached() == ["db1  5432"]
+    assert (hosts.unanswered, hosts.silent, hosts.asking) == ({}, set(), {})
+
+
+def test_a_host_that_answers_is_found_though_all_were_silent(silent):
+    cluster = Cluster(taking="db2")
+    for host in ("db1", "db2", "db3"):
+        silent(host, 10)
+    assert cluster.says() == ["db1  5432 is silent", "db2  5432 is silent", "db3  5432 is silent"]
+    assert cluster.asked == []
+    cluster.answer()
+    assert cluster.reached() == ["db2  5432"]
+
+
+def test_a_host_alone_is_asked_though_it_was_silent(silent):
+    silent("db1", 10)
+    alone = {"host": "db1", "port": "5432"}
+    assert len([*hosts.connections(Cluster(taking="db1").connect, alone)]) == 1
+
+
+def test_a_host_that_refuses_late_is_asked_again(silent, monkeypatch):
+    """As one without power: it is the kernel that gives up."""
+    cluster = Cluster()
+    cluster.delays = [2, 2, 0]
+    monkeypatch.setattr(clock, "ticks", lambda: cluster.now)
+    silent("db1", 10)
+    assert "db1  5432 is silent" in cluster.says()
+    cluster.answer()
+    assert cluster.asked_aside == ["db1"] * 3
 
 
 def refuse(parameters):
     raise psycopg.OperationalError(f"{parameters.get('host')} is read-only\n")
 
 
-def test_a_host_that_was_silent_and_refuses_now_is_asked_each_time(silent, monkeypatch):
-    """It came back as a standby: when it is the primary again no thread has to wait until it may be asked."""
+def test_a_host_that_was_silent_and_refuses_now_is_asked_each_time(silent):
+    """It came back as a standby: when it is the primary again no request is refused because it was silent."""
+    cluster = Cluster()
     silent("db1", 10)
-    assert order(monkeypatch, 50) == ["db2", "db3", "db1"]
-    with pytest.raises(psycopg.OperationalError):
-        [*hosts.connections(refuse, THREE)]
-    assert order(monkeypatch, 50) == ["db2", "db3", "db1"]
+    assert "db1  5432 is silent" in cluster.says()
+    cluster.answer()
+    assert cluster.says() == ["db2 is read-only", "db3 is read-only", "db1 is read-only"]
+    assert hosts.unanswered == {"db1  5432": 10}  # what was connected to it before is given up all the same
 
 
 def test_what_all_hosts_say_is_told(silent):
@@ -103,6 +157,9 @@ def test_each_host_has_its_own_port_and_address(silent):
 class Connection:
     def __init__(self, **noted):
         vars(self).update(noted)
+
+    def close(self):
+        pass
 
 
 def test_a_connection_that_was_answered_since_is_kept(silent):
