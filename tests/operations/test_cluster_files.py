@@ -43,17 +43,23 @@ def test_the_page_says_what_decides_whether_a_booking_is_lost():
     assert rules["loop_wait"] + 2 * rules["retry_timeout"] <= rules["ttl"]
 
 
-def test_a_lost_host_is_known_to_be_lost_before_patroni_asks_it():
-    lines = re.findall(r"^(\S+)\.(\w+) = (\d+)$", (FOLDER / "sysctl.conf").read_text(), re.MULTILINE)
-    assert {place for place, _, _ in lines} == {"net.ipv4.neigh.eth0"}
-    of_loopback = Path("/proc/sys/net/ipv4/neigh/lo")
-    assert not of_loopback.exists() or all((of_loopback / name).exists() for _, name, _ in lines)
-    said = {name: int(value) for _, name, value in lines}
-    refused_after = 3 * said["retrans_time_ms"] / 1000  # three probes: the kernel's own number
-    known_after = 1.5 * said["base_reachable_time_ms"] / 1000 + said["delay_first_probe_time"] + refused_after
-    rules = PATRONI["bootstrap"]["dcs"]
-    assert known_after < rules["ttl"] - rules["loop_wait"]
-    assert refused_after < 2  # Patroni's patience with a host that it asks in the election
+def test_a_silent_host_is_known_to_be_silent_before_patroni_asks_it():
+    """Else the election waits two seconds for it."""
+    said = (FOLDER / "members.cfg").read_text()
+    (times,) = re.findall(r"^    default-server check inter (\d+)s fall (\d+) rise 1 ", said, re.MULTILINE)
+    (patience,) = re.findall(r"^    timeout check (\d+)s$", said, re.MULTILINE)
+    every, fall, most = *map(int, times), int(patience)
+    assert every * fall + most * fall < PATRONI["bootstrap"]["dcs"]["ttl"] - PATRONI["bootstrap"]["dcs"]["loop_wait"]
+    assert most >= 2  # Patroni's own patience
+
+
+def test_each_patroni_is_reached_by_the_others_through_their_own_haproxy():
+    said = (FOLDER / "members.cfg").read_text()
+    places = re.findall(r"^listen (\w+)\n    bind (\S+)\n    server (\w+) (\S+)$", said, re.MULTILINE)
+    assert places == [
+        (f"db{number}", f"127.0.0.1{number}:8008", f"db{number}", f"10.0.0.1{number}:8008") for number in (1, 2, 3)
+    ]
+    assert (PATRONI["restapi"]["connect_address"], PATRONI["restapi"]["listen"]) == (places[0][1], places[0][3])
 
 
 def test_the_release_that_is_pinned_is_the_one_that_doctor_names():
@@ -98,7 +104,7 @@ def test_haproxy_reads_its_files(tmp_path):
     )  # fmt: skip
     certificate.write_text(certificate.read_text() + (tmp_path / "key.pem").read_text())
     (tmp_path / "haproxy.cfg").write_text(HAPROXY.replace("/etc/haproxy/bookjob.pem", str(certificate)))
-    for file in (tmp_path / "haproxy.cfg", FOLDER / "primary.cfg"):
+    for file in (tmp_path / "haproxy.cfg", FOLDER / "primary.cfg", FOLDER / "members.cfg"):
         checked = subprocess.run([haproxy.find(), "-c", "-f", file], capture_output=True, text=True)
         assert (checked.returncode, "WARNING" in checked.stderr) == (0, False), checked.stderr
 

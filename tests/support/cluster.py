@@ -1,7 +1,7 @@
 """Three database hosts under Patroni with etcd beside them, each in a network namespace of its own, for tests.
 
-The hosts run deploy/cluster/patroni.yml, with the addresses and folders of the test in its places. What is frozen,
-killed or cut off is a namespace that was made here, and the processes in it.
+The hosts run deploy/cluster/patroni.yml and members.cfg, with the addresses and folders of the test in their places.
+What is frozen, killed or cut off is a namespace that was made here, and the processes in it.
 """
 
 import base64
@@ -27,7 +27,7 @@ from pathlib import Path
 import psycopg
 import yaml
 
-from tests.support import postgres
+from tests.support import haproxy, postgres
 from tests.support.environment import ROOT
 
 SHIPPED = ROOT / "deploy" / "cluster"
@@ -54,10 +54,12 @@ def why_not() -> str:
     """Why there can be no cluster here; empty where there can."""
     if os.geteuid() != 0:
         return "network namespaces are made by root alone"
-    needed = {"etcd": "etcd-server", "ip": "iproute2", "setpriv": "util-linux", "sysctl": "procps"}
+    needed = {"etcd": "etcd-server", "ip": "iproute2", "setpriv": "util-linux"}
     for program, package in needed.items():
         if not shutil.which(program):
             return f"no {program}: apt-get install {package}"
+    if not haproxy.find():
+        return "no HAProxy: apt-get install haproxy"
     if not PATRONI.exists():
         return (
             f"no Patroni: python3 -m venv var/patroni, and pip install -r {SHIPPED.relative_to(ROOT)}/requirements.txt"
@@ -104,11 +106,6 @@ class Network:
             run("ip", "-n", space, "link", "set", "eth0", "up")
         for port in ("tests", *HOSTS):
             run("ip", "-n", switch, "link", "set", port, "master", "switch", "up")
-        shipped = [line.split(" = ") for line in (SHIPPED / "sysctl.conf").read_text().splitlines() if " = " in line]
-        for name, value in shipped:
-            run("sysctl", "-q", f"{name.replace('eth0', self.name)}={value}")
-            for host in HOSTS:
-                run("ip", "netns", "exec", self.space(host), "sysctl", "-q", f"{name}={value}")
 
     def remove(self) -> None:
         subprocess.run(["ip", "link", "delete", self.name], stderr=subprocess.DEVNULL, check=False)
@@ -199,17 +196,23 @@ class Cluster:
 
     def start_etcd(self) -> None:
         own, every = f"http://{address('etcd')}:2379", "http://0.0.0.0:2379"
-        self._spawn("etcd", "etcd", "--name", "etcd", "--data-dir", self.folder / "etcd", "--unsafe-no-fsync",
+        self._spawn("etcd", "etcd", "etcd", "--name", "etcd", "--data-dir", self.folder / "etcd", "--unsafe-no-fsync",
                     "--listen-client-urls", every, "--advertise-client-urls", own,
                     "--listen-peer-urls", "http://127.0.0.1:2380", "--initial-advertise-peer-urls",
                     "http://127.0.0.1:2380", "--initial-cluster", "etcd=http://127.0.0.1:2380")  # fmt: skip
 
     def start_host(self, host: str) -> None:
+        members = self.folder / "members.cfg"
+        members.write_text((SHIPPED / "members.cfg").read_text().replace("10.0.0.", f"{NETWORK}."))
+        self._spawn(host, f"{host}-members", haproxy.find(), "-f", members)
+        self.start_patroni(host)
+
+    def start_patroni(self, host: str) -> None:
         python, here = self.patroni.with_name("python"), Path(__file__)
         first, freezing = here.with_name("first_process.py"), here.with_name("freezing_patroni.py")
-        self._spawn(host, python, first, python, freezing, self._configuration(host))
+        self._spawn(host, host, python, first, python, freezing, self._configuration(host))
 
-    def _spawn(self, host: str, *command: object) -> None:
+    def _spawn(self, host: str, name: str, *command: object) -> None:
         """As a user without rights, who may read what root's environment has."""
         user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+dac_read_search",
                 "--ambient-caps=+dac_read_search"]  # fmt: skip
@@ -222,10 +225,10 @@ class Cluster:
             "HOME": str(self.folder),
         }
         environment |= {"FREEZE": str(self.folder / f"{host}.freeze")}
-        if before := self.started.get(host):
+        if before := self.started.get(name):
             before.wait()  # it was killed
-        with (self.folder / f"{host}.log").open("ab") as log:
-            self.started[host] = subprocess.Popen(
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.started[name] = subprocess.Popen(
                 ["ip", "netns", "exec", self.network.space(host), *user, *map(str, command)],
                 stdout=log, stderr=log, cwd=self.folder, env=environment,
             )  # fmt: skip
@@ -233,6 +236,7 @@ class Cluster:
     def _configuration(self, host: str) -> Path:
         text = (SHIPPED / "patroni.yml").read_text()
         text = text.replace("10.0.0.11", address(host)).replace("10.0.0.0/24", f"{NETWORK}.0/24")
+        text = text.replace("127.0.0.11", f"127.0.0.{HOSTS[host]}")
         said = yaml.safe_load(text)
         said["name"] = host
         said["etcd3"]["hosts"] = [f"{address('etcd')}:2379"]
@@ -283,14 +287,17 @@ class Cluster:
             (self.folder / f"{host}.log").read_text()[-1500:] for host in DATABASES if host in self.started
         )
 
-    def took(self, since: float) -> str:
-        """When, in seconds after `since` (as time.time() has it), each step of a failover was done, by all logs."""
+    def took(self, since: float, most: float = inf) -> str:
+        """When, in seconds after `since` (as time.time() has it), each step of a failover was done, by all logs.
+
+        What was done more than `most` seconds later belongs to another one.
+        """
         lines = "\n".join((self.folder / f"{host}.log").read_text(errors="replace") for host in DATABASES)
         done = []
         for step, words in STEPS.items():
             found = re.findall(rf"^([-\d]+ [:\d]+)[.,](\d+) .*(?:{words})", lines, re.MULTILINE)
             moments = [datetime.fromisoformat(f"{at}.{part}+00:00").timestamp() - since for at, part in found]
-            done += [f"{step} {min(later):.1f} s" for later in [[at for at in moments if at > 0]] if later]
+            done += [f"{step} {min(later):.1f} s" for later in [[at for at in moments if 0 < at < most]] if later]
         return ", ".join(done)
 
     def said_of_watchdog(self, host: str) -> str:
