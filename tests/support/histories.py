@@ -26,7 +26,7 @@ from tests.support import warm
 from tests.support.helpers import path_of, tomorrow
 
 # Capacities of the slots; in the last one there is always a place, so that a search is never rightly empty.
-CAPACITIES = [1, 1, 2, 2, 3, 5, 10_000]
+CAPACITIES = [1, 1, 2, 2, 3, 5, 100_000]
 ALWAYS_FREE = len(CAPACITIES) - 1
 ORDERS = 24
 VARIANTS = 5  # bodies for one order and place
@@ -85,11 +85,11 @@ def run(
     `disturb` does its harm meanwhile, until its event is set.
 
     Chance may let a quick run end before any harm was done: the clients go on, `operations` at a time, `until` it was.
-    `history`: where it is written down, for those that look at it meanwhile.
+    `history`: where it is written down, for those that look at it meanwhile; one that has begun goes on.
     """
     history = history or History(service, policy)
-    for hour, capacity in enumerate(CAPACITIES):
-        history.bodies.append(service.make_slot(capacity, start=tomorrow(hour)))
+    if not history.bodies:
+        history.bodies += [service.make_slot(capacity, start=tomorrow(at)) for at, capacity in enumerate(CAPACITIES)]
     execute = service.database.execute
     history.slots = [pk for (pk,) in execute("SELECT id FROM bookings_appointmentslot ORDER BY start")]
     systems = min(staff, 1) if systems is None else systems
