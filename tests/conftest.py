@@ -28,9 +28,8 @@ from bookings.services import empty_searches
 from bookings.supply import turns
 from bookjob_site import wsgi
 from tests import run
-from tests.support import helpers, published, warm
+from tests.support import helpers, postgres, published, warm
 from tests.support.environment import ROOT, of_release
-from tests.support.postgres import free_port
 
 SERVER = os.environ["DATABASE_URL"]  # of PostgreSQL, or empty
 
@@ -58,7 +57,7 @@ PRODUCTION = {"test_admin_blackouts", "test_admin_board", "test_admin_error_page
               "test_admin_work_order_page", "test_ask_the_rules", "test_board_needs",
               "test_capacity", "test_commands", "test_day_to_print", "test_delivery", "test_doctor_cluster",
               "test_doctor_settings", "test_drain", "test_errors_everywhere", "test_every_address", "test_explaining",
-              "test_first_day", "test_gunicorn", "test_imports", "test_key_rotation", "test_limits",
+              "test_failing_well", "test_first_day", "test_gunicorn", "test_imports", "test_key_rotation", "test_limits",
               "test_log_in", "test_logs", "test_news", "test_odd_answers", "test_receiver_forms",
               "test_receivers_that_go", "test_release", "test_review_queue", "test_saved_views",
               "test_schedule_import", "test_schedule_plans", "test_schedule_saves", "test_schema",
@@ -213,7 +212,7 @@ class Service:
     ) -> None:
         self.up = up
         self.database, self.log, self.environment = database, log, environment
-        self.port = int(environment.get("PORT") or free_port())
+        self.port = int(environment.get("PORT") or postgres.free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         environment = of_release(folder) | {"DATABASE_URL": database.url, "PORT": str(self.port)} | environment
         if folder == ROOT:
@@ -384,13 +383,9 @@ def every_user_of_a_token_is_there(monkeypatch):
 def scene_database(template_database, tmp_path_factory):
     """With two areas, three people and a few bookings."""
     database = Database(template_database, tmp_path_factory.mktemp("scene"))
-    subprocess.run(
-        [sys.executable, "-m", "tests.support.scene", "--bookings", "20"],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": database.url, "DJANGO_SETTINGS_MODULE": "bookjob_site.settings"},
-        check=True,
-        capture_output=True,
-    )
+    environment = os.environ | {"DATABASE_URL": database.url}
+    done = warm.run("-m", "tests.support.scene", "--bookings", "20", environment=environment)
+    assert done.returncode == 0, done.stderr
     yield database
     database.drop()
 
@@ -471,6 +466,21 @@ def template_database(request, tmp_path_factory):
         database.drop()
     else:
         output["template"] = database.name
+
+
+@pytest.fixture(scope="session")
+def migrated_server(tmp_path_factory):
+    """The files of a PostgreSQL server with a migrated database, and its name: for tests with servers of their own."""
+    folder, names = tmp_path_factory.mktemp("migrated"), []
+
+    def migrate(url: str) -> None:
+        database = Database(None, folder, url)
+        done = manage(database, "migrate", "--verbosity", "0")
+        assert done.returncode == 0, done.stderr
+        names.append(database.name)
+
+    with postgres.files(migrate) as files:
+        yield files, *names
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 from conformance.simulator import Simulator
 from tests.conftest import SERVER, Database, Service, manage
 from tests.delivery.conftest import connect_to
-from tests.support import helpers, histories, postgres
+from tests.support import helpers, histories, postgres, warm
 from tests.support.apps import hurried
 from tests.support.environment import ROOT
 
@@ -45,6 +45,9 @@ class World:
 
     def starts(self, *arguments, **more):
         return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=self.environment, **more)
+
+    def delivers(self):
+        return warm.start("manage.py", "deliver", environment=self.environment, streams={})
 
     def altered(self, *changes, once=False):
         """A process of `deliver` with short pauses and these changes."""
@@ -77,7 +80,7 @@ def ended(*processes):
     finally:
         for process in processes:
             process.kill()
-            process.wait() if isinstance(process, subprocess.Popen) else process.join()
+            process.wait() if isinstance(process, subprocess.Popen | warm.Process) else process.join()
 
 
 def ends_in_order(process):
@@ -205,7 +208,7 @@ def test_from_a_booking_to_a_device_and_off_it(world, staff):
     """The service, `deliver` and the simulator as they are shipped, each in processes of its own."""
     arguments = ("-m", "conformance.simulator", "--port", "0", "--password-file", str(world.password))
     simulator = world.starts(*arguments, stdout=subprocess.PIPE, text=True)
-    with ended(simulator, deliver := world.starts("manage.py", "deliver")):
+    with ended(simulator, deliver := world.delivers()):
         url = simulator.stdout.readline().split()[2].rstrip("/")
         connect_to(world.service, url, world.password)
         try:
@@ -248,13 +251,13 @@ def slot_at(world, body):
 
 
 @pytest.mark.skipif(not SERVER, reason="a fault of PostgreSQL")
-def test_postgresql_dies_during_a_call_and_comes_back(tmp_path):
+def test_postgresql_dies_during_a_call_and_comes_back(migrated_server, tmp_path):
     """The process lives on, and records what became of the call once the database is back."""
     password = tmp_path / "password"
     password.write_text("simulated")
-    with postgres.running() as server, Simulator() as simulator:
-        database = Database(None, tmp_path, server.url)
-        assert manage(database, "migrate", "--verbosity", "0").returncode == 0
+    files, name = migrated_server
+    with postgres.running(like=files) as server, Simulator() as simulator:
+        database = Database(None, tmp_path, server.url, there=name)
         service = Service(database, tmp_path / "gunicorn.log", "bookjob_site.wsgi", WEB_CONCURRENCY="1")
         try:
             world = World(service, simulator, password)
@@ -267,7 +270,7 @@ def test_postgresql_dies_during_a_call_and_comes_back(tmp_path):
 
             simulator.when_called = die
             _, booked = world.book()
-            with ended(deliver := world.starts("manage.py", "deliver")):
+            with ended(deliver := world.delivers()):
                 wait_until(lambda: world.is_there(booked))
                 assert died == [booked]
                 server.start()

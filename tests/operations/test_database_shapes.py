@@ -76,18 +76,15 @@ def offered(service) -> int:
 
 
 @pytest.fixture
-def own_server():
-    with postgres.running() as server:
+def own_server(migrated_server):
+    with postgres.running(like=migrated_server[0]) as server:
         yield server
 
 
 @pytest.fixture
-def own_database(own_server, tmp_path):
+def own_database(own_server, migrated_server, tmp_path):
     """A migrated database on a server that a test may kill."""
-    database = Database(None, tmp_path, own_server.url)
-    migrated = manage(database, "migrate", "--verbosity", "0")
-    assert migrated.returncode == 0, migrated.stderr
-    return database
+    return Database(None, tmp_path, own_server.url, there=migrated_server[1])
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import SERVER, Database, Service, manage
+from tests.conftest import SERVER, Database, Service
 from tests.support import histories, postgres
 from tests.support.helpers import at_once, error, tomorrow
 
@@ -154,16 +154,15 @@ def test_workers_that_are_killed_at_random(start_service, figures):
 
 
 @pytest.fixture
-def own_server():
-    with postgres.running() as server:
+def own_server(migrated_server):
+    with postgres.running(like=migrated_server[0]) as server:
         yield server
 
 
 @pytest.fixture
-def on_own_server(own_server, tmp_path):
+def on_own_server(own_server, migrated_server, tmp_path):
     """A service on a PostgreSQL that nobody else needs."""
-    database = Database(None, tmp_path, own_server.url)
-    assert manage(database, "migrate", "--verbosity", "0").returncode == 0
+    database = Database(None, tmp_path, own_server.url, there=migrated_server[1])
     service = Service(database, tmp_path / "gunicorn.log", "bookjob_site.wsgi")
     yield service
     service.stop()

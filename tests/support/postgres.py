@@ -142,16 +142,45 @@ def home() -> Iterator[Home]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class Files:
+    """Those of a server that was stopped, of which others are copies."""
+
+    data: Path
+    password: str
+
+
 @contextlib.contextmanager
-def running(*, durable: bool = False) -> Iterator[Server]:
-    """A server of one's own. `durable` syncs each commit to disk, as production does."""
+def files(fill: Callable[[str], None]) -> Iterator[Files]:
+    """With what a function put into the server, whose URL it is given."""
     with home() as place:
-        password, data = secrets.token_urlsafe(16), place.folder / "data"
-        password_file = place.write("password", password)
-        place.run("initdb", "--pgdata", data, "--username", "postgres", "--auth", "scram-sha-256",
-                  "--pwfile", password_file, "--encoding", "UTF8", "--no-sync")  # fmt: skip
-        with _serving(place, data, password, durable) as one:
+        made = _initialise(place)
+        with _serving(place, made.data, made.password, durable=False) as one:
+            fill(one.url)
+        yield made
+
+
+@contextlib.contextmanager
+def running(*, durable: bool = False, like: Files | None = None) -> Iterator[Server]:
+    """A server of one's own, empty or with a copy of the files. `durable` syncs each commit, as production does."""
+    with home() as place:
+        made = _copy(place, like) if like else _initialise(place)
+        with _serving(place, made.data, made.password, durable) as one:
             yield one
+
+
+def _initialise(place: Home) -> Files:
+    password, data = secrets.token_urlsafe(16), place.folder / "data"
+    password_file = place.write("password", password)
+    place.run("initdb", "--pgdata", data, "--username", "postgres", "--auth", "scram-sha-256",
+              "--pwfile", password_file, "--encoding", "UTF8", "--no-sync")  # fmt: skip
+    return Files(data, password)
+
+
+def _copy(place: Home, like: Files) -> Files:
+    data = place.folder / "data"
+    subprocess.run(["cp", "-Rp", like.data, data], check=True)  # with their owner, who runs the server
+    return Files(data, like.password)
 
 
 @contextlib.contextmanager
