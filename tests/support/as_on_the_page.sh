@@ -54,6 +54,12 @@ step migrate
 step index
 serves A=1
 step backup
+# The control: a copy that root makes, as the page said once, cannot be written to by the service.
+set +e
+(set -e; echo "--- restore by root"; cp var/bookjob.backup var/restored.sqlite3; step pass)
+echo "--- ended with $?"
+set -e
+rm -f var/restored.sqlite3
 step restore
 step check
 step pass
