@@ -4,8 +4,6 @@ import io
 import itertools
 import json
 import os
-import subprocess
-import sys
 import time
 import tracemalloc
 from functools import partial
@@ -18,7 +16,7 @@ from django.core.management import CommandError, call_command
 from conformance import cleaning, kit
 from conformance.client import Implementation
 from conformance.plan import Plan
-from tests.support import helpers, stand_in
+from tests.support import helpers, stand_in, warm
 from tests.support.environment import ROOT
 from tests.support.postgres import free_port
 from tests.support.stand_in import DRIP, FAULTS, HOSTILE, PLACES, SILENCE, Hostile, StandIn
@@ -395,14 +393,9 @@ class TestTheCommand:
 
     def test_it_runs_where_no_database_is(self):
         with StandIn() as right:
-            done = subprocess.run(
-                [sys.executable, "manage.py", "check_contract", right.url, "--token", token(), "--callers", "8"],
-                cwd=ROOT,
-                env=os.environ | {"DATABASE_URL": "postgres://nobody:nothing@127.0.0.1:1/none"},
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
+            environment = os.environ | {"DATABASE_URL": "postgres://nobody:nothing@127.0.0.1:1/none"}
+            command = ("manage.py", "check_contract", right.url, "--token", token(), "--callers", "8")
+            done = warm.run(*command, environment=environment)
         assert (done.returncode, done.stderr) == (0, "")
 
     def test_the_documentation_names_every_check(self):
@@ -416,10 +409,10 @@ class TestTheCommand:
 
 
 def test_the_token_comes_from_the_environment_too():
-    command = [sys.executable, "manage.py", "check_contract", f"http://127.0.0.1:{free_port()}/api/v1"]
+    command = ("manage.py", "check_contract", f"http://127.0.0.1:{free_port()}/api/v1")
 
     def said(**environment: str) -> str:
-        ended = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
+        ended = warm.run(*command, environment=os.environ | environment)
         assert (ended.returncode, ended.stdout) == (2, "")
         return ended.stderr
 

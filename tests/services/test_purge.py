@@ -403,7 +403,9 @@ def texts(database) -> str:
     columns = database.execute(
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
     )
-    return str([database.execute(f'SELECT "{column}"::text FROM "{table}"') for table, column in columns])
+    # One statement: to connect for each column takes longer than all else.
+    every = " UNION ALL ".join(f'SELECT "{column}"::text FROM "{table}"' for table, column in columns)
+    return str(database.execute(every))
 
 
 def files(database) -> str:

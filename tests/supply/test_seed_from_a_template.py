@@ -2,8 +2,6 @@ import csv
 import io
 import os
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +12,7 @@ from bookings.models import AppointmentSlot, AreaCode, HistoryEntry
 from bookings.supply import blackouts, plans, seeding, seeding_steps, turns
 from tests.conftest import manage
 from tests.supply.test_seed_slots import BEFORE, everything, starts
-from tests.support.environment import ROOT
+from tests.support import warm
 from tests.support.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
 
 pytestmark = pytest.mark.django_db
@@ -596,14 +594,13 @@ def test_a_run_that_is_killed_is_simply_run_again(empty_database, tmp_path):
     # So far ahead that it is to come, whenever this runs.
     days = {"from": "2098-12-07", "until": "2099-06-30"}
     file.write_text(plan(name='"Leeds"', time_zone='"Europe/London"', workers=str(workers), **days))
-    command = [sys.executable, "manage.py", "seed_slots", f"--template={file}"]
     environment = os.environ | {"DATABASE_URL": empty_database.url}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+    said = {1: tmp_path / "said"}
+    process = warm.start("manage.py", "seed_slots", f"--template={file}", environment=environment, streams=said)
     while not (there := empty_database.execute("SELECT COUNT(*) FROM bookings_appointmentslot")[0][0]):
         assert process.poll() is None
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    process.stdout.close()
     everything = 40 * 2 * 206
     assert 0 < there < everything
     done = manage(empty_database, "seed_slots", f"--template={file}")
