@@ -1,7 +1,7 @@
 """The page of numbers, for supervisors: how full, how fast, what was cancelled, refused, or not found.
 
-What it shows stands in its address, and each number is also a file with the same rows. It reads the sums of the days,
-never the tables that they come from: it costs the same however many orders there are.
+What it shows stands in its address, and each number is also a file with the same rows. It reads the sums of weeks and
+days, never the tables that they come from: it costs the same however many orders there are.
 """
 
 import csv
@@ -18,9 +18,10 @@ from django.urls import reverse
 
 from bookings import clock
 from bookings.admin import addresses, days, lists, numbers_charts, saved_views
-from bookings.admin.numbers_tables import GROUPS, NUMBERS, Number, Span, Table, monday_of, rows_of, table_of
-from bookings.models import ID_LENGTH, DailySum, ServiceArea, visible_areas
+from bookings.admin.numbers_tables import GROUPS, NUMBERS, Number, Span, Table, rows_of, table_of
+from bookings.models import ID_LENGTH, DailySum, ServiceArea, WeeklySum, visible_areas
 from bookings.services import daily_sums
+from bookings.services.weekly_sums import monday_of
 from bookings.supply.formulas import harmless
 
 PERMISSION = "bookings.view_dailysum"
@@ -146,11 +147,18 @@ def _about(asked: Question, visible: list[ServiceArea]) -> str:
 
 
 def _span(asked: Question, visible: list[ServiceArea], seen: set[int] | None) -> Span:
-    sums = DailySum.objects.in_areas(seen)
-    if asked.codes or asked.unknown:
-        sums = sums.filter(area__in=[area.pk for area in visible if area.code in asked.codes])
-    order_type = None if not asked.order_type else "" if asked.order_type == ANY else asked.order_type
-    return Span(asked.first, asked.last, sums, {area.pk: area for area in visible}, order_type)
+    is_narrowed = bool(asked.codes or asked.unknown)
+    chosen = [area.pk for area in visible if area.code in asked.codes]
+    daily, weekly = DailySum.objects.in_areas(seen), WeeklySum.objects.in_areas(seen)
+    return Span(
+        asked.first,
+        asked.last,
+        daily.filter(area__in=chosen) if is_narrowed else daily,
+        weekly.filter(area__in=chosen) if is_narrowed else weekly,
+        is_of_all_areas=seen is None and not is_narrowed,
+        areas={area.pk: area for area in visible},
+        order_type=None if not asked.order_type else "" if asked.order_type == ANY else asked.order_type,
+    )
 
 
 def _card(number: Number, asked: Question, span: Span) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What each number of the page of numbers says, as a table: the chart and the file show the same rows.
 
-Read by one statement each, from the sums of the days alone (services/daily_sums.py).
+Read by one statement each, from the sums alone: of whole weeks (services/weekly_sums.py), and of the days before and
+after them (services/daily_sums.py).
 """
 
 import math
@@ -10,16 +11,18 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum, Value
 
 from bookings import clock
-from bookings.models import DailySum, ServiceArea
+from bookings.models import DailySum, ServiceArea, WeeklySum
+from bookings.models.sums import Kind, Level
 from bookings.services.daily_sums import NONE_FREE
+from bookings.services.weekly_sums import monday_of
 
-Kind = DailySum.Kind
+DAY = timedelta(days=1)
 # What a number may be parted by: the heading, and the column of the sums.
 GROUPS = {
-    "week": ("Week from", "day"),
+    "week": ("Week from", "week"),
     "area": ("Area", "area"),
     "type": ("Order type", "order_type"),
     "worker": ("Worker", "key"),
@@ -131,22 +134,42 @@ NUMBERS = {
 
 @dataclass(frozen=True)
 class Span:
-    """What is asked of all numbers: days, areas, an order type; None for all."""
+    """What is asked of all numbers: days, areas, an order type; None for all. The sums are those of these areas."""
 
     first: date
     last: date
-    sums: QuerySet[DailySum]
+    days: QuerySet[DailySum]
+    weeks: QuerySet[WeeklySum]
+    is_of_all_areas: bool
     areas: Mapping[int, ServiceArea]
     order_type: str | None
 
     @property
-    def weeks(self) -> list[date]:
+    def mondays(self) -> list[date]:
         monday = monday_of(self.first)
         return [monday + timedelta(days=days) for days in range(0, (self.last - monday).days + 1, 7)]
 
+    def whole_weeks(self) -> QuerySet[WeeklySum]:
+        begin, end = self._weeks
+        return self.weeks.filter(week__gte=begin, week__lt=end)
 
-def monday_of(day: date) -> date:
-    return day - timedelta(days=day.weekday())
+    def other_days(self) -> QuerySet[DailySum]:
+        """Those of weeks that are not asked as a whole, at most six before and six behind the others."""
+        begin, end = self._weeks
+        if begin >= end:
+            return self.days.filter(day__range=(self.first, self.last))
+        return self.days.filter(Q(day__gte=self.first, day__lt=begin) | Q(day__gte=end, day__lte=self.last))
+
+    @property
+    def _weeks(self) -> tuple[date, date]:
+        """The first Monday, and the one behind the last whole week."""
+        return monday_of(self.first + 6 * DAY), monday_of(self.last + DAY)
+
+    def level(self, number: "Number", group: str) -> Level:
+        """The one with the fewest rows that tells what is asked. Of what is free there are no sums."""
+        if number.kind == Kind.FREE or group == "type" or self.order_type is not None:
+            return Level.EACH
+        return Level.ALL if self.is_of_all_areas and group != "area" else Level.AREAS
 
 
 def table_of(number: Number, group: str, span: Span) -> Table:
@@ -154,7 +177,7 @@ def table_of(number: Number, group: str, span: Span) -> Table:
     found = _by_label(number, group, span)
     heads = [GROUPS[group][0], *_heads(number)]
     if group == "week":
-        found = {f"{week}": found.get(f"{week}", Counter()) for week in span.weeks}
+        found = {f"{week}": found.get(f"{week}", Counter()) for week in span.mondays}
     line = _spread_line if number.unit else _places_line if number.kind == Kind.PLACES else _counted_line
     total = sum(sum(counts.values()) for counts in found.values())
     lines = [line(number, label, counts, total) for label, counts in found.items()]
@@ -173,23 +196,33 @@ def _heads(number: Number) -> list[str]:
 
 def _by_label(number: Number, group: str, span: Span) -> dict[str, Counter[str]]:
     """By the label of a row how often there is which key; of places how many are booked, and how many there are."""
-    column, label_of = GROUPS[group][1], _labels(number, group, span)
+    label_of = _labels(number, group, span)
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    keys = ["key"] if number.unit else []
-    for row in _rows(number, group, span).values(*{column, *keys}).annotate(all=Sum("number"), there=Sum("places")):
-        counts = found[label_of(row[column])]
-        counts[row["key"] if number.unit else "number"] += row["all"]
+    for value, key, count, places in _rows(number, group, span):
+        counts = found[label_of(value)]
+        counts[key if number.unit else "number"] += count
         if number.kind == Kind.PLACES:
-            counts["places"] += row["there"]
+            counts["places"] += places
     return found
 
 
-def _rows(number: Number, group: str, span: Span) -> QuerySet[DailySum]:
-    rows = span.sums.filter(kind=number.kind_by(group), day__range=(span.first, span.last)).order_by()
+def _rows(number: Number, group: str, span: Span) -> QuerySet[Any, Any]:
+    """What it is parted by, the key of what is spread, how many there are, and how many places."""
+    column, kind = GROUPS[group][1], number.kind_by(group)
+    weeks = span.whole_weeks().filter(kind=kind, level=span.level(number, group))
+    days = span.other_days().filter(kind=kind).annotate(week=F("day"))
+    return _sums(number, column, span, weeks).union(_sums(number, column, span, days), all=True)
+
+
+def _sums(number: Number, column: str, span: Span, rows: QuerySet[Any]) -> QuerySet[Any, Any]:
     if span.order_type is not None:
-        return rows.filter(order_type=span.order_type)
-    # The first appointment of whatever type has a row of its own.
-    return rows.filter(order_type="") if number.kind == Kind.FREE and group != "type" else rows
+        rows = rows.filter(order_type=span.order_type)
+    elif number.kind == Kind.FREE and column != "order_type":
+        # The first appointment of whatever type has a row of its own.
+        rows = rows.filter(order_type="")
+    rows = rows.order_by().annotate(spread=F("key") if number.unit else Value(""))
+    found: QuerySet[Any, Any] = rows.values_list(column, "spread").annotate(all=Sum("number"), there=Sum("places"))
+    return found
 
 
 def _labels(number: Number, group: str, span: Span) -> Callable[[Any], str]:

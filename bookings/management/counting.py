@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from bookings import clock
 from bookings.sentences import counted
-from bookings.services import daily_sums
+from bookings.services import daily_sums, weekly_sums
 from bookings.supply import turns
 
 # After so many days that could not be counted the rest is not tried: the database is away.
@@ -34,6 +34,9 @@ def update(*, everything: bool, say: Say) -> int:
     for one in clocks:
         with _noting(faults, f"the first free appointments ({one.zone})"):
             _look_for_free(one)
+    for week in weekly_sums.weeks_of(there):
+        with _noting(faults, f"the week from {week}"):
+            _sum_week(week)
     if areas := daily_sums.without_clock():
         say(f"Not counted, because their time zone is not known: {', '.join(areas)}. Give them an IANA name.")
     if faults:
@@ -62,6 +65,11 @@ def _look_for_free(one: daily_sums.Clock) -> None:
     day = now.astimezone(one.zone).date()
     for area in daily_sums.without_free(one, day):
         turns.write(partial(daily_sums.write_free, one, day, area, daily_sums.look_for_free(area, now)))
+
+
+def _sum_week(week: date) -> None:
+    if not weekly_sums.is_right(week):
+        turns.write(partial(weekly_sums.write, week))
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from bookings.models.slots import AppointmentSlot as AppointmentSlot
 from bookings.models.slots import AppointmentSlotQuerySet as AppointmentSlotQuerySet
 from bookings.models.slots import Blackout as Blackout
 from bookings.models.sums import DailySum as DailySum
+from bookings.models.sums import WeeklySum as WeeklySum
 from bookings.models.work_orders import SearchDocument as SearchDocument
 from bookings.models.work_orders import SearchTerm as SearchTerm
 from bookings.models.work_orders import WorkOrder as WorkOrder

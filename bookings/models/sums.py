@@ -5,32 +5,34 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 
 from bookings.db.fields import ID_LENGTH
-from bookings.models.access import AreaQuerySet
+from bookings.models.access import AreaQuerySet, M
 from bookings.models.areas import ServiceArea
 
 
-class DailySumQuerySet(AreaQuerySet["DailySum"]):
+class Kind(models.TextChoices):
+    PLACES = "places", "bookings and places, by the worker of the slot"
+    REASONS = "reasons", "cancellations by reason"
+    PEOPLE = "people", "cancellations by who cancelled"
+    REFUSALS = "refusals", "refusals by error code"
+    NOTHING = "nothing", "searches that found nothing, by reason"
+    REVIEW = "review", "bookings by the minutes until they were reviewed"
+    LEAD = "lead", "bookings by the days until the visit"
+    FREE = "free", "days to the first free appointment"
+
+
+class Level(models.IntegerChoices):
+    EACH = 0, "as the days have it"
+    AREAS = 1, "all order types together"
+    ALL = 2, "all areas and order types together"
+
+
+class SumQuerySet(AreaQuerySet[M]):
     shows_without_area = True
 
 
-class DailySum(models.Model):
-    """One number of a day on the area's clock. services/daily_sums.py writes them and says which day each belongs to.
+class Sum(models.Model):
+    """`key` never holds what a customer is known by, nor what staff typed."""
 
-    What the tables hold no longer stays here, and an area that is counted is not deleted. `key` never holds what a
-    customer is known by, nor what staff typed.
-    """
-
-    class Kind(models.TextChoices):
-        PLACES = "places", "bookings and places, by the worker of the slot"
-        REASONS = "reasons", "cancellations by reason"
-        PEOPLE = "people", "cancellations by who cancelled"
-        REFUSALS = "refusals", "refusals by error code"
-        NOTHING = "nothing", "searches that found nothing, by reason"
-        REVIEW = "review", "bookings by the minutes until they were reviewed"
-        LEAD = "lead", "bookings by the days until the visit"
-        FREE = "free", "days to the first free appointment"
-
-    day = models.DateField()
     kind = models.CharField(max_length=10, choices=Kind)
     # Empty where the place belongs to no area.
     area = models.ForeignKey(
@@ -41,7 +43,19 @@ class DailySum(models.Model):
     number = models.BigIntegerField()
     places = models.BigIntegerField(default=0)
 
-    objects = DailySumQuerySet.as_manager()
+    class Meta:
+        abstract = True
+
+
+class DailySum(Sum):
+    """One number of a day on the area's clock. services/daily_sums.py writes them and says which day each belongs to.
+
+    What the tables hold no longer stays here, and an area that is counted is not deleted.
+    """
+
+    day = models.DateField()
+
+    objects = SumQuerySet["DailySum"].as_manager()
 
     class Meta:
         default_permissions = ()
@@ -55,3 +69,30 @@ class DailySum(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.kind} {self.key}: {self.number}"
+
+
+class WeeklySum(Sum):
+    """What the days of a week, from a Monday on, come to in all. services/weekly_sums.py writes them."""
+
+    week = models.DateField()
+    level = models.SmallIntegerField(choices=Level)
+
+    objects = SumQuerySet["WeeklySum"].as_manager()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            # Also the index by which the weeks of a number are read.
+            models.UniqueConstraint(
+                F("kind"),
+                F("level"),
+                F("week"),
+                Coalesce("area", 0),
+                F("order_type"),
+                F("key"),
+                name="weekly_sum_said_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"week of {self.week} {self.kind} {self.key}: {self.number}"

@@ -26,8 +26,9 @@ from django.db.models import Case, Count, DateTimeField, Exists, F, Min, Model, 
 
 from bookings import clock, offers
 from bookings.models import AppointmentSlot, Counter, DailySum, EmptySearch, OrderType, Refusal, ServiceArea, WorkOrder
+from bookings.models.sums import Kind
+from bookings.services import weekly_sums
 
-Kind = DailySum.Kind
 # Counters, in seconds: until when all was counted, and the time before which rows were removed.
 COUNTED_AT, FROZEN_UNTIL = "sums_counted_at", "sums_frozen_until"
 # Of days that began before these moments nothing, or no places, can be counted.
@@ -203,6 +204,7 @@ def merge_people(*, before: datetime, most: int = 0) -> int:
     done = named.filter(day=day).count()
     rows.delete()
     _insert(day, merged)
+    weekly_sums.write(weekly_sums.monday_of(day), [Kind.PEOPLE])
     return done
 
 

@@ -12,7 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bookings.admin import numbers
-from bookings.admin.numbers_tables import NUMBERS, monday_of
+from bookings.admin.days import read_day
+from bookings.admin.numbers_tables import NUMBERS
 from bookings.models import (
     AppointmentSlot,
     AreaRestriction,
@@ -24,6 +25,7 @@ from bookings.models import (
     WorkOrder,
 )
 from bookings.services import daily_sums
+from bookings.services.weekly_sums import monday_of
 from tests.support import desk, helpers
 from tests.support.weeks import Facts, make_order, make_world
 
@@ -48,6 +50,10 @@ def look(client, **query):
     answer = client.get(PAGE, query)
     assert answer.status_code == 200
     return {card["number"].name: card["table"] for card in answer.context["cards"]}
+
+
+def rows_of_all(client, **query):
+    return {name: [line.cells for line in table.lines] for name, table in look(client, **query).items()}
 
 
 def cells(client, name, **query):
@@ -210,13 +216,13 @@ def compare(client, facts, **query):
 
 
 def compare_page(client, facts, query, groups):
-    tables = look(client, **query, **groups)
+    tables, days = look(client, **query, **groups), (read_day(query["day"]), read_day(query["until"]))
     for name, group in groups.items():
         if name == "free":
             continue
         # Left out: a week, or a worker whose slots are closed, of which there is nothing.
         rows = {line.cells[0]: line.cells[1:] for line in tables[name].lines if set(line.cells[1:]) - {"", "0"}}
-        expected = {label: row for label, row in facts.by(name, group).items() if set(row) - {"", "0"}}
+        expected = {label: row for label, row in facts.by(name, group, *days).items() if set(row) - {"", "0"}}
         assert rows == expected, (name, group)
 
 
@@ -237,6 +243,38 @@ class TestRandomWorlds:
         compare(supervisor, Facts(None, "GAS"), order_type="GAS")
         compare(supervisor, Facts(None, ""), order_type="any")
         compare(supervisor, Facts(areas[1:3]), area=[area.code for area in areas[1:3]])
+
+    def test_any_days_equal_the_tables(self, supervisor):
+        """Whole weeks and parts of them: from each day of a week to each day of it and of two others."""
+        areas = make_world(chance := random.Random(7))
+        count()
+        everything, two = Facts(None), Facts(areas[1:3])
+        monday = monday_of(helpers.NOW.date()) - 21 * DAY
+        spans = [(first, last) for first in range(7) for last in range(first, 21)]
+        for first, last in [(0, 6), (0, 20), (3, 3), (3, 8), *chance.sample(spans, 8)]:
+            days = {"day": str(monday + first * DAY), "until": str(monday + last * DAY)}
+            groups = {number.name: chance.choice(number.groups) for number in NUMBERS.values()}
+            compare_page(supervisor, everything, days, groups)
+            compare_page(supervisor, two, days | {"area": [area.code for area in areas[1:3]]}, groups)
+
+    def test_one_statement_a_number_and_days_only_where_a_week_is_not_whole(self, supervisor):
+        make_world(random.Random(4))
+        count()
+        monday = monday_of(helpers.NOW.date())
+        looked = {}
+        for weeks in (1, 3):
+            query = {"day": str(monday - 7 * weeks * DAY), "until": str(monday - DAY)}
+            look(supervisor, **query)
+            with CaptureQueriesContext(connection) as found:
+                look(supervisor, **query)
+            looked[weeks] = [row["sql"] for row in found if '"bookings_dailysum"' in row["sql"]]
+        assert len(looked[1]) == len(looked[3]) == len(NUMBERS)
+        before = rows_of_all(supervisor, **query)
+        DailySum.objects.filter(day__range=(query["day"], query["until"])).delete()
+        assert rows_of_all(supervisor, **query) == before
+        # Of half a week they are read.
+        half = {"day": query["day"], "until": str(monday - 4 * DAY)}
+        assert rows_of_all(supervisor, **half) != before
 
     def test_each_file_equals_its_table(self, supervisor):
         make_world(random.Random(9))

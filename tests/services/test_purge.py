@@ -308,6 +308,7 @@ STAYING_COLUMNS = """
     refusal.error refusal.message refusal.original_order refusal.caller refusal.request_id refusal.order_type
     refusal.verdicts emptysearch.order_type emptysearch.reason
     counter.name loginrecord.key dailysum.kind dailysum.order_type dailysum.key
+    weeklysum.kind weeklysum.order_type weeklysum.key
     receiver.name receiver.kind receiver.url receiver.username receiver.secret_files receiver.template receiver.move
     receiver.worker receiver.paused_by receiver.paused_reason receiver.lease_holder
     delivery.pushed_plan delivery.pushed_rest deliveryentry.event deliveryentry.by

@@ -4,8 +4,8 @@ import math
 from collections import defaultdict
 from datetime import UTC, timedelta
 
-from bookings.admin.numbers_tables import monday_of
 from bookings.models import AppointmentSlot, EmptySearch, Refusal, WorkOrder
+from bookings.services.weekly_sums import monday_of
 from tests.support import helpers
 
 ZONES = ["Europe/London", "Asia/Tokyo", "America/New_York", "Pacific/Auckland", "Pacific/Honolulu", "UTC"]
@@ -104,11 +104,11 @@ class Facts:
         if is_seen and self.order_type in (None, order_type):
             self.found.append((number, day, area, order_type, value, keys))
 
-    def by(self, number, group):
-        """The rows of a number, as its table has them."""
+    def by(self, number, group, first=None, last=None):
+        """The rows of a number, as its table has them; of these days."""
         values = defaultdict(list)
         for name, day, area, order_type, value, keys in self.found:
-            if name != number:
+            if name != number or (first and not first <= day <= last):
                 continue
             empty = "any" if number == "utilisation" else "none"
             label = {
