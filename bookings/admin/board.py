@@ -4,9 +4,9 @@ What is counted over work orders is counted no further than a list pages (lists.
 summed over slots, of which there are few.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from bookings import clock, offers
 from bookings.admin import (
     addresses,
+    capacity_grid,
     days,
     delivery,
     first_day,
@@ -26,6 +27,7 @@ from bookings.admin import (
     rules,
     second_chance,
     visits,
+    work_order_filters,
 )
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder, WorkOrderQuerySet
 from bookings.models.work_orders import PARTS_LATE
@@ -143,7 +145,7 @@ def _tiles(
         ),
         (
             "In a closed slot",
-            _in_closed_slots(areas),
+            work_order_filters.count_in_closed_slots(areas),
             "workorder",
             {"view": "closed"},
             True,
@@ -183,13 +185,6 @@ def _ending(shown: list[ServiceArea]) -> list[dict[str, Any]]:
     return [{"title": "Areas whose slots end", "count": str(count), "link": link, "is_urgent": True}] if count else []
 
 
-def _in_closed_slots(areas: list[ServiceArea]) -> int:
-    """As work_order_filters.in_closed_slot finds them; all bookings would be read for that."""
-    closed = AppointmentSlot.objects.filter(~offers.SHOWN, area__in=areas, start__gt=clock.now())
-    booked: int = closed.aggregate(booked=Sum("booked", default=0))["booked"]
-    return min(booked, lists.COUNTED)
-
-
 def _next_to_review(orders: WorkOrderQuerySet) -> list[WorkOrder]:
     """The next visit to come first; those that are over last, for nothing can be changed about them."""
     rows = orders.needing_attention().select_related("area", "slot").defer("body").order_by("visit_start", "pk")
@@ -204,16 +199,13 @@ def _slots(areas: list[ServiceArea], first: date, last: date) -> QuerySet[Appoin
 
 def _day(areas: list[ServiceArea], day: date) -> list[AreaRow]:
     """For each area its windows of the day, in the area's time."""
-    windows: dict[tuple[int, datetime, datetime], Window] = {}
     rows = {area.pk: AreaRow(area) for area in areas}
-    for slot in _slots(areas, day, day).order_by("start", "end"):
-        key = (slot.area_id, slot.start, slot.end)
-        if key not in windows:
-            zone = rows[slot.area_id].area.zone
-            text = "-".join(clock.clock_texts(slot.start.astimezone(zone), slot.end.astimezone(zone)))
-            windows[key] = Window(text, addresses.list_of("workorder", view="all", status="booked", window=slot.pk))
-            rows[slot.area_id].windows.append(windows[key])
-        _add(windows[key], slot.booked, slot.capacity, not slot.is_hidden)
+    for sums in capacity_grid.sums_by(_slots(areas, day, day), "start", "end", "area_id").order_by("start", "end"):
+        row = rows[sums["area_id"]]
+        text = "-".join(clock.clock_texts(*(sums[name].astimezone(row.area.zone) for name in ("start", "end"))))
+        link = addresses.list_of("workorder", view="all", status="booked", window=sums["slot"])
+        row.windows.append(Window(text, link))
+        _add(row.windows[-1], sums)
     return list(rows.values())
 
 
@@ -233,50 +225,35 @@ def _week(areas: list[ServiceArea], first: date) -> list[AreaRow]:
         )
         for area in areas
     }
-    for slot in _slots(areas, first, last).only(
-        "area_id", "start", "booked", "capacity", "is_open", "blackout_id", "is_withdrawn"
-    ):
-        row = rows[slot.area_id]
-        day = slot.start.astimezone(row.area.zone).date()
-        _add(row.windows[(day - first).days], slot.booked, slot.capacity, not slot.is_hidden)
+    for sums in capacity_grid.sums_by(_slots(areas, first, last), "start", "area_id"):
+        row = rows[sums["area_id"]]
+        day = sums["start"].astimezone(row.area.zone).date()
+        _add(row.windows[(day - first).days], sums)
     return list(rows.values())
 
 
-def _add(window: Window, booked: int, capacity: int, is_open: bool) -> None:
+def _add(window: Window, sums: dict[str, Any]) -> None:
     """A closed slot keeps its bookings, but offers no places beyond them."""
-    window.slots += 1
-    window.closed += not is_open
-    window.booked += booked
-    window.capacity += capacity if is_open else booked
+    window.slots += sums["slots"]
+    window.closed += sums["closed"]
+    window.booked += sums["taken"] + sums["waiting"]
+    window.capacity += sums["places"] + sums["waiting"]
 
 
 def _weeks(areas: list[ServiceArea], chosen: dict[str, Any]) -> list[Week]:
     """Bookings and free places of the coming weeks, each from Monday to Sunday of the areas' own calendars."""
-    now = clock.now()
-    zones: dict[str, list[int]] = defaultdict(list)
-    for area in areas:
-        zones[area.time_zone].append(area.pk)
-    today = days.today(areas[0].zone) if areas else now.date()
+    today = days.today(areas[0].zone) if areas else clock.now().date()
     monday = today - timedelta(days=today.weekday())
+    booked, free = _by_week(areas, monday)
     weeks = []
     for number in range(WEEKS):
         first = monday + timedelta(days=7 * number)
-        last = first + timedelta(days=6)
-        booked = free = 0
-        for name, keys in zones.items():
-            zone = ZoneInfo(name)
-            begin, end = clock.day_bounds(first, zone)[0], clock.day_bounds(last, zone)[1]
-            sums = AppointmentSlot.objects.filter(area__in=keys, start__gte=begin, start__lt=end).aggregate(
-                taken=Sum("booked", default=0),
-                free=Sum(F("capacity") - F("booked"), filter=offers.SHOWN & Q(start__gt=now), default=0),
-            )
-            booked, free = booked + sums["taken"], free + sums["free"]
-        week = {"day": first, "until": last, **chosen}
+        week = {"day": first, "until": first + timedelta(days=6), **chosen}
         weeks.append(
             Week(
                 f"{first.day} {first:%b}",
-                booked,
-                free,
+                booked[number],
+                free[number],
                 addresses.list_of("workorder", view="all", status="booked", **week),
                 addresses.list_of("appointmentslot", state="free", **week),
             )
@@ -286,6 +263,27 @@ def _weeks(areas: list[ServiceArea], chosen: dict[str, Any]) -> list[Week]:
         shown.booked_percent = round(100 * shown.booked / most)
         shown.free_percent = round(100 * shown.free / most)
     return weeks
+
+
+def _by_week(areas: list[ServiceArea], monday: date) -> tuple[Counter[int], Counter[int]]:
+    """What is booked and what is free in the weeks from a Monday on: a statement for each time zone."""
+    booked: Counter[int] = Counter()
+    free: Counter[int] = Counter()
+    zones: dict[str, list[int]] = defaultdict(list)
+    for area in areas:
+        zones[area.time_zone].append(area.pk)
+    for name, keys in zones.items():
+        zone = ZoneInfo(name)
+        begin, end = clock.day_bounds(monday, zone)[0], clock.day_bounds(monday + timedelta(days=7 * WEEKS), zone)[0]
+        slots = AppointmentSlot.objects.filter(area__in=keys, start__gte=begin, start__lt=end).order_by()
+        can_be_taken = offers.SHOWN & Q(start__gt=clock.now())
+        for start, taken, left in slots.values_list("start").annotate(
+            taken=Sum("booked"), left=Sum(F("capacity") - F("booked"), filter=can_be_taken, default=0)
+        ):
+            week = (start.astimezone(zone).date() - monday).days // 7
+            booked[week] += taken
+            free[week] += left
+    return booked, free
 
 
 def _board_link(day: date, is_week: bool, chosen: dict[str, Any]) -> str:

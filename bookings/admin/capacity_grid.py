@@ -84,6 +84,15 @@ class Cell:
     sums: Sums = field(default_factory=Sums)
     slot: int = 0  # one of those in it
 
+    @property
+    def day_text(self) -> str:
+        day = self.key.day
+        return f"{clock.DAYS[day.weekday()]} {day.day} {clock.MONTHS[day.month]}"
+
+    @property
+    def is_monday(self) -> bool:
+        return self.key.day.weekday() == 0
+
 
 @dataclass
 class Row:
@@ -137,11 +146,17 @@ def read(areas: Sequence[ServiceArea], first: date, number: int, kind: str) -> l
 
 
 def _sums(areas: Iterable[ServiceArea], shown: Sequence[date], kind: str) -> Iterable[dict[str, Any]]:
-    hidden = ~offers.SHOWN
     there = planned().filter(days.on_days(areas, "start", lambda zone: (shown[0], shown[-1])))
-    found: Iterable[dict[str, Any]] = (
-        there.order_by()
-        .values(*ROWS[kind][1])
+    return sums_by(there, *ROWS[kind][1])
+
+
+def sums_by(slots: QuerySet[AppointmentSlot], *columns: str) -> QuerySet[AppointmentSlot, dict[str, Any]]:
+    """Slots summed by the database, with the first of each: places and what is taken of open ones, and what waits in
+    closed ones."""
+    hidden = ~offers.SHOWN
+    found: QuerySet[AppointmentSlot, dict[str, Any]] = (
+        slots.order_by()
+        .values(*columns)
         .annotate(
             slot=Min("pk"),
             slots=Count("pk"),

@@ -31,6 +31,8 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     template_name = "admin/bookings/page_numbers.html"
     # Keys of some of many rows that a search finds. Where the list holds these, it counts and pages no more.
     some: Sequence[int] = ()
+    # How many there are, where that is known without counting them.
+    known: int | None = None
 
     @property
     def most(self) -> int:
@@ -38,6 +40,8 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
+        if self.known is not None:
+            return self.known
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
         if self.some and bounded_count(rows.filter(pk__in=self.some)) == self.most:
             return self.most

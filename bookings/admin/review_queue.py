@@ -41,6 +41,7 @@ def around(admin: "WorkOrderAdmin", request: HttpRequest, row: WorkOrder) -> Rev
     for name in ("p", "o", "all"):
         question.pop(name, None)
     asked.GET = question  # type: ignore[assignment]
+    asked.reads_no_rows = True  # type: ignore[attr-defined]
     try:
         found = admin.get_changelist_instance(asked).queryset
     except IncorrectLookupParameters:

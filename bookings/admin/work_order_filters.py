@@ -1,16 +1,17 @@
 """The questions that the list of work orders answers."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
-from django.db.models import Q
+from django.db.models import Q, Sum
 from django.http import HttpRequest
 
 from bookings import clock, offers
-from bookings.admin import visits
+from bookings.admin import lists, visits
 from bookings.admin.days import last_days, on_days
 from bookings.admin.filters import BarFilter, HiddenFilter, TextFilter
-from bookings.models import ID_LENGTH, ServiceArea
+from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
 from bookings.models.work_orders import PARTS_LATE, TO_REVIEW
 from bookings.services import search_terms
 
@@ -21,6 +22,23 @@ def in_closed_slot(now: datetime) -> Q:
     Asked of the slots that come: in the order of their start, the list reads the bookings of the first few closed ones.
     """
     return ~offers.WITH_SHOWN_SLOT & Q(status="booked", slot__start__gt=now, slot__booked__gt=0)
+
+
+def count_in_closed_slots(areas: Iterable[ServiceArea]) -> int:
+    """How many `in_closed_slot` finds there, up to as many as a list pages through: by the slots, which count their
+    own. The bookings would be read for it, wherever they lie."""
+    closed = AppointmentSlot.objects.filter(~offers.SHOWN, area__in=areas, start__gt=clock.now())
+    booked: int = closed.aggregate(booked=Sum("booked", default=0))["booked"]
+    return min(booked, lists.COUNTED)
+
+
+def known_count(request: HttpRequest) -> int | None:
+    """How long the list is, where that is known without reading it."""
+    if request.GET.get("view") != "closed" or not asked(request) <= {"area"}:
+        return None
+    codes = [code for code in request.GET.getlist("area") if code]
+    areas = ServiceArea.objects.visible_to(request.user)
+    return count_in_closed_slots(areas.filter(code__in=codes) if codes else areas)
 
 
 ONLY_ATTENTION = "only what needs attention"

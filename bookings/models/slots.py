@@ -232,8 +232,12 @@ class AppointmentSlot(models.Model):
             models.Index(fields=["worker", "start"], name="slot_by_worker"),
             # What a blackout hides: few of many.
             models.Index(fields=["blackout"], condition=Q(blackout__isnull=False), name="slot_by_blackout"),
-            # Bookings in closed slots.
-            models.Index(fields=["start"], condition=Q(is_open=False), name="slot_closed"),
+            # Bookings in closed slots, whatever closed them: the contrary of offers.SHOWN.
+            models.Index(
+                fields=["start"],
+                condition=Q(is_open=False) | Q(blackout__isnull=False) | Q(is_withdrawn=True),
+                name="slot_hidden",
+            ),
             # What the feed has still to number.
             models.Index(fields=["id"], condition=Q(change_num__isnull=True), name="slot_to_number"),
             # The feed.

@@ -179,6 +179,22 @@ def test_queries_do_not_grow(viewer):
     assert queries() == few
 
 
+@pytest.mark.parametrize("span", ["day", "week"])
+def test_the_database_sums_the_slots(viewer, span):
+    """One row for a window, and for a moment of the coming weeks, however many people work in it."""
+    for number in range(1, 5):
+        desk.slot_in(worker=f"w{number}", capacity=number)
+    day = desk.slot_in(worker="ill", capacity=9, is_open=False).start.date()
+    viewer.get("/admin/")
+    with CaptureQueriesContext(connection) as captured:
+        shown = board(viewer, day=day, span=span)["rows"]
+    (window,) = [window for row in shown for window in row.windows if window.slots]
+    assert (window.slots, window.closed, window.booked, window.capacity) == (5, 1, 0, 10)
+    slots = [query["sql"] for query in captured if 'FROM "bookings_appointmentslot"' in query["sql"]]
+    assert slots
+    assert [text for text in slots if "SUM(" not in text and "LIMIT 1" not in text] == []
+
+
 class TestRefusals:
     def test_what_was_refused_is_kept_with_its_reason(self, viewer):
         slot = desk.slot_in(capacity=0)

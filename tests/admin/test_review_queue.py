@@ -4,6 +4,8 @@ import re
 from html import unescape
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from bookings import services
 from bookings.admin import review_queue
@@ -61,6 +63,18 @@ def test_the_whole_queue_in_the_order_of_the_list(dispatcher, four):
     assert seen == ["WO-3", "WO-1", "WO-4", "WO-2"]
     assert address == desk.LIST
     assert not WorkOrder.objects.needing_attention().exists()
+
+
+def test_a_page_reads_no_list(dispatcher, four):
+    """Only which booking is next, which was before, and how many are left, up to a bound."""
+    address = first_of(dispatcher)
+    dispatcher.get(address)
+    with CaptureQueriesContext(connection) as found:
+        dispatcher.get(address)
+    asked = [query["sql"] for query in found if '"reviewed_at" IS NULL' in query["sql"]]
+    assert len(asked) == 3
+    assert sum(f"LIMIT {review_queue.MOST_LEFT}" in text for text in asked) == 1
+    assert sum(text.endswith("LIMIT 1") for text in asked) == 2
 
 
 def test_it_stays_within_the_filters_of_the_list(dispatcher, four):
