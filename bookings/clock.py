@@ -6,7 +6,7 @@ something else: `datetime.fromisoformat` alone takes `20261128012000Z` for noon 
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from time import monotonic
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -153,6 +153,7 @@ def instant_of(day: date, minute: int, zone: ZoneInfo) -> datetime | None:
 # --- Texts for people --------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=2048)  # a list of a day has the same few periods in all its rows
 def period_text(start: datetime, end: datetime, time_zone: str) -> str:
     """A period on the clock of a zone: `Fri 4 Dec 2026, 13:00-15:00 (Europe/London)`."""
     zone = ZoneInfo(time_zone)

@@ -76,8 +76,9 @@ def capacity_view(request: HttpRequest) -> HttpResponse:
     visible = list(ServiceArea.objects.visible_to(request.user).order_by("name"))
     asked = _read(request.GET, visible)
     rows, number = _rows(asked)
+    slots = addresses.list_of("appointmentslot")
     for row in rows:
-        row.linked = [(cell, _list_of(asked, row, cell)) for cell in row.cells]
+        row.linked = [(cell, addresses.with_query(slots, _list_of(asked, row, cell))) for cell in row.cells]
     last = min(asked.first_row + asked.most_rows, number)
     context = {
         **admin.site.each_context(request),
@@ -135,11 +136,11 @@ def _rows(asked: Question) -> tuple[list[Row], int]:
     return rows[page], len(rows)
 
 
-def _list_of(asked: Question, row: Row, cell: Cell) -> str:
-    """The list of the slots in a cell."""
+def _list_of(asked: Question, row: Row, cell: Cell) -> dict[str, Any]:
+    """What the list of the slots in a cell is asked."""
     if asked.kind == "windows":
-        return addresses.list_of("appointmentslot", window=cell.slot)
+        return {"window": cell.slot}
     query = {"day": cell.key.day, "until": cell.key.day, "area": row.area.code}
     if asked.kind == "types":
         query["order_type"] = row.label or "any"
-    return addresses.list_of("appointmentslot", **query)
+    return query

@@ -86,3 +86,10 @@ def test_what_a_customer_wrote_is_no_html(three_of_each):
     page = three_of_each.get(reverse("admin:bookings_workorder_changelist"), {"view": "all"}).content.decode()
     assert '<b id="x">' not in page
     assert page.count("&lt;b id=&quot;x&quot;&gt;Müller &amp; &quot;Co&quot;") == 3
+
+
+def test_a_list_without_columns_of_its_own_names_its_rows(chief):
+    (first, *_) = rows_of(chief.get(reverse("admin:auth_group_changelist")).content.decode())
+    assert re.search(
+        r'<th class="field-__str__"[^>]*><a href="/admin/auth/group/\d+/change/">dispatcher</a></th>', first
+    )
