@@ -72,11 +72,9 @@ MIDDLEWARE = [
 ]
 # The API has no sessions, forms, messages or files: of all these it takes only what it needs (wsgi.py).
 API_MIDDLEWARE = [
-    "bookings.operations.requests.HeadersMiddleware",
+    "bookings.operations.requests.ApiHeadersMiddleware",
     "bookings.operations.requests.RequestMiddleware",
-    "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "bookjob_site.urls"
 WSGI_APPLICATION = "bookjob_site.wsgi.application"

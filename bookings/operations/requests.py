@@ -16,10 +16,13 @@ import random
 import re
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
 from django.utils.crypto import salted_hmac
 
 from bookings import clock
@@ -32,7 +35,7 @@ from bookings.telemetry.origin import Origin
 logger = logging.getLogger("bookings.request")
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:/=+-]{1,64}")
-LOG_IN_PAGE = "/admin/login/"
+LOG_IN_PAGE, DOCS_PAGE = "/admin/login/", "/api/v1/docs"
 
 # Nothing is loaded, run, sent or framed.
 NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -97,7 +100,7 @@ class HeadersMiddleware:
             set_default("Content-Security-Policy", DESK)
             response.headers["X-Frame-Options"] = "DENY"  # newer releases of the theme frame pages of its own
             set_default("Permissions-Policy", FEATURES)
-        elif path.removesuffix("/") == "/api/v1/docs":
+        elif path.removesuffix("/") == DOCS_PAGE:
             set_default("Content-Security-Policy", DOCS)
             set_default("Permissions-Policy", FEATURES)
         else:
@@ -107,6 +110,30 @@ class HeadersMiddleware:
             set_default("Cache-Control", "no-store")
             set_default("Cross-Origin-Resource-Policy", "same-origin")
         return response
+
+
+class ApiHeadersMiddleware:
+    """Of the API: what `HeadersMiddleware` and two of Django's put on each answer is the same, and is asked once."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.put_on = cache(_put_on)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        headers = response.headers
+        headers._store = self.put_on(request.path_info == DOCS_PAGE, request.is_secure()) | headers._store
+        return response
+
+
+def _put_on(is_docs: bool, is_secure: bool) -> dict[str, tuple[str, str]]:
+    """The headers of an answer of the API that had none."""
+    request, answer = HttpRequest(), HttpResponse()
+    request.path = request.path_info = DOCS_PAGE if is_docs else "/api/"
+    request.META["HTTP_X_FORWARDED_PROTO"] = "https" if is_secure else "http"
+    del answer["Content-Type"]
+    djangos: Any = SecurityMiddleware(XFrameOptionsMiddleware(lambda _: answer))
+    return HeadersMiddleware(djangos)(request).headers._store
 
 
 def _is_page(path: str, response: HttpResponse) -> bool:

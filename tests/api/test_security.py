@@ -9,12 +9,15 @@ from io import BytesIO
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.db import models
-from django.test import Client
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_started
+from django.db import close_old_connections, models
+from django.test import Client, RequestFactory
 
 from bookings.access import tokens
 from bookings.api import calls
 from bookings.api.authentication import AccessTokenAuthentication, HasScope, RequestLimit
+from bookjob_site import wsgi
 from tests.api.test_over_http import raw
 from tests.support import desk, helpers
 from tests.support.environment import ROOT
@@ -99,6 +102,29 @@ class TestHeaders:
             "https://127.0.0.1:" + answer.headers["location"].split(":")[2],
         )
         assert said("POST", "/api/v1/auth/token", X_Forwarded_Proto="http").status == 400
+
+
+@pytest.mark.parametrize("host", ["testserver", "elsewhere.example.org"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_serves_the_api_alone_says_what_all_middlewares_do(settings, scheme, host):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.SECURE_HSTS_SECONDS, settings.X_FRAME_OPTIONS = 60, "SAMEORIGIN"
+    request_started.disconnect(close_old_connections)  # a client of a test may have connected it
+    alone, with_all = wsgi.ApiHandler(), WSGIHandler()
+    for path in ("/api/", "/api/v1/nothing", "/api/v1/schema", "/api/v1/docs", "/api/v1/appointments/search"):
+        status, headers = said_by(with_all, path, scheme, host)
+        # Where the host is refused, Django's own leaves this one out.
+        assert said_by(alone, path, scheme, host) == (status, headers | {"X-Frame-Options": "SAMEORIGIN"})
+        assert ("Strict-Transport-Security" in headers) == (scheme == "https")
+
+
+def said_by(handler, path, scheme, host):
+    """Status and headers."""
+    heard = []
+    more = {"HTTP_X_FORWARDED_PROTO": scheme, "HTTP_HOST": host, "HTTP_X_REQUEST_ID": "one"}
+    handler(RequestFactory().get(path, **more).environ, lambda *head: heard.extend(head))
+    status, headers = heard
+    return status, dict(headers)
 
 
 class TestCookies:

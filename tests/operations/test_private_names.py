@@ -30,6 +30,7 @@ READ = [
     ("Django", "5.2.19", "bookings/admin/desk.py", "_get_obj_does_not_exist_redirect", "ModelAdmin's redirect"),
     ("Django", "5.2.19", "bookings/admin/lists.py", "result_headers", "admin_list.result_headers"),
     ("Django", "5.2.19", "tests/conftest.py", "_get_new_csrf_string", "csrf.get_token and what it calls"),
+    ("Django", "5.2.19", "bookings/operations/requests.py", "_store", "ResponseHeaders._store"),
     ("djangorestframework", "3.18.3", "bookings/api/calendars.py", "_request", "Request._request"),
     ("urllib3", "2.8.0", "bookings/delivery/calls.py", "_new_conn", "HTTPConnection._new_conn"),
     ("pydantic_core", "2.50.4", "bookings/wire/incoming.py", "_use_prebuilt", "SchemaValidator's _use_prebuilt"),
