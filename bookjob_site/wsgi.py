@@ -12,7 +12,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookjob_site.settings")
 pages = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402  the settings exist only from here on
+from django.core import signals  # noqa: E402
+from django.core.cache import close_caches  # noqa: E402
+from django.core.handlers.base import reset_urlconf  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+from django.db import close_old_connections, reset_queries  # noqa: E402
 
 from bookings.api import schema  # noqa: E402
 from bookings.api.serializers import BROKEN_PATH  # noqa: E402
@@ -23,6 +27,13 @@ from bookjob_site.sqlite.base import Connection  # noqa: E402
 DatabaseWrapper.gives_up = True
 Connection.keeps_place = True
 metrics.begin()
+# Of what Django does around each request, only what a connection needs once it is over. No cache here has connections,
+# no request has addresses of its own, and statements are kept with DEBUG alone.
+signals.request_started.disconnect(close_old_connections)
+signals.request_finished.disconnect(close_caches)
+signals.request_finished.disconnect(reset_urlconf)
+if not settings.DEBUG:
+    signals.request_started.disconnect(reset_queries)
 with suppress(OSError):  # no booking waits for a document: its address says 503, and `manage.py check` names it
     schema.published()  # before the first request
 
