@@ -38,6 +38,7 @@ METHODS = {
 # Attributes that are read or written, by the method that makes or uses them.
 ATTRIBUTES = {
     "concurrent.futures.thread": {"ThreadPoolExecutor.__init__": "_work_queue"},
+    "gunicorn.config": {"Config.__getattr__": "settings get"},
     "gunicorn.glogging": {"Logger.__init__": "error_log"},
     "gunicorn.http.parser": {"Parser.__init__": "unreader"},
     "gunicorn.http.unreader": {"Unreader.__init__": "buf"},

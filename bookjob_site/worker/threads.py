@@ -25,6 +25,8 @@ class Worker(WatchingWorker):
 
     def init_process(self) -> None:
         self.lingering = threading.Semaphore(max(1, self.cfg.threads // 2))
+        # A request reads some thirty of gunicorn's settings, each by a call that looks for it: from here on they stay.
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
 
     def handle(self, conn: Any) -> Any:
