@@ -1,6 +1,6 @@
 """Work orders for other systems that act: cancel, move, review, note, and where one can be moved to.
 
-One mechanism for all: the key's scope and areas (authentication.py), `If-Match`, and the Idempotency-Key. What is done
+One mechanism for all: the key's scope and areas (access/admission.py), `If-Match`, and the Idempotency-Key. What is done
 is what the desk does.
 """
 
