@@ -1,7 +1,7 @@
 """Work orders for other systems that act: cancel, move, review, note, and where one can be moved to.
 
-One mechanism for all: the key's scope and areas (access/admission.py), `If-Match`, and the Idempotency-Key. What is done
-is what the desk does.
+One mechanism for all: the key's scope and areas (access/admission.py), `If-Match`, and the Idempotency-Key. What is
+done is what the desk does.
 """
 
 import re
