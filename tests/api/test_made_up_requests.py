@@ -32,7 +32,7 @@ def test_no_request_gets_a_5xx_or_an_undocumented_status(start_service, empty_da
 
         @given(case=operation.as_strategy(generation_mode=GenerationMode(mode)))
         @settings(
-            max_examples=examples(5),
+            max_examples=examples(3, torture=100),
             deadline=None,
             database=None,
             phases=[Phase.generate],
