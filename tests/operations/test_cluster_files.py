@@ -211,6 +211,16 @@ def test_compose_gives_the_service_settings_that_there_are_and_no_right_too_many
         assert files == set(service["secrets"]) == set(COMPOSE["secrets"])
 
 
+def test_the_folder_of_the_data_is_made_by_those_who_close_it_to_others():
+    """A standby keeps the rights of one that is there, and PostgreSQL refuses one that others may read."""
+    folder = Path(PATRONI["postgresql"]["data_dir"])
+    dockerfile = (FOLDER / "Dockerfile").read_text()
+    assert str(folder) not in dockerfile
+    assert re.search(rf"chown -R postgres:postgres .*{folder.parent}$", dockerfile, re.MULTILINE)
+    for number in (1, 2, 3):
+        assert COMPOSE["services"][f"db{number}"]["volumes"] == [f"db{number}:{folder.parent}"]
+
+
 def test_the_page_makes_every_secret_that_compose_wants(tmp_path):
     (commands,) = re.findall(r"```sh\n(install -d -m 700 secrets.*?)```", PAGE, re.DOTALL)
     made = commands.partition("cp .env.example")[0]

@@ -228,6 +228,17 @@ def test_every_variable_of_compose_and_of_the_entry_point_is_a_setting():
     assert set(point) <= example
 
 
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.cluster.yaml"])
+def test_an_empty_line_of_env_does_not_take_the_place_of_what_the_image_says(file):
+    """`.env`, a copy of .env.example, comes into the container with all of its lines."""
+    example = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    image = dict(pair.split("=", 1) for line in instructions("ENV") for pair in shlex.split(line))
+    both = {name: text for name, text in image.items() if name in example}
+    assert "STATIC_ROOT" in both
+    said = yaml.safe_load((ROOT / file).read_text())["x-bookjob"]["environment"]
+    assert {name: said.get(name) for name in both} == both
+
+
 def test_the_page_makes_every_secret_that_compose_wants(tmp_path):
     (commands,) = re.findall(r"```sh\n(.*?)```", section("Containers"), re.DOTALL)
     made = commands.partition("cp .env.example")[0]
