@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from bookings import offers, services
 from bookings.admin import planner_closing
 from bookings.models import Ability, AppointmentSlot, Blackout, OrderType, ServiceArea, Worker, WorkOrder
+from bookings.offers import rulebook
 from bookings.refusals import Refused
 from bookings.services import changes
 from bookings.supply import blackouts, first_sight, new_slots, slots
@@ -266,7 +267,7 @@ class TestBetweenLookAndWrite:
         assert WorkOrder.objects.get().slot == other
 
     def test_without_it_in_the_guard_it_is_booked(self, monkeypatch):
-        monkeypatch.setattr(offers, "still_suits", lambda slot, order_type: ("1 = 1", []))
+        monkeypatch.setattr(rulebook, "still_suits", lambda slot, order_type: ("1 = 1", []))
         make_slot(worker="jo")
         assert post("WO-1", booking(OrderType="pump")).status_code == 200
 
