@@ -4,10 +4,11 @@
     python -m bench.desk --rows 3000,10000,200000,1000000
     python -m bench.desk --filled --rows 1000000                  (once more, what the last run left there)
 
-Forty areas, three hundred workers, sixty days. On PostgreSQL most rows are made in the database, in a minute or some.
-Each page is asked for several times over HTTP's own path through Django (its test client), and the fastest counts:
-the machine is never idle for us. Then come two hundred searches of each kind, of which the 95th percentile counts; how
-much of a processor they take on the average tells what a machine with other work does to that.
+Forty areas, three hundred workers, sixty days of visits, and a year in which they were booked, whatever the number of
+bookings: a small company has as many days as a large one. On PostgreSQL most rows are made in the database, in a minute
+or some. Each page is asked for several times over HTTP's own path through Django (its test client), and the fastest
+counts: the machine is never idle for us. Then come two hundred searches of each kind, of which the 95th percentile
+counts; how much of a processor they take on the average tells what a machine with other work does to that.
 It ends with 1 where a page takes too long, or much longer than at ten thousand, or a search too long. The database
 stays as it is then: `EXPLAIN` has something to read.
 """
@@ -67,6 +68,7 @@ PAGES = {
 BATCH = 5_000
 REPEATS = 9
 AREAS, WORKERS, WINDOWS_A_DAY, DAYS = 40, 300, 5, 60
+BOOKED_IN = timedelta(days=364)
 SLOWEST, MOST_GROWTH = 400, 1.5  # milliseconds, times
 BASE = 10_000  # of so many growth is counted
 SLOWEST_FIND = 200  # milliseconds, at the 95th percentile
@@ -107,6 +109,7 @@ def fill(start, stop, rare=False):
         rows = []
         for number in range(first, min(first + BATCH, stop)):
             slot = draw.choice(slots)
+            made = now - BOOKED_IN * (stop - number) / stop
             is_cancelled = draw.random() < 0.05
             # All but the last few hundred were looked at: an office that keeps up with its work.
             is_reviewed = not is_cancelled and number % 40 != 0
@@ -119,7 +122,7 @@ def fill(start, stop, rare=False):
                     area=slot.area,
                     visit_start=slot.start,
                     status="cancelled" if is_cancelled else "booked",
-                    cancelled_at=now if is_cancelled else None,
+                    cancelled_at=made if is_cancelled else None,
                     reviewed_at=now if is_reviewed else None,
                     reviewed_by="ann" if is_reviewed else "",
                     account_num=f"C-{number % 5000}",
@@ -134,7 +137,7 @@ def fill(start, stop, rare=False):
                     parts_due_at=slot.start + timedelta(hours=1 if number % 200 == 0 else -24),
                     body="{}",
                     fingerprint="",
-                    created_at=now - timedelta(minutes=stop - number),
+                    created_at=made,
                     changed_at=now,
                 )
             )
@@ -162,10 +165,14 @@ def multiply(few, many):
         name: f"'{letter}-' || (base.n + step.k * {few})"
         for name, letter in {"order_num": "X", "original_order": "O", "claim": "O"}.items()
     }
-    # Each copy came, and was cancelled, a week before the last one.
-    own |= {name: f"base.{name} - step.k * interval '7 days'" for name in ("created_at", "cancelled_at")}
+    # The rows move to the last part of the year, and each copy to the part before.
+    times, parts = ("created_at", "cancelled_at"), many // few
+    part = f"interval '{BOOKED_IN.days} days' / {parts}"
+    own |= {name: f"base.{name} - step.k * {part}" for name in times}
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
+        late = ", ".join(f"{name} = now() - (now() - {name}) / {parts}" for name in times)
+        cursor.execute(f"UPDATE bookings_workorder SET {late}")
         cursor.execute("DROP TABLE IF EXISTS base, copy")
         cursor.execute(
             "CREATE TEMP TABLE base AS SELECT *, substring(order_num FROM 3)::bigint AS n FROM bookings_workorder"
