@@ -84,9 +84,19 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: starts a service, or makes up its input; not for `make check`")
 
 
+def runs_elsewhere(path: Path, wanted: str) -> bool:
+    """Whether all tests of a file are run beside the other database."""
+    terms = wanted.split(" and ")
+    if "not once_on_postgresql" in terms and path.stem in PRODUCTION:
+        return True
+    return "not once" in terms and names(ONCE, path) and "django_db" not in path.read_text("utf-8")
+
+
 def pytest_ignore_collect(collection_path, config):
     """What is not wanted is not even loaded: to look which tests there are takes a quarter of `make check`."""
     wanted = config.option.markexpr
+    if runs_elsewhere(collection_path, wanted) and collection_path.name not in " ".join(config.args):
+        return True
     if wanted == run.QUICK and (collection_path.parent.name == "admin" or names(OTHERS, collection_path)):
         return True  # each page takes a twentieth of a second, and there are hundreds
     return True if "not slow" in wanted and names(SLOW, collection_path) else None
@@ -103,14 +113,14 @@ def may_use_a_database(item) -> bool:
 
 def where(item) -> str:
     """The marker of a test that runs once, or an empty text."""
+    if item.path.stem in PRODUCTION:
+        return "once_on_postgresql"
     runs_a_service = "template_database" in item.fixturenames
     ours = item.path.stem == "test_check_contract" and runs_a_service  # the kit against this service
     for marker, files in (("once", ONCE), ("once_on_postgresql", ONCE_ON_POSTGRESQL)):
         if names(files, item.path) and not item.get_closest_marker("django_db") and not ours:
             return marker
-    if not may_use_a_database(item):
-        return "once"
-    return "once_on_postgresql" if item.path.stem in PRODUCTION else ""
+    return "" if may_use_a_database(item) else "once"
 
 
 def pytest_collection_modifyitems(items):

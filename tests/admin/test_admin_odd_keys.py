@@ -7,9 +7,12 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
+from django.http import HttpResponse
 from django.template.response import TemplateResponse
 from django.test import Client, RequestFactory
 from django.urls import reverse
+
+from bookings.admin import error_page
 
 ODD = ["Infinity", "NaN", "1e999", "9" * 30, "9" * 5000, "-1", "_0A", "%00", "٣", "1_0", "1.0", "True", "x"]
 CLASSES = [pytest.param(model, id=model.__name__) for model in admin.site._registry]
@@ -21,7 +24,17 @@ def boss(db):
 
 
 @pytest.fixture
-def pages(boss):
+def pages(boss, monkeypatch):
+    """A client. Each error page is drawn once: but for the address it is the same for each key, and it takes long."""
+    drawn, draw = set(), error_page.draw
+
+    def draw_once(request, status, *more):
+        if status in drawn:
+            return HttpResponse(status=status)
+        drawn.add(status)
+        return draw(request, status, *more)
+
+    monkeypatch.setattr(error_page, "draw", draw_once)
     client = Client(raise_request_exception=False)
     client.force_login(boss)
     return client
