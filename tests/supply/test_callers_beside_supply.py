@@ -13,7 +13,7 @@ def service(start_service):
 
 def test_every_caller_is_answered(service, tmp_path, figures, monkeypatch):
     monkeypatch.setattr(supply, "run", warm.run)
-    commands = list(supply.all_commands(service, tmp_path, workers=12, days=20))
+    commands = list(supply.all_commands(service, tmp_path, workers=8, days=10))  # several transactions each
     assert [beside.command.split()[0] for beside in commands] == [
         *["seed_slots"] * 3,
         "close_slots",
