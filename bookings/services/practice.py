@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from bookings.models import (
     AppointmentSlot,
     HistoryEntry,
+    PackedBody,
     PartOrder,
     RequiredPart,
     SearchDocument,
@@ -32,7 +33,7 @@ def remove_bookings(*, only: ServiceArea | None = None, most: int = 0) -> int:
         found = list(locked.values_list("pk", "slot_id")[: most or BATCH])
         keys = [pk for pk, _ in found]
         HistoryEntry.objects.filter(work_order__in=keys).delete()
-        for model in (RequiredPart, PartOrder, SearchTerm, SearchDocument):
+        for model in (RequiredPart, PartOrder, SearchTerm, SearchDocument, PackedBody):
             model.objects.filter(work_order__in=keys).delete()
         WorkOrder.objects.filter(pk__in=keys).delete()
         _recount({slot for _, slot in found})
