@@ -1,7 +1,7 @@
 """Do all of them leave the same rows? `python -m bench.check`: silent where they do, else 1 and the first difference.
 
 The same bodies go to each service over a database of its own, all made alike, one after the other. Then every table is
-compared, but for times, request ids and bodies. pgbench makes up its own numbers and slots: the rest of its rows is compared.
+compared, but for times, request ids and bodies. pgbench makes up its own numbers and slots: the rest is compared.
 """
 
 import http.client
