@@ -142,6 +142,5 @@ def _by_name(worker: str) -> tuple[bool, str, str]:
 
 def _facts(orders: WorkOrderQuerySet) -> dict[int, details.Facts]:
     """What only the bodies hold, by the key of the work order."""
-    bodies = orders.select_related("packed_body").order_by()
-    bodies = bodies.only("body", "location_num", "location_name", "packed_body__content")
-    return {order.pk: details.visit_facts(order, public_form.read_job(order)) for order in bodies.iterator(BODIES)}
+    bodies = orders.only("body", "location_num", "location_name").order_by().iterator(BODIES)
+    return {order.pk: details.visit_facts(order, public_form.read_job(order)) for order in bodies}

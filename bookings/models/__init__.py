@@ -19,7 +19,6 @@ from bookings.models.areas import PostcodePrefix as PostcodePrefix
 from bookings.models.areas import ServiceArea as ServiceArea
 from bookings.models.areas import lies_within as lies_within
 from bookings.models.areas import plain_postcode as plain_postcode
-from bookings.models.bodies import PackedBody as PackedBody
 from bookings.models.delivery import Delivery as Delivery
 from bookings.models.delivery import DeliveryEntry as DeliveryEntry
 from bookings.models.delivery import Receiver as Receiver

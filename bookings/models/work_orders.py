@@ -8,7 +8,6 @@ from django.db.models import F, Q
 from bookings.db.fields import ID_LENGTH, WordsField
 from bookings.models.access import AreaQuerySet
 from bookings.models.areas import ServiceArea
-from bookings.models.bodies import BodyField
 from bookings.models.slots import AppointmentSlot
 
 # Each said once, for the list, its filters, the board and the indexes that they are read by.
@@ -79,7 +78,7 @@ class WorkOrder(models.Model):
     part_count = models.PositiveIntegerField(default=0)
     parts_due_at = models.DateTimeField(null=True, blank=True, help_text="When the last of the parts is expected.")
 
-    body = BodyField()
+    body = models.TextField()
     fingerprint = models.CharField(max_length=64)
 
     caller = models.CharField(max_length=ID_LENGTH, blank=True, help_text="Who the token said was calling.")

@@ -150,7 +150,7 @@ def _find_slots(request: BookingRequest, named: list[Choice]) -> offers.Candidat
 def _active_of(request: BookingRequest) -> list[WorkOrder]:
     """Real ones for a real booking, and practised ones for one that is practised."""
     same = WorkOrder.objects.active().filter(original_order=request.order, area__is_practice=request.is_practice)
-    return list(same.select_related("slot", "packed_body"))
+    return list(same.select_related("slot"))
 
 
 def _versions(work_orders: list[WorkOrder]) -> set[tuple[int, int]]:

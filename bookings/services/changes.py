@@ -15,7 +15,7 @@ from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, SearchDocument, WorkOrder
 from bookings.refusals import Refused
 from bookings.sentences import say
-from bookings.services import bodies, parts, rows, search_terms
+from bookings.services import parts, rows, search_terms
 from bookings.services.rows import Booked, BookingRequest
 
 # What a move breaks where its order has another active booking in the very period.
@@ -159,7 +159,6 @@ def rebook(request: BookingRequest, work_order: WorkOrder, slot: AppointmentSlot
             change(work_order, Q(status=WorkOrder.Status.BOOKED), now, **columns)
         except Refused:
             raise LostRace from None
-        bodies.forget([work_order.pk])
         orders = _replace_parts(request, work_order)
         SearchDocument.objects.filter(work_order=work_order).delete()
         sql.write(rows.search_document(work_order.pk, vars(work_order) | columns, request, slot, orders))

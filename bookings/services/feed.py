@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When
-from django.db.models.functions import Coalesce, Length
+from django.db.models.functions import Length
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from bookings.models import AppointmentSlot, Counter, HistoryEntry, PartOrder, Refusal, RequiredPart, WorkOrder
@@ -159,9 +159,7 @@ def _end_of_page(rows: QuerySet[Any], after: Cursor, size: int) -> tuple[int, bo
 
     A row that changes before the page is read has a later place, and comes with a later page.
     """
-    length: Any = Length("body") if hasattr(rows.model, "body") else Value(0)
-    if rows.model is WorkOrder:
-        length += Coalesce("packed_body__letters", 0)
+    length = Length("body") if hasattr(rows.model, "body") else Value(0)
     last, total = after.place, 0
     for number, (place, letters) in enumerate(
         rows.order_by("change_num").values_list("change_num", length)[: size + 1]
@@ -205,7 +203,7 @@ def with_everything(work_orders: QuerySet[WorkOrder]) -> QuerySet[WorkOrder]:
     """With slot, area, parts and history, in as many statements for a hundred as for one."""
     ordered = Prefetch("part_orders", PartOrder.objects.order_by("pk"))
     parts = Prefetch("required_parts", RequiredPart.objects.order_by("position").select_related("part_order"))
-    return work_orders.select_related("slot__area", "packed_body").prefetch_related(ordered, parts, "history")
+    return work_orders.select_related("slot__area").prefetch_related(ordered, parts, "history")
 
 
 def number_changes(model: Row = WorkOrder) -> bool:

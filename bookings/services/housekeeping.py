@@ -34,7 +34,7 @@ from bookings.models import (
     SearchTerm,
     WorkOrder,
 )
-from bookings.services import bodies, daily_sums, search_terms
+from bookings.services import daily_sums, search_terms
 
 BATCH = 500
 
@@ -126,7 +126,6 @@ def remove_personal_data(*, before: datetime, by: str, reasons: Collection[str],
         WorkOrder.objects.filter(pk__in=keys).update(
             changed_at=now, change_num=None, version=F("version") + 1, **columns
         )
-        bodies.forget(keys)
         _forget_why(found, reasons)
         _forget_in_history("work_order_id", keys)
         PartOrder.objects.filter(work_order__in=keys).update(ship_to_location="", urgency="")

@@ -11,7 +11,6 @@ from django.db.models.functions import Coalesce
 from bookings.models import (
     AppointmentSlot,
     HistoryEntry,
-    PackedBody,
     PartOrder,
     RequiredPart,
     SearchDocument,
@@ -33,7 +32,7 @@ def remove_bookings(*, only: ServiceArea | None = None, most: int = 0) -> int:
         found = list(locked.values_list("pk", "slot_id")[: most or BATCH])
         keys = [pk for pk, _ in found]
         HistoryEntry.objects.filter(work_order__in=keys).delete()
-        for model in (RequiredPart, PartOrder, SearchTerm, SearchDocument, PackedBody):
+        for model in (RequiredPart, PartOrder, SearchTerm, SearchDocument):
             model.objects.filter(work_order__in=keys).delete()
         WorkOrder.objects.filter(pk__in=keys).delete()
         _recount({slot for _, slot in found})

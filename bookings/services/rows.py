@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from bookings import history, wire
-from bookings.db import packing, sql
+from bookings.db import sql
 from bookings.models import (
     AppointmentSlot,
     HistoryEntry,
-    PackedBody,
     PartOrder,
     RequiredPart,
     SearchDocument,
@@ -115,20 +114,10 @@ def of_booking(request: BookingRequest, slot: AppointmentSlot, *, after: int) ->
     )
     return [
         (WorkOrder, [columns]),
-        *_packed(columns),
         *parts.inserts(None, request.plan, orders),
         search_document(None, columns, request, slot, orders),
         (HistoryEntry, [line]),
     ]
-
-
-def _packed(columns: dict[str, Any]) -> list[sql.Insert]:
-    """The row for the body, which leaves the work order's own column; none where it is kept there."""
-    body = columns["body"]
-    if len(body) > packing.LONGEST or not packing.is_wanted():
-        return []
-    columns["body"] = ""
-    return [(PackedBody, [{"work_order_id": None, "letters": len(body), "content": packing.pack(body)}])]
 
 
 def date(inserts: list[sql.Insert], now: datetime) -> None:
@@ -344,6 +333,5 @@ DRAWING = sql.Drawing(
             " FROM json_to_recordset(row.stems) AS one (stem text, place integer)))",
         },
         HistoryEntry: {"work_order_id": "drawn.number"},
-        PackedBody: {"work_order_id": "drawn.number"},
     },
 )

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Q, prefetch_related_objects
+from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from pydantic import ValidationError
 
@@ -224,7 +224,6 @@ def rewrite(work_orders: Sequence[WorkOrder]) -> None:
     rows: list[tuple[Any, ...]] = [*parts, *part_orders]
     for key, *found in rows:
         numbers[key] += found
-    prefetch_related_objects(work_orders, "packed_body")
     workers = dict(WorkOrder.objects.filter(pk__in=keys).values_list("pk", "slot__worker"))
     SearchDocument.objects.bulk_create(
         [

@@ -25,8 +25,8 @@ def customer_times(bookings: Iterable[int]) -> dict[int, offers.CustomerTimes]:
     keys = list(bookings)
     stood = _periods(keys)
     found = {}
-    rows = WorkOrder.objects.filter(pk__in=keys).select_related("slot", "packed_body").order_by()
-    for work_order in rows.only("body", "slot__start", "slot__end", "packed_body__content"):
+    rows = WorkOrder.objects.filter(pk__in=keys).select_related("slot").order_by()
+    for work_order in rows.only("body", "slot__start", "slot__end"):
         # The history of an earlier release does not name it.
         stood[work_order.pk].add((work_order.slot.start, work_order.slot.end))
         job = read_job(work_order)

@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected
 
 from bookings import offers, services
-from bookings.db import packing, sql
+from bookings.db import sql
 from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, RequiredPart, WorkOrder
 from bookings.services import booking as booking_service
 from tests.support.helpers import (
@@ -848,16 +848,14 @@ class TestTheDoor:
         assert post("WO-1", booking(), token="x").status_code == 401
         assert post("WO-1", "[]").status_code == 500
 
-    def test_the_statements_of_a_booking(self, monkeypatch, django_assert_num_queries):
+    def test_the_statements_of_a_booking(self, django_assert_num_queries):
         """All that is looked at, and the booking.
 
-        That is one statement on PostgreSQL, and on SQLite begin, the numbers, six inserts, the place, commit.
+        That is one statement on PostgreSQL, and on SQLite begin, the numbers, five inserts, the place, commit.
         """
-        monkeypatch.setattr(packing._Memory, "is_wanted", True)  # asked once a minute
-        monkeypatch.setattr(packing._Memory, "asked_at", float("inf"))
         make_slot(capacity=9)
         post("WO-0", booking())  # in an area that was never seen the numbers are drawn by themselves
-        statements = 2 if connection.vendor == "postgresql" else 11
+        statements = 2 if connection.vendor == "postgresql" else 10
         with django_assert_num_queries(statements):
             post("WO-1", booking(RequiredParts=[{"ProdNum": "A"}]))
         with django_assert_num_queries(statements):

@@ -331,7 +331,7 @@ from bookings.supply import blackouts, slots
 from django.apps import apps
 from django.db import models
 from bookings.models import ApiKey, KeptAnswer
-from bookings.models import AppointmentSlot, Delivery, DeliveryEntry, PackedBody, Receiver, SearchTerm, WorkOrder
+from bookings.models import AppointmentSlot, Delivery, DeliveryEntry, Receiver, SearchTerm, WorkOrder
 from tests.services import test_purge
 from tests.support import helpers
 body = json.loads(os.environ['BODY'])
@@ -360,7 +360,6 @@ with helpers.clock_stands_at(test_purge.THEN - 24 * test_purge.HOUR):
         needs_person="qqmark", wanted_at=test_purge.THEN)
     DeliveryEntry.objects.create(receiver=receiver, delivery=delivery, event="waits", at=test_purge.THEN, text="qqmark")
     SearchTerm.objects.create(work_order=WorkOrder.objects.first(), term=b"qqmark")
-    PackedBody.objects.create(work_order=WorkOrder.objects.first(), letters=6, content=b"qqmark")
     keys.make(name="erp", scopes=["search"], areas=None, days=None, by="anna")
     KeptAnswer.objects.create(key=ApiKey.objects.get(), begun_at=test_purge.THEN, body="qqmark")
 for model in apps.get_models():

@@ -116,16 +116,6 @@ CHECKS = [
            (SELECT 1 FROM bookings_searchdocument t WHERE t.work_order_id = w.id)""",
     ),
     (
-        "The body of work order {} is lost.",
-        """SELECT w.order_num FROM bookings_workorder w WHERE w.body = '' AND NOT EXISTS
-           (SELECT 1 FROM bookings_packedbody b WHERE b.work_order_id = w.id)""",
-    ),
-    (
-        "Packed body of a work order that does not exist ({}).",
-        """SELECT b.work_order_id FROM bookings_packedbody b
-           LEFT JOIN bookings_workorder w ON w.id = b.work_order_id WHERE w.id IS NULL""",
-    ),
-    (
         "Work order {} has no entry in its history that says how it came to be.",
         """SELECT w.order_num FROM bookings_workorder w WHERE NOT EXISTS
            (SELECT 1 FROM bookings_historyentry h WHERE h.work_order_id = w.id AND h.event = 'booked')""",

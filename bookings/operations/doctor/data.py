@@ -125,9 +125,8 @@ def types_without_setting(now: datetime) -> Iterator[Finding]:
     if settings.BOOKJOB_UNAVAILABLE_TYPES:
         return
     types: set[str] = set()
-    latest = WorkOrder.objects.order_by("-pk").select_related("packed_body").only("body", "packed_body__content")
-    for work_order in latest[:BODIES]:
-        constraints = orjson.loads(work_order.body).get("TimeConstraints")
+    for body in WorkOrder.objects.order_by("-pk").values_list("body", flat=True)[:BODIES]:
+        constraints = orjson.loads(body).get("TimeConstraints")
         for constraint in constraints if isinstance(constraints, list) else [constraints]:
             given = constraint.get("Type") if isinstance(constraint, dict) else None
             if isinstance(given, str | int) and not isinstance(given, bool):
