@@ -19,7 +19,7 @@ from tests.conftest import Service, manage
 from tests.operations.test_deploy import needs, section
 from tests.operations.test_metrics import wait_for
 from tests.operations.test_upgrades import LAST, PREVIOUS
-from tests.support.environment import KEY, ROOT
+from tests.support.environment import HALF_COMPILED, KEY, ROOT
 from tests.support.postgres import free_port
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
@@ -77,7 +77,8 @@ def image(tmp_path_factory):
     app.mkdir(parents=True)
     for source in copied():
         if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, app / source)  # compiled as it is
+            left_out = shutil.ignore_patterns(HALF_COMPILED)
+            shutil.copytree(ROOT / source, app / source, ignore=left_out)  # compiled as it is
         else:
             (app / source).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / source, app / source)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.operations.test_deploy import section
-from tests.support.environment import KEY, ROOT
+from tests.support.environment import HALF_COMPILED, KEY, ROOT
 from tests.support.postgres import free_port
 
 SCRIPT = ROOT / "tests" / "support" / "as_on_the_page.sh"
@@ -48,7 +48,8 @@ def work(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("work")
     code = tmp_path / "code"
     for name in IN_THE_SERVICE:
-        shutil.copytree(ROOT / name, code / name)  # compiled as it is, or each command would compile it again
+        # Compiled as it is, or each command would compile it again.
+        shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns(HALF_COMPILED))
     for name in ("manage.py", "gunicorn.conf.py", "pyproject.toml", ".env.example", "requirements.lock"):
         shutil.copy(ROOT / name, code / name)
     (install,) = blocks("Install")

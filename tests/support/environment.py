@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "current-key-of-the-tests-0123456789abcdef"
 OLD_KEY = "previous-key-of-the-tests-0123456789abcdef"
 
+# What Python and pytest write before they rename it: it may be gone again while a folder is copied.
+HALF_COMPILED = "*.pyc.*"
+
 
 def settings_of(folder: Path) -> set[str]:
     """The names of all settings that the release in a folder has."""
