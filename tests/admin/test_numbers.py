@@ -278,12 +278,12 @@ class TestRandomWorlds:
                 look(supervisor, **query)
             looked[weeks] = [row["sql"] for row in found if '"bookings_dailysum"' in row["sql"]]
         assert len(looked[1]) == len(looked[3]) == len(NUMBERS)
-        before = rows_of_all(supervisor, **query)
+        half = {"day": query["day"], "until": str(monday - 4 * DAY)}
+        before, before_of_half = rows_of_all(supervisor, **query), rows_of_all(supervisor, **half)
         DailySum.objects.filter(day__range=(query["day"], query["until"])).delete()
         assert rows_of_all(supervisor, **query) == before
         # Of half a week they are read.
-        half = {"day": query["day"], "until": str(monday - 4 * DAY)}
-        assert rows_of_all(supervisor, **half) != before
+        assert rows_of_all(supervisor, **half) != before_of_half
 
     def test_each_file_equals_its_table(self, supervisor):
         make_world(random.Random(9))
