@@ -24,7 +24,6 @@ from django.test.client import ClientHandler
 from django.utils import timezone
 
 from bookings.access import tokens
-from bookings.db import packing
 from bookings.services import empty_searches
 from bookings.supply import turns
 from bookjob_site import wsgi
@@ -388,13 +387,6 @@ def no_empty_search_is_left_of_another_test(monkeypatch):
 def every_user_of_a_token_is_there(monkeypatch):
     """No test waits for a statement about the user; `test_keys.py` looks at those that are switched off."""
     monkeypatch.setattr(tokens._Users, "is_out", lambda *arguments: False)
-
-
-@pytest.fixture(autouse=True)
-def bodies_are_packed(monkeypatch):
-    """As in a new database. No booking asks for it because a minute is over; test_bodies.py says when one does."""
-    monkeypatch.setattr(packing._Memory, "is_wanted", True)
-    monkeypatch.setattr(packing._Memory, "asked_at", float("inf"))
 
 
 @pytest.fixture(scope="session")
