@@ -62,8 +62,8 @@ def answers(connect: Connect, one: dict[str, Any]) -> bool:
             return True
         if where not in asking:
             thread = threading.Thread(target=_ask, args=(connect, one), name=f"asks {where}", daemon=True)
+            thread.start()  # before it is noted: where no thread can be had, the next caller tries again
             asking[where] = thread, clock.ticks() + SOON
-            thread.start()
         thread, until = asking[where]
     thread.join(max(0, until - clock.ticks()))
     return where not in silent

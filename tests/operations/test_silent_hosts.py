@@ -106,6 +106,21 @@ def test_a_host_that_answers_is_found_though_all_were_silent(silent):
     assert cluster.reached() == ["db2  5432"]
 
 
+def test_where_no_thread_can_be_had_the_next_caller_tries_again(silent, monkeypatch):
+    def refuse_to_start(thread):
+        raise RuntimeError("can't start new thread")
+
+    cluster = Cluster(taking="db1")
+    silent("db1", 10)
+    with monkeypatch.context() as crowded:
+        crowded.setattr(threading.Thread, "start", refuse_to_start)
+        with pytest.raises(RuntimeError):
+            cluster.reached()
+    assert "db1  5432 is silent" in cluster.says()
+    cluster.answer()
+    assert cluster.reached() == ["db1  5432"]
+
+
 def test_a_host_alone_is_asked_though_it_was_silent(silent):
     silent("db1", 10)
     alone = {"host": "db1", "port": "5432"}
