@@ -6,10 +6,14 @@ does not write: to alter the column Django makes the table anew.
 
 from django.db import migrations, models
 
+from bookings.db.migrating import locked
 from bookings.db.online import AlterFieldOnPostgreSQL
 
 
 class Migration(migrations.Migration):
     dependencies = [("bookings", "0021_drop_the_index_of_original_orders")]
 
-    operations = [AlterFieldOnPostgreSQL("workorder", "change_num", models.BigIntegerField(blank=True, null=True))]
+    operations = [
+        migrations.RunPython(locked("bookings_workorder"), migrations.RunPython.noop),
+        AlterFieldOnPostgreSQL("workorder", "change_num", models.BigIntegerField(blank=True, null=True)),
+    ]
