@@ -173,6 +173,7 @@ def test_bookings_in_closed_slots_are_counted_by_their_slots(monkeypatch):
     assert listed(viewer) == (5, 0)
     assert listed(viewer, area="YORK") == (2, 0)
     assert listed(viewer, area="NONE") == (0, 0)
+    assert listed(viewer, area=["YORK", " "]) == (5, 0)  # the last one counts, and is none
     assert listed(restricted) == (3, 0)
     assert listed(restricted, area="YORK") == (0, 0)
     assert listed(viewer, order_type="GAS") == (3, 1)
