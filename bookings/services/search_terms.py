@@ -17,7 +17,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from pydantic import ValidationError
@@ -244,12 +244,19 @@ def add_missing() -> int:
 
     The previous release, which books on while the new one is installed, writes none.
     """
-    missing = WorkOrder.objects.filter(search_document=None).order_by("pk")
     count = last = 0
-    while batch := list(missing.filter(pk__gt=last)[:BATCH]):
-        rewrite(batch)
+    while batch := _add_to_those_after(last):
         count, last = count + len(batch), batch[-1].pk
     return count
+
+
+@transaction.atomic
+def _add_to_those_after(key: int) -> list[WorkOrder]:
+    """Nothing changes or removes them meanwhile: a document would say what is not true any more."""
+    missing = WorkOrder.objects.filter(search_document=None, pk__gt=key).order_by("pk")
+    batch = list(missing.select_for_update(of=("self",))[:BATCH])
+    rewrite(batch)
+    return batch
 
 
 def forget_removed_words() -> None:

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -125,6 +125,34 @@ def test_a_document_that_is_missing_is_made_again():
     assert (search_terms.add_missing(), search_terms.add_missing()) == (1, 0)
     assert found("O'Brien") == [work_order.order_num]
     assert helpers.words_of(WorkOrder.objects.get()) == set(search_terms.without_beginnings(before))
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="a transaction of SQLite is the only writer")
+@pytest.mark.django_db(transaction=True)
+def test_a_work_order_stays_as_it_is_while_its_document_is_made(monkeypatch):
+    """Personal data that is removed meanwhile would come back as words, and those of a practice area would stay."""
+    work_order, words_of, was_refused = book(), search_terms.words_of, []
+    SearchDocument.objects.all().delete()
+
+    def change_it() -> bool:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '1ms'")
+            WorkOrder.objects.filter(pk=work_order.pk).update(account_name="")
+        except OperationalError:
+            return True
+        finally:
+            connection.close()
+        return False
+
+    def words_while_another_changes_it(*arguments, **options):
+        was_refused.extend(helpers.at_once([change_it]))
+        return words_of(*arguments, **options)
+
+    monkeypatch.setattr(search_terms, "words_of", words_while_another_changes_it)
+    assert search_terms.add_missing() == 1
+    assert was_refused == [True]
+    assert found("O'Brien") == [work_order.order_num]
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's index is a table of its own")
