@@ -141,7 +141,7 @@ def all_commands(service: Service, folder: Path, workers: int, days: int) -> Ite
     yield measure(service, many, "seed_slots", f"--template={old}")
     yield measure(service, many, "seed_slots", f"--template={old}", "--dry-run")
     yield measure(service, 2 * many, "seed_slots", f"--template={new}", "--prune", "--yes")
-    period = ["--area=NORTH", f"--from={first}", f"--until={first.replace(year=first.year + 1)}"]
+    period = ["--area=NORTH", f"--from={first}", f"--until={first + timedelta(days=365)}"]
     yield measure(service, 2 * many, "close_slots", *period, "--reason=Fair")
     yield measure(service, 2 * many, "open_slots", *period)
     rows = many // 3
