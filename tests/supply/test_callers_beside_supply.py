@@ -26,5 +26,6 @@ def test_every_caller_is_answered(service, tmp_path, figures, monkeypatch):
         # Who books where a command closes is told so.
         told = {200, 409} if "close" in beside.command or "open" in beside.command else {200}
         assert beside.statuses.keys() <= told, beside.line()
+        assert beside.statuses[200], beside.line()
         figures(f"callers beside {beside.command}: {len(beside.waits)}, all answered")
     assert service.manage("verify_bookings").stdout == ""
