@@ -164,7 +164,7 @@ class WorkOrder(models.Model):
             ),
             # Also the index of all bookings of an original order. Of those of before `booked_after` it takes several.
             # Named by expressions, which on SQLite makes it an index beside the table.
-            models.UniqueConstraint(F("original_order"), F("booked_after"), name="work_order_one_after_another"),
+            models.UniqueConstraint(F("original_order"), F("booked_after"), name="work_order_one_booked_after_another"),
             # The feed. What has no place in it yet stands in the index of what it has still to number.
             models.UniqueConstraint(
                 fields=["change_num"], condition=Q(change_num__isnull=False), name="work_order_by_change_num"

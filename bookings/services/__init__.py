@@ -7,7 +7,7 @@ rows is for this folder.
 The promises and what keeps them:
 never more bookings than places    the conditional UPDATE of `offers.taking`; constraint slot_booked_within_capacity
 never two for one order            constraint work_order_one_active_per_claim; the loser answers with the winner's row;
-                                   work_order_one_after_another where the winner is cancelled or moved by then
+                                   work_order_one_booked_after_another where the winner is cancelled or moved by then
 never a lost one                   place, order, parts and history are committed together, and only then answered
 
 All callers want the same slot row. It is never locked across a round trip: a booking is written by one statement

@@ -328,7 +328,7 @@ def _races_lost(attempt: int) -> Iterator[None]:
     except IntegrityError as fault:
         # The same order was booked meanwhile: the next round sees it. Or a number is taken: the next round passes over
         # all that are. No bound where one copy after the other is booked.
-        is_copy = sql.broken_constraint(fault, WorkOrder) == "work_order_one_after_another"
+        is_copy = sql.broken_constraint(fault, WorkOrder) == "work_order_one_booked_after_another"
         if attempt >= MAX_CONFLICTS and not is_copy:
             raise
         raise LostRace from None

@@ -147,7 +147,7 @@ def test_each_booking_of_an_order_comes_after_another_one():
         make_order(number=number)
     with pytest.raises(IntegrityError) as fault, transaction.atomic():
         make_order(number=6, booked_after=1)
-    assert sql.broken_constraint(fault.value, WorkOrder) == "work_order_one_after_another"
+    assert sql.broken_constraint(fault.value, WorkOrder) == "work_order_one_booked_after_another"
 
 
 def test_a_place_in_the_feed_is_given_once():

@@ -17,7 +17,7 @@ def drop_guards(database):
     for name in (
         "work_order_one_active_per_claim",
         "work_order_one_active_per_order_and_slot",
-        "work_order_one_after_another",
+        "work_order_one_booked_after_another",
     ):
         database.execute(f"DROP INDEX {name}")
     if not database.url.startswith("sqlite"):
