@@ -1,6 +1,6 @@
 """A primary that is frozen at the worst moment, in clusters of their own: other releases and settings of Patroni.
 
-Only with TORTURE_OPERATIONS (`make torture`), as test_cluster.py, whose cluster has ended before these begin.
+Only with TORTURE_OPERATIONS (`make torture`), as test_cluster.py, whose cluster these wait for.
 """
 
 import threading

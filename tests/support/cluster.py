@@ -6,6 +6,7 @@ What is frozen, killed or cut off is a namespace that was made here, and the pro
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -393,7 +394,15 @@ class Cluster:
 
 @contextlib.contextmanager
 def prepared(patroni: Path = PATRONI, watchdog: dict | None = None, **settings: object) -> Iterator[Cluster]:
-    """Network and etcd, before any database host is started."""
+    """Network and etcd, before any database host is started. One cluster at a time: its seconds are measured."""
+    with (Path(tempfile.gettempdir()) / "bookjob-cluster.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        with _prepared(patroni, watchdog, **settings) as cluster:
+            yield cluster
+
+
+@contextlib.contextmanager
+def _prepared(patroni: Path, watchdog: dict | None, **settings: object) -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="bookjob-cluster-"))
     shutil.chown(folder, 65534, 65534)
     folder.chmod(0o755)
