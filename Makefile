@@ -111,10 +111,11 @@ lock: .venv/dev
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file sbom.json var/sbom
 	@rm -rf var/sbom
 
-# All checks, then the source archive, the SBOM and their sums in var/release/ (docs/changes.md).
+# All checks, each test on both databases, then the source archive, the SBOM and their sums in var/release/
+# (docs/changes.md).
 .PHONY: release
 release:
-	.ci/run
+	ARGS=--both .ci/run
 	$(BIN)/python -m tests.release
 
 # Known faults of the libraries.
