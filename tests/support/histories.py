@@ -171,8 +171,8 @@ def repeat_what_is_unknown(history: History) -> None:
     with contextlib.closing(Phone(history)) as phone:
         for call in [call for call in history.calls if call.do == "book" and "unknown" in call.answer]:
             phone.book(**call.arguments)
-            while "throttled" in history.calls[-1].answer.get("unknown", ""):  # by the proxy: so many at once look like a flood
-                time.sleep(0.1)
+            while "throttled" in history.calls[-1].answer.get("unknown", ""):
+                time.sleep(0.1)  # for the proxy so many at once are a flood
                 phone.book(**call.arguments)
             assert "unknown" not in history.calls[-1].answer, history.calls[-1]
 
