@@ -478,7 +478,6 @@ def resized(page):
     """The page in each size, one after the other: yields the width, and what stays too wide in it.
 
     It is loaded once. What is too wide has to stay so, and what fits too, for some scripts follow a moment later.
-    The page that is opened next is loaded on a phone.
     """
     for size in EACH_SIZE:
         page.set_viewport_size(size)
@@ -487,7 +486,6 @@ def resized(page):
             page.evaluate(NEXT_FRAME)
             looks.append(too_wide(page))
         yield size["width"], looks[-1]
-    page.set_viewport_size(browser.PHONE)
 
 
 def test_nothing_is_wider_than_its_box(open_page, office):
@@ -499,6 +497,7 @@ def test_nothing_is_wider_than_its_box(open_page, office):
     work_order = office.database.execute("SELECT MIN(id) FROM bookings_workorder WHERE status = 'booked'")[0][0]
     found = {}
     for address in [*LISTS, *FORMS, ""]:
+        page.set_viewport_size(browser.PHONE)  # what scripts measure as a page loads must be right there as well
         page.goto(f"{office.url}/admin/{address.format(work_order=work_order)}")
         page.wait_for_load_state("networkidle")
         assert address in FORMS or not address or page.locator("#result_list tbody tr").count(), address

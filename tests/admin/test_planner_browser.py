@@ -169,6 +169,7 @@ def test_each_page_at_each_size(open_page, office):  # noqa: F811
     pages = [*PAGES, plan_page(office)]
     wrong = {}
     for address in pages:
+        page.set_viewport_size(browser.PHONE)
         page.goto(f"{office.url}/admin/{address}")
         page.wait_for_load_state("networkidle")
         for width, wide in resized(page):
