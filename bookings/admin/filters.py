@@ -102,6 +102,11 @@ class UntilFilter(BarFilter):
 class AreaFilter(BarFilter):
     title, parameter_name = "area", "area"
 
+    @staticmethod
+    def codes(request: HttpRequest) -> list[str]:
+        """Those that are asked for: none where the last one is blank, for it is the value."""
+        return request.GET.getlist("area") if request.GET.get("area", "").strip() else []
+
     def several(self) -> list[str]:
         """More areas than a field shows, as the board asks for them."""
         codes = self.request.GET.getlist("area")
@@ -116,7 +121,7 @@ class AreaFilter(BarFilter):
 
     def condition(self, request: HttpRequest) -> Q:
         # The key is looked up first: the index of the list goes by it.
-        areas = ServiceArea.objects.filter(code__in=self.request.GET.getlist("area"))
+        areas = ServiceArea.objects.filter(code__in=self.codes(self.request))
         return Q(area_id__in=list(areas.values_list("pk", flat=True)))
 
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from bookings import clock, offers
 from bookings.admin import lists, visits
 from bookings.admin.days import last_days, on_days
-from bookings.admin.filters import BarFilter, HiddenFilter, TextFilter
+from bookings.admin.filters import AreaFilter, BarFilter, HiddenFilter, TextFilter
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
 from bookings.models.work_orders import PARTS_LATE, TO_REVIEW
 from bookings.services import search_terms
@@ -37,9 +37,8 @@ def known_count(request: HttpRequest) -> int | None:
     if request.GET.get("view") != "closed" or not asked(request) <= {"area"}:
         return None
     areas = ServiceArea.objects.visible_to(request.user)
-    if request.GET.get("area", "").strip():  # as AreaFilter has it
-        areas = areas.filter(code__in=request.GET.getlist("area"))
-    return count_in_closed_slots(areas)
+    codes = AreaFilter.codes(request)
+    return count_in_closed_slots(areas.filter(code__in=codes) if codes else areas)
 
 
 ONLY_ATTENTION = "only what needs attention"
