@@ -75,7 +75,7 @@ SLOWEST_FIND = 200  # milliseconds, at the 95th percentile
 
 
 def fill(start, stop, rare=False):
-    """Rows of the shape that the service writes, straight into the tables: nobody waits for a million bookings.
+    """Rows of the shape that the service writes, straight into the tables: a million bookings would take hours.
 
     `rare` ones are found by the searches, and are as many in a small table as in a large one.
     """

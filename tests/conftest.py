@@ -184,7 +184,7 @@ class Database:
 
     @contextlib.contextmanager
     def away(self):
-        """Nobody reaches the database, and whoever was connected is not any more. (PostgreSQL only.)"""
+        """The database cannot be reached, and who was connected is cut off. (PostgreSQL only.)"""
         with psycopg.connect(SERVER, autocommit=True) as connection:
             connection.execute(f"ALTER DATABASE {self.name} WITH ALLOW_CONNECTIONS false")
             cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"

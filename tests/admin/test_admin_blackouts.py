@@ -50,7 +50,7 @@ def close(client, slot, **data):
 
 
 def closed(slot, **fields) -> Blackout:
-    """A blackout that is in force, made by somebody else."""
+    """A blackout that is in force, made by another user."""
     given = {"area": slot.area, "start": slot.start, "end": slot.end, "reason": "Snow", "by": "ann"} | fields
     return blackouts.close_slots(**given).blackout
 
@@ -470,7 +470,7 @@ class TestWhoMay:
 
     def test_staff_without_a_role_and_strangers(self, slot, client):
         blackout = closed(slot)
-        client.force_login(User.objects.create(username="nobody", is_staff=True))
+        client.force_login(User.objects.create(username="stranger", is_staff=True))
         addresses = (BLACKOUTS, ADD, page_of(blackout), f"{BLACKOUTS}act/open/?chosen={blackout.pk}:0")
         for address in addresses:
             assert client.get(address).status_code == 403, address

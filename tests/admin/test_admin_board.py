@@ -81,7 +81,7 @@ def test_the_tiles_of_some_areas(viewer):
 def test_a_day_shows_each_window_of_each_area(viewer):
     pool, own = desk.slot_in(capacity=2), desk.slot_in(capacity=1, worker="tech.silva")
     desk.slot_in("BOSTON", "America/New_York", hour=15, capacity=5)
-    desk.book(pool, "WO-1", UserName="nobody")
+    desk.book(pool, "WO-1", UserName="stranger")
     day = pool.start.astimezone(pool.area.zone).date()
     local = f"{pool.start.astimezone(pool.area.zone):%H:%M}-{pool.end.astimezone(pool.area.zone):%H:%M}"
     shown = windows(viewer, day=day)

@@ -1,4 +1,4 @@
-"""What somebody typed comes back after the log-in, and nothing is done with it until they send it again."""
+"""What a user typed comes back after the log-in, and nothing is done with it until they send it again."""
 
 import re
 from datetime import timedelta

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def chief(client):
-    """Somebody who may do everything that can be done."""
+    """A user who may do everything that can be done."""
     user = User.objects.create_superuser("chief", "chief@example.org", "a-long-password")
     client.force_login(user)
     return user

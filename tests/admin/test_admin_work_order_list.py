@@ -231,7 +231,7 @@ def test_bookings_in_closed_slots_need_attention_again(viewer):
     ],
 )
 def test_the_search_finds(viewer, typed):
-    desk.book(desk.slot_in(days=1), "WO-1", Account={"AccountNum": "X", "Name": "Somebody else"})
+    desk.book(desk.slot_in(days=1), "WO-1", Account={"AccountNum": "X", "Name": "Another customer"})
     work_order = desk.book(
         desk.slot_in(),
         "WO-4711/A",
@@ -247,7 +247,7 @@ def test_the_search_finds(viewer, typed):
 
 
 @pytest.mark.parametrize(
-    "typed", ["nobody", "WO-4712", "ump-17", "%", "_", "müller nobody", "' OR 1=1", "-", "\\", "0"]
+    "typed", ["stranger", "WO-4712", "ump-17", "%", "_", "müller stranger", "' OR 1=1", "-", "\\", "0"]
 )
 def test_the_search_does_not_find(viewer, typed):
     desk.book(desk.slot_in(), "WO-4711", Account={"AccountNum": "C-1", "Name": "Müller"})
@@ -340,7 +340,7 @@ def test_a_moved_booking_is_found_under_its_new_body_only(viewer, settings):
 
 
 def many(count, slot, prefix="X-", **columns):
-    """Rows straight into the tables, as nobody waits for so many bookings."""
+    """Rows straight into the tables, since making so many bookings takes too long."""
     now = timezone.now()
     WorkOrder.objects.bulk_create(
         WorkOrder(
@@ -354,7 +354,7 @@ def many(count, slot, prefix="X-", **columns):
             fingerprint="",
             created_at=now,
             changed_at=now,
-            **({"account_name": "Somebody"} | columns),
+            **({"account_name": "Customer"} | columns),
         )
         for number in range(count)
     )
@@ -421,19 +421,19 @@ def common(monkeypatch):
 def test_of_many_that_a_search_finds_a_few_pages_are_counted(common):
     """It says so; what is done with all takes all of them."""
     supervisor = desk.person("supervisor")
-    answer = supervisor.get(desk.LIST, {"q": "somebody"})
+    answer = supervisor.get(desk.LIST, {"q": "customer"})
     page = desk.text_of(answer)
     newest = "The newest 60 are listed. More may fit."
     assert re.search(rf"60\+ work orders <span[^>]*>{newest} Add a word to the search, or set a filter.", page)
     assert "Select all 60+ work orders" in page
     assert "Next visit" not in page
-    assert [number[0] for number in desk.numbers(supervisor, q="somebody")] == ["Y"] * 50
-    assert len(desk.numbers(supervisor, q="somebody", p=2)) == 10
+    assert [number[0] for number in desk.numbers(supervisor, q="customer")] == ["Y"] * 50
+    assert len(desk.numbers(supervisor, q="customer", p=2)) == 10
     # The newest, also from lists that begin with the next visit.
     for view in ("attention", "closed"):
-        assert [number[0] for number in desk.numbers(supervisor, q="somebody", view=view)] == ["Y"] * 50
+        assert [number[0] for number in desk.numbers(supervisor, q="customer", view=view)] == ["Y"] * 50
     # A thousand times as many would be on that page.
-    assert len(desk.numbers(supervisor, q="somebody", all="")) == 50
+    assert len(desk.numbers(supervisor, q="customer", all="")) == 50
     assert answer.context["cl"].queryset.count() == 150
 
 
@@ -441,9 +441,9 @@ def test_of_many_that_a_search_finds_a_few_pages_are_counted(common):
 def test_of_many_that_a_search_finds_a_column_sorts_all(common, order, series):
     """The page says so: its rows are the first of all in this order, and not the newest ones sorted."""
     supervisor = desk.person("supervisor")
-    page = desk.text_of(supervisor.get(desk.LIST, {"q": "somebody", "o": order}))
+    page = desk.text_of(supervisor.get(desk.LIST, {"q": "customer", "o": order}))
     assert "The first 60 in this order are listed. More may fit." in page
-    assert [number[0] for number in desk.numbers(supervisor, q="somebody", o=order)] == [series] * 50
+    assert [number[0] for number in desk.numbers(supervisor, q="customer", o=order)] == [series] * 50
 
 
 @pytest.mark.parametrize("number", [20, 30])
@@ -456,7 +456,7 @@ def test_what_came_last_and_stands_in_no_older_booking_is_counted(monkeypatch, n
     many(number, slot, prefix="Y-")
     search_terms.add_missing()
     viewer = desk.person("viewer")
-    for name, said in (("somebody", f"{number} work orders"), ("else", "20+ work orders")):
+    for name, said in (("customer", f"{number} work orders"), ("else", "20+ work orders")):
         answer = viewer.get(desk.LIST, {"q": name})
         assert said in desk.text_of(answer)
         assert ("More may fit" in desk.text_of(answer)) == (name == "else")
@@ -465,7 +465,7 @@ def test_what_came_last_and_stands_in_no_older_booking_is_counted(monkeypatch, n
 def test_a_search_that_finds_a_good_part_of_few_bookings_counts_them_all(common, monkeypatch):
     """The newest ones alone would be enough for some pages: in a small office all are as soon counted."""
     monkeypatch.setattr(search_terms, "FEW", 200)
-    answer = desk.person("viewer").get(desk.LIST, {"q": "somebody"})
+    answer = desk.person("viewer").get(desk.LIST, {"q": "customer"})
     assert "150 work orders" in desk.text_of(answer)
     assert "More may fit" not in desk.text_of(answer)
 
@@ -473,10 +473,10 @@ def test_a_search_that_finds_a_good_part_of_few_bookings_counts_them_all(common,
 def test_what_narrows_a_search_is_counted_as_a_whole(common):
     viewer, day = desk.person("viewer"), WorkOrder.objects.filter(area=common[0]).first().visit_start.date()
     for query in ({"area": "LEEDS"}, {"day": day, "area": "LEEDS"}):
-        answer = viewer.get(desk.LIST, {"q": "somebody", **query})
+        answer = viewer.get(desk.LIST, {"q": "customer", **query})
         assert "75 work orders" in desk.text_of(answer)
         assert "More may fit" not in desk.text_of(answer)
-    assert len(desk.numbers(viewer, q="somebody", day=day, area="LEEDS")) == 75
+    assert len(desk.numbers(viewer, q="customer", day=day, area="LEEDS")) == 75
 
 
 def test_of_many_that_a_search_finds_a_person_counts_those_of_their_areas(common):
@@ -485,12 +485,12 @@ def test_of_many_that_a_search_finds_a_person_counts_those_of_their_areas(common
     viewer = desk.person("viewer", leeds)
     many(3, desk.slot_in(days=1, capacity=9), prefix="Z-", account_name="Else")
     search_terms.add_missing()
-    assert "60+ work orders" in desk.text_of(viewer.get(desk.LIST, {"q": "somebody"}))
-    assert {number[0] for number in desk.numbers(viewer, q="somebody", p=2)} == {"X"}
+    assert "60+ work orders" in desk.text_of(viewer.get(desk.LIST, {"q": "customer"}))
+    assert {number[0] for number in desk.numbers(viewer, q="customer", p=2)} == {"X"}
     WorkOrder.objects.filter(area=leeds, order_num__lt="X-3").delete()
     left = WorkOrder.objects.filter(area=leeds, order_num__startswith="X").count()
     assert 50 < left < 60
-    answer = viewer.get(desk.LIST, {"q": "somebody"})
+    answer = viewer.get(desk.LIST, {"q": "customer"})
     assert f"{left} work orders" in desk.text_of(answer)
     assert "More may fit" not in desk.text_of(answer)
 
@@ -500,7 +500,7 @@ def test_a_word_that_many_newest_bookings_have_is_not_looked_up_in_the_index(vie
     """It would read an entry of each, before the first one is known."""
 
     def read():
-        statements = plans.statements_of(viewer, desk.LIST, {"q": "somebody"})
+        statements = plans.statements_of(viewer, desk.LIST, {"q": "customer"})
         return [plans.rows_read(text) for text in statements if re.match(r"(WITH|SELECT work_order_id)", text)]
 
     with connection.cursor() as cursor:

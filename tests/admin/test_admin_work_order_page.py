@@ -1,4 +1,4 @@
-"""One work order as a dispatcher sees it, the exports, the roles, and the history that nobody rewrites."""
+"""One work order as a dispatcher sees it, the exports, the roles, and the history that cannot be rewritten."""
 
 import csv
 import io
@@ -319,7 +319,7 @@ class TestRolesOfTheMigration:
 def test_the_history_cannot_be_rewritten_after_the_migrations_of_the_desk():
     entry = desk.book(desk.slot_in()).history.get()
     for change in (
-        lambda: HistoryEntry.objects.filter(pk=entry.pk).update(by="nobody"),
+        lambda: HistoryEntry.objects.filter(pk=entry.pk).update(by="stranger"),
         lambda: HistoryEntry.objects.filter(pk=entry.pk).delete(),
     ):
         with pytest.raises(DatabaseError, match="never changed or deleted"), transaction.atomic():

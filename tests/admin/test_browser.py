@@ -39,7 +39,7 @@ def office(service):
 
 @pytest.fixture
 def open_page(chromium, office):
-    """A window in which somebody is logged in. What goes wrong in it fails the test."""
+    """A window in which a user is logged in. What goes wrong in it fails the test."""
     contexts, faults = [], []
 
     def opened(name="dispatcher", size=browser.DESKTOP, scheme="light"):
@@ -64,7 +64,7 @@ def open_page(chromium, office):
 
 
 def new_booking(office, order="WO-9001"):
-    """Somebody books over the API, in the first slot of Leeds that is two days off; returns number and body."""
+    """A technician books over the API, in the first slot of Leeds that is two days off; returns number and body."""
     slot = office.database.execute(
         'SELECT s.start, s."end" FROM bookings_appointmentslot s JOIN bookings_servicearea a ON a.id = s.area_id'
         " WHERE a.code = 'LEEDS' AND s.booked < s.capacity ORDER BY s.start DESC LIMIT 30"
@@ -88,7 +88,7 @@ COLOURS = ["color-contrast", "link-in-text-block"]
 
 
 def seriously_wrong(page, rules=None):
-    """What axe finds by its rules, or by some of them, that keeps somebody from working."""
+    """What axe finds by its rules, or by some of them, that keeps people from working."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
     only = {"runOnly": rules} if rules else {}
@@ -367,7 +367,7 @@ def test_the_content_security_policy_stops_nothing_that_belongs_there(open_page,
 
 
 def test_the_test_above_would_notice_what_does_not_belong_there(chromium, office):
-    """A script that somebody smuggles into a page of the admin does not run, and sends nothing anywhere."""
+    """A script that is smuggled into a page of the admin does not run, and sends nothing anywhere."""
     said = []
     context = chromium.new_context()
     page = context.new_page()

@@ -639,7 +639,7 @@ class TestRepeats:
     def test_another_body_for_the_same_slot(self):
         make_slot(capacity=5)
         first = make_booking()
-        answer = post("WO-1", booking(UserName="somebody.else"))
+        answer = post("WO-1", booking(UserName="tech.other"))
         assert answer.json() == error(
             409,
             "conflicting_duplicate",

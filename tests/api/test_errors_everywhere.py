@@ -159,7 +159,7 @@ def test_and_401_stays(settings):
 def test_and_so_do_those_of_the_addresses_that_servicemobility_does_not_call(settings, path):
     settings.BOOKJOB_DOCUMENTED_STATUSES_ONLY = True
     for method, status in (("GET", 403), ("POST", 405)):
-        answer = client().generic(method, f"/api/v1/{path}", HTTP_X_ACCESS_TOKEN=tokens.issue_token("nobody"))
+        answer = client().generic(method, f"/api/v1/{path}", HTTP_X_ACCESS_TOKEN=tokens.issue_token("stranger"))
         assert (answer.status_code, answer.json()["code"]) == (status, status)
 
 
@@ -182,7 +182,7 @@ def test_the_admin_keeps_its_pages():
     ],
 )
 def test_no_address_describes_itself(path):
-    answer = client().options(f"/api/v1/{path}", headers={"x-access-token": tokens.issue_token("nobody")})
+    answer = client().options(f"/api/v1/{path}", headers={"x-access-token": tokens.issue_token("stranger")})
     assert (answer.status_code, answer.json()) == (
         405,
         error(405, "method_not_allowed", "This address does not take that method."),

@@ -124,7 +124,7 @@ print(b"".join(os.read(end, 99) for end in ends).decode())
         assert self.had("", "buckets = shared.Buckets()") == 400
 
     def test_without_the_lock_what_others_count_in_between_is_lost(self):
-        """What the lock is for: somebody counts between another one's reading and writing."""
+        """What the lock is for: another process counts between this one's reading and writing."""
         shared, others = shared_memory.Buckets(), []
 
         def in_between(*given):

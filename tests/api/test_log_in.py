@@ -98,7 +98,7 @@ class TestItWorks:
 
 class TestRefused:
     @pytest.mark.parametrize(
-        ("username", "password"), [("tech.jones", "wrong"), ("nobody", "right"), ("TECH.JONES", "right")]
+        ("username", "password"), [("tech.jones", "wrong"), ("stranger", "right"), ("TECH.JONES", "right")]
     )
     def test_wrong_credentials(self, username, password):
         answer = attempt(username, password)
@@ -116,7 +116,7 @@ class TestRefused:
     def test_every_refusal_hashes_one_password(self, django_user_model):
         """The same work for each is what makes the same time."""
         django_user_model.objects.create_user("gone", password="right", is_active=False)
-        for username, password in (("tech.jones", "wrong"), ("nobody", "right"), ("gone", "right")):
+        for username, password in (("tech.jones", "wrong"), ("stranger", "right"), ("gone", "right")):
             with mock.patch("django.contrib.auth.hashers.MD5PasswordHasher.encode", return_value="md5$a$b") as encode:
                 assert attempt(username, password).status_code == 401
             assert encode.call_count == 1, username
@@ -181,7 +181,7 @@ class TestGuessingIsSlowedDown:
 
     def test_without_telling_whether_the_name_exists(self, clock):
         known = [self.fail(7, username="tech.jones")]
-        assert [self.fail(7, username="nobody", address="192.0.2.9")] == known
+        assert [self.fail(7, username="stranger", address="192.0.2.9")] == known
 
     def test_for_a_user_name_from_many_addresses(self, clock):
         for number in range(20):
@@ -196,10 +196,10 @@ class TestGuessingIsSlowedDown:
         assert attempt(address="192.0.2.1").status_code == 200
 
     def test_for_an_address_with_many_names(self, clock):
-        statuses = [attempt(f"nobody-{number}", "wrong").status_code for number in range(100)]
+        statuses = [attempt(f"stranger-{number}", "wrong").status_code for number in range(100)]
         assert statuses == [401] * 100
-        assert attempt("somebody.else").status_code == 429
-        assert attempt("somebody.else", address="192.0.2.2").status_code == 401
+        assert attempt("tech.other").status_code == 429
+        assert attempt("tech.other", address="192.0.2.2").status_code == 401
 
     def test_a_success_begins_anew(self, clock):
         self.fail(4)
@@ -235,12 +235,12 @@ class TestGuessingIsSlowedDown:
         """One address is ServiceMobility's, and all technicians'."""
         assert attempt().status_code == 200
         for number in range(100):
-            assert attempt(f"nobody-{number}", "wrong").status_code == 401
-        assert attempt("somebody.else").status_code == 429
+            assert attempt(f"stranger-{number}", "wrong").status_code == 401
+        assert attempt("tech.other").status_code == 429
         assert [attempt().status_code for _ in range(25)] == [200] * 25
         # Without telling which names are known here, and after the same work.
         with mock.patch("django.contrib.auth.hashers.MD5PasswordHasher.encode", return_value="md5$a$b") as encode:
-            answers = [attempt(name, "wrong") for name in ("tech.jones", "somebody.else")]
+            answers = [attempt(name, "wrong") for name in ("tech.jones", "tech.other")]
         assert encode.call_count == 2
         assert [answer.status_code for answer in answers] == [429, 429]
         assert answers[0].json() == answers[1].json()
@@ -251,10 +251,10 @@ class TestGuessingIsSlowedDown:
     def test_an_address_that_waits_does_not_make_the_service_hash_for_ever(self, clock, monkeypatch):
         monkeypatch.setattr("bookings.clock.ticks", lambda: 1000.0)
         for number in range(100):
-            attempt(f"nobody-{number}", "wrong")
+            attempt(f"stranger-{number}", "wrong")
         with mock.patch("django.contrib.auth.hashers.MD5PasswordHasher.encode", return_value="md5$a$b") as encode:
             for number in range(100):
-                assert attempt(f"somebody-{number}", "wrong").status_code == 429
+                assert attempt(f"other-{number}", "wrong").status_code == 429
         assert encode.call_count == log_in.DECOYS
 
     def test_right_log_ins_of_one_name_at_once_are_all_right(self, service, technician_of):

@@ -71,9 +71,9 @@ class TestOneService:
         assert (answer.status, answer.json()) == (404, nothing)
         answer = service.request("GET", path_of("WO-1"))
         assert (answer.status, answer.json()["code"]) == (405, 405)
-        answer = service.request("POST", path_of("WO-1"), text, Host="somebody.example")
+        answer = service.request("POST", path_of("WO-1"), text, Host="other.example")
         assert (answer.status, answer.json()["code"]) == (400, 400)
-        assert service.request("GET", "/readyz", Host="somebody.example").status == 200
+        assert service.request("GET", "/readyz", Host="other.example").status == 200
 
         # No header says where the service is mounted.
         for name in ("SCRIPT_NAME", "PATH_INFO"):
@@ -147,7 +147,7 @@ class TestTheDatabaseIsAway:
         assert service.manage("verify_bookings").stdout == ""
 
     def test_a_lock_that_is_not_had_in_time(self, start_service, empty_database):
-        """Somebody holds the row (PostgreSQL) or the file (SQLite) for longer than a caller may wait."""
+        """Another session holds the row (PostgreSQL) or the file (SQLite) for longer than a caller may wait."""
         impatient = "timeout=1" if empty_database.url.startswith("sqlite") else "options=-c%20lock_timeout%3D300"
         service = start_service(DATABASE_URL=f"{empty_database.url}?{impatient}")
         body = service.make_slot(capacity=9)

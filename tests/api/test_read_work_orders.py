@@ -167,8 +167,8 @@ class TestWhoMay:
         django_user_model.objects.create_user("tech.jones")
         for token in (
             tokens.issue_token("tech.jones"),
-            tokens.issue_token("nobody"),
-            tokens.issue_token("erp", claims={"iss": "somebody else"}),
+            tokens.issue_token("stranger"),
+            tokens.issue_token("erp", claims={"iss": "another issuer"}),
             tokens.issue_token("erp", claims={"iss": ""}),
         ):
             answer = get(path, token=token)
@@ -230,7 +230,7 @@ class TestWhoMay:
             assert get(cursor=cursor, **query).json()["WorkOrders"] == [gone]
         _, cursor = read_on(cursor)
         assert read_on(cursor) == ([], cursor)
-        # Whoever sees all areas sees where it is now; what was never in the reader's areas is never gone.
+        # A reader of all areas sees where it is now; what was never in the reader's areas is never gone.
         services.review(work_order=other, by="dispatcher")
         assert read_on(cursor)[0] == []
         services.move(work_order=WorkOrder.objects.get(pk=work_order.pk), slot=here, by="dispatcher")
@@ -412,7 +412,7 @@ class TestTheFeed:
 
 class TestWhileRowsChange:
     def test_nothing_is_lost_and_nothing_repeated(self, start_service, empty_database):
-        """Somebody books and cancels all the time; readers page. At the end each has seen every last state once."""
+        """Bookings come and go all the time; readers page. At the end each has seen every last state once."""
         service = start_service()
         service.manage("load_demo", "--empty")
         token = service.manage("issue_token", "api").stdout.strip()

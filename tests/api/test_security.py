@@ -30,7 +30,7 @@ PUBLIC = {
 
 
 class TestHeaders:
-    """Over gunicorn, as a public site: what is said at every door, also where nobody is at home."""
+    """Over gunicorn, as a public site: what is said at every door, also where no database is there."""
 
     @pytest.fixture
     def said(self, start_service):
@@ -407,7 +407,7 @@ class TestWhatIsNotTheirs:
         assert (slot.capacity, slot.booked) == (3, 1)
 
     def test_staff_do_not_make_themselves_chiefs(self):
-        """A supervisor has no page of users; nobody sets is_superuser by adding it to a form."""
+        """A supervisor has no page of users; adding is_superuser to a form sets nothing."""
         supervisor = desk.person("supervisor")
         for path in ("/admin/auth/user/", f"/admin/auth/user/{supervisor.user.pk}/change/", "/admin/auth/group/"):
             assert supervisor.get(path).status_code == 403

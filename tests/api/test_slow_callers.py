@@ -467,7 +467,7 @@ class TestTheSocket:
 
 
 class TestTheStop:
-    """Whoever is under way when the worker stops gets some seconds, and nothing renews them."""
+    """A caller that is under way when the worker stops gets some seconds, and nothing renews them."""
 
     def test_a_body_that_drips(self, start_service, connect):
         service = start_service("tests.support.apps.hasty", PATIENCE="15", WEB_CONCURRENCY="1")

@@ -102,9 +102,9 @@ BAD = {
     "alg none": by_hand({"alg": "none", "typ": "JWT"}, {"exp": SOON}),
     "alg none, signed": resigned({"alg": "none"}, {"exp": SOON}),
     "no alg": resigned({"typ": "JWT"}, {"exp": SOON}),
-    "wrong key": token(key="another-key-of-somebody-0123456789abcdef"),
+    "wrong key": token(key="another-key-of-a-stranger-0123456789abcdef"),
     "wrong key under a known kid": token(key=OLD_KEY, kid="current"),
-    "wrong key under an unknown kid": token(key="another-key-of-somebody-0123456789abcdef", kid="unknown"),
+    "wrong key under an unknown kid": token(key="another-key-of-a-stranger-0123456789abcdef", kid="unknown"),
     "kid is a number": resigned({"alg": "HS256", "kid": 7}, {"exp": SOON}),
     "kid is null": resigned({"alg": "HS256", "kid": None}, {"exp": SOON}),
     "kid is false": resigned({"alg": "HS256", "kid": False}, {"exp": SOON}),
@@ -194,7 +194,7 @@ class TestTrustUpstream:
         assert post("WO-1", booking(), token=token(), REMOTE_ADDR=address).status_code == 200
 
     def test_nobody_becomes_a_user_of_ours_by_saying_so(self, django_user_model):
-        """What stands in a token that nobody verified opens no customer's address."""
+        """What stands in a token that was not verified opens no customer's address."""
         user = django_user_model.objects.create_user("erp")
         user.user_permissions.add(Permission.objects.get(codename="read_workorder_by_api"))
         forged = token({"exp": SOON, "iss": "bookjob", "sub": "erp"}, key="x" * 40)
@@ -236,7 +236,7 @@ class TestIssueToken:
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
-            (["nobody"], "There is no user 'nobody'. createsuperuser or the admin makes one."),
+            (["stranger"], "There is no user 'stranger'. createsuperuser or the admin makes one."),
             (["gone"], "The user 'gone' is not active."),
             (["api", "--minutes", "0"], "--minutes 0 is not between 1 and 525600."),
         ],

@@ -393,7 +393,7 @@ class TestTheCommand:
 
     def test_it_runs_where_no_database_is(self):
         with StandIn() as right:
-            environment = os.environ | {"DATABASE_URL": "postgres://nobody:nothing@127.0.0.1:1/none"}
+            environment = os.environ | {"DATABASE_URL": "postgres://stranger:nothing@127.0.0.1:1/none"}
             command = ("manage.py", "check_contract", right.url, "--token", token(), "--callers", "8")
             done = warm.run(*command, environment=environment)
         assert (done.returncode, done.stderr) == (0, "")

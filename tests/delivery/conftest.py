@@ -25,7 +25,7 @@ OTHER_SECRET = "whsec_" + base64.b64encode(b"another-secret-of-the-tests-0123").
 
 
 class Clock:
-    """Time that passes only where somebody waits, or where a test lets it."""
+    """Time that passes only where a caller waits, or where a test lets it."""
 
     def __init__(self):
         self.gone, self.lock = 0.0, threading.Lock()

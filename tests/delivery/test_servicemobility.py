@@ -126,7 +126,7 @@ def test_a_cancellation_leaves_the_device(deliver, slot):
     deliver()
     assert deliver.there(booked) is None
     assert deliver.of(booked).pushed_rest == ""
-    # Once more is no harm: it is gone, whoever removed it.
+    # Once more is no harm: it is gone, whatever removed it.
     receivers.send_again(deliver.of(booked), by="dispatcher")
     deliver()
     assert not Delivery.objects.open().exists()

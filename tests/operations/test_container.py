@@ -72,7 +72,7 @@ def test_hadolint_has_nothing_to_say():
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
-    """The folder /app of the image, made as the Dockerfile makes it, that nobody can write to."""
+    """The folder /app of the image, made as the Dockerfile makes it, that cannot be written to."""
     app = tmp_path_factory.mktemp("image") / "app"
     app.mkdir(parents=True)
     for source in copied():

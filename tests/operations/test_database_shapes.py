@@ -311,7 +311,7 @@ class TestReplica:
 
     @in_torture
     def test_one_that_is_far_behind_is_not_asked(self, service, own_server, replica, way):
-        """It is cut off, so that nobody can say how far behind it is; with the primary asked, the search is right."""
+        """It is cut off, so that its lag is unknown; with the primary asked, the search is right."""
         service.make_slot(capacity=9)
         wait_for(lambda: self.is_asked(service) and offered(service) == 1, "the slot is on the replica")
         way.close()
@@ -396,7 +396,7 @@ class TestFailover:
 
     @in_torture
     def test_the_test_above_would_notice_a_lost_one(self, own_server, replica, way, service):
-        """Replication that nobody waits for, and a replica that is a moment behind."""
+        """Replication that is not waited for, and a replica that is a moment behind."""
 
         primary = address(service.database.url, own_server.port)
 
@@ -434,7 +434,7 @@ class TestFailover:
         assert service.manage("verify_bookings").stdout == ""
 
     def test_a_standby_that_takes_no_bookings(self, own_server, own_database, replica, start_on):
-        """Somebody pointed the service at it alone; once it is promoted, all is well."""
+        """The service was pointed at it alone; once it is promoted, all is well."""
         service = start_on(DATABASE_URL=address(own_database.url, replica.port), up="/livez")
         body = service.make_slot(capacity=9)
         wait_for(lambda: offered(service) == 1, "the slot is on the replica")
@@ -453,7 +453,7 @@ class TestFailover:
 
 @contextlib.contextmanager
 def frozen(url: str):
-    """All sessions of the database of `url` stand still, and nobody gets a new one; the machine answers for them."""
+    """All sessions of the database of `url` stand still, and there are no new ones; the machine answers for them."""
     with psycopg.connect(url) as connection:
         connection.execute("SELECT 1")
         ((data,),) = connection.execute("SHOW data_directory").fetchall()
@@ -526,7 +526,7 @@ class TestSilence:
         number = self.book(service, "WO-1", body).json()["OrderNum"]
         at_once([lambda order=order: service.book(f"WO-first-{order}", body) for order in range(8)])
         with silence():
-            # The first ones meet it in the middle of their work, the later ones find nobody to connect to.
+            # The first ones meet it in the middle of their work, the later ones find nothing to connect to.
             for turn in range(2):
                 began = time.monotonic()
                 calls = [lambda order=f"WO-{turn}-{n}": service.book(order, body) for n in range(7)]
@@ -552,7 +552,7 @@ class TestSilence:
 
 
 def test_a_commit_whose_answer_never_arrives(own_server, own_database, start_on):
-    """The booking stands and nobody was told; whoever asks again hears its number."""
+    """The booking stands and the caller was not told; who asks again hears its number."""
     with proxy(own_server.port) as way:
         service = start_on(DATABASE_URL=address(own_database.url, way.port))
         body = service.make_slot(capacity=9) | {"RequiredParts": [{"ProdNum": "PUMP", "Qty": 1}]}

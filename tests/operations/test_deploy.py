@@ -299,7 +299,7 @@ def test_a_booking_through_nginx(start_service, proxy):
     assert (status, b"<form" in answer) == (200, True)
     status, answer = call("/metrics", Authorization=f"Bearer {TOKEN}")
     assert (status, b"bookjob_database_up 1.0" in answer) == (200, True)
-    # When nobody is there, callers are told to repeat, in ServiceMobility's form too.
+    # When no service is there, callers are told to repeat, in ServiceMobility's form too.
     service.stop()
     status, answer = call(path_of("WO-1"), body)
     assert (status, json.loads(answer)) == (503, UNAVAILABLE)

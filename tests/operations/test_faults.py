@@ -161,7 +161,7 @@ def own_server(migrated_server):
 
 @pytest.fixture
 def on_own_server(own_server, migrated_server, tmp_path):
-    """A service on a PostgreSQL that nobody else needs."""
+    """A service on a PostgreSQL of its own."""
     database = Database(None, tmp_path, own_server.url, there=migrated_server[1])
     service = Service(database, tmp_path / "gunicorn.log", "bookjob_site.wsgi")
     yield service

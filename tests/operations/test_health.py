@@ -88,7 +88,7 @@ class TestWhatABookingNeeds:
         log = empty_database.file.with_name(f"{empty_database.file.name}-wal")
         log.touch()
         for path in (empty_database.file, empty_database.file.parent, log):
-            # The file system's own no is not heard by root, as whom this may run.
+            # The file system's own no is not heard by root, and root may run this.
             monkeypatch.setattr(os, "access", lambda asked, mode, path=path: asked != path and may(asked, mode))
             assert readiness.PROBLEM_OF["sqlite"]() == "database read-only"
         monkeypatch.setattr(os, "access", may)

@@ -104,7 +104,7 @@ def ended(work) -> subprocess.CompletedProcess:
 def test_every_step_works_for_the_user_that_it_names(ended):
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
     said = ended.stdout
-    # Nobody but root can change the code, and nothing of the service's is root's.
+    # Only root can change the code, and nothing of the service's is root's.
     assert said[said.index("--- owners") :] == "--- owners\n--- end\n", said
 
 

@@ -44,7 +44,7 @@ def log():
 
 
 def test_what_is_no_json_is_a_line_all_the_same(log):
-    logging.getLogger("somebody").warning("half a character: %s", "\ud800", extra={"facts": {"large": 2**64}})
+    logging.getLogger("elsewhere").warning("half a character: %s", "\ud800", extra={"facts": {"large": 2**64}})
     assert log()[-1]["message"] == "half a character: \ud800"
     assert log()[-1]["large"] == 2**64
 

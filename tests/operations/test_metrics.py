@@ -128,7 +128,7 @@ class TestWhatIsCounted:
         assert grown("bookjob_requests_total") == {requests(SEARCH, "ok"): 1, requests(SEARCH, "nothing_free"): 1}
 
     def test_log_ins_that_fail(self, grown):
-        wrong = {"username": "nobody", "password": "wrong"}
+        wrong = {"username": "stranger", "password": "wrong"}
         Client().post("/api/v1/auth/token", json.dumps(wrong), content_type="application/json")
         Client().post("/admin/login/", wrong)
         assert grown("bookjob_requests_total") == {
@@ -137,7 +137,7 @@ class TestWhatIsCounted:
         }
 
     def test_lost_races(self, grown, monkeypatch):
-        """Somebody else takes the place between our look at it and our writing."""
+        """Another process takes the place between our look at it and our writing."""
         slot = make_slot(capacity=2)
         original = booking_service._insert
 

@@ -74,7 +74,7 @@ class TestRuns:
 
     def test_one_of_delivery(self):
         connect()
-        call_command("verify_delivery")  # no booking is to come: nobody is asked
+        call_command("verify_delivery")  # no booking is to come: no device is asked
         assert document()["runs"]["verify_delivery"]["found_nothing"] is True
 
     def test_a_standby_takes_no_note(self, monkeypatch):

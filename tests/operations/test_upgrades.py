@@ -321,7 +321,7 @@ def test_nobody_is_turned_away_by_a_restart(empty_database, tmp_path):
 
 
 class Socketed(Service):
-    """A service that somebody else starts and stops, for its calls."""
+    """A service that another starts and stops, for its calls."""
 
     def __init__(self, database, port):
         self.database, self.port = database, port

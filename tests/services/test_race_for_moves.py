@@ -34,7 +34,7 @@ def test_many_moves_of_one_order_at_once(moving):
 
 
 def test_two_orders_that_cross_each_other(moving):
-    """Each moves to where the other is: nobody waits in a circle, and a full slot refuses."""
+    """Each moves to where the other is: no two wait for each other, and a full slot refuses."""
     first, second = (moving.make_slot(capacity=2, start=tomorrow(hour)) for hour in (8, 12))
     moving.book("WO-1", first)
     moving.book("WO-2", second)
@@ -53,7 +53,7 @@ def test_two_orders_that_cross_each_other(moving):
 
 
 def test_a_move_and_a_cancellation_meet(moving):
-    """The cancellation runs in another process, as staff's does. Whoever wins, the order has one booking or none."""
+    """The cancellation runs in another process, as staff's does. Whichever wins, the order has one booking or none."""
     first, second = (moving.make_slot(capacity=1, start=tomorrow(hour)) for hour in (8, 12))
     cancel = (
         "from bookings import services; from bookings.models import WorkOrder\n"

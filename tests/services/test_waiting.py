@@ -100,7 +100,7 @@ class TestOneProcess:
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("guarded", [True, False])
     def test_a_move_by_staff_that_waits_for_the_slot(self, monkeypatch, guarded):
-        """Whoever held the slot left it as it was: PostgreSQL then does not look at the rules a second time."""
+        """The holder of the slot left it as it was: PostgreSQL then does not look at the rules a second time."""
         if not guarded:
             monkeypatch.setattr(offers, "in_time", lambda slot, now: ("1", []))
         target = make_slot()

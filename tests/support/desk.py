@@ -16,7 +16,7 @@ SLOTS = "/admin/bookings/appointmentslot/"
 
 
 def person(role: str, *areas) -> Client:
-    """Somebody of this role who is logged in; with `areas`, restricted to them."""
+    """A user of this role who is logged in; with `areas`, restricted to them."""
     user = User.objects.create(username=f"{role}-{User.objects.count()}", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     if areas:

@@ -36,7 +36,7 @@ os.environ["ALLOWED_HOSTS"] = "testserver 127.0.0.1 localhost"
 os.environ["BOOKJOB_HTTPS"] = "off"
 # Counted, but never reached: one caller sends what in life comes from thousands.
 os.environ["BOOKJOB_CALLER_LIMIT"] = os.environ["BOOKJOB_ADDRESS_LIMIT"] = "10000000"
-# Empty, so that the pages look as the code says and not as somebody collected the files last.
+# Empty, so that the pages look as the code says and not as the files were collected last.
 os.environ["STATIC_ROOT"] = tempfile.mkdtemp(prefix="bookjob-static-")
 atexit.register(shutil.rmtree, os.environ["STATIC_ROOT"], ignore_errors=True)
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")

@@ -38,7 +38,7 @@ SETTLED = 5
 
 @dataclass(frozen=True)
 class Call:
-    """One call and its answer: {"ok": …}, {"error": word, …}, or {"unknown": …} where nobody can know what happened."""
+    """One call and its answer: {"ok": …}, {"error": word, …}, or {"unknown": …} where the outcome is unknown."""
 
     id: str
     do: str
@@ -167,7 +167,7 @@ def number_of(history: History, order: str) -> str:
 
 
 def repeat_what_is_unknown(history: History) -> None:
-    """Whoever had no answer asks once more, when all is quiet: now there has to be one."""
+    """A caller that had no answer asks once more, when all is quiet: now there has to be one."""
     with contextlib.closing(Phone(history)) as phone:
         for call in [call for call in history.calls if call.do == "book" and "unknown" in call.answer]:
             phone.book(**call.arguments)
@@ -326,7 +326,7 @@ def check(history: History, *, disturbed: bool = False, clock_jumps: bool = Fals
         if "unknown" in answer and not disturbed:
             faults.append(f"No answer although nothing disturbs: {call}")
         if answer.get("error") in ("server_error", "invalid_request", "slot_not_found", "invalid_logon", "forbidden"):
-            faults.append(f"An answer that nobody expects: {call}")
+            faults.append(f"An answer that is not expected: {call}")
         if len(mine) > 1:
             faults.append(f"One call, several effects: {call}: {mine}")
         if mine and "error" in answer:
@@ -395,7 +395,7 @@ def check(history: History, *, disturbed: bool = False, clock_jumps: bool = Fals
             if answers.setdefault(key, answer["parts"]) != answer["parts"]:
                 faults.append(f"The repeat was answered otherwise: {call}")
 
-    faults += [f"Nobody asked for it: {entries}" for entries in effects.values()]
+    faults += [f"No call asked for it: {entries}" for entries in effects.values()]
     step = order_step(history.policy, clock_jumps=clock_jumps)
     return faults + check_orders(history, of_order, place_of, step) + check_slots(history, of_slot)
 

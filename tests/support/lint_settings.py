@@ -1,4 +1,4 @@
-"""The settings with django-migration-linter's command, which nobody needs who runs the service."""
+"""The settings with django-migration-linter's command, which is of no use to those who run the service."""
 
 from bookjob_site.settings import *  # noqa: F403
 from bookjob_site.settings import INSTALLED_APPS

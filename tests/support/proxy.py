@@ -22,7 +22,7 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def lose_packets(self) -> None:
-        """From now on nothing arrives and nobody is told so; after `heal` it does, late, as TCP would have it."""
+        """From now on nothing arrives and neither end is told so; after `heal` it does, late, as TCP would have it."""
         self.passing.clear()
 
     def heal(self) -> None:
