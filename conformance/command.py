@@ -72,6 +72,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="print what to set up, ticked where this run proves it; without a URL, the list alone",
     )
     parser.add_argument("--timeout", type=float, default=30, metavar="SECONDS", help="for a whole call (30)")
+    _add_those_of_push(parser)
+
+
+def _add_those_of_push(parser: ArgumentParser) -> None:
     there = parser.add_argument_group("a test tenant of ServiceMobility itself")
     there.add_argument("--push", action="store_true", help="put, dispatch, read and delete an order of its own there")
     there.add_argument("--url", dest="base", default="", metavar="URL", help="base of ServiceMobility's own API")

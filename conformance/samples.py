@@ -39,14 +39,52 @@ def blanks(plan: Plan) -> dict[str, Any]:
 
 def full(plan: Plan, body: dict[str, Any]) -> dict[str, Any]:
     """The body with every property of the contract that it does not have yet."""
-    contact = {
+    plain, replaced, replacement = plan.parts
+    attributes = {
+        "Desc": "Drain pump",
+        "IsBatch": False,
+        "IsInvCtrl": True,
+        "IsSerialized": False,
+        "ProdType": "1001",
+    }
+    location = {"Email": "", "LanguageID": "en", "Name": "Home", "Notes": "Ring twice", "POReq": False, "SigReq": True}
+    address = {
+        "AddrLine1": "14 Mill Lane",
+        "AddrLine2": "Flat 2",
+        "AddrLine3": "",
+        "AddrLine4": "",
+        "AddrType": "1001",
+        "Intersection": "",
+        "Lat": "53.7974",
+        "Lon": "-1.5438",
+        **plan.location.get("Address", {}),
+    }
+    return body | {
+        "Account": {"AccountType": "1002", "Name": "Conformance check", "Notes": "", "Website": ""} | body["Account"],
+        "Assets": [_asset()],
+        "FlexAttrs": {"followup": {"visitLength": ["60"]}},
+        "FlexForms": ["followup"],
+        "Location": {**location, "Contacts": [_contact()], **plan.location, "Address": address},
+        "RequiredParts": [
+            part(plain, PartStatus="on order", Price=48.5, ShipToLocation="1001", Urgency="1001"),
+            part(replaced, SupersededParts=[part(replacement, PartStatus="in stock", ProdAttrs=attributes)]),
+        ],
+        "UserName": "check.worker",
+    }
+
+
+def _contact() -> dict[str, Any]:
+    return {
         "Email": "check@example.com",
         "FirstName": "Conformance",
         "LastName": "Check",
         "IsPrimary": True,
         "Phones": [{"PhoneNum": "+44 113 496 0000", "PhoneType": "1001"}],
     }
-    asset = {
+
+
+def _asset() -> dict[str, Any]:
+    return {
         "AssetNum": "CHECK-ASSET",
         "Desc": "Dishwasher, built-in",
         "FlexForms": [],
@@ -71,38 +109,6 @@ def full(plan: Plan, body: dict[str, Any]) -> dict[str, Any]:
         "Status": "1001",
         "Type": "1003",
         "Delete": False,
-    }
-    plain, replaced, replacement = plan.parts
-    attributes = {
-        "Desc": "Drain pump",
-        "IsBatch": False,
-        "IsInvCtrl": True,
-        "IsSerialized": False,
-        "ProdType": "1001",
-    }
-    location = {"Email": "", "LanguageID": "en", "Name": "Home", "Notes": "Ring twice", "POReq": False, "SigReq": True}
-    address = {
-        "AddrLine1": "14 Mill Lane",
-        "AddrLine2": "Flat 2",
-        "AddrLine3": "",
-        "AddrLine4": "",
-        "AddrType": "1001",
-        "Intersection": "",
-        "Lat": "53.7974",
-        "Lon": "-1.5438",
-        **plan.location.get("Address", {}),
-    }
-    return body | {
-        "Account": {"AccountType": "1002", "Name": "Conformance check", "Notes": "", "Website": ""} | body["Account"],
-        "Assets": [asset],
-        "FlexAttrs": {"followup": {"visitLength": ["60"]}},
-        "FlexForms": ["followup"],
-        "Location": {**location, "Contacts": [contact], **plan.location, "Address": address},
-        "RequiredParts": [
-            part(plain, PartStatus="on order", Price=48.5, ShipToLocation="1001", Urgency="1001"),
-            part(replaced, SupersededParts=[part(replacement, PartStatus="in stock", ProdAttrs=attributes)]),
-        ],
-        "UserName": "check.worker",
     }
 
 
