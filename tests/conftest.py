@@ -136,10 +136,16 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (empties_the_tables(item), not item.get_closest_marker("slow")))
 
 
+def pytest_collection():
+    """Five thousand tests are made, and all of them stay: nothing is looked for among them."""
+    gc.disable()
+
+
 def pytest_collection_finish():
     """What is loaded by now stays: no collection of garbage looks at all of it again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def empties_the_tables(item) -> bool:
