@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import re
-import shutil
 import signal
 import socket
 import sqlite3
@@ -25,8 +24,8 @@ from bookings.db import migrating, online
 from bookings.operations.readiness import known_migrations
 from tests.conftest import SERVER, Service, manage
 from tests.operations.test_database_shapes import wait_for
-from tests.support import old_database
-from tests.support.environment import HALF_COMPILED, ROOT, of_release
+from tests.support import manage_more, old_database, warm
+from tests.support.environment import ROOT, of_release
 
 # Migrations that the linter does not like, each with the reason why no service is stopped or broken by it all the same.
 # Any other is written anew (docs/operations.md, "Migrations").
@@ -41,17 +40,23 @@ EXCUSED: dict[str, str] = {
 SQUASHED = "0007_roles"
 
 
-def lint(database, *ignored, **more):
-    return manage(
+def with_more(database, folder: Path | str, *arguments: str) -> subprocess.CompletedProcess:
+    """manage.py with the migrations of a folder beside ours, and with the linter."""
+    environment = os.environ | {"DATABASE_URL": database.url}
+    return warm.run("-m", "tests.support.manage_more", str(folder), *arguments, environment=environment)
+
+
+def lint(database, folder: Path | str = "", names=()) -> subprocess.CompletedProcess:
+    """Of all migrations, or of those with these names; those of a folder among them."""
+    return with_more(
         database,
+        folder,
         "lintmigrations",
-        "--settings=tests.support.lint_settings",
         "--include-apps=bookings",
         "--no-cache",
         "--warnings-as-errors",
         "--quiet=ok",
-        *(["--ignore-name", *ignored] if ignored else []),
-        **more,
+        *(["--include-name", *names] if names else []),
     )
 
 
@@ -215,15 +220,15 @@ ADDED = [
 
 
 @pytest.fixture
-def code_after(tmp_path):
-    """A copy of the code with more migrations, written as docs/operations.md says."""
-    folder = tmp_path / "after"
-    left_out = shutil.ignore_patterns(".*", "var", "bench", HALF_COMPILED)
-    shutil.copytree(ROOT, folder, ignore=left_out)  # compiled as it is
+def added(tmp_path):
+    """A folder with more migrations, written as docs/operations.md says."""
+    folder = tmp_path / "added"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(manage_more.BESIDE_OURS)
     before = LAST
     for name, atomic, operation in ADDED:
         text = MIGRATION.format(atomic=atomic, before=before, operation=operation)
-        (folder / "bookings" / "migrations" / f"{name}.py").write_text(text)
+        (folder / f"{name}.py").write_text(text)
         before = name
     return folder
 
@@ -243,44 +248,53 @@ def test_without_a_transaction_there_are_only_indexes_or_rows():
             assert kinds in (*indexes, {RunPython}), name
 
 
-def test_an_index_and_a_constraint_can_be_added_while_the_service_runs(code_after, empty_database, tmp_path):
+def test_an_index_and_a_constraint_can_be_added_while_the_service_runs(added, empty_database, tmp_path):
     database, migrated = empty_database, []
-    heard = served_meanwhile(
-        database, tmp_path / "log", lambda: migrated.append(manage(database, "migrate", folder=code_after))
-    )
+    heard = served_meanwhile(database, tmp_path / "log", lambda: migrated.append(with_more(database, added, "migrate")))
     assert migrated[0].returncode == 0, migrated[0].stderr
     assert heard == {200}
     wrong = "UPDATE bookings_workorder SET order_num = '' WHERE id = (SELECT MIN(id) FROM bookings_workorder)"
     with pytest.raises((psycopg.IntegrityError, sqlite3.IntegrityError), match="work_order_has_a_number"):
         database.execute(wrong)
     if SERVER:
-        linted = lint(database, *EXCUSED, folder=code_after)
+        linted = lint(database, added, [name for name, *_ in ADDED])
         assert (linted.returncode, found_in(linted)) == (0, set()), linted.stdout
         valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'work_order_by_phone'::regclass"
         assert database.execute(valid) == [(True,)]
         assert database.execute("SELECT conname FROM pg_constraint WHERE NOT convalidated") == []
     # And back.
-    assert manage(database, "migrate", "bookings", LAST, folder=code_after).returncode == 0
+    assert with_more(database, added, "migrate", "bookings", LAST).returncode == 0
     database.execute(wrong)
 
 
 @pytest.mark.skipif(not SERVER, reason="what locks a table is PostgreSQL's to say")
-def test_the_linter_notices_a_migration_that_breaks_the_code_before(code_after, empty_database):
+def test_the_linter_notices_a_migration_that_breaks_the_code_before(added, empty_database):
     rename = 'migrations.RenameField("workorder", "postcode", "zip")'
     text = MIGRATION.format(atomic=True, before=ADDED[-1][0], operation=rename)
-    (code_after / "bookings" / "migrations" / "99999_rename.py").write_text(text)
-    assert found_in(lint(empty_database, *EXCUSED, folder=code_after)) == {"99999_rename"}
+    (added / "99999_rename.py").write_text(text)
+    names = [*(name for name, *_ in ADDED), "99999_rename"]
+    assert found_in(lint(empty_database, added, names)) == {"99999_rename"}
 
 
-def start_on(listening: socket.socket, database, log, folder: Path) -> subprocess.Popen:
+# systemd passes its sockets from the descriptor 3 on, and says to which process.
+WITH_A_SOCKET = """
+import os, runpy, sys
+os.environ["LISTEN_PID"] = str(os.getpid())
+sys.argv = ["gunicorn", "bookjob_site.wsgi"]
+runpy.run_module("gunicorn", run_name="__main__", alter_sys=True)
+"""
+
+
+def start_on(listening: socket.socket, database, log, folder: Path) -> subprocess.Popen | warm.Process:
     """gunicorn as systemd starts it: with the socket that deploy/bookjob.socket holds open."""
-    become = "import os, sys; os.environ['LISTEN_PID'] = str(os.getpid()); os.execv(sys.executable, sys.argv[1:])"
+    environment = of_release(folder) | {"DATABASE_URL": database.url, "LISTEN_FDS": "1"}
+    if folder == ROOT:
+        return warm.start("-c", WITH_A_SOCKET, environment=environment, streams={1: log, 2: log, 3: listening})
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-c", become, sys.executable, "-m", "gunicorn", "bookjob_site.wsgi"],
+            [sys.executable, "-c", WITH_A_SOCKET],
             cwd=folder,
-            env=of_release(folder) | {"DATABASE_URL": database.url, "LISTEN_FDS": "1"},
-            # systemd passes its sockets from the descriptor 3 on.
+            env=environment,
             preexec_fn=lambda: os.dup2(listening.fileno(), 3),
             close_fds=False,
             stdout=output,

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from socket import socket
 
 from tests.support.environment import ROOT
 
@@ -61,11 +62,11 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
 
-def start(*arguments: str, environment: dict[str, str], streams: dict[int, Path | Connection]) -> Process:
+def start(*arguments: str, environment: dict[str, str], streams: dict[int, Path | Connection | socket]) -> Process:
     """Python with these arguments: `-m` and a module, `-c` and a text, or a file.
 
-    What it writes to 1 and 2 goes to files or pipes; 0 is empty where it is not a pipe. What is not named goes where
-    that of the tests goes.
+    What it writes to 1 and 2 goes to files or pipes; 0 is empty where it is not a pipe. A socket may have a number too,
+    as systemd hands on its own. What is not named goes where that of the tests goes.
     """
     arguments_of_it = (arguments, dict(environment), streams)
     process = context.Process(target=become, args=arguments_of_it, name=" ".join(arguments), daemon=True)
@@ -148,7 +149,9 @@ def for_a_shell() -> Iterator[str]:
                 serving.join()
 
 
-def become(arguments: tuple[str, ...], variables: dict[str, str], streams: dict[int, Path | Connection]) -> None:
+def become(
+    arguments: tuple[str, ...], variables: dict[str, str], streams: dict[int, Path | Connection | socket]
+) -> None:
     from tests.support import loaded
 
     os.environ.clear()
@@ -171,14 +174,16 @@ def become(arguments: tuple[str, ...], variables: dict[str, str], streams: dict[
         runpy.run_path(arguments[0], run_name="__main__")
 
 
-def redirect(number: int, stream: Path | Connection) -> None:
+def redirect(number: int, stream: Path | Connection | socket) -> None:
     if isinstance(stream, Path):
         file = os.open(stream, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, number)
         os.close(file)
     else:
-        os.dup2(stream.fileno(), number)
-        stream.close()
+        with stream:
+            copy = os.dup(stream.fileno())  # it may have that number already
+        os.dup2(copy, number)
+        os.close(copy)
     if number == 0:
         sys.stdin = open(0)  # noqa: SIM115  for as long as the process lives
 
