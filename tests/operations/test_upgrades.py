@@ -167,20 +167,27 @@ def test_callers_are_answered_all_through_the_upgrade_from_the_last_old_migratio
         database.drop()
 
 
-@pytest.mark.parametrize("table", ["bookings_workorder", "bookings_partorder"])
-def test_no_migration_gives_numbers_again(table, empty_database):
+def test_no_migration_gives_numbers_again(tmp_path):
     """On SQLite a table that Django makes anew begins behind its last row: what was removed would come again."""
-    assert manage(empty_database, "migrate", "bookings", SQUASHED).returncode == 0
-    count = f"'{table}_id_seq', 500" if SERVER else f"'{table}', 500"
-    empty_database.execute(
-        f"SELECT setval({count})" if SERVER else f"INSERT INTO sqlite_sequence (name, seq) VALUES ({count})"
-    )
-    for last in (LAST, SQUASHED, LAST):
-        assert manage(empty_database, "migrate", "bookings", last).returncode == 0
-        last_number = (
-            f"last_value FROM {table}_id_seq" if SERVER else f"seq FROM sqlite_sequence WHERE name = '{table}'"
+    database, last_numbers = old_database.load(tmp_path), {"bookings_workorder": 500, "bookings_partorder": 700}
+    set_to, read = (
+        ("SELECT setval('{}_id_seq', {})", "SELECT last_value FROM {}_id_seq")
+        if SERVER
+        else (
+            "UPDATE sqlite_sequence SET seq = {1} WHERE name = '{0}'",
+            "SELECT seq FROM sqlite_sequence WHERE name = '{}'",
         )
-        assert empty_database.execute(f"SELECT {last_number}") == [(500,)]
+    )
+    try:
+        for table, number in last_numbers.items():
+            database.execute(set_to.format(table, number))
+        for last in (LAST, SQUASHED, LAST):
+            assert manage(database, "migrate", "bookings", last).returncode == 0
+            assert {table: database.execute(read.format(table)) for table in last_numbers} == {
+                table: [(number,)] for table, number in last_numbers.items()
+            }
+    finally:
+        database.drop()
 
 
 def test_the_test_above_would_notice_a_migration_that_breaks_the_code_before(empty_database, tmp_path):
