@@ -27,6 +27,7 @@ from bookjob_site import environment
 from tests.conftest import SERVER
 from tests.operations.test_faults import UNAVAILABLE
 from tests.operations.test_metrics import TOKEN, wait_for
+from tests.support import warm
 from tests.support.environment import ROOT
 from tests.support.helpers import path_of
 from tests.support.postgres import free_port
@@ -56,16 +57,15 @@ def options(url: str) -> dict:
     """What the service tells its database driver."""
     code = "import json; from bookjob_site import settings; print(json.dumps(settings.DATABASES['default']['OPTIONS']))"
     environment = os.environ | {"DATABASE_URL": url}
-    return json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment))
+    return json.loads(warm.run("-c", code, environment=environment).stdout)
 
 
 def real_limits() -> dict[str, float]:
     """Seconds by the name of their setting, out of settings.py, gunicorn.conf.py and nginx.conf."""
     postgresql = options("postgres://user:password@127.0.0.1/name")
     given = re.findall(r"-c (\w+)=(\d+)", postgresql["options"])
-    printed = subprocess.check_output(
-        [sys.executable, "-m", "gunicorn", "bookjob_site.wsgi", "--print-config"], cwd=ROOT, text=True
-    )
+    print_config = ("-m", "gunicorn", "bookjob_site.wsgi", "--print-config")
+    printed = warm.run(*print_config, environment=os.environ).stdout
     gunicorn = dict(line.split(" = ", 1) for line in re.sub(r" +", " ", printed).splitlines() if " = " in line)
     nginx = dict(re.findall(r"^ {4}(\w+_timeout) (\d+)s;", NGINX, re.MULTILINE))
     return {
@@ -377,13 +377,8 @@ def test_no_process_of_the_machine_can_forge_an_address_through_the_socket(start
     }
     with_a_port = start_service(**trusting)
     path = f"{tmp_path}/http.sock"
-    behind = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "bookjob_site.wsgi"],
-        cwd=ROOT,
-        env=os.environ
-        | {"DATABASE_URL": with_a_port.database.url, "GUNICORN_CMD_ARGS": f"--bind=unix:{path}"}
-        | trusting,
-    )
+    own = {"DATABASE_URL": with_a_port.database.url, "GUNICORN_CMD_ARGS": f"--bind=unix:{path}"}
+    behind = warm.start("-m", "gunicorn", "bookjob_site.wsgi", environment=os.environ | own | trusting, streams={})
     try:
         url = f"https://localhost:{proxy(f'unix:{path}')}"
         unsigned = jwt.encode({"exp": 4_000_000_000}, "x" * 32, algorithm="HS256")

@@ -20,12 +20,12 @@ MAIL = {"BOOKJOB_MAIL_URL": "smtp://mail.example.org", "BOOKJOB_MAIL_TO": "sue@e
 BOTH = {"BOOKJOB_TRUST_UPSTREAM": "on", "BOOKJOB_TRUSTED_NETWORKS": "10.0.0.0/8"}
 
 
-def start(*command, folder=ROOT, **environment):
-    if not command and folder == ROOT:  # test_warm.py shows that it ends alike
+def start(*command, **environment):
+    if not command:  # test_warm.py shows that it ends alike
         return warm.run("-c", "from bookjob_site import settings", environment=os.environ | environment)
     return subprocess.run(
-        [sys.executable, *(command or ("-c", "from bookjob_site import settings"))],
-        cwd=folder,
+        [sys.executable, *command],
+        cwd=ROOT,
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -34,7 +34,7 @@ def start(*command, folder=ROOT, **environment):
 
 
 def test_the_defaults_are_good():
-    assert start("manage.py", "check").returncode == 0
+    assert warm.run("manage.py", "check", environment=os.environ).returncode == 0
 
 
 # (settings, the name that the line begins with, what it says)
@@ -222,6 +222,21 @@ def test_what_is_right_starts(right):
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+# A process that has loaded our settings loads those of the copy, as if it had been started there.
+IN_THE_COPY = """
+import os, sys
+for name in [name for name in sys.modules if name.split(".")[0] == "bookjob_site"]:
+    del sys.modules[name]
+sys.path.insert(0, {folder!r})
+os.chdir({folder!r})
+os.environ.clear()
+os.environ.update({environment!r})
+from bookjob_site import settings
+assert settings.__file__.startswith({folder!r})
+print(settings.{print_out})
+"""
+
+
 @pytest.fixture
 def copy(tmp_path):
     """A function that writes `.env` beside a copy of the settings and loads them."""
@@ -231,19 +246,12 @@ def copy(tmp_path):
 
     def load(text: str, print_out: str = "SECRET_KEY", **environment):
         (tmp_path / ".env").write_bytes(text.encode("latin-1"))
-        code = f"from bookjob_site import settings; print(settings.{print_out})"
         kept = {name: value for name, value in os.environ.items() if value and not name.startswith("BOOKJOB_")}
         kept = {
             name: value for name, value in kept.items() if name not in ("SECRET_KEY", "DATABASE_URL", "STATIC_ROOT")
         }
-        return subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=tmp_path,
-            env=kept | environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        code = IN_THE_COPY.format(folder=str(tmp_path), environment=kept | environment, print_out=print_out)
+        return warm.run("-c", code, environment=os.environ)
 
     return load
 
@@ -374,9 +382,11 @@ def test_check_deploy_has_nothing_to_say_about_a_public_site():
         "BOOKJOB_HTTPS": "",
         "SECRET_KEY": "a-long-random-text-0123456789-abcdefghijklmnopqrstuvwxyz-ABCD",
     }
-    ended = start("manage.py", "check", "--deploy", "--fail-level", "WARNING", **public)
+    check = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    ended = warm.run(*check, environment=os.environ | public)
     assert (ended.returncode, ended.stdout) == (0, "System check identified no issues (0 silenced).\n"), ended.stderr
 
 
 def test_no_migration_is_missing():
-    assert start("manage.py", "makemigrations", "--check", "--dry-run").returncode == 0
+    ended = warm.run("manage.py", "makemigrations", "--check", "--dry-run", environment=os.environ)
+    assert (ended.returncode, ended.stdout) == (0, "No changes detected\n")
