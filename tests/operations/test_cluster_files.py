@@ -6,11 +6,11 @@ tests/operations/test_cluster.py runs them under faults.
 import configparser
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner, Result
 
 from bookings.operations.doctor import cluster
 from bookjob_site.environment.declarations import KNOWN
@@ -147,19 +147,20 @@ def test_keepalived_reads_its_file_and_runs_its_script(tmp_path):
 # --- compose.cluster.yaml ------------------------------------------------------------------------------------
 
 
-def read_by_specification(file: Path) -> subprocess.CompletedProcess:
+def read_by_specification(file: Path) -> Result:
     """By the schema of Compose's specification, which check-jsonschema brings. No container engine is needed."""
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", file]
-    return subprocess.run(command, capture_output=True, text=True)
+    import check_jsonschema  # takes a second, and not each process of pytest comes here
+
+    return CliRunner().invoke(check_jsonschema.main, ["--builtin-schema", "vendor.compose-spec", str(file)])
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.cluster.yaml"])
 def test_compose_is_what_its_specification_takes(name, tmp_path):
     checked = read_by_specification(ROOT / name)
-    assert checked.returncode == 0, checked.stdout
+    assert checked.exit_code == 0, checked.output
     misspelt = tmp_path / name
     misspelt.write_text((ROOT / name).read_text().replace("restart: ", "restarts: ", 1))
-    assert "'restarts' was unexpected" in read_by_specification(misspelt).stdout
+    assert "'restarts' was unexpected" in read_by_specification(misspelt).output
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.cluster.yaml"])
