@@ -3,7 +3,7 @@
 # in name spaces of their own: /etc, /opt and the processes are copies that end with this shell. Called by
 # tests/operations/test_install.py with a folder that has the blocks of the page, the code and what is written here.
 set -euo pipefail
-work=$1 python=$2 packages=$3 prefix=$4
+work=$1 python=$2 libraries=$3 prefix=$4
 
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs /opt
@@ -17,6 +17,8 @@ mkdir -p "$prefix"
 mount --move /opt/prefix "$prefix"
 cp -r --preserve=timestamps "$work/code" /opt/bookjob
 chmod -R go-w,a+rX /opt/bookjob
+cp -a "$libraries" /opt/libraries  # another run of pytest may close its folder to the service's user
+chmod 755 /opt/libraries
 
 # What there is not in here: systemd, nginx, a package index, releases.
 systemctl() { :; }
@@ -28,9 +30,9 @@ mkdir -p /etc/systemd/system /etc/nginx/conf.d
 
 step() {
     echo "--- $1"
-    # The libraries are those of the tests.
+    # The libraries are those that the tests have too.
     # shellcheck disable=SC1090
-    source <(sed "s#^\.venv/bin/pip install.*#echo '$packages' > \"\$(.venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/tests.pth\"#" "$work/$1")
+    source <(sed "s#^\.venv/bin/pip install.*#echo /opt/libraries > \"\$(.venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/tests.pth\"#" "$work/$1")
 }
 
 serves() {  # the unit's own command as its user: a booking's readiness, then the stop
