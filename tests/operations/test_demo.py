@@ -1,5 +1,6 @@
 """`make run`: the simulator of ServiceMobility and `deliver` beside gunicorn, and none is left when one ends."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,6 +19,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="what is left is looked up in /proc"),
 ]
 SERVE = "import sys; from pathlib import Path; from bookjob_site import demo; sys.exit(demo.main(Path(sys.argv[1])))"
+# Without load_demo, which has ended before the three are there.
+SERVE_EMPTY = SERVE.replace("sys.exit", "demo._manage = print; sys.exit")
 
 
 def descendants(pid):
@@ -42,12 +45,12 @@ def command_of(pid):
 
 
 class Demo:
-    def __init__(self, database, folder):
+    def __init__(self, database, folder, serve):
         self.port = free_port()
         self.log = folder / "log"
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVE, str(folder)],
+                [sys.executable, "-c", serve, str(folder)],
                 cwd=ROOT,
                 env=os.environ | {"DATABASE_URL": database.url, "PORT": str(self.port), "WEB_CONCURRENCY": "1"},
                 stdout=output,
@@ -67,14 +70,28 @@ class Demo:
         return next(pid for pid in self.started if words in command_of(pid))
 
 
+@contextlib.contextmanager
+def running(*arguments):
+    demo = Demo(*arguments)
+    try:
+        yield demo
+    finally:
+        demo.process.kill()
+        demo.process.wait()
+        for pid in filter(is_there, demo.started):
+            os.kill(pid, signal.SIGKILL)
+
+
 @pytest.fixture
 def demo(empty_database, tmp_path):
-    demo = Demo(empty_database, tmp_path)
-    yield demo
-    demo.process.kill()
-    demo.process.wait()
-    for pid in filter(is_there, demo.started):
-        os.kill(pid, signal.SIGKILL)
+    with running(empty_database, tmp_path, SERVE) as demo:
+        yield demo
+
+
+@pytest.fixture
+def empty_demo(empty_database, tmp_path):
+    with running(empty_database, tmp_path, SERVE_EMPTY) as demo:
+        yield demo
 
 
 def serves(demo):
@@ -107,10 +124,10 @@ def test_it_serves_all_three_tells_of_one_that_ends_and_ends_in_order(demo, empt
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_signal_ends_them_all(demo, number):
-    demo.process.send_signal(number)
-    assert ends_with_all_of_its_own(demo)
-    assert demo.process.returncode == (0 if number == signal.SIGINT else -signal.SIGKILL)
+def test_a_signal_ends_them_all(empty_demo, number):
+    empty_demo.process.send_signal(number)
+    assert ends_with_all_of_its_own(empty_demo)
+    assert empty_demo.process.returncode == (0 if number == signal.SIGINT else -signal.SIGKILL)
 
 
 def test_a_second_signal_does_not_cut_the_ending_short():
@@ -127,6 +144,6 @@ def test_a_second_signal_does_not_cut_the_ending_short():
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_they_end_when_gunicorn_does(demo):
-    os.kill(demo.pid_of("-m gunicorn"), signal.SIGKILL)
-    assert ends_with_all_of_its_own(demo)
+def test_they_end_when_gunicorn_does(empty_demo):
+    os.kill(empty_demo.pid_of("-m gunicorn"), signal.SIGKILL)
+    assert ends_with_all_of_its_own(empty_demo)
