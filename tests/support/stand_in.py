@@ -18,7 +18,7 @@ import jwt
 
 KEY = "the-key-of-the-stand-in-0123456789abcdef"
 PLACES = 3  # free places of every period
-PERIODS = 20
+PERIODS = 12  # no more than a run needs: each search offers, sends and reads them all
 
 # fault -> the one check that it turns red; those that need this one are skipped.
 FAULTS = {
@@ -528,7 +528,8 @@ HOSTILE = {
     "chunk_longer_than_said": (chunks((b"2", EMPTY)), b"", "ends within a chunk"),
     "endless_chunks": (chunks(), b"400\r\n%s\r\n" % (b" " * 1024) * 64, "is larger than"),
     "endless_chunk_extension": (chunks(), b"5;" + b"x" * 65536, "a chunk of the size"),
-    "endless_100_continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 4096, "is larger than"),
+    # With a header, or the kit would read 300,000 of them until there are too many bytes.
+    "endless_100_continue": (b"", b"HTTP/1.1 100 Continue\r\nX: %s\r\n\r\n" % (b"x" * 1000) * 64, "is larger than"),
     "endless_body": (b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65536, "is larger than"),
     "endless_header": (b"HTTP/1.1 200 OK\r\nX: ", b"x" * 65536, "header line"),
     "endless_headers": (b"HTTP/1.1 200 OK\r\n", b"X: x\r\n" * 64, "headers"),
