@@ -40,7 +40,7 @@ hypothesis.settings.register_profile("same", derandomize=True, database=None, **
 hypothesis.settings.register_profile("others", **PATIENT)
 hypothesis.settings.load_profile("others" if "TORTURE_OPERATIONS" in os.environ else "same")
 
-# Cheap: no test is about how long it takes to guess a password. (A service that is started has its own.)
+# Cheap: no test is about how long it takes to guess a password. (loaded.py: that of services.)
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # Files whose tests say nothing of a database, though they start a service: `make test` runs them on SQLite alone, or

@@ -257,7 +257,8 @@ class TestGuessingIsSlowedDown:
                 assert attempt(f"other-{number}", "wrong").status_code == 429
         assert encode.call_count == log_in.DECOYS
 
-    def test_right_log_ins_of_one_name_at_once_are_all_right(self, service, technician_of):
+    def test_right_log_ins_of_one_name_at_once_are_all_right(self, start_service, technician_of):
+        service = start_service("tests.support.apps.thorough")
         technician_of(service)
         right = json.dumps({"username": "tech.jones", "password": "right"})
         for _ in range(2):  # unknown at first, then known
@@ -276,8 +277,9 @@ class TestGuessingIsSlowedDown:
         # More than are free have to be counted before the first of them is let in.
         assert any(one_waits() for _ in range(20))
 
-    def test_many_guesses_at_once_do_not_slip_through_together(self, service):
+    def test_many_guesses_at_once_do_not_slip_through_together(self, start_service):
         """Over HTTP to gunicorn; what is free for one after the other is free for all together."""
+        service = start_service("tests.support.apps.thorough")
         began = time.monotonic()
         guesses = [json.dumps({"username": "tech.jones", "password": f"wrong-{number}"}) for number in range(16)]
         answers = at_once([lambda text=text: service.request("POST", "/api/v1/auth/token", text) for text in guesses])

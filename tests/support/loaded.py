@@ -8,6 +8,7 @@ import os
 
 import django
 from django.apps import apps
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import BaseCommand
 
 if not apps.ready:
@@ -22,6 +23,9 @@ from bookings.telemetry.shared import SharedMemory
 
 get_resolver().url_patterns  # noqa: B018  views, forms and pages are loaded with them
 schema.published()  # says nothing of the environment
+
+# No test is about how long it takes to guess a password, or guesses one: to hash it takes a quarter of a second.
+PBKDF2PasswordHasher.iterations = 1_000
 
 SHARED = [found for found in gc.get_objects() if type(found) is SharedMemory]
 

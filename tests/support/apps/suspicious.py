@@ -2,10 +2,7 @@
 
 from unittest import mock
 
-from bookjob_site.wsgi import application  # noqa: F401  it makes Django ready for the imports below
-
-# isort: split
-
 from bookings.access import log_in
+from tests.support.apps.thorough import application  # noqa: F401
 
 log_in.admission = mock.Mock(buckets=mock.Mock(take=lambda *arguments: 0.0))
