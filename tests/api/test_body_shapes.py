@@ -1,6 +1,6 @@
 """Whatever its shape, a body of the largest size is read, checked and compared in bounded memory.
 
-The largest size is a quarter of the product's here, and all of it in `make torture`: what may be in memory is a number
+The largest size is an eighth of the product's here, and all of it in `make torture`: what may be in memory is a number
 of times of it. The time is not asserted; in `make torture` the worst that was seen is printed at the end of the run.
 """
 
@@ -24,7 +24,7 @@ from tests import conftest
 from tests.support import helpers
 from tests.support.environment import examples
 
-PART = 1 if "TORTURE_OPERATIONS" in os.environ else 4
+PART = 1 if "TORTURE_OPERATIONS" in os.environ else 8
 LARGEST = settings.BOOKJOB_MAX_BODY_BYTES // PART
 MOST_TIMES = 12
 EMOJI = "\U0001f600"
