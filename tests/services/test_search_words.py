@@ -207,7 +207,7 @@ def is_findable(text: str) -> bool:
 
 
 @settings(
-    max_examples=examples(30),
+    max_examples=examples(10, torture=600),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -19,7 +19,7 @@ from tests.support.helpers import START, booking, clock_stands_at, make_area, ma
 
 pytestmark = pytest.mark.django_db
 examples = settings(
-    max_examples=examples(15),
+    max_examples=examples(6, torture=300),
     deadline=None,
     derandomize=True,
     database=None,

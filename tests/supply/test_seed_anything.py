@@ -25,7 +25,7 @@ FIRST_DAYS = [date(2027, 3, 22), date(2027, 3, 29), date(2027, 10, 25), date(202
 BEFORE = datetime(2027, 1, 1, tzinfo=UTC)
 
 some = settings(
-    max_examples=examples(10, torture=300),
+    max_examples=examples(6, torture=300),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

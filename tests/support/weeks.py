@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from datetime import UTC, timedelta
 
+from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, EmptySearch, Refusal, WorkOrder
 from bookings.services.weekly_sums import monday_of
 from tests.support import helpers
@@ -30,35 +31,45 @@ def make_world(chance, days=DAYS):
     def moment():
         return helpers.NOW - timedelta(minutes=chance.randint(0, days * 1440))
 
+    slots, orders, refusals, searches = [], [], [], []
     for number in range(80):
         area, start = chance.choice(areas), moment()
         capacity = chance.randint(1, 5)
         booked = chance.randint(0, capacity)
-        slot = helpers.make_slot(
-            area.code, start, worker=f"w{number % 7}" if number % 3 else "", capacity=capacity, booked=booked,
+        slot = AppointmentSlot(
+            area=area, start=start, worker=f"w{number % 7}" if number % 3 else "", capacity=capacity, booked=booked,
             order_type=chance.choice(TYPES), is_open=chance.random() > 0.2, is_withdrawn=chance.random() < 0.1,
-            end=start + timedelta(minutes=number + 1),
+            end=start + timedelta(minutes=number + 1), utc_offset=utc_offset(start, area.zone),
         )  # fmt: skip
+        slots.append(slot)
         for place in range(chance.randint(0, 3)):
-            make_order(chance, slot, f"{number}-{place}", earliest=20_000 * days // DAYS)
+            orders.append(an_order(chance, slot, f"{number}-{place}", earliest=20_000 * days // DAYS))
     for number in range(60):
         error = chance.choice(["slot_unavailable", "already_booked"])
         area = chance.choice([*areas[:4], None])
-        Refusal.objects.create(
-            at=moment(), error=error, original_order=f"R-{number}", area=area, order_type=chance.choice(TYPES)
+        refusals.append(
+            Refusal(at=moment(), error=error, original_order=f"R-{number}", area=area, order_type=chance.choice(TYPES))
         )
-        EmptySearch.objects.create(
+        searches.append(EmptySearch(
             day=moment().date(), area=chance.choice([*areas[:4], None]), order_type=chance.choice(TYPES),
             reason=chance.choice(["full", "closed", "area"]), number=chance.randint(1, 9),
-        )  # fmt: skip
+        ))  # fmt: skip
+    for rows in (slots, orders, refusals, searches):
+        type(rows[0]).objects.bulk_create(rows)
     return areas
 
 
-def make_order(chance, slot, number, earliest=20_000):
+def make_order(*arguments, **more):
+    order = an_order(*arguments, **more)
+    order.save()
+    return order
+
+
+def an_order(chance, slot, number, earliest=20_000):
     made = slot.start - timedelta(minutes=chance.randint(0, earliest))
     cancelled = chance.random() < 0.4
     reviewed = made + timedelta(minutes=chance.choice([0, 3, 59, 60, 400, 3000, 20_000])) if number[-1] != "1" else None
-    return WorkOrder.objects.create(
+    return WorkOrder(
         order_num=f"FU-{number}", original_order=number, claim=number, slot=slot, area=slot.area,
         visit_start=slot.start, order_type=chance.choice(TYPES), status="cancelled" if cancelled else "booked",
         cancelled_at=min(helpers.NOW, made + timedelta(minutes=chance.randint(0, 9000))) if cancelled else None,
