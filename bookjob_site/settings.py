@@ -104,6 +104,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-gb"
+# No other one can be chosen. Else each page of the desk would look up the names of a hundred.
+LANGUAGES = [("en-gb", "English")]
 TIME_ZONE = "UTC"  # instants are stored and compared in UTC; people read them in the zone of their area
 USE_TZ = True
 # A list shows 2,000 rows at most (bookings/admin/lists.py), and sends a field for each that is ticked.
