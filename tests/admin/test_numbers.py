@@ -29,6 +29,7 @@ from bookings.models import (
 from bookings.services import daily_sums
 from bookings.services.weekly_sums import monday_of
 from tests.support import desk, helpers
+from tests.support.environment import examples
 from tests.support.weeks import Facts, make_order, make_world
 
 pytestmark = pytest.mark.django_db
@@ -242,7 +243,7 @@ def _in_december(monkeypatch):
 
 @pytest.mark.usefixtures("_in_december")
 class TestRandomWorlds:
-    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("seed", range(examples(1, torture=60)))
     def test_each_number_equals_the_tables(self, seed, supervisor):
         areas = make_world(random.Random(seed))
         count()
@@ -286,14 +287,14 @@ class TestRandomWorlds:
         assert rows_of_all(supervisor, **half) != before_of_half
 
     def test_each_file_equals_its_table(self, supervisor):
-        make_world(random.Random(9))
+        make_world(random.Random(9), days=8)
         count()
         tables = look(supervisor, **ALL)
         for name, table in tables.items():
             assert file_of(supervisor, name, **ALL) == [table.heads, *(line.cells for line in table.lines)]
             assert len(table.lines) > 1
 
-    @pytest.mark.parametrize("seed", range(2))
+    @pytest.mark.parametrize("seed", range(examples(1, torture=40)))
     def test_of_restricted_people_their_areas_alone(self, seed):
         areas = make_world(random.Random(seed))
         count()
@@ -314,14 +315,14 @@ class TestRandomWorlds:
         assert "(A3)" not in names
 
     def test_restricted_to_nothing(self):
-        make_world(random.Random(1))
+        make_world(random.Random(1), days=8)
         count()
         client = desk.person("supervisor")
         AreaRestriction.objects.create(user=client.user)
         compare(client, Facts([None]))
 
     def test_what_changes_is_counted_anew(self, supervisor):
-        make_world(chance := random.Random(5))
+        make_world(chance := random.Random(5), days=8)
         count()
         for order in WorkOrder.objects.filter(status="booked").order_by("pk")[:20]:
             WorkOrder.objects.filter(pk=order.pk).update(

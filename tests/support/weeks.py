@@ -22,9 +22,9 @@ REASONS = {
 DAYS = 23  # back from now; the clock is put forward within them
 
 
-def make_world(chance, days=DAYS):
+def make_world(chance, days=DAYS, zones=()):
     """Areas on both sides of the line of dates and, in the days behind now, slots, bookings, refusals and searches."""
-    zones = chance.sample(ZONES, 2)  # each is counted by itself
+    zones = zones or chance.sample(ZONES, 2)  # each is counted by itself, and UTC
     areas = [helpers.make_area(f"A{number}", zones[number % 2]) for number in range(4)]
     areas.append(helpers.make_area("PRACTICE", is_practice=True))
 
