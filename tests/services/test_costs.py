@@ -2,14 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 from psycopg import _queries
 
 from bookings.models import ServiceArea
 from tests.conftest import SERVER
+from tests.support import warm
 from tests.support.environment import ROOT
 from tests.support.helpers import booking, clock_stands_at, make_slot, post
 
@@ -18,14 +17,7 @@ TOLERANCE = 1.05  # as in tests/support/costs.py
 
 
 def measure(database):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.costs"],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": database.url, "DJANGO_SETTINGS_MODULE": "bookjob_site.settings"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = warm.run("-m", "tests.support.costs", environment=os.environ | {"DATABASE_URL": database.url})
     assert not done.returncode, done.stderr
     return json.loads(done.stdout)
 

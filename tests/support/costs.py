@@ -33,7 +33,8 @@ from bookjob_site.wsgi import application
 
 KEPT = json.loads(Path(__file__).with_name("costs.json").read_text())
 TOLERANCE = 1.05
-CALLS, MOST_CALLS = 3, 300
+CALLS = 3
+MOST_CALLS = {"postgresql": 300, "sqlite": 20}  # SQLite's log is of this database alone
 SLOTS = world.SLOTS_OF_AN_AREA
 # Slots that begin before are full when refusals are measured.
 FULL_UNTIL = world.TODAY + timedelta(days=world.FIRST_BOOKABLE + world.BOOKABLE_DAYS // 2)
@@ -112,7 +113,7 @@ def _cost(make: Callable[[], Call]) -> dict[str, int]:
 
 def _least(cost: Callable[[], int], kept: int) -> int:
     least = cost()
-    for _ in range(MOST_CALLS):
+    for _ in range(MOST_CALLS[connection.vendor]):
         if least <= kept * TOLERANCE:
             break
         least = min(least, cost())
