@@ -149,12 +149,11 @@ def _about(asked: Question, visible: list[ServiceArea]) -> str:
 def _span(asked: Question, visible: list[ServiceArea], seen: set[int] | None) -> Span:
     is_narrowed = bool(asked.codes or asked.unknown)
     chosen = [area.pk for area in visible if area.code in asked.codes]
-    daily, weekly = DailySum.objects.in_areas(seen), WeeklySum.objects.in_areas(seen)
     return Span(
         asked.first,
         asked.last,
-        daily.filter(area__in=chosen) if is_narrowed else daily,
-        weekly.filter(area__in=chosen) if is_narrowed else weekly,
+        DailySum.objects.of_areas(chosen) if is_narrowed else DailySum.objects.in_areas(seen),
+        WeeklySum.objects.of_areas(chosen) if is_narrowed else WeeklySum.objects.in_areas(seen),
         is_of_all_areas=seen is None and not is_narrowed,
         areas={area.pk: area for area in visible},
         order_type=None if not asked.order_type else "" if asked.order_type == ANY else asked.order_type,

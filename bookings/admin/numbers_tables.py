@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import F, Q, QuerySet, Sum, Value
+from django.db.models import F, QuerySet, Sum, Value
 
 from bookings import clock
 from bookings.models import DailySum, ServiceArea, WeeklySum
@@ -150,20 +150,16 @@ class Span:
         return [monday + timedelta(days=days) for days in range(0, (self.last - monday).days + 1, 7)]
 
     def whole_weeks(self) -> QuerySet[WeeklySum]:
-        begin, end = self._weeks
-        return self.weeks.filter(week__gte=begin, week__lt=end)
+        return self.weeks.filter(week__in=[monday for monday in self.mondays if self._is_whole(monday)])
 
     def other_days(self) -> QuerySet[DailySum]:
         """Those of weeks that are not asked as a whole, at most six before and six behind the others."""
-        begin, end = self._weeks
-        if begin >= end:
-            return self.days.filter(day__range=(self.first, self.last))
-        return self.days.filter(Q(day__gte=self.first, day__lt=begin) | Q(day__gte=end, day__lte=self.last))
+        parts = [monday for monday in self.mondays if not self._is_whole(monday)]
+        days = (monday + number * DAY for monday in parts for number in range(7))
+        return self.days.filter(day__in=[day for day in days if self.first <= day <= self.last])
 
-    @property
-    def _weeks(self) -> tuple[date, date]:
-        """The first Monday, and the one behind the last whole week."""
-        return monday_of(self.first + 6 * DAY), monday_of(self.last + DAY)
+    def _is_whole(self, monday: date) -> bool:
+        return self.first <= monday and monday + 6 * DAY <= self.last
 
     def level(self, number: "Number", group: str) -> Level:
         """The one with the fewest rows that tells what is asked. Of what is free there are no sums."""

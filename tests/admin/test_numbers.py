@@ -271,14 +271,18 @@ class TestRandomWorlds:
         make_world(random.Random(4))
         count()
         monday = monday_of(helpers.NOW.date())
-        looked = {}
-        for weeks in (1, 3):
-            query = {"day": str(monday - 7 * weeks * DAY), "until": str(monday - DAY)}
+
+        def looked(**query):
             look(supervisor, **query)
             with CaptureQueriesContext(connection) as found:
                 look(supervisor, **query)
-            looked[weeks] = [row["sql"] for row in found if '"bookings_dailysum"' in row["sql"]]
-        assert len(looked[1]) == len(looked[3]) == len(NUMBERS)
+            texts = [row["sql"] for row in found]
+            return [sum(f'"bookings_{name}"' in text for text in texts) for name in ("weeklysum", "dailysum")]
+
+        for weeks in (1, 3):
+            query = {"day": str(monday - 7 * weeks * DAY), "until": str(monday - DAY)}
+            assert looked(**query) == [len(NUMBERS), 0]
+            assert looked(**query | {"until": str(monday - 2 * DAY)}) == [len(NUMBERS) * (weeks > 1), len(NUMBERS)]
         half = {"day": query["day"], "until": str(monday - 4 * DAY)}
         before, before_of_half = rows_of_all(supervisor, **query), rows_of_all(supervisor, **half)
         DailySum.objects.filter(day__range=(query["day"], query["until"])).delete()
