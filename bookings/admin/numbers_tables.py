@@ -1,7 +1,8 @@
 """What each number of the page of numbers says, as a table: the chart and the file show the same rows.
 
-Read by one statement each, from the sums alone: of whole weeks (services/weekly_sums.py), and of the days before and
-after them (services/daily_sums.py).
+Read by one statement each from the sums of whole weeks (services/weekly_sums.py), and by another from those of the days
+before and after them (services/daily_sums.py), where there are any. One for both would be parallel on PostgreSQL: to
+begin the other processes takes longer than to read.
 """
 
 import math
@@ -9,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db.models import F, QuerySet, Sum, Value
@@ -202,12 +204,12 @@ def _by_label(number: Number, group: str, span: Span) -> dict[str, Counter[str]]
     return found
 
 
-def _rows(number: Number, group: str, span: Span) -> QuerySet[Any, Any]:
+def _rows(number: Number, group: str, span: Span) -> Iterable[Any]:
     """What it is parted by, the key of what is spread, how many there are, and how many places."""
     column, kind = GROUPS[group][1], number.kind_by(group)
     weeks = span.whole_weeks().filter(kind=kind, level=span.level(number, group))
     days = span.other_days().filter(kind=kind).annotate(week=F("day"))
-    return _sums(number, column, span, weeks).union(_sums(number, column, span, days), all=True)
+    return chain(_sums(number, column, span, weeks), _sums(number, column, span, days))
 
 
 def _sums(number: Number, column: str, span: Span, rows: QuerySet[Any]) -> QuerySet[Any, Any]:

@@ -267,7 +267,7 @@ class TestRandomWorlds:
             with undrawn():
                 compare_page(supervisor, two, days | {"area": [area.code for area in areas[1:3]]}, groups)
 
-    def test_one_statement_a_number_and_days_only_where_a_week_is_not_whole(self, supervisor):
+    def test_a_statement_a_number_and_another_only_where_a_week_is_not_whole(self, supervisor):
         make_world(random.Random(4))
         count()
         monday = monday_of(helpers.NOW.date())
