@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Func
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
 
@@ -30,6 +30,10 @@ class Level(models.IntegerChoices):
     ALL = 2, "all areas and order types together"
 
 
+# `Coalesce("area", 0)` of the constraints below, but without a parameter: so SQLite knows its index by it, too.
+AREA_OR_0 = Func("area", template="COALESCE(%(expressions)s, 0)", output_field=models.BigIntegerField())
+
+
 class SumQuerySet(AreaQuerySet[M]):
     shows_without_area = True
 
@@ -37,8 +41,8 @@ class SumQuerySet(AreaQuerySet[M]):
         return self if areas is None else self.of_areas([*areas, 0])  # 0 is none
 
     def of_areas(self, areas: Iterable[int]) -> Self:
-        """As the indexes name an area: of each day or week the entries of these areas alone are read."""
-        return self.filter(In(Coalesce("area", 0, output_field=models.BigIntegerField()), areas))
+        """By the expression of the indexes: of each day or week the entries of these areas alone are read."""
+        return self.filter(In(AREA_OR_0, areas))
 
 
 class Sum(models.Model):
