@@ -3,7 +3,17 @@
 import pytest
 from django.db import connection
 
-from bookings.models import AppointmentSlot, HistoryEntry, PartOrder, Refusal, RequiredPart, SearchDocument, WorkOrder
+from bookings.models import (
+    AppointmentSlot,
+    DailySum,
+    HistoryEntry,
+    PartOrder,
+    Refusal,
+    RequiredPart,
+    SearchDocument,
+    WeeklySum,
+    WorkOrder,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -47,13 +57,34 @@ def test_no_index_does_what_another_one_does(model):
     ],
 )
 def test_what_belongs_to_one_is_found_by_an_index(model, column, value):
+    plan = plan_of(model.objects.filter(**{column: value}).order_by().values("pk"))
+    assert "Seq Scan" not in plan
+    assert "SCAN" not in plan
+
+
+def plan_of(rows):
     """On PostgreSQL an empty table is read as a whole unless nothing else is possible; SQLite always says."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
-    plan = model.objects.filter(**{column: value}).order_by().values("pk").explain()
-    assert "Seq Scan" not in plan
-    assert "SCAN" not in plan
+    return rows.explain()
+
+
+def looks_areas_up(rows):
+    """Whether the index is asked for areas, and not only for what stands before them in it."""
+    plan = plan_of(rows.order_by().values("pk"))
+    if connection.vendor == "postgresql":
+        return any("Index Cond:" in line and "COALESCE(area_id" in line for line in plan.splitlines())
+    return "<expr>=?" in plan
+
+
+@pytest.mark.parametrize(("model", "when"), [(DailySum, "day"), (WeeklySum, "week")])
+def test_of_a_day_or_week_the_sums_of_some_areas_are_read_alone(model, when):
+    """One of each: of an empty table PostgreSQL would rather read an index as a whole than look two up."""
+    asked = {"kind": "lead", when: "2026-11-02"} | ({"level": 1} if model is WeeklySum else {})
+    assert looks_areas_up(model.objects.of_areas([1]).filter(**asked))
+    assert looks_areas_up(model.objects.in_areas(set()).filter(**asked))
+    assert not looks_areas_up(model.objects.filter(**asked, area__in=[1]))
 
 
 def test_it_would_notice_the_index_of_a_foreign_key():
