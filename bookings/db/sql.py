@@ -56,9 +56,7 @@ def run(text: str, values: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS,
     """
     there: Any = connections[using]
     if not on_postgresql():
-        with there.cursor() as cursor:
-            cursor.execute(text, values)
-            return Result(cursor.rowcount, cursor.fetchall() if cursor.description else [])
+        return _send_to_sqlite(there, text, values)
     began = clock.ticks()
     try:
         return _send(there, text, values, plan_anew)
@@ -85,6 +83,18 @@ def _send(there: Any, text: str, values: Sequence[Any], plan_anew: bool = False)
     # A statement that was answered proves that the connection lives: Django need not ask it again in this request.
     there.health_check_done = True
     return Result(cursor.rowcount, rows)
+
+
+def _send_to_sqlite(there: Any, text: str, values: Sequence[Any], *, many: bool = False) -> Result:
+    """On the back end's own cursor: Django does more around each statement than many of them cost.
+
+    `many`: once for each of the `values`, which are rows.
+    """
+    there.ensure_connection()
+    cursor = there.cursor() if there.queries_logged or there.execute_wrappers else there.create_cursor()
+    with there.wrap_database_errors:
+        (cursor.executemany if many else cursor.execute)(text, values)
+        return Result(cursor.rowcount, cursor.fetchall() if cursor.description else [])
 
 
 def alone() -> AbstractContextManager[Any]:
@@ -149,8 +159,7 @@ def _insert_into_sqlite(
         + [*more_values]
         for row in rows
     ]
-    with connection.cursor() as cursor:
-        cursor.executemany(_insert_text_for_sqlite(model, tuple(rows[0]), **more), values)
+    _send_to_sqlite(connection, _insert_text_for_sqlite(model, tuple(rows[0]), **more), values, many=True)
 
 
 def write_and_read(insert: Insert, read: Statement, worked_out: Mapping[str, Statement]) -> Result:

@@ -313,7 +313,9 @@ def _write(request: BookingRequest, decision: Decision, *, after: int, passing_o
         return changes.rebook(request, decision.to_move, decision.slot)
     inserts = rows.of_booking(request, decision.slot, after=after)
     with sql.alone():
-        return _insert(request, decision.slot, inserts, passing_over=passing_over)
+        drawn = _insert(request, decision.slot, inserts, passing_over=passing_over)
+    ordered = parts.ordered(request.plan, parts.orders_of(request.plan, drawn.parts))
+    return Booked(f"{settings.BOOKJOB_ORDER_PREFIX}{drawn.order}", ordered)
 
 
 @contextmanager
@@ -339,8 +341,10 @@ def _races_lost(attempt: int) -> Iterator[None]:
         raise LostRace from None
 
 
-def _insert(request: BookingRequest, slot: AppointmentSlot, inserts: list[sql.Insert], *, passing_over: bool) -> Booked:
-    """What takes no database time is done before: on SQLite every other caller waits meanwhile."""
+def _insert(
+    request: BookingRequest, slot: AppointmentSlot, inserts: list[sql.Insert], *, passing_over: bool
+) -> rows.Numbers:
+    """What takes no database time is done before and after: on SQLite every other caller waits meanwhile."""
     given = rows.numbers_before_the_write(request.plan, passing_over=passing_over)
     now = clock.now()  # again, and last: the rules hold at the taking
     rows.date(inserts, now)
@@ -352,6 +356,4 @@ def _insert(request: BookingRequest, slot: AppointmentSlot, inserts: list[sql.In
         done = sql.write_if(*guard, *inserts, drawing=rows.DRAWING, values=[len(request.plan.groups)])
     if done is None:
         raise LostRace
-    drawn = given or rows.Numbers(*done)
-    ordered = parts.ordered(request.plan, parts.orders_of(request.plan, drawn.parts))
-    return Booked(f"{settings.BOOKJOB_ORDER_PREFIX}{drawn.order}", ordered)
+    return given or rows.Numbers(*done)

@@ -12,6 +12,7 @@ Django finds the class in a module of this name.
 
 import contextlib
 import fcntl
+import functools
 import os
 import re
 import sqlite3
@@ -131,8 +132,18 @@ class Connection(sqlite3.Connection):
         super().execute(f"PRAGMA busy_timeout = {max(0, int(seconds * 1000))}")
 
 
+@functools.lru_cache(maxsize=128)
+def _with_question_marks(query: str) -> str:
+    """As SQLite reads it. Django looks for the parameters of a text anew each time that it is sent."""
+    converted: str = base.SQLiteCursorWrapper.convert_query(None, query)  # type: ignore[arg-type]  # uses no cursor
+    return converted
+
+
 class Cursor(base.SQLiteCursorWrapper):
     connection: Connection
+
+    def convert_query(self, query: str, *, param_names: list[str] | None = None) -> str:
+        return super().convert_query(query, param_names=param_names) if param_names else _with_question_marks(query)
 
     def execute(self, query: str, *params: Any) -> Any:
         if self.connection.in_transaction or not WRITES.match(query):
