@@ -8,9 +8,11 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
+from uuid import uuid4
 
 import pytest
 from django.db import OperationalError
+from django.db.backends.sqlite3 import base
 
 from bookjob_site.sqlite.base import Connection, DatabaseWrapper, Line
 
@@ -233,3 +235,21 @@ def test_callers_of_the_service_keep_their_place():
     from bookjob_site import wsgi  # noqa: F401  it says so as it is imported
 
     assert Connection.keeps_place
+
+
+def test_a_text_that_comes_again_is_read_once(connect, monkeypatch):
+    texts, convert = [], base.SQLiteCursorWrapper.convert_query
+
+    def note(cursor, query, **names):
+        texts.append(query)
+        return convert(cursor, query, **names)
+
+    monkeypatch.setattr(base.SQLiteCursorWrapper, "convert_query", note)
+    new = f"a{uuid4().hex}"  # whatever was sent before in this process
+    by_place, by_name = f"SELECT %s, '100%%' AS {new}", f"SELECT %(who)s, '100%%' AS {new}"
+    with connect().cursor() as cursor:
+        for who in ("first", "second"):
+            assert cursor.execute(by_place, [who]).fetchone() == (who, "100%")
+            assert cursor.execute(by_name, {"who": who}).fetchone() == (who, "100%")
+        assert cursor.execute("SELECT '100%%'").fetchone() == ("100%%",), "without parameters it is no pattern"
+    assert texts == [by_place, by_name, by_name]
