@@ -16,13 +16,20 @@ from bookings import wire
 from bookings.db import sql
 from bookings.db.codes import fold
 from bookings.models import AppointmentSlot, AreaCode, PostcodePrefix, ServiceArea, WorkOrder, countries, plain_postcode
-from bookings.offers.rulebook import SLOTS, Condition, first_broken, for_order, opens_at, rules_but_cutoff, with_cutoff
+from bookings.offers.rulebook import (
+    FOUND,
+    SLOTS,
+    Condition,
+    first_broken,
+    for_order,
+    opens_at,
+    rules_but_cutoff,
+    with_cutoff,
+)
 from bookings.sentences import NO_AREA, NO_AREA_OF_THAT_CODE, say
 
 Period = tuple[datetime, datetime]
 
-# The key of the area that a statement finds itself.
-FOUND: Condition = ("(SELECT id FROM area)", [])
 READ_OF_A_SLOT = ("id", "area_id", "start", "end", "worker", "capacity", "booked")
 AREAS, CODES, PREFIXES, ORDERS = (
     f'"{model._meta.db_table}"' for model in (ServiceArea, AreaCode, PostcodePrefix, WorkOrder)

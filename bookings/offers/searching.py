@@ -12,8 +12,18 @@ from bookings import clock, sentences, wire
 from bookings.db import sql
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.offers.customer import customer_times
-from bookings.offers.finding import AREA, AREA_WIDTH, FOUND, Period, area_of, find_area, no_area, read_area
-from bookings.offers.rulebook import SLOTS, Condition, all_of, for_order, opens_at, rules, rules_but_cutoff, suiting
+from bookings.offers.finding import AREA, AREA_WIDTH, Period, area_of, find_area, no_area, read_area
+from bookings.offers.rulebook import (
+    FOUND,
+    SLOTS,
+    Condition,
+    all_of,
+    for_order,
+    opens_at,
+    rules,
+    rules_but_cutoff,
+    suiting,
+)
 
 # What a technician reads when a rule, or a wish, leaves nothing to offer.
 EMPTY = {
@@ -80,7 +90,9 @@ def _first_free(
 ) -> tuple[ServiceArea | None, list[Period]]:
     """The area, and its first periods that keep all rules and wishes, seen at one moment."""
     most = settings.BOOKJOB_MAX_OFFERS
-    fitting = [for_order(FOUND, job.order_type), *rules_but_cutoff(now).values(), *wanted.values()]
+    of_slots = rules_but_cutoff(now)
+    del of_slots["full"]  # what keeps the margin is not full
+    fitting = [for_order(FOUND, job.order_type), *of_slots.values(), *wanted.values()]
     first, more = first_periods(fitting, most)
     text, values = area_of(job)
     rows = sql.run(

@@ -1,5 +1,7 @@
 """Each index costs every booking a row and a page: none does what another one does too."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 
@@ -14,6 +16,10 @@ from bookings.models import (
     WeeklySum,
     WorkOrder,
 )
+from bookings.offers import rulebook
+from tests.conftest import SERVER
+from tests.support import plans
+from tests.support.helpers import START, clock_stands_at, make_area, search
 
 pytestmark = pytest.mark.django_db
 
@@ -91,3 +97,46 @@ def test_it_would_notice_the_index_of_a_foreign_key():
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE INDEX part_order_again ON {PartOrder._meta.db_table} (work_order_id)")
     assert covered(PartOrder) == ["part_order_again"]
+
+
+def slots_read_by_a_search():
+    """By the plan that PostgreSQL keeps for all searches, with 7,200 slots of three areas, made day by day."""
+    areas = [make_area(code) for code in ("LEEDS", "YORK", "HULL")]
+    AppointmentSlot.objects.bulk_create(
+        AppointmentSlot(area=area, start=begin, end=begin + timedelta(hours=2), worker=f"{area.code}-{worker}")
+        for day in range(100)
+        for hours in range(0, 12, 2)
+        for begin in [START + timedelta(days=day, hours=hours)]
+        for area in areas
+        for worker in range(4)
+    )
+    sent = []
+
+    def note(execute, text, values, many, context):
+        sent.append((text, values))
+        return execute(text, values, many, context)
+
+    with connection.cursor() as cursor, clock_stands_at():
+        cursor.execute("ANALYZE")
+        with connection.execute_wrapper(note):
+            assert len(search({"Location": {"ServiceAreaID": "LEEDS"}}).json()["TimeConstraints"]) == 50
+        ((text, values),) = sent
+        numbered = text.replace("%s", "${}").format(*range(1, len(values) + 1))
+        given = ", ".join(f"'{value}'" for value in values)
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute(f"PREPARE of_a_search AS {numbered}")
+        try:
+            return plans.rows_read(f"EXECUTE of_a_search ({given})")
+        finally:
+            cursor.execute("DEALLOCATE of_a_search")
+
+
+@pytest.mark.skipif(not SERVER, reason="SQLite finds slots by the index of their area")
+def test_a_search_reads_no_more_slots_than_it_offers():
+    assert slots_read_by_a_search() < 4 * 50 + 30  # of four workers, and what else the statement reads
+
+
+@pytest.mark.skipif(not SERVER, reason="SQLite finds slots by the index of their area")
+def test_it_would_notice_a_search_that_reads_all_up_to_the_horizon(monkeypatch):
+    monkeypatch.setattr(rulebook, "_begins_by", lambda moment, _: ("start <= %s", [moment]))
+    assert slots_read_by_a_search() > 3 * 4 * 50
