@@ -103,12 +103,15 @@ def _parameter(value: Any, values: dict[str, str]) -> str:
         str(SLOT): ":slot",
         str(NUMBER): ":number",
         CODE: "('AREA-' || :area)",
+        CODE.casefold(): "('area-' || :area)",
         ORDER: "('WO-' || :number)",
         START.isoformat(): AT % ":start",
         END.isoformat(): AT % ":end",
     }
     if text in known:
         return known[text]
+    if text.casefold() in (CODE.casefold(), ORDER.casefold()):
+        raise SystemExit(f"The measured database has no {text!r}: `known` lacks this spelling.")
     if match := re.fullmatch(f"([A-Z]+-)({NUMBER})", text):
         return f"('{match[1]}' || :number)"
     name = f"v{len(values)}"
