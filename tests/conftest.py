@@ -162,22 +162,28 @@ class Database:
         self.name = there or f"bookjob_{uuid.uuid4().hex[:12]}"
         if self.server:
             self.url = f"{self.server.rpartition('/')[0]}/{self.name}"
-            suffix = f" TEMPLATE {template.name}" if template else ""
-            if not there:
-                with psycopg.connect(self.server, autocommit=True) as connection:
-                    # Else each page goes by the log, which takes a tenth of a second.
-                    by_file = " STRATEGY FILE_COPY" if template and connection.info.server_version >= 150_000 else ""
-                    connection.execute(f"CREATE DATABASE {self.name}{suffix}{by_file}")
         else:
             self.file = folder / f"{self.name}.sqlite3"
             self.url = f"sqlite:///{self.file}"
-            if template:
-                # Not the file alone: a process of Python 3.13 that ends may leave its last pages in the log beside it.
-                with (
-                    contextlib.closing(sqlite3.connect(template.file)) as source,
-                    contextlib.closing(sqlite3.connect(self.file)) as copy,
-                ):
-                    source.backup(copy)
+        if not there:
+            self.fill(template)
+
+    def fill(self, template: "Database | None") -> None:
+        """Make it a copy of the template, or empty. Services that run on it stay, and find what is there then."""
+        if self.server:
+            suffix = f" TEMPLATE {template.name}" if template else ""
+            self.drop()
+            with psycopg.connect(self.server, autocommit=True) as connection:
+                # Else each page goes by the log, which takes a tenth of a second.
+                by_file = " STRATEGY FILE_COPY" if template and connection.info.server_version >= 150_000 else ""
+                connection.execute(f"CREATE DATABASE {self.name}{suffix}{by_file}")
+        elif template:
+            # Not the file alone: a process of Python 3.13 that ends may leave its last pages in the log beside it.
+            with (
+                contextlib.closing(sqlite3.connect(template.file)) as source,
+                contextlib.closing(sqlite3.connect(self.file, timeout=60)) as copy,
+            ):
+                source.backup(copy)
 
     def execute(self, sql: str, *values) -> list[tuple]:
         """Run a statement with %s for the values; commits."""

@@ -2,16 +2,8 @@
 
 import re
 
-from tests.admin.test_browser import (  # noqa: F401  fixtures
-    chromium,
-    empty_database,
-    office,
-    open_page,
-    resized,
-    seriously_wrong,
-    too_wide,
-)
-from tests.admin.test_planner_browser import Clicks
+from tests.browser.test_browser import resized, seriously_wrong, too_wide
+from tests.browser.test_planner_browser import Clicks
 from tests.support import browser
 
 AREAS = """area;name;time_zone;postcodes
@@ -23,7 +15,7 @@ HULL;Hull;Mars;
 WORKERS = "worker;name;order_types\nanna.hill;Anna Hill;REPAIR,INSTALL\n"
 
 
-def test_a_first_area_with_its_worker_from_files(open_page, office, figures, tmp_path):  # noqa: F811
+def test_a_first_area_with_its_worker_from_files(open_page, office, figures, tmp_path):
     for name, text in (("areas", AREAS), ("workers", WORKERS)):
         (tmp_path / f"{name}.csv").write_bytes(text.encode("cp1252"))
     page = open_page("supervisor")
@@ -53,7 +45,7 @@ def test_a_first_area_with_its_worker_from_files(open_page, office, figures, tmp
     assert sorted(office.database.execute(f"{found} WHERE a.code = 'YORK'")) == [("LS29",), ("YO",)]
 
 
-def test_without_script_in_the_dark_and_on_a_phone(open_page, office):  # noqa: F811
+def test_without_script_in_the_dark_and_on_a_phone(open_page, office):
     address = f"{office.url}/admin/bookings/servicearea"
     page = open_page("supervisor", size=browser.PHONE, scheme="dark")
     for name in ("import", "overlaps"):

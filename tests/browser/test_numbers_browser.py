@@ -1,13 +1,6 @@
 """The page of numbers in a real browser: on a phone, in the dark, on paper, without script."""
 
-from tests.admin.test_browser import (  # noqa: F401  fixtures
-    chromium,
-    empty_database,
-    office,
-    open_page,
-    seriously_wrong,
-    too_wide,
-)
+from tests.browser.test_browser import seriously_wrong, too_wide
 from tests.support import browser
 
 WORLD = """
@@ -25,7 +18,7 @@ DAYS = "day=2026-11-02&until=2026-11-30"
 SIZES = [(browser.PHONE, "dark"), (browser.DESKTOP, "light"), ({"width": 1920, "height": 1080}, "dark")]
 
 
-def test_each_number_as_chart_table_and_file(open_page, office):  # noqa: F811
+def test_each_number_as_chart_table_and_file(open_page, office):
     made = office.manage("shell", "--no-imports", "--command", WORLD)
     assert made.returncode == 0, made.stderr
     # By what makes the longest names, and over time.

@@ -22,12 +22,6 @@ DEEDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with browser.chromium() as running:
-        yield running
-
-
 @pytest.fixture
 def late(chromium):
     """A page that has begun, and a function that lets its script come."""

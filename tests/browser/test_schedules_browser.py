@@ -2,16 +2,8 @@
 
 import re
 
-from tests.admin.test_browser import (  # noqa: F401  fixtures
-    chromium,
-    empty_database,
-    office,
-    open_page,
-    resized,
-    seriously_wrong,
-    too_wide,
-)
-from tests.admin.test_planner_browser import Clicks
+from tests.browser.test_browser import resized, seriously_wrong, too_wide
+from tests.browser.test_planner_browser import Clicks
 from tests.support import browser
 
 YORK = "INSERT INTO bookings_servicearea (code, name, time_zone) VALUES ('YORK', 'York', 'Europe/London')"
@@ -21,12 +13,12 @@ SLOTS = (
 )
 
 
-def number_of_slots(office) -> int:  # noqa: F811
+def number_of_slots(office) -> int:
     ((number,),) = office.database.execute(SLOTS)
     return number
 
 
-def test_made_changed_and_put_back(open_page, office, figures):  # noqa: F811
+def test_made_changed_and_put_back(open_page, office, figures):
     office.database.execute(YORK)
     page = open_page("supervisor")
     click = Clicks(page)
@@ -62,7 +54,7 @@ def test_made_changed_and_put_back(open_page, office, figures):  # noqa: F811
     assert (clicks, changed, click.number - clicks - changed) == (6, 4, 2)
 
 
-def test_without_script_in_the_dark_and_on_a_phone(open_page, office):  # noqa: F811
+def test_without_script_in_the_dark_and_on_a_phone(open_page, office):
     office.database.execute(YORK)
     address = f"{office.url}/admin/bookings/schedule"
     page = open_page("supervisor", size=browser.PHONE, scheme="dark")

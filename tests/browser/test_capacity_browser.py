@@ -2,15 +2,8 @@
 
 from datetime import date, timedelta
 
-from tests.admin.test_browser import (  # noqa: F401  fixtures
-    chromium,
-    empty_database,
-    office,
-    open_page,
-    seriously_wrong,
-    too_wide,
-)
-from tests.admin.test_planner_browser import Clicks
+from tests.browser.test_browser import seriously_wrong, too_wide
+from tests.browser.test_planner_browser import Clicks
 from tests.support import browser
 
 # Friday afternoons of three areas, and mornings that stay as they are.
@@ -34,7 +27,7 @@ def christmas() -> date:
     return date.today() + timedelta(days=7 * 6)
 
 
-def test_one_more_on_all_friday_afternoons(open_page, office, figures):  # noqa: F811
+def test_one_more_on_all_friday_afternoons(open_page, office, figures):
     made = office.manage("shell", "--no-imports", "--command", FRIDAYS)
     assert made.returncode == 0, made.stderr
     page = open_page("supervisor")
@@ -55,7 +48,7 @@ def test_one_more_on_all_friday_afternoons(open_page, office, figures):  # noqa:
     assert office.database.execute(CHANGED) == [(24, 2, 3)]
 
 
-def test_by_keyboard_alone(open_page, office):  # noqa: F811
+def test_by_keyboard_alone(open_page, office):
     page = open_page("supervisor")
     page.get_by_role("link", name="Capacity").focus()
     page.keyboard.press("Enter")
@@ -71,7 +64,7 @@ def test_by_keyboard_alone(open_page, office):  # noqa: F811
     assert office.database.execute("SELECT SUM(capacity) FROM bookings_appointmentslot")[0][0] > before
 
 
-def test_without_script_on_a_phone_in_the_dark_and_on_paper(open_page, office):  # noqa: F811
+def test_without_script_on_a_phone_in_the_dark_and_on_paper(open_page, office):
     address = f"{office.url}/admin/bookings/appointmentslot/capacity/"
     for size, scheme in ((browser.DESKTOP, "light"), (browser.PHONE, "dark")):
         page = open_page("supervisor", size=size, scheme=scheme)

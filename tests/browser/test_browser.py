@@ -9,58 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.conftest import Database
 from tests.support import browser, helpers, scene
 
 if not browser.find_chromium():
     pytest.skip("No Chromium here: apt-get install chromium, or name one in CHROMIUM.", allow_module_level=True)
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser.chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def empty_database(scene_database, tmp_path):
-    """Not empty here: each test has the office of tests/support/scene.py for itself."""
-    database = Database(scene_database, tmp_path)
-    yield database
-    database.drop()
-
-
-@pytest.fixture
-def office(service):
-    return service
-
-
-@pytest.fixture
-def open_page(chromium, office):
-    """A window in which a user is logged in. What goes wrong in it fails the test."""
-    contexts, faults = [], []
-
-    def opened(name="dispatcher", size=browser.DESKTOP, scheme="light"):
-        # Far from both areas, so that a time of the viewer's own clock would be seen at once.
-        context = chromium.new_context(
-            viewport=size, color_scheme=scheme, timezone_id="Asia/Tokyo", locale="en-GB", reduced_motion="reduce"
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
-        page.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)
-        page.on("request", lambda asked: faults.append(asked.url) if not asked.url.startswith(office.url) else None)
-        context.add_cookies([{"name": "sessionid", "value": scene.session_of(name), "url": office.url}])
-        page.goto(f"{office.url}/admin/")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 def new_booking(office, order="WO-9001"):

@@ -4,16 +4,7 @@ import json
 import re
 from datetime import datetime, timedelta
 
-from tests.admin.test_browser import (  # noqa: F401  fixtures
-    chromium,
-    empty_database,
-    office,
-    open_page,
-    resized,
-    seriously_wrong,
-    seriously_wrong_in,
-    too_wide,
-)
+from tests.browser.test_browser import resized, seriously_wrong, seriously_wrong_in, too_wide
 from tests.support import browser, scene
 
 # Bookings of a worker who falls ill, and of two areas in which it snows, all of them with room for them elsewhere.
@@ -59,7 +50,7 @@ class Clicks:
         self.number += 1
 
 
-def fill(office, script):  # noqa: F811
+def fill(office, script):
     made = office.manage("shell", "--no-imports", "--command", CROWD + script)
     assert made.returncode == 0, made.stderr
 
@@ -78,7 +69,7 @@ def day(days):
     return (timezone.now() + timedelta(days=days)).date()
 
 
-def test_a_worker_is_ill_for_a_week(open_page, office, figures):  # noqa: F811
+def test_a_worker_is_ill_for_a_week(open_page, office, figures):
     fill(office, ILL)
     page = open_page()
     click = Clicks(page)
@@ -101,7 +92,7 @@ def test_a_worker_is_ill_for_a_week(open_page, office, figures):  # noqa: F811
     assert office.manage("verify_bookings").stdout == ""
 
 
-def test_it_snows_in_four_areas(open_page, office, figures):  # noqa: F811
+def test_it_snows_in_four_areas(open_page, office, figures):
     fill(office, SNOW)
     page = open_page()
     click = Clicks(page)
@@ -123,7 +114,7 @@ def test_it_snows_in_four_areas(open_page, office, figures):  # noqa: F811
     assert office.manage("verify_bookings").stdout == ""
 
 
-def test_by_keyboard_alone(open_page, office):  # noqa: F811
+def test_by_keyboard_alone(open_page, office):
     fill(office, ILL)
     page = open_page()
     page.goto(f"{office.url}/admin/bookings/blackout/clear/?workers=anna.abbott&until={day(7)}")
@@ -139,7 +130,7 @@ def test_by_keyboard_alone(open_page, office):  # noqa: F811
     page.get_by_role("heading", name="Call list: 6 moved").wait_for()
 
 
-def plan_page(office) -> str:  # noqa: F811
+def plan_page(office) -> str:
     """A page with proposals and a call list."""
     fill(office, ILL)
     script = (
@@ -164,7 +155,7 @@ PAGES = [
 ]
 
 
-def test_each_page_at_each_size(open_page, office):  # noqa: F811
+def test_each_page_at_each_size(open_page, office):
     page = open_page()
     pages = [*PAGES, plan_page(office)]
     wrong = {}
@@ -178,7 +169,7 @@ def test_each_page_at_each_size(open_page, office):  # noqa: F811
     assert wrong == {}, json.dumps(wrong, indent=1)
 
 
-def test_a_booking_is_moved_in_the_planner_by_keyboard_alone(open_page, office):  # noqa: F811
+def test_a_booking_is_moved_in_the_planner_by_keyboard_alone(open_page, office):
     fill(office, ILL)
     page = open_page()
     page.goto(f"{office.url}/admin/{PLANNER}?area=YORK&day={day(2)}&state=&worker=")
@@ -200,7 +191,7 @@ def test_a_booking_is_moved_in_the_planner_by_keyboard_alone(open_page, office):
     assert office.manage("verify_bookings").stdout == ""
 
 
-def test_a_booking_is_dragged_to_a_window(open_page, office):  # noqa: F811
+def test_a_booking_is_dragged_to_a_window(open_page, office):
     fill(office, ILL)
     page = open_page()
     page.goto(f"{office.url}/admin/{PLANNER}?area=YORK&day={day(2)}")
@@ -217,7 +208,7 @@ def test_a_booking_is_dragged_to_a_window(open_page, office):  # noqa: F811
     assert "/planner/" in page.url
 
 
-def test_without_script_all_of_it_is_links_and_forms(chromium, office):  # noqa: F811
+def test_without_script_all_of_it_is_links_and_forms(chromium, office):
     fill(office, ILL)
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -235,7 +226,7 @@ def test_without_script_all_of_it_is_links_and_forms(chromium, office):  # noqa:
     context.close()
 
 
-def test_what_comes_meanwhile_is_told_once_a_minute(open_page, office):  # noqa: F811
+def test_what_comes_meanwhile_is_told_once_a_minute(open_page, office):
     fill(office, ILL)
     page = open_page()
     asked = []
@@ -265,7 +256,7 @@ def test_what_comes_meanwhile_is_told_once_a_minute(open_page, office):  # noqa:
     assert not page.get_by_text("new: show").count()
 
 
-def test_the_holidays_of_a_country_in_one_go(open_page, office, figures):  # noqa: F811
+def test_the_holidays_of_a_country_in_one_go(open_page, office, figures):
     page = open_page("supervisor")
     click = Clicks(page)
     click(page.get_by_role("link", name="Blackouts"))
@@ -298,7 +289,7 @@ for number in range(0, 40, 3):
 """
 
 
-def test_forty_workers_on_one_screen(open_page, office, figures):  # noqa: F811
+def test_forty_workers_on_one_screen(open_page, office, figures):
     fill(office, "from bookings.models import AppointmentSlot\n" + CROWDED_DAY)
     page = open_page(size={"width": 1920, "height": 1080})
     for span in ("", "week"):
@@ -312,7 +303,7 @@ def test_forty_workers_on_one_screen(open_page, office, figures):  # noqa: F811
         assert seen >= 40
 
 
-def test_the_marks_of_a_page_stay_when_a_drag_is_over(open_page, office):  # noqa: F811
+def test_the_marks_of_a_page_stay_when_a_drag_is_over(open_page, office):
     fill(office, ILL)
     page = open_page()
     page.goto(f"{office.url}/admin/{PLANNER}?area=YORK&day={day(2)}")
@@ -337,7 +328,7 @@ AppointmentSlot.objects.filter(area__code="YORK").update(is_open=False, closed_r
 """
 
 
-def test_what_the_app_does_not_show_is_opened_from_the_rules(open_page, office, figures):  # noqa: F811
+def test_what_the_app_does_not_show_is_opened_from_the_rules(open_page, office, figures):
     fill(office, SHUT)
     page = open_page("supervisor")
     click = Clicks(page)
@@ -351,7 +342,7 @@ def test_what_the_app_does_not_show_is_opened_from_the_rules(open_page, office, 
     figures(f"why the app shows nothing, and opening what was closed: {click.number} clicks")
 
 
-def test_the_rules_by_keyboard_alone(open_page, office):  # noqa: F811
+def test_the_rules_by_keyboard_alone(open_page, office):
     fill(office, SHUT)
     page = open_page("supervisor")
     page.goto(f"{office.url}/admin/bookings/appointmentslot/rules/")

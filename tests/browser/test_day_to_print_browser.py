@@ -2,14 +2,7 @@
 
 import re
 
-from tests.admin.test_browser import (  # noqa: F401  fixtures
-    chromium,
-    empty_database,
-    office,
-    open_page,
-    seriously_wrong,
-    too_wide,
-)
+from tests.browser.test_browser import seriously_wrong, too_wide
 from tests.support import browser
 
 # Three workers on one day, one of them with more than a page holds.
@@ -32,7 +25,7 @@ def pages(pdf: bytes) -> int:
     return len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf))
 
 
-def test_each_worker_begins_a_page_black_on_white(open_page, office):  # noqa: F811
+def test_each_worker_begins_a_page_black_on_white(open_page, office):
     made = office.manage("shell", "--no-imports", "--command", DAY)
     assert made.returncode == 0, made.stderr
     page = open_page(scheme="dark")
@@ -53,7 +46,7 @@ def test_each_worker_begins_a_page_black_on_white(open_page, office):  # noqa: F
     assert set(page.evaluate(COLOURS)) <= {"rgb(0, 0, 0) on rgba(0, 0, 0, 0)", "rgb(0, 0, 0) on rgb(255, 255, 255)"}
 
 
-def test_on_a_phone_in_the_dark_and_without_script(open_page, office):  # noqa: F811
+def test_on_a_phone_in_the_dark_and_without_script(open_page, office):
     made = office.manage("shell", "--no-imports", "--command", DAY)
     address = f"{office.url}/admin/bookings/workorder/day/?day={made.stdout.split()[-1]}"
     for size, scheme in ((browser.DESKTOP, "light"), (browser.PHONE, "dark")):

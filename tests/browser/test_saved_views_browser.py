@@ -2,20 +2,12 @@
 
 import re
 
-from tests.admin.test_browser import (  # noqa: F401  fixtures
-    chromium,
-    empty_database,
-    office,
-    open_page,
-    resized,
-    seriously_wrong,
-    too_wide,
-)
-from tests.admin.test_planner_browser import Clicks
+from tests.browser.test_browser import resized, seriously_wrong, too_wide
+from tests.browser.test_planner_browser import Clicks
 from tests.support import browser
 
 
-def test_a_view_is_saved_and_opened(open_page, office, figures):  # noqa: F811
+def test_a_view_is_saved_and_opened(open_page, office, figures):
     page = open_page("supervisor")
     there = f"{office.url}/admin/bookings/workorder/?view=all&area=BOSTON"
     page.goto(there)
@@ -41,7 +33,7 @@ def test_a_view_is_saved_and_opened(open_page, office, figures):  # noqa: F811
     assert (click.number, opening.number) == (5, 2)
 
 
-def test_without_script_and_in_every_size(open_page, office):  # noqa: F811
+def test_without_script_and_in_every_size(open_page, office):
     page = open_page("supervisor", scheme="dark")
     for address in ("appointmentslot/planner/", "appointmentslot/capacity/", "workorder/"):
         page.goto(f"{office.url}/admin/bookings/{address}")
