@@ -31,27 +31,57 @@ def office(one_service, scene_database):
     return one_service
 
 
-@pytest.fixture
-def open_page(chromium, office):
-    """A window in which a user is logged in. What goes wrong in it fails the test."""
-    contexts, faults = [], []
+def new_profile(chromium):
+    """Of a viewer far from both areas, so that a time of their own clock would be seen at once."""
+    return chromium.new_context(timezone_id="Asia/Tokyo", locale="en-GB", reduced_motion="reduce")
 
-    def opened(name="dispatcher", size=browser.DESKTOP, scheme="light"):
-        # Far from both areas, so that a time of the viewer's own clock would be seen at once.
-        context = chromium.new_context(
-            viewport=size, color_scheme=scheme, timezone_id="Asia/Tokyo", locale="en-GB", reduced_motion="reduce"
-        )
-        contexts.append(context)
-        page = context.new_page()
+
+@pytest.fixture(scope="package")
+def profile(chromium, one_service):
+    """Where all windows open, unless a test has one of its own.
+
+    One small page stays: without it, Chromium would end the process of the pages between two tests, and begin each
+    test with another, which has to read the theme's scripts and fonts first.
+    """
+    context = new_profile(chromium)
+    context.new_page().goto(f"{one_service.url}/static/bookings/desk.css")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def own_profile(chromium):
+    context = new_profile(chromium)
+    yield context
+    context.close()
+
+
+def forget(profile):
+    """What a test left in the browser: cookies, and what scripts keep. What they keep for a page went with it."""
+    profile.clear_cookies()
+    profile.pages[0].evaluate("localStorage.clear()")
+
+
+@pytest.fixture
+def open_page(profile, office):
+    """A window in which a user is logged in. What goes wrong in it fails the test."""
+    pages, faults = [], []
+
+    def opened(name="dispatcher", size=browser.DESKTOP, scheme="light", profile=profile):
+        page = profile.new_page()
+        pages.append(page)
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
         page.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)
         page.on("request", lambda asked: faults.append(asked.url) if not asked.url.startswith(office.url) else None)
-        context.add_cookies([{"name": "sessionid", "value": scene.session_of(name), "url": office.url}])
+        profile.add_cookies([{"name": "sessionid", "value": scene.session_of(name), "url": office.url}])
         page.goto(f"{office.url}/admin/")
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
+    forget(profile)
     assert faults == []

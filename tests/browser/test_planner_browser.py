@@ -226,9 +226,9 @@ def test_without_script_all_of_it_is_links_and_forms(chromium, office):
     context.close()
 
 
-def test_what_comes_meanwhile_is_told_once_a_minute(open_page, office):
+def test_what_comes_meanwhile_is_told_once_a_minute(open_page, office, own_profile):
     fill(office, ILL)
-    page = open_page()
+    page = open_page(profile=own_profile)  # its clock is that of all pages there
     asked = []
     page.context.on("request", lambda sent: asked.append(sent.url) if "/news/" in sent.url else None)
     # The board has asked where all that is here ends.

@@ -9,9 +9,11 @@ from unittest import mock
 
 # The first is the engine alone, without windows and menus: it takes a quarter less of the processor.
 CANDIDATES = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
-# As root there is no sandbox; and nothing of the browser's own may want to reach the network.
+# As root there is no sandbox; and nothing of the browser's own may want to reach the network. Pages of one profile
+# share a process, which has the scripts and fonts of the theme then.
 FLAGS = [
     "--no-sandbox",
+    "--renderer-process-limit=1",
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
