@@ -4,7 +4,7 @@ import json
 import re
 from datetime import datetime, timedelta
 
-from tests.browser.test_browser import AXE, COLOURS, resized, seriously_wrong, seriously_wrong_in, too_wide
+from tests.admin.browser.test_browser import AXE, COLOURS, resized, seriously_wrong, seriously_wrong_in, too_wide
 from tests.support import browser, scene
 
 # Bookings of a worker who falls ill, and of two areas in which it snows, all of them with room for them elsewhere.

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.browser.test_browser import seriously_wrong, too_wide
+from tests.admin.browser.test_browser import seriously_wrong, too_wide
 from tests.support import browser
 
 # Three workers on one day, one of them with more than a page holds.

@@ -2,8 +2,8 @@
 
 import re
 
-from tests.browser.test_browser import resized, seriously_wrong, too_wide
-from tests.browser.test_planner_browser import Clicks
+from tests.admin.browser.test_browser import resized, seriously_wrong, too_wide
+from tests.admin.browser.test_planner_browser import Clicks
 from tests.support import browser
 
 AREAS = """area;name;time_zone;postcodes

@@ -1,6 +1,6 @@
 """The page of numbers in a real browser: on a phone, in the dark, on paper, without script."""
 
-from tests.browser.test_browser import seriously_wrong, too_wide
+from tests.admin.browser.test_browser import seriously_wrong, too_wide
 from tests.support import browser
 
 WORLD = """

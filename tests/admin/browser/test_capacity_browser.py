@@ -2,8 +2,8 @@
 
 from datetime import date, timedelta
 
-from tests.browser.test_browser import seriously_wrong, too_wide
-from tests.browser.test_planner_browser import Clicks
+from tests.admin.browser.test_browser import seriously_wrong, too_wide
+from tests.admin.browser.test_planner_browser import Clicks
 from tests.support import browser
 
 # Friday afternoons of three areas, and mornings that stay as they are.
