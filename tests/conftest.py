@@ -95,6 +95,8 @@ def runs_elsewhere(path: Path, wanted: str) -> bool:
 def pytest_ignore_collect(collection_path, config):
     """What is not wanted is not even loaded: to look which tests there are takes a quarter of `make check`."""
     wanted = config.option.markexpr
+    if collection_path.is_dir():
+        return None
     if runs_elsewhere(collection_path, wanted) and collection_path.name not in " ".join(config.args):
         return True
     if wanted == run.QUICK and (collection_path.parent.name == "admin" or names(OTHERS, collection_path)):
