@@ -111,9 +111,7 @@ def _dial(host: str, port: int, deadline: float) -> socket.socket:
 
 
 def _addresses(host: str, port: int, deadline: float) -> list[Any]:
-    """The system's resolver has time-outs of its own, and no way to end it. It is not asked about 127.0.0.1."""
-    with contextlib.suppress(socket.gaierror):
-        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+    """The system's resolver has time-outs of its own, and no way to end it."""
     found: Queue[Any] = Queue()
 
     def look() -> None:
