@@ -69,6 +69,14 @@ def test_what_changes_is_summed_anew():
     assert kept() == made_of_days()
 
 
+def test_the_first_free_appointment_is_summed_by_the_run_that_finds_it():
+    """Also where nothing else happened on the days around it."""
+    with helpers.clock_stands_at(helpers.NOW + 60 * DAY):
+        run("--all")
+    assert "free" in {name[2] for name, _ in kept()}
+    assert kept() == made_of_days()
+
+
 def test_a_run_that_is_killed_before_the_weeks_is_made_good_by_the_next(monkeypatch):
     with monkeypatch.context() as killing:
         killing.setattr(weekly_sums, "write", lambda *_: (_ for _ in ()).throw(Killed))
