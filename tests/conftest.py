@@ -52,9 +52,9 @@ ONCE_ON_POSTGRESQL = {"test_alerts", "test_body_shapes", "test_check_contract", 
 # Files about pages, texts, headers and processes, which ask the database nothing that others do not ask it on both:
 # on PostgreSQL alone, as in production. Not those that try odd values, of which each database refuses others.
 # `python -m tests.run --both` has them, and all others, on both.
-PRODUCTION = {"test_admin_blackouts", "test_admin_board", "test_admin_error_pages", "test_admin_kept_forms",
-              "test_admin_log_in", "test_admin_pages", "test_admin_refusals", "test_admin_rows",
-              "test_admin_work_order_page", "test_ask_the_rules", "test_board_needs",
+PRODUCTION = {"test_admin_actions", "test_admin_blackouts", "test_admin_board", "test_admin_error_pages",
+              "test_admin_kept_forms", "test_admin_log_in", "test_admin_pages", "test_admin_refusals",
+              "test_admin_rows", "test_admin_work_order_page", "test_ask_the_rules", "test_board_needs",
               "test_capacity", "test_commands", "test_day_to_print", "test_delivery", "test_doctor_cluster",
               "test_doctor_settings", "test_drain", "test_errors_everywhere", "test_every_address", "test_explaining",
               "test_failing_well", "test_first_day", "test_gunicorn", "test_imports", "test_key_rotation",
