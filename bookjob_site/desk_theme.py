@@ -49,7 +49,7 @@ UNFOLD = {
     "SITE_SYMBOL": "event_available",
     "SHOW_VIEW_ON_SITE": False,
     "LOGIN": {"form": "bookings.access.sessions.LogInForm"},
-    "DASHBOARD_CALLBACK": "bookings.admin.board.dashboard",
+    "DASHBOARD_CALLBACK": "bookings.admin.overview.board.dashboard",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("bookings/favicon.svg")}],
     "STYLES": [lambda request: static("bookings/desk.css")],
     "SCRIPTS": [lambda request: static("bookings/desk.js"), lambda request: static("bookings/news.js")],

@@ -4,19 +4,10 @@ Nothing here writes a booking or a slot: that is `services` and `supply`, called
 never typed into and never deleted. A new subject is a file with its ModelAdmin, imported here so that Django finds it.
 """
 
-from bookings.admin import (
-    areas,
-    blackouts,
-    calendars,
-    keys,
-    people,
-    receivers,
-    refusals,
-    schedules,
-    slots,
-    work_orders,
-    workers,
-)
+from bookings.admin.orders import refusals, work_orders
+from bookings.admin.records import areas, people, workers
+from bookings.admin.supply import blackouts, schedules, slots
+from bookings.admin.systems import calendars, keys, receivers
 
 __all__ = [
     "areas",

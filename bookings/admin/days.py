@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from bookings import clock
 from bookings.models import ServiceArea
-from bookings.supply import hours
+from bookings.supply.from_plans import hours
 
 Days = tuple[date, date]
 

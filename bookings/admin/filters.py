@@ -15,7 +15,7 @@ from bookings import clock
 from bookings.admin import addresses
 from bookings.admin.days import on_days, read_day
 from bookings.models import ID_LENGTH, AppointmentSlot, ServiceArea
-from bookings.supply import hours
+from bookings.supply.from_plans import hours
 
 # So many slots, and no more, are named by their keys where a filter asks for them.
 FEW_SLOTS = 2_000

@@ -9,7 +9,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest
 
 from bookings.models import ServiceArea
-from bookings.supply import hours
+from bookings.supply.from_plans import hours
 
 MAX_NOTE = 2_000
 

@@ -3,7 +3,8 @@
 from django.contrib import admin
 from django.urls import path
 
-from bookings.admin import first_day, handbook, numbers, proof, saved_views
+from bookings.admin import handbook, proof, saved_views
+from bookings.admin.overview import first_day, numbers
 
 urlpatterns = [
     *first_day.urls(),

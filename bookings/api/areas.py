@@ -17,7 +17,7 @@ from bookings.api.supply import MOST, PAGE, UpsertReportSerializer, WriteQuery, 
 from bookings.documents import Body, digest_of, list_as_it_came
 from bookings.models import Scope, ServiceArea
 from bookings.refusals import Code, InvalidRequest
-from bookings.supply import area_rows, area_upserts, upserts
+from bookings.supply.from_systems import area_rows, area_upserts, upserts
 
 MOST_AREAS = 10_000
 

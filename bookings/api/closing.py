@@ -19,7 +19,8 @@ from bookings.db.codes import fold
 from bookings.documents import Body, in_their_places, list_as_it_came
 from bookings.models import ID_LENGTH, AreaCode, Blackout, Scope
 from bookings.refusals import Code, InvalidRequest, Refused
-from bookings.supply import closings, slot_rows, upserts
+from bookings.supply.closing import closings
+from bookings.supply.from_systems import slot_rows, upserts
 
 # The largest primary key.
 LAST_KEY = 2**63 - 1

@@ -17,7 +17,8 @@ from bookings.db.codes import fold
 from bookings.documents import Body, document_as_it_came
 from bookings.models import Scope, ServiceArea
 from bookings.refusals import Code, InvalidRequest
-from bookings.supply import hours, slot_changes
+from bookings.supply import slot_changes
+from bookings.supply.from_plans import hours
 
 EXAMPLE = {
     "ServiceAreaID": "LEEDS",

@@ -19,7 +19,7 @@ from bookings.api.serializers import AnswerRenderer, WireSerializer
 from bookings.db.codes import fold
 from bookings.models import AppointmentSlot, Scope, ServiceArea
 from bookings.refusals import MOST_FAULTS, Code, InvalidRequest, Refused
-from bookings.supply import slot_rows, upserts
+from bookings.supply.from_systems import slot_rows, upserts
 
 PAGE, MOST = 200, 1_000
 # As long as 200,000 slots may take on a busy machine.

@@ -13,8 +13,9 @@ from django.core.management.base import CommandError, OutputWrapper
 from bookings import clock
 from bookings.models import AppointmentSlot, ServiceArea
 from bookings.sentences import counted
-from bookings.supply import areas, hours, workers
-from bookings.supply.upserts import Report
+from bookings.supply import areas, workers
+from bookings.supply.from_plans import hours
+from bookings.supply.from_systems.upserts import Report
 
 
 def text_of(path: Path) -> str:

@@ -14,7 +14,7 @@ from bookings import clock, offers, services, wire
 from bookings.documents import read_body
 from bookings.models import AppointmentSlot, Refusal, ServiceArea, WorkOrder
 from bookings.refusals import Refused
-from bookings.supply import blackouts
+from bookings.supply.closing import blackouts
 
 DAYS = 20  # within the booking horizon
 # The simulated ServiceMobility does not know it (bookjob_site/demo.py): what is booked for it needs a person.

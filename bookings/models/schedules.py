@@ -1,6 +1,7 @@
 """Schedules: rules out of which the slots of an area are made, always so many days ahead.
 
-The rules are the text of a template (docs/slots.md) without the area; supply/schedules.py reads and extends them.
+The rules are the text of a template (docs/slots.md) without the area; supply/from_plans/schedules.py reads
+and extends them.
 """
 
 from django.core.validators import MaxValueValidator, MinValueValidator

@@ -10,7 +10,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from bookings import clock, offers
 from bookings.models import AppointmentSlot, AreaCode, ServiceArea
-from bookings.supply.plans import Template
+from bookings.supply.from_plans.plans import Template
 
 # As the alert BookjobSlotsEnd.
 SOON = timedelta(days=7)

@@ -11,7 +11,7 @@ from bookings import clock, history
 from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, Blackout, ServiceArea
 from bookings.supply import first_sight
-from bookings.supply.blackouts import covering
+from bookings.supply.closing.blackouts import covering
 
 
 class Wanted(NamedTuple):

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from bookings.models import PostcodePrefix, countries, lies_within
-from bookings.supply.area_upserts import Target
+from bookings.supply.from_systems.area_upserts import Target
 
 # So many are named; the others are counted, up to COUNTED: there can be as many as the square of the beginnings.
 SHOWN, COUNTED = 500, 10_000

@@ -17,9 +17,10 @@ from django.db.models import Q, QuerySet
 from bookings import clock
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea
 from bookings.sentences import counted
-from bookings.supply import hours, slots, turns
-from bookings.supply.hours import DAY_MINUTES, Hours
-from bookings.supply.upserts import NAMED
+from bookings.supply import slots, turns
+from bookings.supply.from_plans import hours
+from bookings.supply.from_plans.hours import DAY_MINUTES, Hours
+from bookings.supply.from_systems.upserts import NAMED
 
 # Slots that are read in one query, and are in memory at once.
 READ_AT_ONCE = 5_000

@@ -13,7 +13,8 @@ from bookings.clock import utc_offset
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
 from bookings.sentences import counted, say
 from bookings.services import BookingError
-from bookings.supply import blackouts, first_sight, turns, workers
+from bookings.supply import first_sight, turns, workers
+from bookings.supply.closing import blackouts
 
 
 def add(

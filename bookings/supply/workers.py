@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from bookings.models import AppointmentSlot
 from bookings.sentences import isolated, say
-from bookings.supply.plans import fold
+from bookings.supply.from_plans.plans import fold
 
 SHOWN = 3
 # What is said of a worker's time in an area that the author may not see.

@@ -19,7 +19,8 @@ from bookings.history import record_each
 from bookings.models import AppointmentSlot, HistoryEntry, ServiceArea, WorkOrder
 from bookings.sentences import say
 from bookings.services import BookingError
-from bookings.supply import hours, new_slots, turns
+from bookings.supply import new_slots, turns
+from bookings.supply.from_plans import hours
 
 REASON = "The time zone changed its rule."
 

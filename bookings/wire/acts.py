@@ -79,6 +79,6 @@ class SlotRow(WireModel):
 
 
 class Slots(WireModel):
-    """Rows are read by supply/slot_rows.py, each by itself: one that is wrong is refused alone."""
+    """Each row is read by itself: one that is wrong is refused alone."""
 
-    slots: list[SlotRow]
+    slots: list[SlotRow]  # read by supply/from_systems/slot_rows.py

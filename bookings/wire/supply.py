@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from bookings.wire.acts import Act
 from bookings.wire.values import Id, Instant, Note, Said, WireModel
 
-# bookings/supply/hours.py
+# bookings/supply/from_plans/hours.py
 MAX_CAPACITY = 10_000
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 # So many values in a list of a filter.
@@ -39,9 +39,9 @@ class AreaRow(WireModel):
 
 
 class Areas(WireModel):
-    """Rows are read by supply/area_rows.py, each by itself: one that is wrong is refused alone."""
+    """Each row is read by itself: one that is wrong is refused alone."""
 
-    areas: list[AreaRow]
+    areas: list[AreaRow]  # read by supply/from_systems/area_rows.py
 
 
 class AreaPostcode(BaseModel):

@@ -12,7 +12,7 @@ from psycopg.errors import DeadlockDetected
 
 from bookings import services
 from bookings.admin import actions as desk_actions
-from bookings.admin import work_order_actions
+from bookings.admin.orders import work_order_actions
 from bookings.models import AppointmentSlot, HistoryEntry, WorkOrder
 from bookings.services import wishes
 from bookings.supply import slots
@@ -625,8 +625,8 @@ class TestWhatAMoveOffers:
         return client.post(f"{desk.LIST}act/move/", {"chosen": desk.chosen(*work_orders), **data}).context["form"].shown
 
     def test_whole_days_and_where_the_later_ones_are(self, supervisor, monkeypatch):
-        monkeypatch.setattr("bookings.admin.moving.MOVE_SLOTS", 3)
-        monkeypatch.setattr("bookings.admin.moving.MOVE_DAYS", 5)
+        monkeypatch.setattr("bookings.admin.orders.moving.MOVE_SLOTS", 3)
+        monkeypatch.setattr("bookings.admin.orders.moving.MOVE_DAYS", 5)
         work_order = desk.book(desk.slot_in(days=2))
         free = [desk.slot_in(days=day, hour=hour) for day in (3, 4, 5, 12) for hour in (8, 10)]
         days = [slot.start.date() for slot in free]
@@ -642,7 +642,7 @@ class TestWhatAMoveOffers:
         assert third.later is None
 
     def test_a_day_with_more_than_a_page_holds_says_so(self, supervisor, monkeypatch):
-        monkeypatch.setattr("bookings.admin.moving.MOST_OF_A_DAY", 2)
+        monkeypatch.setattr("bookings.admin.orders.moving.MOST_OF_A_DAY", 2)
         work_order = desk.book(desk.slot_in(days=2))
         free = [desk.slot_in(days=3, hour=hour) for hour in (8, 10, 12)]
         day = free[0].start.date()

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from bookings import services
 from bookings.models import AppointmentSlot, AreaRestriction, Blackout, HistoryEntry, WorkOrder
-from bookings.supply import blackouts, closings, slots
+from bookings.supply import slots
+from bookings.supply.closing import blackouts, closings
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,7 @@ from tests.support.helpers import request
 
 pytestmark = pytest.mark.django_db
 
-BOARD = "bookings.admin.board._tiles"
+BOARD = "bookings.admin.overview.board._tiles"
 
 
 def read_only():

@@ -23,7 +23,8 @@ from bookings.models import (
     ServiceArea,
     WorkOrder,
 )
-from bookings.supply import blackouts, slots
+from bookings.supply import slots
+from bookings.supply.closing import blackouts
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db

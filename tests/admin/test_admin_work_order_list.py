@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from bookings import clock, offers, services
 from bookings.admin import lists
-from bookings.admin.work_order_filters import in_closed_slot
+from bookings.admin.orders.work_order_filters import in_closed_slot
 from bookings.models import AppointmentSlot, Blackout, WorkOrder
 from bookings.services import search_terms
 from bookings.supply import slots

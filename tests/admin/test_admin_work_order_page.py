@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from openpyxl.utils.escape import unescape
 
 from bookings import services
-from bookings.admin import exports
+from bookings.admin.orders import exports
 from bookings.models import HistoryEntry, WorkOrder
 from tests.support import desk, helpers
 

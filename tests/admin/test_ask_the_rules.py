@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bookings.models import AppointmentSlot, Blackout, EmptySearch, Refusal, ServiceArea, Worker, WorkOrder
 from bookings.services import second_chance
-from bookings.supply import blackouts
+from bookings.supply.closing import blackouts
 from tests.support import desk, helpers
 from tests.support.helpers import END, NOW, START
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bookings import services
-from bookings.admin.capacity_change import SECOND
+from bookings.admin.supply.capacity_change import SECOND
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, WorkOrder
 from bookings.supply import slot_changes, turns
 from tests.support import desk, helpers

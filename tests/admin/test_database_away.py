@@ -12,7 +12,9 @@ from bookings import services
 from bookings.db.faults import leave_standby
 from bookings.models import WorkOrder
 from bookings.operations import drill
-from bookings.supply import area_upserts, schedules, slot_changes
+from bookings.supply import slot_changes
+from bookings.supply.from_plans import schedules
+from bookings.supply.from_systems import area_upserts
 from tests.admin import test_capacity, test_imports, test_schedule_saves
 from tests.support import desk, faults
 from tests.support.environment import ROOT

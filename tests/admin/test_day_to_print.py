@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bookings import clock, services
-from bookings.admin import paper
+from bookings.admin.orders import paper
 from bookings.models import WorkOrder
 from tests.support import desk, helpers
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bookings import clock
-from bookings.admin import area_files
+from bookings.admin.records import area_files
 from bookings.models import AppointmentSlot, Counter, EmptySearch, PostcodePrefix, Receiver, Schedule
 from bookings.services import first_day
 from bookings.services.first_day import Step
@@ -129,7 +129,7 @@ def test_what_it_costs(supervisor, archive):
     assert open_number - number <= 11
     plain, own = statements(viewer)
     assert own == []
-    with mock.patch("bookings.admin.first_day.on_board", return_value={}):
+    with mock.patch("bookings.admin.overview.first_day.on_board", return_value={}):
         assert statements(supervisor)[0] == number - 1
         assert statements(viewer)[0] == plain
 

@@ -11,9 +11,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from bookings.admin import area_files, imports
+from bookings.admin.records import area_files, imports
 from bookings.models import Ability, AreaCode, OrderType, PostcodePrefix, ServiceArea, Worker
-from bookings.supply import area_rows, area_upserts, csv_files, first_sight, overlaps, turns
+from bookings.supply import csv_files, first_sight, overlaps, turns
+from bookings.supply.from_systems import area_rows, area_upserts
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db

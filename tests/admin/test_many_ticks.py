@@ -3,7 +3,8 @@
 import pytest
 from django.conf import settings
 
-from bookings.admin import export_page, exports, lists
+from bookings.admin import lists
+from bookings.admin.orders import export_page, exports
 from tests.support import desk
 
 pytestmark = pytest.mark.django_db

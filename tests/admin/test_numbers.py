@@ -13,9 +13,9 @@ from django.template.response import TemplateResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bookings.admin import numbers
 from bookings.admin.days import read_day
-from bookings.admin.numbers_tables import NUMBERS
+from bookings.admin.overview import numbers
+from bookings.admin.overview.numbers_tables import NUMBERS
 from bookings.models import (
     AppointmentSlot,
     AreaRestriction,

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bookings import clock, services
 from bookings.models import AppointmentSlot, Blackout, WorkOrder
-from bookings.supply import blackouts
+from bookings.supply.closing import blackouts
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db
@@ -181,7 +181,7 @@ class TestQuestions:
 
     @pytest.mark.parametrize(("span", "bound"), [("", "MOST_ROWS"), ("week", "WEEK_ROWS")])
     def test_more_rows_than_a_page_holds(self, dispatcher, monkeypatch, span, bound):
-        monkeypatch.setattr(f"bookings.admin.planner.{bound}", 2)
+        monkeypatch.setattr(f"bookings.admin.planning.planner.{bound}", 2)
         place, *_ = (slot(worker) for worker in "abcde")
         seen, address = [], f"{PLANNER}?day={day_of(place)}&span={span}"
         while address:
@@ -242,7 +242,7 @@ class TestMoving:
 
     def test_each_rule_has_a_short_reason(self):
         from bookings import offers
-        from bookings.admin import planner_grid
+        from bookings.admin.planning import planner_grid
 
         assert planner_grid.WHY.keys() == offers.REFUSALS.keys()
 
@@ -297,7 +297,7 @@ def test_the_statements_do_not_grow(dispatcher):
 
 class TestRowsAreOfTheDatabase:
     def test_no_more_windows_are_read_than_a_page_shows(self, dispatcher, monkeypatch):
-        monkeypatch.setattr("bookings.admin.planner.MOST_ROWS", 3)
+        monkeypatch.setattr("bookings.admin.planning.planner.MOST_ROWS", 3)
         places = [slot(f"w{number}") for number in range(9)]
         for number, place in enumerate(places):
             desk.book(place, f"WO-{number}")
@@ -312,7 +312,7 @@ class TestRowsAreOfTheDatabase:
         assert answer.context["rows"] == (9, 4, 6)
 
     def test_a_worker_who_is_in_two_areas_has_a_row_in_each(self, dispatcher, monkeypatch):
-        monkeypatch.setattr("bookings.admin.planner.MOST_ROWS", 2)
+        monkeypatch.setattr("bookings.admin.planning.planner.MOST_ROWS", 2)
         place = slot("anna")
         slot("ben"), slot("anna", area="YORK"), slot("ben", area="YORK")
         asked = {"area": ["LEEDS", "YORK"]}
@@ -322,7 +322,7 @@ class TestRowsAreOfTheDatabase:
         assert all(len(row[2][0]) == 1 for row in behind), "each has its window"
 
     def test_an_area_whose_rows_are_on_another_page_is_not_called_empty(self, dispatcher, monkeypatch):
-        monkeypatch.setattr("bookings.admin.planner.MOST_ROWS", 1)
+        monkeypatch.setattr("bookings.admin.planning.planner.MOST_ROWS", 1)
         place = slot("anna")
         slot("ben", area="YORK")
         asked = {"area": ["LEEDS", "YORK"]}

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bookings import clock, services
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, WorkOrder
-from bookings.supply import blackouts
+from bookings.supply.closing import blackouts
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bookings import services
-from bookings.admin import review_queue
+from bookings.admin.orders import review_queue
 from bookings.models import WorkOrder
 from tests.support import desk
 

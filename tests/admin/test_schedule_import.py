@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from bookings.models import Schedule
-from bookings.supply import schedules
+from bookings.supply.from_plans import schedules
 from tests.supply.test_schedules import LATER, NOW, PLAN, running, shown
 from tests.support import desk
 from tests.support.helpers import clock_stands_at, make_area
@@ -106,7 +106,7 @@ def test_areas_are_those_that_a_person_may_see(supervisor):
 
 
 def test_too_many_areas_for_one_page(supervisor, monkeypatch):
-    monkeypatch.setattr("bookings.admin.schedule_import.MOST", 1)
+    monkeypatch.setattr("bookings.admin.supply.schedule_import.MOST", 1)
     make_area("LEEDS"), make_area("YORK")
     page = look(supervisor, of("LEEDS") + of("YORK"))
     assert "more than 1 areas. Send it in parts" in page.content.decode()

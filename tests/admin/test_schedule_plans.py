@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from bookings.models import Schedule
-from bookings.supply import schedules
+from bookings.supply.from_plans import schedules
 from tests.supply.test_schedules import NOW, PLAN, running, shown
 from tests.support import desk
 from tests.support.helpers import clock_stands_at, make_area

@@ -10,7 +10,8 @@ from django.db import OperationalError, transaction
 
 from bookings.models import AppointmentSlot, Schedule, ScheduleVersion
 from bookings.refusals import Refused
-from bookings.supply import schedules, turns
+from bookings.supply import turns
+from bookings.supply.from_plans import schedules
 from tests.supply.test_schedules import LATER, NOW, PLAN, shown
 from tests.support import desk
 from tests.support.helpers import clock_stands_at, make_area

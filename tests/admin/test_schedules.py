@@ -10,9 +10,9 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from bookings.admin import handbook
-from bookings.admin.schedule_forms import NO_AREA
+from bookings.admin.supply.schedule_forms import NO_AREA
 from bookings.models import AppointmentSlot, Schedule
-from bookings.supply import schedules
+from bookings.supply.from_plans import schedules
 from tests.supply.test_schedules import FIRST, LATER, NOW, PLAN, running, shown
 from tests.support import desk
 from tests.support.helpers import booking, clock_stands_at, make_area, make_booking

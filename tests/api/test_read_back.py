@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookings.access import tokens
-from bookings.admin import exports
+from bookings.admin.orders import exports
 from bookings.models import WorkOrder
 from tests.support import desk, helpers
 from tests.support.environment import examples

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookings.models import Ability, ApiKey, AppointmentSlot, Blackout, Refusal, ServiceArea, Worker
-from bookings.supply import blackouts, first_sight
+from bookings.supply import first_sight
+from bookings.supply.closing import blackouts
 from tests.support.environment import examples
 from tests.support.helpers import NOW, booking, clock_stands_at, make_area, make_slot, post, search
 from tests.support.systems import call, make_key

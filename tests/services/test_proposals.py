@@ -13,7 +13,7 @@ from bookings import clock, offers, services, wire
 from bookings.db import sql
 from bookings.models import Ability, AppointmentSlot, OrderType, ServiceArea, Worker, WorkOrder
 from bookings.services import proposals, wishes
-from bookings.supply import blackouts
+from bookings.supply.closing import blackouts
 from tests.support import desk, helpers
 
 pytestmark = pytest.mark.django_db

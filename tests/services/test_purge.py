@@ -26,7 +26,8 @@ from bookings.models import (
     WorkOrder,
 )
 from bookings.services import housekeeping
-from bookings.supply import blackouts, slots
+from bookings.supply import slots
+from bookings.supply.closing import blackouts
 from tests.conftest import SERVER, manage
 from tests.support.helpers import booking, clock_stands_at, make_area, make_booking, make_slot, words_of
 

@@ -13,7 +13,9 @@ from django.core.management import call_command
 
 from bookings import services
 from bookings.models import AppointmentSlot, Blackout, Schedule, ServiceArea, WorkOrder
-from bookings.supply import schedules, slot_rows, slots, upserts
+from bookings.supply import slots
+from bookings.supply.from_plans import schedules
+from bookings.supply.from_systems import slot_rows, upserts
 from tests.support.helpers import booking, clock_stands_at, make_area, make_booking, make_slot
 
 pytestmark = pytest.mark.django_db

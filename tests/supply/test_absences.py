@@ -8,12 +8,13 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from bookings import offers, services
-from bookings.admin import planner_closing
+from bookings.admin.planning import planner_closing
 from bookings.models import Ability, AppointmentSlot, Blackout, OrderType, ServiceArea, Worker, WorkOrder
 from bookings.offers import rulebook
 from bookings.refusals import Refused
 from bookings.services import changes
-from bookings.supply import blackouts, first_sight, new_slots, slots
+from bookings.supply import first_sight, new_slots, slots
+from bookings.supply.closing import blackouts
 from tests.support.helpers import (
     END,
     START,

@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 
 from bookings.management.commands import import_areas
 from bookings.models import AreaCode, PostcodePrefix, ServiceArea, countries
-from bookings.supply import area_rows, area_upserts, by_country, turns
+from bookings.supply import by_country, turns
+from bookings.supply.from_systems import area_rows, area_upserts
 from tests.support.helpers import make_area, make_slot
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 
 from bookings.clock import moment_of
-from bookings.supply.hours import Diary, Hours, read_hours, read_weekdays, slots_of_day
+from bookings.supply.from_plans.hours import Diary, Hours, read_hours, read_weekdays, slots_of_day
 
 FROM = datetime(2026, 11, 24, tzinfo=UTC)
 UNTIL = datetime(2031, 11, 24, tzinfo=UTC)

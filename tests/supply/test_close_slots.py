@@ -10,7 +10,8 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from bookings import offers, services
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, ServiceArea, WorkOrder
-from bookings.supply import blackouts, slots, turns
+from bookings.supply import slots, turns
+from bookings.supply.closing import blackouts
 from tests.conftest import manage
 from tests.supply.test_seed_slots import everything
 from tests.support.helpers import (

@@ -6,7 +6,9 @@ import io
 import pytest
 
 from bookings.models import OrderType, ServiceArea, Worker
-from bookings.supply import area_rows, csv_files, plan_files, plans, record_files, slot_files, slot_rows
+from bookings.supply import csv_files
+from bookings.supply.from_plans import plan_files, plans
+from bookings.supply.from_systems import area_rows, record_files, slot_files, slot_rows
 from tests.support import helpers
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,8 @@ from django.db import connection
 from bookings import services
 from bookings.models import AppointmentSlot, HistoryEntry
 from bookings.sentences import counted
-from bookings.supply import blackouts, turns
+from bookings.supply import turns
+from bookings.supply.closing import blackouts
 from tests.conftest import manage
 from tests.supply.test_seed_slots import everything
 from tests.support.helpers import END, START, clock_stands_at, make_area, make_booking, make_slot

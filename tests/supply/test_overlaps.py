@@ -6,7 +6,8 @@ import pytest
 
 from bookings import offers, wire
 from bookings.models import PostcodePrefix, ServiceArea
-from bookings.supply import area_rows, area_upserts, overlaps
+from bookings.supply import overlaps
+from bookings.supply.from_systems import area_rows, area_upserts
 from tests.support import helpers
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from bookings import services
 from bookings.db import sql
 from bookings.models import AppointmentSlot
-from bookings.supply import import_plans, slot_imports, turns
+from bookings.supply import turns
+from bookings.supply.from_systems import import_plans, slot_imports
 from tests.conftest import SERVER
 from tests.operations.test_upgrades import Callers
 from tests.services.test_race_for_places import drop_guards

@@ -6,7 +6,8 @@ from itertools import product
 import pytest
 
 from bookings.models import AppointmentSlot
-from bookings.supply import slot_imports, slot_rows, turns, upserts
+from bookings.supply import turns
+from bookings.supply.from_systems import slot_imports, slot_rows, upserts
 from tests.support.helpers import START, at_once, clock_stands_at, make_area, tomorrow
 
 HOUR = timedelta(hours=1)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from bookings import clock, services
 from bookings.models import AppointmentSlot, Schedule, ScheduleVersion, ServiceArea
 from bookings.refusals import Refused
-from bookings.supply import new_slots, schedule_files, schedules, seeding, seeding_steps, turns
+from bookings.supply import new_slots, turns
+from bookings.supply.from_plans import schedule_files, schedules, seeding, seeding_steps
 from tests.supply.test_seed_anything import (
     FIRST_DAYS,
     ZONES,

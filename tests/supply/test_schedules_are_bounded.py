@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bookings.models import AppointmentSlot, Schedule
-from bookings.supply import plans, schedules
+from bookings.supply.from_plans import plans, schedules
 from tests.supply.test_schedules import NOW, PLAN, change, extend, make
 from tests.support import desk
 from tests.support.helpers import booking, clock_stands_at, make_area, make_booking

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookings.models import AppointmentSlot, ServiceArea
-from bookings.supply import areas, new_slots, plans, seeding, seeding_steps, turns
+from bookings.supply import areas, new_slots, turns
+from bookings.supply.from_plans import plans, seeding, seeding_steps
 from tests.support.environment import examples
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

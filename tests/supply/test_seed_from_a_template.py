@@ -9,7 +9,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from bookings.models import AppointmentSlot, AreaCode, HistoryEntry
-from bookings.supply import blackouts, plans, seeding, seeding_steps, turns
+from bookings.supply import turns
+from bookings.supply.closing import blackouts
+from bookings.supply.from_plans import plans, seeding, seeding_steps
 from tests.conftest import manage
 from tests.supply.test_seed_slots import BEFORE, everything, starts
 from tests.support import warm

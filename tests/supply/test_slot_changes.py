@@ -10,7 +10,7 @@ from django.db import connection
 from bookings import services
 from bookings.models import AppointmentSlot, Blackout, HistoryEntry, WorkOrder
 from bookings.supply import slot_changes, turns
-from bookings.supply.hours import read_hours
+from bookings.supply.from_plans.hours import read_hours
 from bookings.supply.slot_changes import Change, SlotFilter
 from tests.supply.test_seed_slots import everything
 from tests.support.helpers import NOW, START, booking, clock_stands_at, make_area, make_booking, make_slot

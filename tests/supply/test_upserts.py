@@ -6,7 +6,7 @@ import pytest
 
 from bookings import services
 from bookings.models import AppointmentSlot, HistoryEntry
-from bookings.supply import slot_rows, upserts, waiting_rows
+from bookings.supply.from_systems import slot_rows, upserts, waiting_rows
 from tests.supply.test_seed_slots import everything
 from tests.support.helpers import START, clock_stands_at, make_area, make_booking, make_slot
 
@@ -255,7 +255,7 @@ def test_rows_in_several_bundles_reach_the_same_end(monkeypatch):
     workers = [f"w{number}" for number in range(6)]
     rows = [wanted(f"P-{worker}-{n}", n, Worker=worker) for n in range(4) for worker in workers]
     monkeypatch.setattr(waiting_rows, "AT_ONCE", 3)
-    monkeypatch.setattr("bookings.supply.slot_imports.READ_AT_ONCE", 5)
+    monkeypatch.setattr("bookings.supply.from_systems.slot_imports.READ_AT_ONCE", 5)
     assert counts(upsert(*rows)) == (24, 0, 0, 0, 0)
     turned = dict(zip(workers, [*workers[1:3], workers[0], *workers[4:], workers[3]], strict=True))
     later = [row | {"Worker": turned[row["Worker"]]} for row in reversed(rows)]

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
-from bookings.admin import exports
+from bookings.admin.orders import exports
 from bookings.models import AreaRestriction, WorkOrder
 from tests.support import helpers
 

@@ -24,7 +24,9 @@ from django.utils import timezone
 
 from bookings import services
 from bookings.models import AppointmentSlot, Blackout, ServiceArea
-from bookings.supply import closings, slot_rows, slots, upserts
+from bookings.supply import slots
+from bookings.supply.closing import closings
+from bookings.supply.from_systems import slot_rows, upserts
 
 WORKERS = ["anna", "bob", "carol"]
 IMPORTED = ["ivan", "judy"]

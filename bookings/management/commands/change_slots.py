@@ -23,7 +23,8 @@ from tqdm import tqdm
 from bookings.management import arguments
 from bookings.models import AppointmentSlot
 from bookings.sentences import counted, plain_blanks
-from bookings.supply import hours, slot_changes
+from bookings.supply import slot_changes
+from bookings.supply.from_plans import hours
 from bookings.supply.slot_changes import Change, SlotFilter
 
 T = TypeVar("T")

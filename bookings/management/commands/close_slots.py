@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from bookings.management import arguments
 from bookings.models import Blackout
 from bookings.sentences import counted, plain_blanks
-from bookings.supply import blackouts
+from bookings.supply.closing import blackouts
 
 
 class Command(BaseCommand):

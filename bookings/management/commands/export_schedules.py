@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bookings.management import arguments
 from bookings.models import Schedule
-from bookings.supply import schedule_files, schedules
+from bookings.supply.from_plans import schedule_files, schedules
 
 
 class Command(BaseCommand):

@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand
 
 from bookings.management import arguments
 from bookings.models import AppointmentSlot
-from bookings.supply import slot_files
+from bookings.supply.from_systems import slot_files
 
 
 class Command(BaseCommand):

@@ -22,7 +22,8 @@ from django.core.management.base import BaseCommand
 
 from bookings import clock
 from bookings.models import Schedule
-from bookings.supply import ending_mail, schedules
+from bookings.supply import ending_mail
+from bookings.supply.from_plans import schedules
 
 logger = logging.getLogger("bookings")
 

@@ -22,8 +22,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from bookings.management import arguments
-from bookings.supply import area_rows, area_upserts
 from bookings.supply.csv_files import CsvError
+from bookings.supply.from_systems import area_rows, area_upserts
 
 # Each is held in memory until all are compared.
 MOST_POSTCODES = 200_000

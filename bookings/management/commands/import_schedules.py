@@ -22,7 +22,8 @@ from bookings.management import arguments
 from bookings.models import Schedule
 from bookings.models.schedules import MAX_DAYS_AHEAD
 from bookings.refusals import Refused
-from bookings.supply import areas, plan_files, schedule_files, schedules, seeding_texts
+from bookings.supply import areas
+from bookings.supply.from_plans import plan_files, schedule_files, schedules, seeding_texts
 
 
 class Command(BaseCommand):

@@ -25,8 +25,8 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from bookings.management import arguments
-from bookings.supply import slot_files, upserts
 from bookings.supply.csv_files import CsvError
+from bookings.supply.from_systems import slot_files, upserts
 
 BY = "import_slots"
 

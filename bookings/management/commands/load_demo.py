@@ -27,7 +27,7 @@ from bookings.access import tokens
 from bookings.management import arguments, counting, demo
 from bookings.models import PostcodePrefix, Receiver, Schedule, ServiceArea, WorkOrder
 from bookings.sentences import counted
-from bookings.supply import schedules
+from bookings.supply.from_plans import schedules
 
 AREAS = [
     ("LEEDS", "Leeds", "Europe/London", "GB", ["LS", "WF"]),

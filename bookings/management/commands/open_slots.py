@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand
 
 from bookings.management import arguments
 from bookings.sentences import counted
-from bookings.supply import blackouts
+from bookings.supply.closing import blackouts
 
 
 class Command(BaseCommand):

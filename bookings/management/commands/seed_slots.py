@@ -25,8 +25,9 @@ from tqdm import tqdm
 
 from bookings import clock
 from bookings.management import arguments
-from bookings.supply import areas, plan_files, plans, seeding, seeding_texts
-from bookings.supply.plans import Template
+from bookings.supply import areas
+from bookings.supply.from_plans import plan_files, plans, seeding, seeding_texts
+from bookings.supply.from_plans.plans import Template
 from bookings.supply.turns import Pace
 
 # What describes a plan. A template brings all of it itself, under the same names.

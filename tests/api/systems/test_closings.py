@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from bookings.models import AppointmentSlot, Blackout, Worker
-from bookings.supply import blackouts
+from bookings.supply.closing import blackouts
 from tests.api.systems.test_slots import NOTHING, refusal
 from tests.support.helpers import END, START, clock_stands_at, error, make_area, make_booking, make_slot
 from tests.support.systems import call, make_key

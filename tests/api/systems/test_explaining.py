@@ -6,7 +6,7 @@ import pytest
 
 from bookings import offers
 from bookings.models import AppointmentSlot
-from bookings.supply import blackouts
+from bookings.supply.closing import blackouts
 from tests.support.helpers import END, NOW, START, booking, clock_stands_at, make_area, make_slot, sample, search
 from tests.support.systems import call, make_key
 

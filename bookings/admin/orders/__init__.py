@@ -1,0 +1,1 @@
+"""Bookings as dispatch sees them: the list, the page, what is done with them, and what was refused."""

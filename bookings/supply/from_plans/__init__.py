@@ -1,0 +1,1 @@
+"""Slots out of opening hours: templates, and schedules that reach on by themselves."""
