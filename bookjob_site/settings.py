@@ -104,7 +104,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-gb"
-# No other one can be chosen. Else each page of the desk would look up the names of a hundred.
+# Without this list each page of the desk looks up the names of a hundred languages, and none can be chosen.
 LANGUAGES = [("en-gb", "English")]
 TIME_ZONE = "UTC"  # instants are stored and compared in UTC; people read them in the zone of their area
 USE_TZ = True

@@ -69,9 +69,15 @@ def run(text: str, values: Sequence[Any] = (), *, using: str = DEFAULT_DB_ALIAS,
         return _send(there, text, values, plan_anew)
 
 
+def _begin(there: Any) -> None:
+    """Raises where the transaction can only be rolled back: what is written then would be lost."""
+    there.ensure_connection()
+    there.validate_no_broken_transaction()
+
+
 def _send(there: Any, text: str, values: Sequence[Any], plan_anew: bool = False) -> Result:
     """On psycopg's own cursor: parameters go beside the text, which so can be prepared; results are binary."""
-    there.ensure_connection()
+    _begin(there)
     cursor = psycopg.Cursor(there.connection)
     cursor.format = psycopg.pq.Format.BINARY
     with there.wrap_database_errors:
@@ -86,13 +92,13 @@ def _send(there: Any, text: str, values: Sequence[Any], plan_anew: bool = False)
 
 
 def _send_to_sqlite(there: Any, text: str, values: Sequence[Any], *, many: bool = False) -> Result:
-    """On the back end's own cursor: Django does more around each statement than many of them cost.
+    """On the back end's own cursor: what Django does around a statement takes longer than many statements.
 
     `many`: once for each of the `values`, which are rows.
     """
-    there.ensure_connection()
-    cursor = there.cursor() if there.queries_logged or there.execute_wrappers else there.create_cursor()
+    _begin(there)
     with there.wrap_database_errors:
+        cursor = there.cursor() if there.queries_logged or there.execute_wrappers else there.create_cursor()
         (cursor.executemany if many else cursor.execute)(text, values)
         return Result(cursor.rowcount, cursor.fetchall() if cursor.description else [])
 

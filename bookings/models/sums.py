@@ -35,10 +35,8 @@ AREA_OR_0 = Func("area", template="COALESCE(%(expressions)s, 0)", output_field=m
 
 
 class SumQuerySet(AreaQuerySet[M]):
-    shows_without_area = True
-
     def in_areas(self, areas: Iterable[int] | None) -> Self:
-        return self if areas is None else self.of_areas([*areas, 0])  # 0 is none
+        return self if areas is None else self.of_areas([*areas, 0])  # 0 is no area, which all may see
 
     def of_areas(self, areas: Iterable[int]) -> Self:
         """By the expression of the indexes: of each day or week the entries of these areas alone are read."""

@@ -68,9 +68,9 @@ def _rules(now: datetime, area: Condition, safety_percent: Condition, opens: dat
 def _begins_by(moment: datetime, area: Condition) -> Condition:
     """Of a slot of the area: `start <= moment`.
 
-    PostgreSQL, which keeps one plan for all values, takes `start > a AND start <= b` for one slot in two hundred. So it
-    would read all between the two, by the index of all areas as soon as slots are made day by day, and sort them. By
-    the area's own index it reads them in order, and stops at the last one that is offered.
+    PostgreSQL, which keeps one plan for all values, expects that `start > a AND start <= b` keeps one slot in two
+    hundred. So it would read all between the two, by the index of all areas as soon as slots are made day by day, and
+    sort them. By the area's own index it reads them in order, and stops at the last one that is offered.
     """
     if not sql.on_postgresql():
         return "start <= %s", [sql.as_parameter(moment)]

@@ -91,7 +91,8 @@ def _first_free(
     """The area, and its first periods that keep all rules and wishes, seen at one moment."""
     most = settings.BOOKJOB_MAX_OFFERS
     of_slots = rules_but_cutoff(now)
-    del of_slots["full"]  # what keeps the margin is not full
+    # What keeps the margin is not full. With both, PostgreSQL expects fewer slots, and may read all up to the horizon.
+    del of_slots["full"]
     fitting = [for_order(FOUND, job.order_type), *of_slots.values(), *wanted.values()]
     first, more = first_periods(fitting, most)
     text, values = area_of(job)

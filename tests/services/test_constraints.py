@@ -203,3 +203,11 @@ class TestTheHistory:
         with refused(DatabaseError), connection.cursor() as cursor:
             cursor.execute("DELETE FROM bookings_historyentry")
         assert HistoryEntry.objects.get().reason == ""
+
+
+@transaction.atomic
+def test_a_plain_statement_is_refused_where_the_transaction_will_be_rolled_back():
+    """Else what it writes would be lost without a word."""
+    transaction.set_rollback(True)
+    with pytest.raises(transaction.TransactionManagementError):
+        sql.run("UPDATE bookings_servicearea SET name = 'Lost'")

@@ -1,8 +1,8 @@
 """What each number of the page of numbers says, as a table: the chart and the file show the same rows.
 
 Read by one statement each from the sums of whole weeks (services/weekly_sums.py), and by another from those of the days
-before and after them (services/daily_sums.py), where there are any. One for both would be parallel on PostgreSQL: to
-begin the other processes takes longer than to read.
+before and after them (services/daily_sums.py), where there are any. PostgreSQL would run one statement for both in
+parallel, and starting the other processes takes longer than reading.
 """
 
 import math
