@@ -40,7 +40,7 @@ hypothesis.settings.register_profile("same", derandomize=True, database=None, **
 hypothesis.settings.register_profile("others", **PATIENT)
 hypothesis.settings.load_profile("others" if "TORTURE_OPERATIONS" in os.environ else "same")
 
-# Cheap: no test is about how long it takes to guess a password. (loaded.py: that of services.)
+# Cheap: no test is about how long it takes to guess a password. loaded.py does the same for services.
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # Files whose tests say nothing of a database, though they start a service: `make test` runs them on SQLite alone, or
@@ -52,7 +52,7 @@ ONCE_ON_POSTGRESQL = {"test_alerts", "test_body_shapes", "test_check_contract", 
 # Files about pages, texts, headers and processes, which ask the database nothing that others do not ask it on both:
 # on PostgreSQL alone, as in production. Not those that try odd values, of which each database refuses others.
 # `python -m tests.run --both` has them, and all others, on both.
-PRODUCTION = {"test_admin_actions", "test_admin_blackouts", "test_admin_board", "test_admin_error_pages",
+PRODUCTION = {"test_admin_blackouts", "test_admin_board", "test_admin_error_pages",
               "test_admin_kept_forms", "test_admin_log_in", "test_admin_pages", "test_admin_refusals",
               "test_admin_rows", "test_admin_work_order_page", "test_ask_the_rules", "test_board_needs",
               "test_capacity", "test_commands", "test_day_to_print", "test_delivery", "test_doctor_cluster",
@@ -139,7 +139,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection():
-    """Five thousand tests are made, and all of them stay: nothing is looked for among them."""
+    """The collector of garbage would go through five thousand tests, all of which stay."""
     gc.disable()
 
 
@@ -216,9 +216,9 @@ class Database:
 
 def manage(database: Database, *arguments: str, folder: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
     environment = os.environ | {"DATABASE_URL": database.url} | environment
-    if folder == ROOT and not any(argument.startswith("--settings") for argument in arguments):
+    if folder == ROOT:
         return warm.run("manage.py", *arguments, environment=environment)
-    return subprocess.run(  # another release, or other apps
+    return subprocess.run(  # another release
         [sys.executable, "manage.py", *arguments],
         cwd=folder,
         env=environment,

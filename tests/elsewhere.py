@@ -136,7 +136,7 @@ class PostgreSQL:
         if subprocess.run(["npm", "pack", "--silent", name], cwd=folder, stdout=subprocess.DEVNULL).returncode:
             raise NotHere(f"npm found no {name}")
         (packed,) = folder.glob("*.tgz")
-        subprocess.run(["tar", "--extract", "--file", packed], cwd=folder, check=True)
+        subprocess.run(["tar", "--extract", "--no-same-owner", "--file", packed], cwd=folder, check=True)
         # No package of npm can hold a link: they stand in a list.
         for link in json.loads((folder / "package/native/pg-symlinks.json").read_text()):
             target = folder / "package" / link["target"]

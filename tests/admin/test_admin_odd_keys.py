@@ -19,7 +19,7 @@ ODD = ["Infinity", "NaN", "1e999", "9" * 30, "9" * 5000, "-1", "_0A", "%00", "٣
 REGISTERED = list(admin.site._registry)
 CLASSES = [pytest.param(model, id=model.__name__) for model in REGISTERED]
 # In `make torture` each key everywhere; else each third one, others at the next place and in the next class: so each
-# is tried at each place, and in each class.
+# is tried at each kind of place in some class.
 EACH = 1 if "TORTURE_OPERATIONS" in os.environ else 3
 
 

@@ -71,8 +71,9 @@ def npm():
     folder = ROOT / "var" / "npm"
     folder.mkdir(parents=True, exist_ok=True)
     locked, fetched_as = (PROGRAMS / "package-lock.json").read_text(), folder / "fetched-as.json"
-    if fetched_as.exists() and fetched_as.read_text() == locked:
-        return folder / "node_modules"
+    there = folder / "node_modules"
+    if there.exists() and fetched_as.exists() and fetched_as.read_text() == locked:
+        return there
     for name in ("package.json", "package-lock.json"):
         shutil.copy(PROGRAMS / name, folder)
     fetched = subprocess.run(
@@ -82,7 +83,7 @@ def npm():
         pytest.skip("npm's registry cannot be reached: the TypeScript client is not tried")
     assert fetched.returncode == 0, fetched.stderr
     fetched_as.write_text(locked)
-    return folder / "node_modules"
+    return there
 
 
 def test_typescript(service, tmp_path, npm):

@@ -114,7 +114,7 @@ def code_before(migration: str, folder: Path) -> Path:
     except (OSError, subprocess.CalledProcessError, IndexError):
         pytest.skip("the history of the code is not here, as in an archive of a release")
     folder.mkdir()
-    subprocess.run(["tar", "--extract"], cwd=folder, input=archive, check=True)
+    subprocess.run(["tar", "--extract", "--file", "-"], cwd=folder, input=archive, check=True)
     return folder
 
 

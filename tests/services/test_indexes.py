@@ -63,12 +63,12 @@ def test_no_index_does_what_another_one_does(model):
     ],
 )
 def test_what_belongs_to_one_is_found_by_an_index(model, column, value):
-    plan = plan_of(model.objects.filter(**{column: value}).order_by().values("pk"))
+    plan = explained(model.objects.filter(**{column: value}).order_by().values("pk"))
     assert "Seq Scan" not in plan
     assert "SCAN" not in plan
 
 
-def plan_of(rows):
+def explained(rows):
     """On PostgreSQL an empty table is read as a whole unless nothing else is possible; SQLite always says."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -78,7 +78,7 @@ def plan_of(rows):
 
 def looks_areas_up(rows):
     """Whether the index is asked for areas, and not only for what stands before them in it."""
-    plan = plan_of(rows.order_by().values("pk"))
+    plan = explained(rows.order_by().values("pk"))
     if connection.vendor == "postgresql":
         return any("Index Cond:" in line and "COALESCE(area_id" in line for line in plan.splitlines())
     return "<expr>=?" in plan

@@ -328,7 +328,8 @@ from django.test.utils import setup_test_environment
 setup_test_environment()
 from bookings import services
 from bookings.access import keys
-from bookings.supply import blackouts, slots
+from bookings.supply import slots
+from bookings.supply.closing import blackouts
 from django.apps import apps
 from django.db import models
 from bookings.models import ApiKey, KeptAnswer

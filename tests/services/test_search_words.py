@@ -193,7 +193,15 @@ def test_thousands_of_parts_leave_room_for_the_names():
 
 
 # What people write: letters and digits of any script with marks and punctuation, never a lone surrogate or NUL.
-TEXTS = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Cn", "Co"]), min_size=1, max_size=30)
+# Without the iota beneath a letter of ancient Greek: a mark there, and a letter of its own in capitals.
+IOTA_BENEATH = "\u0345"
+TEXTS = st.text(
+    st.characters(blacklist_categories=["Cs", "Cc", "Cn", "Co"]).filter(
+        lambda char: IOTA_BENEATH not in unicodedata.normalize("NFD", char)
+    ),
+    min_size=1,
+    max_size=30,
+)
 ORDERS = iter(range(1, 1_000_000))
 
 

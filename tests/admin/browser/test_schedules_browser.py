@@ -44,7 +44,7 @@ def test_made_changed_and_put_back(open_page, office, figures):
     click(page.get_by_role("button", name="Show what changes"))
     click(page.get_by_role("button", name="Save", exact=True))
     page.get_by_text("Version 2").wait_for()
-    assert 59 <= number_of_slots(office) <= 61
+    assert 59 <= number_of_slots(office) <= 62  # one of today may have begun by the rules of before, and stays
     changed = click.number - clicks
     click(page.get_by_role("button", name="Undo the last change"))
     click(page.get_by_role("button", name="Save", exact=True))

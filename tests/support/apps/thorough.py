@@ -1,7 +1,7 @@
 """The service that takes half a second to look at a password, for the races of tests/api/test_log_in.py.
 
-So it is in life, where hashing takes that long; in tests it is cheap (loaded.py), and one log-in would be over before
-the next one is counted.
+In production hashing takes that long; in tests it is cheap (loaded.py), and one log-in would be over before the next
+one is counted.
 """
 
 import time
