@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef
+from django.db.models.functions import Coalesce
 from pydantic import ValidationError
 
 from bookings import documents, offers, wire
@@ -80,7 +81,9 @@ def book(*, refusal: Refusal, by: str, areas: set[int] | None) -> Booked:
 def _open_ones(areas: Sequence[ServiceArea], now: datetime) -> list[Refusal]:
     booked = WorkOrder.objects.active().real().filter(original_order=OuterRef("original_order"))
     rows = Refusal.objects.filter(
-        ~Exists(booked),
+        # In COALESCE, so that it is looked up for each refusal: PostgreSQL would join the two, and read all bookings
+        # for each as long as it has no statistics of the tables.
+        ~Coalesce(Exists(booked), False),
         area__in=[area.pk for area in areas],
         at__gte=now - timedelta(days=settings.BOOKJOB_HORIZON_DAYS),
         error=Code.SLOT_UNAVAILABLE,
