@@ -2,7 +2,7 @@
 
 What was on the page travels with the form as `chosen`: each row's key and the version that was seen. The services
 compare it: whatever was changed meanwhile, also by a second click, changes nothing and is reported. Which actions
-there are is in work_order_actions.py, slot_actions.py and blackouts.py.
+there are is in orders/work_order_actions.py, supply/slot_actions.py, supply/blackouts.py and systems/delivery.py.
 """
 
 import logging

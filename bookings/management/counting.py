@@ -34,8 +34,8 @@ def update(*, everything: bool, say: Say) -> int:
     for one in clocks:
         with _noting(faults, f"the first free appointments ({one.zone})"):
             now = clock.now()
-            there.append(now.astimezone(one.zone).date())
-            _look_for_free(one, now)
+            there.append(day := now.astimezone(one.zone).date())
+            _look_for_free(one, day, now)
     for week in weekly_sums.weeks_of(there):
         with _noting(faults, f"the week from {week}"):
             _sum_week(week)
@@ -62,8 +62,7 @@ def _count_day(one: daily_sums.Clock, day: date, reasons: Collection[str]) -> bo
     return change is not None and turns.write(partial(daily_sums.write_day, one, day, change))
 
 
-def _look_for_free(one: daily_sums.Clock, now: datetime) -> None:
-    day = now.astimezone(one.zone).date()
+def _look_for_free(one: daily_sums.Clock, day: date, now: datetime) -> None:
     for area in daily_sums.without_free(one, day):
         turns.write(partial(daily_sums.write_free, one, day, area, daily_sums.look_for_free(area, now)))
 

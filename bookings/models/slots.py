@@ -141,7 +141,7 @@ class AppointmentSlotQuerySet(AreaQuerySet["AppointmentSlot"]):
         return self.filter(start__lt=end, end__gt=start)
 
     def keeping_busy(self, worker: str, start: datetime, end: datetime) -> Self:
-        """What a worker, in whatever area, has to do in a period; nothing for a pool. seeding.py asks it for many."""
+        """What a worker, in whatever area, has to do in a period; nothing for a pool. `seeding` asks it for many."""
         busy = self.within(start, end).filter(Q(is_withdrawn=False) | Q(booked__gt=0), worker=worker)
         return busy if worker else self.none()
 

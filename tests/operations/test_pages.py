@@ -105,7 +105,7 @@ FEW = re.compile(r"\b(?:nobody|somebody|whoever|whom)\b", re.IGNORECASE)
 NONE = re.compile(r"\b(?:he|his|him|she|her|hers)\b", re.IGNORECASE)
 
 
-# This test, a user of Unix, and what a page of ours says.
+# The words themselves, and a user of Unix who is called so.
 EXEMPT = {"test_pages.py", "postgres.py", "as_on_the_page.sh"}
 
 

@@ -1,1 +1,1 @@
-"""What staff see first, the board, and what supervisors read, the page of numbers."""
+"""The board, which staff see first, and the page of numbers for supervisors."""

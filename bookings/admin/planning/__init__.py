@@ -1,1 +1,1 @@
-"""Who goes where and when: the planner, and the rules by which appointments are offered."""
+"""The planner, *Ill or snow*, and the page *Ask the rules*."""

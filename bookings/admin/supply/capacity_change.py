@@ -4,7 +4,7 @@ The page shows what would become of the slots, with the bookings in them, and do
 the slots are found anew; `seen` is a digest of what was shown: where they are others by then, or have other places, the
 page is shown again instead. Each page has a name of its own, which the history keeps with what was done from it: sent
 twice, or after a fault in the middle, it says what is done, and asks about the rest alone. What is written, and in
-which turns, is slot_changes.py.
+which turns, is bookings/supply/slot_changes.py.
 """
 
 import hashlib

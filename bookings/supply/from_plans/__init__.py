@@ -1,1 +1,1 @@
-"""Slots out of opening hours: templates, and schedules that reach on by themselves."""
+"""Slots out of opening hours: templates, and schedules, which are extended by themselves."""
