@@ -5,6 +5,8 @@ import re
 from bookings.admin import addresses
 from tests.support.environment import ROOT
 
+# Who may: the two that put addresses together, and one that keeps the question of an address as Django writes it.
+ENCODERS = ("addresses.py", "kept.py", "saved_views.py")
 # `?name={{ value }}` and `&name={{ value }}` in templates, `?name={value}` in Python.
 IN_TEMPLATES = re.compile(r"[?&][\w-]+=\{\{ (?![^}]*\|urlencode)[^}]*\}\}")
 IN_PYTHON = re.compile(r"""f["'][^"']*[?&][\w-]+=\{""")
@@ -28,7 +30,7 @@ def test_nothing_else_puts_an_address_together():
     others = [
         path
         for path in (ROOT / "bookings").rglob("*.py")
-        if path.name not in ("addresses.py", "kept.py") and re.search(r"import .*urlencode", path.read_text())
+        if path.name not in ENCODERS and "urlencode" in path.read_text()
     ]
     assert (templates, modules, others) == ([], [], [])
 

@@ -70,9 +70,7 @@ def test_what_belongs_to_one_is_found_by_an_index(model, column, value):
 
 def explained(rows):
     """On PostgreSQL an empty table is read as a whole unless nothing else is possible; SQLite always says."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")
+    plans.prefer_indexes()
     return rows.explain()
 
 

@@ -119,8 +119,9 @@ class TestEveryChangeOfTheClocks:
             return datetime.combine(day, time(), zone).astimezone(UTC) + minute * MINUTE
 
         monkeypatch.setattr("bookings.clock.instant_of", naive)
-        # Where the clocks change at midnight, each day by itself is naive enough.
-        assert sum(bool(faults_of(change, *PLANS[1])) for change in changes()) > len(changes()) * 0.8
+        # Where the clocks change at midnight, each day by itself is naive enough: more often where each change is once.
+        share = 0.9 if "TORTURE_OPERATIONS" in os.environ else 0.8
+        assert sum(bool(faults_of(change, *PLANS[1])) for change in changes()) > len(changes()) * share
 
     def test_a_moment_that_the_clock_skips_is_the_change_itself(self):
         for change in changes():

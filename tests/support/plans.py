@@ -15,12 +15,18 @@ def statements_of(client, address: str, query: dict) -> list[str]:
     return [one["sql"] for one in captured.captured_queries if one["sql"].startswith(("SELECT", "WITH"))]
 
 
+def prefer_indexes() -> None:
+    """In this transaction, wherever there is one: PostgreSQL would read a small table as a whole."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+
+
 def plan_of(statement: str) -> str:
-    """By an index wherever there is one: PostgreSQL would read a small table as a whole."""
+    """By an index wherever there is one."""
+    prefer_indexes()
     is_postgresql = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        if is_postgresql:
-            cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"{'EXPLAIN' if is_postgresql else 'EXPLAIN QUERY PLAN'} {statement}")
         return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
